@@ -1,0 +1,284 @@
+"""The pipeline file: one YAML document that says all of a run.
+
+Contract: every section is a frozen pydantic model with `extra="forbid"`, so an unknown key or a bad
+value is an error that names key, value, allowed range and file. `load_pipeline` also applies
+`--set key=value` overrides, whose values are read as YAML. What a section *means* is documented on
+its fields; `zero-engine schema pipeline` prints it, and `schemas/pipeline.schema.json` is generated.
+
+The fingerprint of a stage covers just the parameters that can change its bytes, so editing
+`gate.min` never redraws, and editing `dask.workers` never does anything.
+"""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from zero_engine.errors import PipelineError
+from zero_engine.hashing import digest_json
+
+
+
+class Section(BaseModel):
+    """A part of a pipeline file: closed and frozen, with its fields' docstrings as their help."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Input(Section):
+    path: str | list[str]
+    """File, glob, folder, URL (fsspec) or Hugging Face dataset name; or a list of them."""
+    format: str = "generic"
+    """Column map by name: see `zero-engine schema formats`."""
+    columns: dict[str, str] = {}
+    """For `generic`: where id, question, rationale, answer, choices, steps, image are, e.g. {question: prompt}."""
+    name: str | None = None
+    """Name of the corpus in the `source` column; the format's name by default."""
+    license: str | None = None
+    """Licence of the corpus, kept with every row and named in the dataset card."""
+    limit: int | None = Field(None, ge=1)
+    """Read at most this many records."""
+    split: str = "train"
+    """Split of a datasets folder or hub name."""
+    think_tags: tuple[str, str] = ("<think>", "</think>")
+    """Opening and closing tag of the rationale for the `think` and `messages` formats."""
+    question_images: Literal["keep", "drop"] = "keep"
+    """Whether pictures in the question stay with the trace."""
+    strict: bool = False
+    """Stop at the first unreadable record instead of rejecting it."""
+
+
+class Parse(Section):
+    rule: Literal["auto", "markers", "blank_lines", "lines", "sentences", "whole"] = "auto"
+    """How a rationale is cut into steps; `auto` picks the rule each trace calls for."""
+    max_steps: int = Field(16, ge=1)
+    """Steps kept of one trace; what is cut is counted and noted."""
+    max_step_chars: int = Field(2000, ge=16)
+    """Characters kept of one step, cut at a grapheme boundary and noted."""
+    calculator_notes: Literal["drop", "keep"] = "drop"
+    """GSM8K's `<<48/2=24>>` notes in the step text."""
+
+
+class Render(Section):
+    generator: str = "unified"
+    """`unified` draws with the model's own image tokens, `none` leaves every step text-only."""
+    model: str = "nano"
+    """`nano` (bundled), a local checkpoint folder, or a hub name."""
+    template: str = "step"
+    """Prompt template: step, question_step, history; or a jinja2 text over question, step, history, index."""
+    candidates: int = Field(4, ge=1, le=256)
+    """Drawings tried for every step."""
+    guidance: float = Field(1.5, ge=1.0, le=20.0)
+    """Classifier-free guidance g in u + g (c - u); 1 switches it off."""
+    temperature: float = Field(1.0, ge=0.0, le=10.0)
+    """Sampling temperature; 0 is greedy."""
+    top_p: float = Field(0.9, gt=0.0, le=1.0)
+    """Nucleus mass kept when sampling a code."""
+    top_k: int | None = Field(None, ge=1)
+    """Most likely codes kept when sampling; all by default."""
+    batch_size: int | Literal["auto"] = "auto"
+    """Drawings made at once; part of a drawing's identity, so `auto` is a fixed number for a device kind."""
+    device: str = "auto"
+    """cpu, cuda, cuda:0, ...; `auto` takes a GPU where there is one."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Precision of the language model: float32 on a CPU, bfloat16 on a GPU by default."""
+
+    @field_validator("batch_size")
+    @classmethod
+    def _positive(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 1:
+            raise ValueError("must be at least 1, or auto")
+        return value
+
+
+class Score(Section):
+    names: list[str] = [
+        "likelihood",
+        "caption",
+        "alignment",
+        "total_variation",
+        "blank",
+        "contrast",
+        "sharpness",
+        "duplicate",
+        "readback",
+    ]
+    """Scores computed for every drawing; see `zero-engine schema scores`."""
+    tau: float = Field(3.0, gt=0.0)
+    """Scale of total_variation: score = 1 / (1 + tv / tau)."""
+
+
+class Gate(Section):
+    rank: dict[str, float] = {"likelihood": 1.0, "caption": 0.5}
+    """Weights of the sum by which the best drawing of a step is chosen."""
+    min: dict[str, float] = {}
+    """Lowest value of a score that passes, by score."""
+    max: dict[str, float] = {"blank": 0.98}
+    """Highest value of a score that passes, by score."""
+    on_reject: Literal["text_only", "drop_step", "drop_trace"] = "text_only"
+    """What becomes of a step without a drawing that passes."""
+    min_pictures: int = Field(0, ge=0)
+    """Traces with fewer kept drawings are rejected."""
+
+
+class Output(Section):
+    path: str
+    """Folder of the dataset; a local path."""
+    rows_per_shard: int = Field(64, ge=1, le=100_000)
+    """Input records in one shard: the unit of work, of resume and of the file."""
+    image_format: Literal["png", "webp"] = "png"
+    """Lossless encoding of the pictures."""
+
+
+class Dask(Section):
+    scheduler: str | None = None
+    """Address of an existing scheduler, e.g. tcp://host:8786; null starts a local cluster."""
+    workers: int | Literal["auto"] = "auto"
+    """Local worker processes, one thread each; 0 runs in this process; auto is one a core."""
+    memory_limit: str = "auto"
+    """Memory of a local worker, as Dask understands it."""
+    shards_in_flight: int = Field(2, ge=1, le=64)
+    """Shards submitted for each worker before the first comes back."""
+    shard_timeout_s: float = Field(3600.0, gt=0)
+    """A shard that takes longer is tried again elsewhere, then bisected."""
+    max_attempts: int = Field(3, ge=1, le=100)
+    """Attempts at a shard whose worker dies, before its traces are tried one by one."""
+    workers_timeout_s: float = Field(120.0, gt=0)
+    """How long to wait for the first worker."""
+
+    @field_validator("workers")
+    @classmethod
+    def _not_negative(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 0:
+            raise ValueError("must be at least 0, or auto")
+        return value
+
+
+class Pipeline(Section):
+    """All of a run. Only `input.path` and `output.path` have no default."""
+
+    name: str = Field("zero-engine", pattern=r"^[\w.-]+$")
+    """Name of the dataset."""
+    seed: int = Field(0, ge=0)
+    """Seed of the run; every drawing's own seed derives from it."""
+    input: Input
+    parse: Parse = Parse()
+    render: Render = Render()
+    score: Score = Score()
+    gate: Gate = Gate()
+    output: Output
+    dask: Dask = Dask()
+
+    @model_validator(mode="after")
+    def _gate_uses_known_scores(self) -> "Pipeline":
+        for key, scores in (("rank", self.gate.rank), ("min", self.gate.min), ("max", self.gate.max)):
+            for name in scores:
+                if name not in self.score.names:
+                    raise ValueError(
+                        f"gate.{key} names the score {name!r}, which score.names does not compute "
+                        f"({', '.join(self.score.names)})"
+                    )
+        return self
+
+    def stage_parameters(self) -> dict[str, dict[str, Any]]:
+        """Parameters that can change a stage's bytes, by stage, in the order of the stages."""
+        everything = self.model_dump(mode="json")
+        render = {k: v for k, v in everything["render"].items() if k != "device"}
+        return {
+            "read": {k: v for k, v in everything["input"].items() if k not in ("path", "limit", "strict")},
+            "parse": everything["parse"],
+            "render": {"seed": self.seed, "image_format": self.output.image_format, **render},
+            "score": everything["score"],
+            "gate": everything["gate"],
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits over all that shapes the rows; not over paths, workers or limits."""
+        return digest_json({"name": self.name, **self.stage_parameters()})[:16]
+
+
+def load_pipeline(path: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
+    """Read a pipeline file and apply `key.sub=value` overrides.
+
+    Raises PipelineError (one line: key, value, what is allowed, file) for anything wrong with either.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise PipelineError(f"{path}: cannot read the pipeline file: {error.strerror}. Check the path.") from None
+    except UnicodeDecodeError as error:
+        raise PipelineError(f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8.") from None
+    return parse_config(Pipeline, _yaml(text, str(path)), where=str(path), overrides=overrides)
+
+
+def parse_config(model: type[Section], document: object, where: str, overrides: Sequence[str] = ()) -> Any:
+    """Validate a YAML document, with overrides, against a section; also used for training files."""
+    if not isinstance(document, dict):
+        raise PipelineError(f"{where}: expected `key: value` lines, got {type(document).__name__}.")
+    for override in overrides:
+        _apply(document, override)
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise PipelineError(_one_line(error, model, where)) from None
+
+
+def _yaml(text: str, where: str) -> object:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise PipelineError(f"{where}{line}: {problem}. Fix the YAML syntax.") from None
+
+
+def _apply(document: dict[str, Any], override: str) -> None:
+    key, found, value = override.partition("=")
+    if not found or not key:
+        raise PipelineError(f"--set {override}: expected key=value, e.g. --set render.guidance=3.")
+    *parents, last = key.strip().split(".")
+    node = document
+    for parent in parents:
+        child = node.get(parent)
+        node[parent] = dict(child) if isinstance(child, dict) else {}
+        node = node[parent]
+    node[last] = _yaml(value, f"--set {key}")
+
+
+def _one_line(error: ValidationError, model: type[Section], where: str) -> str:
+    """The first problem as `key must be ..., got value (file). hint`, and how many more there are."""
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    key = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part)) or "the file"
+    more = f" ({len(problems) - 1} more after this one)" if len(problems) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        allowed = _keys_at(model, first["loc"][:-1])
+        near = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Allowed: {', '.join(allowed)}."
+        return f"{where}: unknown key {key} (value {first['input']!r}). {hint}{more}"
+    if first["type"] == "missing":
+        return f"{where}: {key} is required. Add it to the file or pass --set {key}=...{more}"
+    if first["type"] == "value_error" and not first["loc"]:
+        return f"{where}: {first['ctx']['error']}.{more}"
+    message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"{where}: {key} {message}, got {first['input']!r}.{more}"
+
+
+def _is_union_branch(part: object) -> bool:
+    """pydantic puts the branch of a union (`int`, `literal['auto']`) into the location; users need the key."""
+    text = str(part)
+    return text in ("int", "str", "float") or text.startswith(("literal[", "list[", "function-"))
+
+
+def _keys_at(model: type[BaseModel], location: Sequence[object]) -> list[str]:
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
