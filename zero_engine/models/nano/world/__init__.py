@@ -1,0 +1,50 @@
+"""The nano world: pairs of step text and picture, and oracles that judge a picture by program.
+
+`KINDS` registers every kind of drawing; a new one is a `Kind` in one of the modules here. `sample` is a pure function of
+its seed. No torch.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+
+from zero_engine.models.nano.world import geometry, grid, nothing, quantity, space
+from zero_engine.models.nano.world.kind import Kind, Spec
+from zero_engine.models.nano.world.splits import held_out_spec
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind for module in (quantity, space, geometry, grid, nothing) for kind in module.KINDS
+}
+
+# How often a kind is drawn in training. Equations are what real traces ask for.
+WEIGHTS: dict[str, float] = {
+    "bars": 26, "chain": 14, "nothing": 11, "dots": 3, "rows": 3, "scatter": 4, "relation": 4, "mark": 5,
+    "right_angle": 5, "altitude": 4, "median": 4, "rectangle": 4, "circle": 2, "place": 2, "goal": 4, "move": 5,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A specification with one text and one right picture of it."""
+
+    kind: str
+    spec: Spec
+    text: str
+    image: np.ndarray
+
+
+def sample(rng: random.Random, kind: str | None = None, held_out: bool = False, new_phrasing: bool = False) -> Sample:
+    """One pair. `held_out`: a specification never trained on; `new_phrasing`: a template never trained on."""
+    chosen = KINDS[kind] if kind else KINDS[rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]]
+    while True:
+        spec = chosen.specify(rng)
+        if held_out_spec(chosen.name, spec) == held_out:
+            return Sample(chosen.name, spec, chosen.phrase(spec, rng, new_phrasing), chosen.draw(spec, rng))
+
+
+def judge(kind: str, spec: Spec, image: np.ndarray) -> bool:
+    """Whether a decoded uint8 picture is right for a specification."""
+    return KINDS[kind].judge(spec, image)

@@ -1,0 +1,94 @@
+"""Space: where two things are, and which of several is meant.
+
+`relation`: two shapes, one left of, right of, above or below the other. `mark`: two to four shapes in a row, in the order
+in which the text names them, and an arrow under the one that is meant (visual prediction and marking in the paper).
+"""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+
+from zero_engine.models.nano.world import canvas, words
+from zero_engine.models.nano.world.kind import Kind, Spec
+from zero_engine.models.nano.world.splits import templates
+
+_RELATIONS = {
+    "left of": ("to the left of", "left of", "on the left of"),
+    "right of": ("to the right of", "right of", "on the right of"),
+    "above": ("above", "over", "on top of"),
+    "below": ("below", "under", "beneath"),
+}
+_RELATION_TEXT = (
+    "The {a} is {r} the {b}", "There is a {a} {r} a {b}", "Draw a {a} {r} a {b}", "{name} puts the {a} {r} the {b}",
+    "{lead}, the {a} lies {r} the {b}", "A {a} {r} a {b}", "We see the {a} {r} the {b}", "So the {a} must be {r} the {b}",
+    "The {a} stays {r} the {b} in the {place}", "Place a {a} {r} the {b}", "{lead} the {a} goes {r} the {b}",
+    "It follows that the {a} is {r} the {b}",
+)  # fmt: skip
+_ORDINALS = ("first", "second", "third", "fourth")
+_MARK_TEXT = (
+    "In a row: {list}. Mark {it}", "{list} in a row; {it} is the one", "There are {list}. Point at {it}", "{list}: mark {it}",
+    "{name} sees {list}. {name} points at {it}", "From left to right: {list}. {lead}, we mark {it}", "Of {list}, choose {it}",
+    "The objects are {list}. The answer is {it}", "Given {list}, mark {it}", "Look at {list} and point at {it}",
+)  # fmt: skip
+
+
+def _specify_relation(rng: random.Random) -> Spec:
+    return _thing(rng), rng.choice(list(_RELATIONS)), _thing(rng)
+
+
+def _phrase_relation(spec: Spec, rng: random.Random, held_out: bool) -> str:
+    first, relation, second = spec
+    text = rng.choice(templates(_RELATION_TEXT, held_out))
+    text = text.replace("{a}", " ".join(first)).replace("{b}", " ".join(second))
+    text = text.replace("{r}", rng.choice(_RELATIONS[relation])).replace("a orange", "an orange")
+    return words.fill(text, rng) + rng.choice((".", ""))
+
+
+def _draw_relation(spec: Spec, rng: random.Random) -> np.ndarray:
+    first, relation, second = spec
+    places = {"left of": ((3, 0), (3, 6)), "right of": ((3, 6), (3, 0)), "above": ((0, 3), (6, 3)), "below": ((6, 3), (0, 3))}
+    image = canvas.blank()
+    for (color, shape), (row, col) in zip((first, second), places[relation], strict=True):
+        canvas.shape(image, row, col, shape, color)
+    return image
+
+
+def _specify_mark(rng: random.Random) -> Spec:
+    """The shapes differ; the one meant is named by its shape or by its place."""
+    count = rng.randint(2, 4)
+    shapes = rng.sample(canvas.SHAPES, count)
+    things = tuple((rng.choice(list(canvas.COLORS)), shape) for shape in shapes)
+    return things, rng.randrange(count), rng.choice(("name", "name", "place"))
+
+
+def _phrase_mark(spec: Spec, rng: random.Random, held_out: bool) -> str:
+    things, meant, how = spec
+    named = [f"{'an' if color == 'orange' else 'a'} {color} {shape}" for color, shape in things]
+    listed = ", ".join(named[:-1]) + " and " + named[-1] if rng.random() < 0.7 else ", ".join(named)
+    color, shape = things[meant]
+    by_name = rng.choice((f"the {color} {shape}", f"the {shape}"))
+    it = by_name if how == "name" else rng.choice((f"the {_ORDINALS[meant]} one", f"number {meant + 1}"))
+    text = rng.choice(templates(_MARK_TEXT, held_out)).replace("{list}", listed).replace("{it}", it)
+    text = words.fill(text, rng)
+    return text[:1].upper() + text[1:] + rng.choice((".", ""))
+
+
+def _draw_mark(spec: Spec, rng: random.Random) -> np.ndarray:
+    things, meant, _ = spec
+    image = canvas.blank()
+    for i, (color, shape) in enumerate(things):
+        canvas.shape(image, 2, 2 * i, shape, color)
+    canvas.stamp(image, 4, 2 * meant, canvas.arrow_mask())
+    return image
+
+
+def _thing(rng: random.Random) -> tuple[str, str]:
+    return rng.choice(list(canvas.COLORS)), rng.choice(canvas.SHAPES)
+
+
+KINDS = (
+    Kind("relation", "space", _specify_relation, _phrase_relation, _draw_relation, canvas.judge_same(_draw_relation)),
+    Kind("mark", "space", _specify_mark, _phrase_mark, _draw_mark, canvas.judge_same(_draw_mark)),
+)
