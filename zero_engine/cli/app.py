@@ -1,0 +1,33 @@
+"""The command tree. Each module of this folder registers its commands; nothing heavy is imported here."""
+
+import typer
+
+from zero_engine import __version__
+from zero_engine.cli import check, look, models, run
+
+app = typer.Typer(
+    name="zero-engine",
+    help="Turn text-only reasoning traces into interleaved text-and-image trajectories.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"zero-engine {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Turn text-only reasoning traces into interleaved text-and-image trajectories."""
+
+
+run.register(app)
+look.register(app)
+check.register(app)
+app.add_typer(models.app, name="models", help="List, check, train and judge models.")

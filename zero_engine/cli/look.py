@@ -1,0 +1,145 @@
+"""`parse`, `preview`, `inspect`: look at what the stages make of the data."""
+
+import json as json_library
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zero_engine.cli.options import (
+    AsJson,
+    Folder,
+    InputPath,
+    Limit,
+    PipelineFile,
+    Set,
+    print_json,
+    resolve,
+    table,
+)
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(parse)
+    app.command()(preview)
+    app.command()(inspect)
+
+
+def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, set: Set = None) -> None:
+    """Print each trace's steps as JSON lines: {id, question, steps, answer}. Nothing is drawn.
+
+    A line has `notes` where something was repaired or cut. What cannot be parsed goes to stderr, one
+    line each, and the exit code stays 0: bad records are data, not failure.
+    """
+    from zero_engine.parse.steps import parse_trace
+    from zero_engine.read import check_input, read_traces
+    from zero_engine.records import Rejection
+
+    config = resolve(pipeline, input, None, limit, set)
+    check_input(config.input)
+    traces = rejected = 0
+    for record in read_traces(config.input):
+        parsed = record if isinstance(record, Rejection) else parse_trace(record, config.parse)
+        if isinstance(parsed, Rejection):
+            rejected += 1
+            print(f"rejected {parsed.trace_id}: {parsed.stage}: {parsed.reason}: {parsed.detail}", file=sys.stderr)
+            continue
+        traces += 1
+        row = {
+            "id": parsed.trace.id,
+            "question": parsed.trace.question,
+            "steps": [step.text for step in parsed.steps],
+            "answer": parsed.answer,
+        }
+        if parsed.notes:
+            row["notes"] = list(parsed.notes)
+        print(json_library.dumps(row, ensure_ascii=False))
+    print(f"{traces} traces parsed, {rejected} rejected", file=sys.stderr)
+
+
+def preview(
+    pipeline: PipelineFile,
+    input: InputPath = None,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Traces to draw.")] = 4,
+    page: Annotated[Path | None, typer.Option(help="Where to write the page; by default preview.html.")] = None,
+    set: Set = None,
+    json: AsJson = False,
+) -> None:
+    """Draw a few traces and write one HTML page with every candidate, its scores and its verdict."""
+    from zero_engine.report.page import page_trace, write_page
+    from zero_engine.run.sample import draw_sample
+
+    config = resolve(pipeline, input, None, None, set)
+    sample = draw_sample(config, count)
+    outcomes = {t.parsed.trace.id: t for t in sample.trajectories}
+    outcomes.update({r.trace_id: r for r in sample.rejections if r.is_whole_trace})
+    pages = [
+        page_trace(
+            parsed,
+            [c for c in sample.candidates if c.trace_id == parsed.trace.id],
+            outcomes[parsed.trace.id],
+            [r for r in sample.rejections if r.trace_id == parsed.trace.id],
+        )
+        for parsed in sample.parsed
+    ]
+    kept = sum(v.verdict == "kept" for t in sample.trajectories for v in t.verdicts)
+    facts = {
+        "page": str(page or "preview.html"),
+        "traces": len(sample.parsed),
+        "rejected_traces": sum(r.is_whole_trace for r in sample.rejections),
+        "pictures": len(sample.candidates),
+        "kept": kept,
+    }
+    write_page(
+        Path(facts["page"]),
+        title=f"{config.name}: preview",
+        subtitle=f"first {count} traces of {config.input.path}",
+        facts=[(name, str(value)) for name, value in facts.items() if name != "page"],
+        tables=[],
+        traces=pages,
+    )
+    if json:
+        print_json(facts)
+    else:
+        typer.echo(f"{facts['pictures']} pictures of {facts['traces']} traces, {kept} kept: open {facts['page']}")
+
+
+def inspect(
+    out: Folder,
+    trace: Annotated[str | None, typer.Option("--id", help="Show everything about this trace.")] = None,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Rows to show.")] = 3,
+    pictures: Annotated[Path | None, typer.Option(help="Also save the shown rows' pictures into this folder.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Show rows of a finished dataset: steps, verdicts, scores, and why something was left out."""
+    from zero_engine.run.inspection import inspect_rows, save_pictures
+
+    rows = inspect_rows(out, trace, count)
+    saved = save_pictures(rows, pictures) if pictures else []
+    for row in rows:
+        row.pop("pictures", None)
+    if json:
+        print_json({"rows": rows, "pictures": [str(path) for path in saved]})
+        return
+    for row in rows:
+        typer.echo(f"{row['id']}\n  question: {row['question']}\n  answer:   {row['answer']}")
+        if row["rejections"] and not row["steps"]:
+            for rejection in row["rejections"]:
+                typer.echo(f"  rejected: {rejection['stage']}: {rejection['reason']}: {rejection['detail']}")
+        if row["steps"]:
+            table(
+                "",
+                ["step", "verdict", "likelihood", "caption", "readback", "reason"],
+                [
+                    (f"{s['index']} {s['text']}", s["verdict"], *_scores(s), s["reason"] or "")
+                    for s in row["steps"]
+                ],
+            )
+    for path in saved:
+        typer.echo(str(path))
+
+
+def _scores(step: dict) -> list[str]:
+    values = (step["scores"].get(name) for name in ("likelihood", "caption", "readback"))
+    return ["" if value is None else f"{value:.3f}" for value in values]

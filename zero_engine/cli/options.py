@@ -1,0 +1,66 @@
+"""Options that several commands share, and how they become a pipeline."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zero_engine.pipeline import Pipeline, load_pipeline
+
+PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="Pipeline file (YAML).")]
+Folder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a dataset that a run wrote.")]
+InputPath = Annotated[
+    list[str] | None,
+    typer.Option("--input", help="Instead of input.path: file, glob, folder, URL or hub name. May be repeated."),
+]
+OutputPath = Annotated[str | None, typer.Option("--output", help="Instead of output.path: the dataset's folder.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Read at most this many records.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. --set render.guidance=3. May be repeated."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print facts as one JSON object on stdout.")]
+
+
+def resolve(
+    path: Path,
+    inputs: list[str] | None = None,
+    output: str | None = None,
+    limit: int | None = None,
+    overrides: list[str] | None = None,
+    **dask: object,
+) -> Pipeline:
+    """The pipeline file with the command line's say applied on top; `--set` comes last and wins."""
+    said: list[str] = []
+    if inputs:
+        said.append(f"input.path={json.dumps(inputs if len(inputs) > 1 else inputs[0])}")
+    if output is not None:
+        said.append(f"output.path={json.dumps(output)}")
+    if limit is not None:
+        said.append(f"input.limit={limit}")
+    said += [f"dask.{key}={json.dumps(value)}" for key, value in dask.items() if value is not None]
+    return load_pipeline(path, [*said, *(overrides or [])])
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def table(title: str, columns: list[str], rows: list[tuple]) -> None:
+    """A table on stdout; the first column is left-aligned, the others right-aligned."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=bool(any(columns)))
+    for position, column in enumerate(columns):
+        grid.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
+    for row in rows:
+        grid.add_row(*(str(cell) for cell in row))
+    Console(highlight=False).print(grid)
+
+
+def percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "-"

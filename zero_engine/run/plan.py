@@ -1,0 +1,95 @@
+"""What has to be done for each shard, and why.
+
+A shard's stages are keyed by content, each key over the one before it:
+
+    read   <- the records' bytes and where they stand, the column map
+    parse  <- read, the parse section
+    render <- parse, the render section, the model's files, the run's seed
+    score  <- render, the score section
+    gate   <- score, the gate section, the pipeline's fingerprint (it stands in every row)
+
+A shard resumes at the first stage whose key changed. Reading and parsing are cheap and are always
+repeated; what is never repeated without need is drawing and scoring, whose results lie in
+`candidates/`. `VERSIONS` is raised by hand when a stage's code changes what it writes.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zero_engine.hashing import digest, digest_json
+from zero_engine.pipeline import Pipeline
+from zero_engine.read import Chunk
+from zero_engine.write.manifest import ShardEntry
+
+STAGES = ("read", "parse", "render", "score", "gate")
+VERSIONS = {"read": 1, "parse": 1, "render": 1, "score": 1, "gate": 1}
+RESUME_AT = {"read": "render", "parse": "render", "render": "render", "score": "score", "gate": "gate"}
+
+
+def stage_keys(pipeline: Pipeline, model: str | None, chunk: Chunk) -> dict[str, str]:
+    """The key of every stage of one shard, 16 hex digits each."""
+    parameters = pipeline.stage_parameters()
+    keys, previous = {}, chunk.digest
+    for stage in STAGES:
+        extra = {"render": model or "", "gate": pipeline.fingerprint}.get(stage, "")
+        previous = digest(previous, stage, str(VERSIONS[stage]), digest_json(parameters[stage]), extra)[:16]
+        keys[stage] = previous
+    return keys
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one shard needs: `start` is None where it is done, else render, score or gate."""
+
+    start: str | None
+    why: str
+
+
+def decide(entry: ShardEntry | None, keys: dict[str, str], out: Path) -> Decision:
+    """Compare a committed shard with the keys it should have and the files it should have."""
+    if entry is None:
+        return Decision("render", "new")
+    missing = [file.name for file in entry.files() if not _stands(out / file.name, file.bytes)]
+    if entry.candidates is not None and entry.candidates.name in missing:
+        return Decision("render", f"{entry.candidates.name} is missing or cut short")
+    for stage in STAGES:
+        if entry.keys.get(stage) != keys[stage]:
+            return Decision(RESUME_AT[stage], f"{stage} changed")
+    if missing:
+        return Decision("gate", f"{missing[0]} is missing or cut short")
+    return Decision(None, "done")
+
+
+def _stands(path: Path, size_bytes: int) -> bool:
+    try:
+        return path.stat().st_size == size_bytes
+    except OSError:
+        return False
+
+
+@dataclass(slots=True)
+class Plan:
+    """Totals over all shards: how many need which stage, and for what reasons."""
+
+    shards: int = 0
+    records: int = 0
+    starts: Counter = field(default_factory=Counter)
+    reasons: Counter = field(default_factory=Counter)
+
+    def add(self, chunk: Chunk, decision: Decision) -> None:
+        self.shards += 1
+        self.records += chunk.rows
+        self.starts[decision.start or "done"] += 1
+        self.reasons[decision.why] += 1
+
+    def as_dict(self) -> dict:
+        return {
+            "shards": self.shards,
+            "records": self.records,
+            "to_draw": self.starts["render"],
+            "to_score": self.starts["score"],
+            "to_gate": self.starts["gate"],
+            "done": self.starts["done"],
+            "reasons": dict(self.reasons),
+        }

@@ -1,0 +1,86 @@
+"""Counts of a shard, and of many: what the summary, stats.json and the checks are made of.
+
+A tally is a plain JSON-able dict, a function of a shard's content alone (no times), so it can be
+committed with the shard. Tallies add up: `add(a, b)` is associative and commutative.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
+
+NUMBERS = (
+    "records",
+    "traces",
+    "rows",
+    "rejected_traces",
+    "steps",
+    "pictures",
+    "steps_drawn",
+    "pictures_kept",
+    "rejected_steps",
+    "rejected_pictures",
+)
+GROUPS = ("rules", "notes", "reasons", "verdicts")
+
+
+def empty() -> dict:
+    return {**{name: 0 for name in NUMBERS}, **{name: {} for name in GROUPS}, "scores": {}}
+
+
+def count(
+    records: int,
+    traces: int,
+    parsed: Sequence[ParsedTrace],
+    candidates: Sequence[Candidate],
+    rows: Sequence[Trajectory],
+    rejections: Sequence[Rejection],
+) -> dict:
+    """The tally of one shard: `records` lines were read as `traces` traces (a bad line counts as one)."""
+    whole = sum(r.is_whole_trace for r in rejections)
+    verdicts = Counter(v.verdict for row in rows for v in row.verdicts)
+    return {
+        "records": records,
+        "traces": traces,
+        "rows": len(rows),
+        "rejected_traces": whole,
+        "steps": sum(len(p.steps) for p in parsed),
+        "pictures": len(candidates),
+        "steps_drawn": len({(c.trace_id, c.step) for c in candidates}),
+        "pictures_kept": verdicts.get("kept", 0),
+        "rejected_steps": sum(r.step is not None and r.attempt is None for r in rejections),
+        "rejected_pictures": sum(r.attempt is not None for r in rejections),
+        "rules": dict(Counter(p.rule for p in parsed)),
+        "notes": dict(Counter(note for p in parsed for note in p.notes)),
+        "reasons": dict(Counter(f"{r.stage}: {r.reason}" for r in rejections)),
+        "verdicts": dict(verdicts),
+        "scores": _spread(candidates),
+    }
+
+
+def add(total: dict, part: dict) -> dict:
+    """The tally of both together."""
+    result = {name: total[name] + part[name] for name in NUMBERS}
+    for group in GROUPS:
+        result[group] = dict(sorted((Counter(total[group]) + Counter(part[group])).items()))
+    result["scores"] = dict(total["scores"])
+    for name, b in part["scores"].items():
+        a = result["scores"].get(name)
+        result["scores"][name] = b if a is None else {
+            "n": a["n"] + b["n"],
+            "sum": a["sum"] + b["sum"],
+            "min": min(a["min"], b["min"]),
+            "max": max(a["max"], b["max"]),
+        }
+    return result
+
+
+def _spread(candidates: Sequence[Candidate]) -> dict[str, dict[str, float]]:
+    values: dict[str, list[float]] = {}
+    for candidate in candidates:
+        for name, value in candidate.scores.items():
+            if value == value:
+                values.setdefault(name, []).append(float(value))
+    return {
+        name: {"n": len(v), "sum": sum(v), "min": min(v), "max": max(v)} for name, v in sorted(values.items())
+    }
