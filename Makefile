@@ -1,0 +1,66 @@
+# Everything runs in .venv, made here on first use from pyproject.toml and constraints.txt.
+# Nothing is activated, nothing outside this folder is written, and every target can be run again.
+#
+#   make demo    install what a run needs, run the bundled pipeline, say what to look at
+#   make test    install the development extras too, run the tests
+#
+# On Linux the default build of torch carries CUDA (several GB). For a CPU build that pip does not find
+# by itself: make demo TORCH=/path/to/torch-2.13.0-cpu.whl
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint schemas bench clean
+
+PYTHON ?= python3
+TORCH ?= torch
+PIP := .venv/bin/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet --constraint constraints.txt
+DECLARED := pyproject.toml constraints.txt
+RUN_STAMP := .venv/.installed-run
+DEV_STAMP := .venv/.installed-dev
+
+help:
+	@sed -n 's/^#   //p' Makefile
+	@echo 'make setup | lint | schemas | bench | clean'
+
+$(RUN_STAMP): $(DECLARED)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) must be Python 3.11 or later: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
+	@echo 'Installing into .venv; the first time takes some minutes.'
+	@$(PYTHON) -m venv .venv
+	@$(INSTALL) setuptools '$(TORCH)'
+	@$(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+$(DEV_STAMP): $(RUN_STAMP)
+	@echo 'Installing the extras train and dev into .venv.'
+	@$(INSTALL) --no-build-isolation --editable '.[train,dev]'
+	@touch $@
+
+setup: $(DEV_STAMP)
+	@echo 'Ready: .venv/bin/zero-engine --help'
+
+demo: $(RUN_STAMP)
+	.venv/bin/zero-engine run pipelines/gsm8k_nano.yaml
+	@echo
+	@echo 'Look at the drawings:  out/gsm8k_nano/report.html (one page, opens offline in any browser)'
+	@echo 'Check every byte:      .venv/bin/zero-engine validate out/gsm8k_nano'
+	@echo "Load the rows:         .venv/bin/python -c \"from datasets import load_from_disk; print(load_from_disk('out/gsm8k_nano/data')[0])\""
+
+test: $(DEV_STAMP)
+	OMP_WAIT_POLICY=passive .venv/bin/python -m pytest
+
+lint: $(DEV_STAMP)
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/python -m zero_engine.contracts --check schemas/
+
+schemas: $(RUN_STAMP)
+	.venv/bin/python -m zero_engine.contracts schemas/
+
+bench: $(RUN_STAMP)
+	@for script in benchmarks/*.py; do \
+	  echo "== $$script"; OMP_WAIT_POLICY=passive .venv/bin/python "$$script" || exit 1; \
+	done
+
+clean:
+	rm -rf .venv out build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
