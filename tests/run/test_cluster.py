@@ -1,0 +1,65 @@
+"""Executors: the same surface in this process and on workers, and what a dying worker costs."""
+
+import os
+import time
+
+import pytest
+
+from zero_engine.errors import InputError
+from zero_engine.pipeline import Dask
+from zero_engine.run.cluster import Died, open_executor
+
+
+def double_or_die(number: int) -> int:
+    if number == 3:
+        os._exit(1)
+    return 2 * number
+
+
+def sleep_for_ever(_: int) -> None:
+    time.sleep(3600)
+
+
+def _collect(executor, jobs: dict) -> dict:
+    """Results by argument; Died where the worker died."""
+    results = {}
+    while jobs:
+        for job in executor.wait(set(jobs)):
+            argument = jobs.pop(job)
+            try:
+                results[argument] = job.result()
+            except Died:
+                results[argument] = Died
+    return results
+
+
+def test_in_process_tasks_run_in_the_order_they_were_submitted():
+    with open_executor(Dask(workers=0)) as executor:
+        seen = []
+        jobs = {executor.submit(seen.append, n) for n in range(3)}
+        while jobs:
+            jobs -= executor.wait(jobs)
+        assert seen == [0, 1, 2]
+
+
+def test_a_task_that_kills_its_process_fails_alone_and_work_goes_on():
+    with open_executor(Dask(workers=2)) as executor:
+        results = _collect(executor, {executor.submit(double_or_die, n): n for n in (1, 3)})
+        assert results == {1: 2, 3: Died}
+        assert _collect(executor, {executor.submit(double_or_die, n): n for n in (4, 5)}) == {4: 8, 5: 10}
+
+
+def test_an_overdue_task_is_abandoned_and_its_worker_comes_back():
+    with open_executor(Dask(workers=1)) as executor:
+        job = executor.submit(sleep_for_ever, 0)
+        time.sleep(1)
+        executor.abandon(job)
+        assert _collect(executor, {executor.submit(double_or_die, 4): 4}) == {4: 8}
+
+
+def test_a_scheduler_that_is_not_there_is_named():
+    with (
+        pytest.raises(InputError, match="tcp://127.0.0.1:9 *: cannot be reached"),
+        open_executor(Dask(scheduler="tcp://127.0.0.1:9", workers_timeout_s=1)),
+    ):
+        pass

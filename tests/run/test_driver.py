@@ -1,0 +1,133 @@
+"""Runs on real traces with the bundled model: same bytes, resume, re-gating, damage contained."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from zero_engine import open_dataset
+from zero_engine.errors import InputError, ModelError, OutputError
+from zero_engine.run import plan_run, run_pipeline
+from zero_engine.write.validate import validate_dataset
+
+
+def test_a_run_writes_every_trace_as_a_row_or_a_rejection(make_pipeline):
+    summary = run_pipeline(make_pipeline())
+    counts = summary.counts
+    assert counts["records"] == counts["traces"] == 6
+    assert counts["rows"] + counts["rejected_traces"] == 6
+    assert counts["pictures"] == summary.drawn > 0
+    assert all(check.ok for check in validate_dataset(summary.out))
+    assert not Path(summary.out, ".work").exists()
+    assert len(open_dataset(summary.out)) == counts["rows"]
+
+
+def test_one_process_and_two_workers_write_the_same_bytes(make_pipeline, hashes):
+    here = run_pipeline(make_pipeline("here"))
+    there = run_pipeline(make_pipeline("there", dask={"workers": 2}))
+    assert hashes(here.out) == hashes(there.out)
+
+
+def test_running_again_does_nothing(make_pipeline, hashes):
+    first = run_pipeline(make_pipeline())
+    before = hashes(first.out)
+    written = Path(first.out, "manifest.json").stat().st_mtime_ns
+    second = run_pipeline(make_pipeline())
+    assert second.plan.as_dict()["done"] == 3 and second.drawn == 0
+    assert second.counts == first.counts
+    assert hashes(first.out) == before
+    assert Path(first.out, "manifest.json").stat().st_mtime_ns == written
+
+
+def test_a_changed_gate_draws_nothing_and_equals_a_fresh_run(make_pipeline, hashes):
+    gate = {"min": {"likelihood": -0.05}, "min_pictures": 1}
+    run_pipeline(make_pipeline("old"))
+    again = run_pipeline(make_pipeline("old", gate=gate))
+    fresh = run_pipeline(make_pipeline("new", gate=gate))
+    assert again.drawn == 0 and again.as_dict()["reused"] == fresh.drawn
+    assert again.plan.as_dict()["to_gate"] == 3
+    assert hashes(again.out) == hashes(fresh.out)
+
+
+def test_a_changed_score_draws_nothing_and_equals_a_fresh_run(make_pipeline, hashes):
+    score = {"tau": 1.0}
+    run_pipeline(make_pipeline("old"))
+    again = run_pipeline(make_pipeline("old", score=score))
+    fresh = run_pipeline(make_pipeline("new", score=score))
+    assert again.drawn == 0 and again.plan.as_dict()["to_score"] == 3
+    assert hashes(again.out) == hashes(fresh.out)
+
+
+def test_more_input_only_runs_the_new_shards(make_pipeline, hashes):
+    run_pipeline(make_pipeline("grown", input={"limit": 4}))
+    grown = run_pipeline(make_pipeline("grown"))
+    assert grown.plan.as_dict()["done"] == 2 and grown.plan.as_dict()["to_draw"] == 1
+    assert hashes(grown.out) == hashes(run_pipeline(make_pipeline("fresh")).out)
+
+
+def test_less_input_leaves_no_old_shards_behind(make_pipeline, hashes):
+    run_pipeline(make_pipeline("shrunk"))
+    shrunk = run_pipeline(make_pipeline("shrunk", input={"limit": 2}))
+    assert shrunk.counts["records"] == 2
+    assert hashes(shrunk.out) == hashes(run_pipeline(make_pipeline("fresh", input={"limit": 2})).out)
+    assert all(check.ok for check in validate_dataset(shrunk.out))
+
+
+def test_a_missing_file_is_made_again(make_pipeline, hashes):
+    out = run_pipeline(make_pipeline()).out
+    before = hashes(out)
+    Path(out, "data/data-00001.arrow").unlink()
+    plan = plan_run(make_pipeline()).as_dict()
+    assert plan["to_gate"] == 1 and plan["reasons"]["data/data-00001.arrow is missing or cut short"] == 1
+    run_pipeline(make_pipeline())
+    assert hashes(out) == before
+
+
+def test_drawing_switched_off_writes_text_only_rows(make_pipeline):
+    summary = run_pipeline(make_pipeline(render={"generator": "none"}))
+    rows = open_dataset(summary.out)
+    assert summary.drawn == 0 and len(rows) == 6
+    assert all(step["image"] is None and step["reason"] == "not_drawn" for step in rows[0]["steps"])
+
+
+def test_a_bad_line_becomes_a_rejection_and_costs_no_other(make_pipeline, tmp_path, repository):
+    lines = (repository / "examples/data/gsm8k.jsonl").read_text().splitlines()[:3]
+    path = tmp_path / "bad.jsonl"
+    path.write_text("\n".join([lines[0], lines[1][:40], lines[2]]) + "\n")
+    summary = run_pipeline(make_pipeline(input={"path": str(path)}))
+    assert (summary.counts["traces"], summary.counts["rows"], summary.counts["rejected_traces"]) == (3, 2, 1)
+    (letters,) = Path(summary.out, "rejected").glob("*.jsonl")
+    whole = [r for r in map(json.loads, letters.read_text().splitlines()) if r["step"] is None]
+    assert len(whole) == 1 and whole[0]["stage"] == "read" and "2" in whole[0]["detail"]
+
+
+def test_the_folder_of_another_pipeline_is_refused_and_replaced_only_on_demand(make_pipeline, hashes):
+    out = run_pipeline(make_pipeline()).out
+    before = hashes(out)
+    other = make_pipeline(name="other")
+    with pytest.raises(OutputError, match="another pipeline .*--overwrite"):
+        run_pipeline(other)
+    assert hashes(out) == before
+    assert run_pipeline(other, overwrite=True).counts["rows"] == 6
+
+
+def test_a_folder_with_somebody_elses_files_is_refused(make_pipeline, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputError, match="thesis.tex"):
+        run_pipeline(make_pipeline())
+
+
+@pytest.mark.parametrize(
+    ("sections", "error"),
+    [
+        ({"input": {"path": "nowhere.jsonl"}}, InputError),
+        ({"render": {"model": "no/such-model-folder"}}, ModelError),
+        ({"input": {"format": "aqua"}}, InputError),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing_behind(make_pipeline, tmp_path, sections, error):
+    with pytest.raises(error) as caught:
+        run_pipeline(make_pipeline(**sections))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()

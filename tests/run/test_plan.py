@@ -1,0 +1,40 @@
+"""Resume keys: what changes which stage."""
+
+import pytest
+
+from zero_engine.read import iter_chunks
+from zero_engine.run.plan import STAGES, stage_keys
+
+
+@pytest.fixture
+def first_change(make_pipeline):
+    """The first stage whose key differs from the default pipeline's, given changed sections."""
+
+    def of(model: str = "m", **sections: object) -> str | None:
+        before, after = make_pipeline(), make_pipeline(**sections)
+        chunk = next(iter(iter_chunks(before.input, 2)))
+        old, new = stage_keys(before, "m", chunk), stage_keys(after, model, chunk)
+        changed = [stage for stage in STAGES if old[stage] != new[stage]]
+        assert changed == list(STAGES[len(STAGES) - len(changed) :]), "a changed stage changes all that follow"
+        return changed[0] if changed else None
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("sections", "stage"),
+    [
+        ({"input": {"format": "generic"}}, "read"),
+        ({"parse": {"max_steps": 3}}, "parse"),
+        ({"render": {"guidance": 2.0}}, "render"),
+        ({"seed": 1}, "render"),
+        ({"model": "other weights"}, "render"),
+        ({"score": {"tau": 2.0}}, "score"),
+        ({"gate": {"min": {"likelihood": -1.0}}}, "gate"),
+        ({"dask": {"workers": 7}}, None),
+        ({"input": {"limit": 5}}, None),
+        ({"render": {"device": "cpu"}}, None),
+    ],
+)
+def test_a_parameter_changes_its_stage_and_what_follows(first_change, sections, stage):
+    assert first_change(**sections) == stage
