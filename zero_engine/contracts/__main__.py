@@ -1,0 +1,7 @@
+"""`python -m zero_engine.contracts [--check] schemas/`."""
+
+import sys
+
+from zero_engine.contracts.publish import main
+
+sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""manifest.json: what a finished dataset holds, file by file.
+
+It is written last, so a folder that has one is finished. The same `ShardEntry` is a line of the
+ledger of a run that is not. The bytes of data files never depend on the clock; the manifest says
+when the run ended.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
+
+from zero_engine.contracts.rows import SCHEMA_VERSION
+from zero_engine.pipeline import Section
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFile:
+    """One file of the dataset."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    name: str
+    """Path inside the output folder, e.g. `data/data-00000.arrow`."""
+    rows: int
+    bytes: int
+    sha256: str
+
+    def renamed(self, name: str) -> "ShardFile":
+        """The same file under its final name."""
+        return replace(self, name=name)
+
+
+class Tally(TypedDict):
+    """Counts of a shard or of a run. `traces == rows + rejected_traces`, always."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")
+
+    records: int
+    """Input records."""
+    traces: int
+    """Traces read from them; a record that cannot be read counts as one."""
+    rows: int
+    rejected_traces: int
+
+
+class ShardEntry(Section):
+    """A fixed range of input records, and the files made from it."""
+
+    index: int = Field(ge=0)
+    first_row: int = Field(ge=0)
+    """Position of its first record in the input."""
+    records: int = Field(ge=0)
+    """Input records of the shard."""
+    digest: str
+    """Digest of their bytes."""
+    keys: dict[str, str]
+    """Key of every stage: a changed key says from which stage on the shard has to be made again."""
+    counts: Tally
+    data: ShardFile
+    candidates: ShardFile | None = None
+    """None where nothing was drawn."""
+    rejections: ShardFile | None = None
+    """None where nothing was rejected."""
+
+    def files(self) -> list[ShardFile]:
+        """The shard's files, data first."""
+        return [file for file in (self.data, self.candidates, self.rejections) if file is not None]
+
+
+class ModelInfo(Section):
+    """The model that drew."""
+
+    name: str
+    fingerprint: str
+    codebook_size: int | None = None
+    codes_per_picture: int | None = None
+    height: int | None = None
+    """Pixels."""
+    width: int | None = None
+    """Pixels."""
+
+
+class InputInfo(Section):
+    """What was read."""
+
+    paths: list[str]
+    records: int = Field(ge=0)
+    digest: str
+    """Digest over the shards' digests."""
+
+
+class Manifest(Section):
+    """All of a finished dataset but its rows."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str
+    created: str
+    """When the run ended, ISO 8601 in UTC."""
+    versions: dict[str, str]
+    """Versions of zero-engine, Python and the libraries that shape the bytes."""
+    pipeline: dict[str, Any]
+    """The resolved pipeline."""
+    fingerprints: dict[str, str]
+    """Of the pipeline and the model, by name."""
+    model: ModelInfo | None = None
+    """None where nothing was to be drawn."""
+    input: InputInfo
+    shards: list[ShardEntry]
+    counts: Tally
+
+    def files(self) -> list[ShardFile]:
+        """Every file of the dataset, in the order of the shards."""
+        return [file for shard in self.shards for file in shard.files()]

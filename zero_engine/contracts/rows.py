@@ -1,0 +1,212 @@
+"""Row types: each is written once, as a tuple of `Column`s, and everything else is derived from that.
+
+Version 1 is closed: no open dicts, every column present in every file, null only where it has a
+meaning (`Column.null`). Pictures are `datasets` images, a struct {bytes, path} over plain `binary`: with
+`large_binary` datasets 5.2 no longer takes the column for an image and decodes nothing. `write.shards`
+keeps every record batch far below the 2 GiB that `binary` can hold instead.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zero_engine.records import BUILTIN_SCORES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A column type: a list of one type."""
+
+    item: "ColumnType"
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """A column type: named fields."""
+
+    columns: tuple["Column", ...]
+
+
+ColumnType = str | ListOf | Struct
+"""string, int32, int64, uint16, float32, image, json (dead letters only), a list or a struct."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column or field, with its published description."""
+
+    name: str
+    type: ColumnType
+    doc: str
+    null: bool = False
+    """Whether null has a meaning here; elsewhere a null is a fault that `validate` reports."""
+
+
+_SCORE_DOCS = {
+    "likelihood": "mean log p(codes | step), nats per code, without guidance",
+    "unconditional": "mean log p(codes | nothing), nats per code",
+    "caption": "mean log p(step | codes), nats per token",
+    "alignment": "likelihood minus unconditional",
+    "total_variation": "1 / (1 + tv / tau) over the codebook vectors of the picture",
+    "perception": "perception loss of the trained projection (L_Pe)",
+    "blank": "share of the picture that is background",
+    "contrast": "contrast of the pixels",
+    "sharpness": "sharpness of the pixels",
+    "duplicate": "likeness to an earlier step's drawing in the same trace",
+    "readback": "agreement of what can be read in the picture with the step",
+    "clip": "similarity of picture and step under a CLIP or SigLIP model",
+}
+
+SCORE_COLUMNS = tuple(
+    Column(name, "float32", f"Score: {_SCORE_DOCS.get(name, name)}. Null where not computed.", null=True)
+    for name in BUILTIN_SCORES
+)
+PLUGIN_SCORES = Column(
+    "plugin_scores",
+    ListOf(
+        Struct((Column("name", "string", "Name of the score."), Column("value", "float32", "Its value.")))
+    ),
+    "Scores of plugins, by name, in the order of their names. Null where nothing was drawn.",
+    null=True,
+)
+SOURCE = Struct(
+    (
+        Column("name", "string", "Short name of the corpus."),
+        Column("path", "string", "File as the user named it."),
+        Column("row", "int64", "Zero-based position of the record in its file."),
+        Column("license", "string", "Licence of the corpus.", null=True),
+    )
+)
+STEP = Struct(
+    (
+        Column("index", "int32", "Position of the step in the rationale, from 0; ascending in a row."),
+        Column("text", "string", "The step."),
+        Column(
+            "image", "image", "The drawing that was kept; null where the step stays text-only.", null=True
+        ),
+        Column(
+            "codes",
+            ListOf("uint16"),
+            "VQ indices of the drawing, row-major; never vocabulary ids.",
+            null=True,
+        ),
+        Column("seed", "int64", "Seed of the drawing.", null=True),
+        Column("attempt", "int32", "Which of the candidates was kept.", null=True),
+        Column("prompt", "string", "Text the drawing was made from.", null=True),
+        *SCORE_COLUMNS,
+        PLUGIN_SCORES,
+        Column("verdict", "string", "kept or text_only."),
+        Column("reason", "string", "Why nothing was kept.", null=True),
+    )
+)
+TRAJECTORY = (
+    Column("id", "string", "Identity of the trace; unique in a dataset."),
+    Column("question", "string", "The question."),
+    Column("question_images", ListOf("image"), "Pictures that belong to the question."),
+    Column("answer", "string", "The answer, extracted.", null=True),
+    Column("choices", ListOf("string"), "Answers to choose from; empty where the question is open."),
+    Column("steps", ListOf(STEP), "The steps that stay, in order, each with its drawing or none."),
+    Column(
+        "rule", "string", "How the rationale was cut: given, markers, blank_lines, lines, sentences, whole."
+    ),
+    Column("notes", ListOf("string"), "Codes of what reading or parsing repaired or cut."),
+    Column("source", SOURCE, "Where the trace came from."),
+    Column("pipeline", "string", "Fingerprint of the pipeline."),
+    Column("model", "string", "Fingerprint of the model that drew.", null=True),
+)
+CANDIDATE = (
+    Column("trace_id", "string", "Identity of the trace."),
+    Column("step", "int32", "Index of the step."),
+    Column("attempt", "int32", "Which drawing of the step this is, from 0."),
+    Column("seed", "int64", "Seed of the drawing: a hash of run seed, trace, step and attempt."),
+    Column("text", "string", "The step."),
+    Column("prompt", "string", "Text the drawing was made from."),
+    Column("image", "image", "The drawing."),
+    Column("codes", ListOf("uint16"), "VQ indices of the drawing, row-major; never vocabulary ids."),
+    *SCORE_COLUMNS,
+    PLUGIN_SCORES,
+)
+REJECTION = (
+    Column("trace_id", "string", "Identity of the trace."),
+    Column("step", "int32", "Index of the step; null where the whole trace is rejected.", null=True),
+    Column("stage", "string", "Stage that rejected it: read, parse, render, score, gate or run."),
+    Column("attempt", "int32", "Which drawing; null for a step or a whole trace.", null=True),
+    Column("reason", "string", "Reason code."),
+    Column("detail", "string", "The reason in words and numbers."),
+    Column("exception", "string", "Class of the exception, where there was one.", null=True),
+    Column("record", "json", "Input record of a whole trace, text of a step.", null=True),
+)
+TRACE = (
+    Column("id", "string", "Identity of the trace."),
+    Column("question", "string", "The question."),
+    Column("rationale", "string", "The chain of thought as read."),
+    Column("answer", "string", "The answer as read.", null=True),
+    Column("source", SOURCE, "Where the trace came from."),
+    Column("steps", ListOf("string"), "Steps, where the corpus marks them itself.", null=True),
+    Column("choices", ListOf("string"), "Answers to choose from."),
+    Column("question_images", ListOf("image"), "Pictures that belong to the question."),
+    Column("notes", ListOf("string"), "Codes of what reading had to repair."),
+    Column("record", "json", "The input record.", null=True),
+)
+ROW_TYPES = {"trace": TRACE, "trajectory": TRAJECTORY, "candidate": CANDIDATE, "rejection": REJECTION}
+
+
+def stored_scores(scores: Mapping[str, float]) -> dict[str, float]:
+    """Scores exactly as a file gives them back: float32, NaN absent.
+
+    Gate on these, so that a gate on fresh drawings and one on candidates read back decide alike.
+    """
+    with np.errstate(over="ignore"):
+        rounded = {name: float(np.float32(value)) for name, value in scores.items()}
+    return {name: value for name, value in rounded.items() if value == value}
+
+
+@cache
+def arrow_schema(columns: tuple[Column, ...]) -> "pa.Schema":
+    """Arrow schema of a row type, with the Hugging Face features and our version as metadata."""
+    import pyarrow as pa
+
+    metadata = {
+        "huggingface": json.dumps({"info": {"features": features(columns)}}),
+        "zero_engine": json.dumps({"schema": _name_of(columns), "version": SCHEMA_VERSION}),
+    }
+    return pa.schema([pa.field(c.name, arrow_type(c.type)) for c in columns], metadata=metadata)
+
+
+def arrow_type(kind: ColumnType) -> "pa.DataType":
+    """Arrow type of a column type. Every field is nullable: datasets knows no other."""
+    import pyarrow as pa
+
+    if isinstance(kind, ListOf):
+        return pa.list_(arrow_type(kind.item))
+    if isinstance(kind, Struct):
+        return pa.struct([pa.field(c.name, arrow_type(c.type)) for c in kind.columns])
+    if kind == "image":
+        return pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
+    return pa.type_for_alias(kind)
+
+
+def features(columns: Iterable[Column]) -> dict[str, Any]:
+    """What `datasets.Features.to_dict()` gives for the columns, without importing datasets."""
+    return {c.name: _feature(c.type) for c in columns}
+
+
+def _name_of(columns: tuple[Column, ...]) -> str:
+    return next(name for name, row_type in ROW_TYPES.items() if row_type == columns)
+
+
+def _feature(kind: ColumnType) -> dict[str, Any]:
+    if isinstance(kind, ListOf):
+        return {"feature": _feature(kind.item), "_type": "List"}
+    if isinstance(kind, Struct):
+        return {c.name: _feature(c.type) for c in kind.columns}
+    return {"_type": "Image"} if kind == "image" else {"dtype": kind, "_type": "Value"}

@@ -1,0 +1,102 @@
+"""Files that are complete or absent, whatever happens to the process or the machine.
+
+Contract: a file under its final name is complete. `atomic_write` writes a temporary name in the same
+folder, then flush, fsync, rename, fsync of the folder. A shard takes the same road in two parts: the worker
+makes it durable under a temporary name (`durable_write`), the driver gives it its name (`commit`).
+A full disk is an OutputError of one line, and leaves nothing half-written behind.
+"""
+
+import contextlib
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from zero_engine.errors import OutputError
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a file that appears under `path` only when the block ends well. `mode` is "wb" or "w" (UTF-8).
+
+    Raises OutputError where the disk is full or the folder cannot be written to.
+    """
+    path = Path(path)
+    temporary = path.parent / f".{path.name[:100]}.{uuid.uuid4().hex}.tmp"
+    with durable_write(temporary, mode, named=path) as file:
+        yield file
+    try:
+        with disk_errors(path):
+            commit(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def durable_write(path: str | Path, mode: str = "wb", named: Path | None = None) -> Iterator[IO[Any]]:
+    """Open exactly `path`; at the end its bytes are on the disk. On an error the file is removed.
+
+    `named` is the path that an error message should give. Raises OutputError like `atomic_write`.
+    """
+    path = Path(path)
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    with disk_errors(named or path):
+        file = open(path, mode, **text)
+        try:
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def commit(temporary: str | Path, final: str | Path) -> None:
+    """Give a durable temporary file its final name, durably. Both must be on one file system."""
+    final = Path(final)
+    os.replace(temporary, final)
+    sync_folder(final.parent)
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Make renames and removals in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def disk_errors(path: str | Path) -> Iterator[None]:
+    """Turn what a full or read-only disk raises into an OutputError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise OutputError(
+                f"{path}: no room to write ({_free(Path(path))} bytes free: {os.strerror(error.errno)}). "
+                "Free some space, then run the same command again: it goes on from what is done."
+            ) from error
+        if error.errno in _NOT_OURS:
+            raise OutputError(
+                f"{path}: cannot be written ({os.strerror(error.errno)}). "
+                "Check the folder's permissions, or choose another --output."
+            ) from error
+        raise
+
+
+def _free(path: Path) -> str:
+    folder = next((p for p in (path, *path.parents) if p.is_dir()), Path("/"))
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return "?"
+    return f"{status.f_bavail * status.f_frsize:,}"

@@ -1,0 +1,62 @@
+"""Open a finished dataset, memory-mapped: the one road by which rows reach a trainer or a report.
+
+Refused: a folder without a manifest (a run cut short), a file that the manifest does not list (left by somebody
+else, or half a copy), a listed file that is missing or of another size. `validate` looks deeper.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zero_engine.contracts.manifest import Manifest, ShardFile
+from zero_engine.errors import OutputError
+from zero_engine.hashing import digest
+from zero_engine.write.finish import unlisted_files
+from zero_engine.write.manifest import read_manifest
+
+if TYPE_CHECKING:
+    import datasets
+
+CONFIGS = ("default", "candidates")
+
+
+def open_dataset(
+    path: str | Path, config: str = "default", streaming: bool = False
+) -> "datasets.Dataset | datasets.IterableDataset":
+    """The rows (`default`) or the drawings (`candidates`) of a finished dataset.
+
+    Nothing is copied: a `datasets.Dataset` over memory-mapped files, or with `streaming` an
+    IterableDataset. Raises OutputError where the folder is not a finished, untouched dataset.
+    """
+    out = Path(path)
+    files = check_files(out, read_manifest(out), config)
+    from datasets import Dataset, concatenate_datasets
+
+    parts = [Dataset.from_file(str(out / file.name), split="train") for file in files]
+    if streaming:
+        rows = concatenate_datasets(parts)
+        return rows.to_iterable_dataset(num_shards=max(1, min(len(parts), len(rows))))
+    rows = concatenate_datasets(parts)
+    rows._fingerprint = digest(*(file.sha256 for file in files))[:16]
+    return rows
+
+
+def check_files(out: Path, manifest: Manifest, config: str = "default") -> list[ShardFile]:
+    """Files of a config, checked by name and size. Raises OutputError as `open_dataset` says."""
+    if config not in CONFIGS:
+        raise OutputError(f"{out}: no config {config!r}. There are: {', '.join(CONFIGS)}.")
+    if unlisted := unlisted_files(out, manifest):
+        raise OutputError(
+            f"{out}: {unlisted[0]} is not in the manifest ({len(unlisted)} such). "
+            "Move it away, or run again to remake the folder."
+        )
+    kept = [shard.data if config == "default" else shard.candidates for shard in manifest.shards]
+    files = [file for file in kept if file is not None]
+    if not files:
+        raise OutputError(f"{out}: has no {config}: nothing was drawn (render.generator: none).")
+    for file in files:
+        path = out / file.name
+        size = path.stat().st_size if path.is_file() else None
+        if size != file.bytes:
+            found = "is missing" if size is None else f"has {size:,} bytes where the manifest has {file.bytes:,}"
+            raise OutputError(f"{path}: {found}. Copy it again, or run again to remake it.")
+    return files

@@ -1,0 +1,109 @@
+"""Committed shards -> a dataset: what `datasets` needs to load it, the card, and last the manifest.
+
+    OUT/ README.md  stats.json  manifest.json
+         data/        data-00000.arrow ...  dataset_info.json  state.json
+         candidates/  part-00000.arrow ...      (absent where nothing was drawn)
+         rejected/    part-00000.jsonl ...
+
+Three ways to load it are kept working, each with a trap of its own in datasets 5.2:
+`load_from_disk(OUT/data)` wants dataset_info.json and state.json beside the files; `load_dataset(OUT)` refuses
+a folder with a state.json in its root, and wants one file format in all configs; the configs of
+`load_dataset(OUT, "candidates")` are read from the card's front matter.
+
+A kill at any instant leaves a folder without a manifest, so never one that looks finished.
+"""
+
+import json
+from pathlib import Path
+
+from zero_engine.contracts.manifest import Manifest
+from zero_engine.contracts.rows import TRAJECTORY, features
+from zero_engine.errors import OutputError
+from zero_engine.hashing import digest
+from zero_engine.write.atomic import atomic_write, disk_errors, sync_folder
+from zero_engine.write.card import dataset_card
+from zero_engine.write.manifest import MANIFEST, write_manifest
+
+FOLDERS = {"data": ".arrow", "candidates": ".arrow", "rejected": ".jsonl"}
+"""Folders of shard files, and how the files in them end."""
+
+
+def finish_dataset(out: str | Path, manifest: Manifest, stats: dict) -> None:
+    """Turn a folder whose shards are all committed into a finished dataset.
+
+    Files of an older run that the manifest does not list are removed.
+    Raises OutputError where a listed file is missing or of the wrong size, or the disk is full.
+    """
+    out = Path(out)
+    unfinish(out)
+    _check_present(out, manifest)
+    with disk_errors(out):
+        _remove_unlisted(out, manifest)
+    _write_json(out / "data" / "dataset_info.json", {"features": features(TRAJECTORY), **_about(manifest)})
+    _write_json(out / "data" / "state.json", _state(manifest))
+    _write_json(out / "stats.json", stats)
+    with atomic_write(out / "README.md", "w") as file:
+        file.write(dataset_card(manifest, stats))
+    write_manifest(out, manifest)
+
+
+def unfinish(out: str | Path) -> None:
+    """Withdraw the manifest, durably: from here on the folder is a run under way."""
+    out = Path(out)
+    with disk_errors(out):
+        (out / MANIFEST).unlink(missing_ok=True)
+        if out.is_dir():
+            sync_folder(out)
+
+
+def unlisted_files(out: str | Path, manifest: Manifest) -> list[str]:
+    """Names of shard files that lie in the folder and are not in the manifest."""
+    out = Path(out)
+    listed = {file.name for file in manifest.files()}
+    present = (p for folder in FOLDERS for p in (out / folder).glob("*") if p.suffix in (".arrow", ".jsonl"))
+    return sorted(name for p in present if (name := f"{p.parent.name}/{p.name}") not in listed)
+
+
+def _check_present(out: Path, manifest: Manifest) -> None:
+    for file in manifest.files():
+        path = out / file.name
+        size = path.stat().st_size if path.is_file() else None
+        if size != file.bytes:
+            found = "is missing" if size is None else f"has {size:,} bytes, not {file.bytes:,}"
+            raise OutputError(f"{path}: {found}. Something else changed the folder; run again to remake it.")
+
+
+def _remove_unlisted(out: Path, manifest: Manifest) -> None:
+    for name in unlisted_files(out, manifest):
+        (out / name).unlink()
+    for folder in FOLDERS:
+        path = out / folder
+        if folder != "data" and path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+        elif path.is_dir():
+            sync_folder(path)
+
+
+def _about(manifest: Manifest) -> dict:
+    licenses = manifest.pipeline.get("input", {}).get("license")
+    return {"dataset_name": manifest.name, "license": licenses or "", "version": {"version_str": "1.0.0"}}
+
+
+def _state(manifest: Manifest) -> dict:
+    """What `Dataset.save_to_disk` leaves; the fingerprint follows the content."""
+    names = [shard.data.name.removeprefix("data/") for shard in manifest.shards]
+    return {
+        "_data_files": [{"filename": name} for name in names],
+        "_fingerprint": digest(*(shard.data.sha256 for shard in manifest.shards))[:16],
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": "train",
+    }
+
+
+def _write_json(path: Path, value: dict) -> None:
+    with atomic_write(path, "w") as file:
+        json.dump(value, file, indent=1, ensure_ascii=False)
+        file.write("\n")
