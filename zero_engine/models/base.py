@@ -1,0 +1,72 @@
+"""What a model that draws must offer, whatever its family. No torch here: callers import this to type.
+
+Everything crosses this seam as NumPy arrays: *codes* (VQ indices 0..K-1, never vocabulary ids) as uint16,
+pixels as uint8 RGB, likelihoods as float32 in nats. Rows come back in the order asked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Drawings:
+    """One batch of drawings, rows in the order asked for.
+
+    `likelihood` is the mean log p(codes | prompt) in nats per code, under the distribution that the model
+    gives without guidance: conditional logits at temperature 1 and a softmax over the whole codebook.
+    `likelihood_unconditional` is the same under the empty prompt. It comes for free with guidance; without
+    (guidance 1) it is None, and `UnifiedModel.log_likelihood` computes it.
+    """
+
+    codes: np.ndarray  # (B, N) uint16
+    likelihood: np.ndarray  # (B,) float32
+    likelihood_unconditional: np.ndarray | None  # (B,) float32
+
+
+class UnifiedModel(Protocol):
+    """A model that reads text, draws pictures as N = rows x columns codes, and reads its own drawings."""
+
+    name: str
+    fingerprint: str
+    """sha256 over configuration, tokenizer and weights; equals `model_fingerprint(name)`."""
+    grid: tuple[int, int]
+    """Rows and columns of codes in one picture."""
+    image_size: int
+    """Height and width of a picture in pixels."""
+    codebook_size: int
+    max_prompt_length: int
+    """Longest prompt, in ids as `prompt_length` counts, that leaves room for the picture."""
+
+    def draw(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        guidance: float = 1.0,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        top_k: int | None = None,
+    ) -> Drawings:
+        """Draw one picture per prompt. A row's random numbers depend on its own seed only."""
+
+    def decode(self, codes_BN: np.ndarray) -> np.ndarray:
+        """Pictures (B, H, W, 3) uint8 of codes."""
+
+    def encode(self, images: Sequence[np.ndarray | Image.Image]) -> np.ndarray:
+        """Codes (B, N) uint16 of pictures of any size, resized and cropped as the model expects."""
+
+    def log_likelihood(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
+        """Mean log p(codes | prompt), nats per code, (B,) float32. The empty prompt is unconditional."""
+
+    def caption_likelihood(self, codes_BN: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """Mean log p(text | codes), nats per text token, (B,) float32: the model reads the drawing."""
+
+    def codebook(self) -> np.ndarray:
+        """The VQ codebook, (K, D) float32."""
+
+    def prompt_length(self, prompt: str) -> int:
+        """Ids that the prompt takes in front of a picture."""

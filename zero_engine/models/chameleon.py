@@ -1,0 +1,256 @@
+"""Checkpoints in the Chameleon layout (Chameleon, Anole, Omni-R1, and the bundled nano), on mainline transformers.
+
+Transformers' class cannot be used as it stands: its forward masks the image tokens, in training too, and it has no
+VQ decoder, so loading drops one and saving loses it. `ChameleonWithDecoder` adds the decoder (see `vq`) under
+the reference's names, so `from_pretrained` and `save_pretrained` keep it; `Chameleon` never calls its forward.
+
+A picture is drawn after `[BOS] text [BOI]`, or `[BOS] [BOI]` where nothing conditions it. A drawing is captioned by
+`[BOS] [BOI] codes [EOI] text`. Text is data: words that look like special tokens are spelled out, never obeyed.
+
+The VQ model runs in float32 in every case. Pixels go in as the checkpoint's preprocessor says, by transformers' PIL
+image processor (its torchvision twin resizes differently), and come out by the inverse of the same numbers, truncated
+to uint8 as in the reference.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import AutoTokenizer, ChameleonForConditionalGeneration, PreTrainedTokenizerBase
+from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
+
+from zero_engine.errors import ModelError
+from zero_engine.models import vq
+from zero_engine.models.base import Drawings
+from zero_engine.models.decoding import Sampling, draw_codes
+from zero_engine.models.layout import TokenLayout, read_layout
+from zero_engine.models.trunk import Trunk, rows_by
+
+SCORED_SLOTS = 4096
+"""Positions run through the layers at once when scoring: bounds memory, never changes a number."""
+
+
+class ChameleonWithDecoder(ChameleonForConditionalGeneration):
+    """Transformers' Chameleon with the VQ decoder in `model.vqmodel.decoder`."""
+
+    _keep_in_fp32_modules_strict = ["vqmodel"]
+
+    def __init__(self, config):
+        super().__init__(config)
+        vq.attach_decoder(self.model.vqmodel)
+
+
+class Chameleon:
+    """A loaded checkpoint: a `zero_engine.models.base.UnifiedModel`."""
+
+    def __init__(
+        self,
+        module: ChameleonForConditionalGeneration,
+        tokenizer: PreTrainedTokenizerBase,
+        image_processor: ChameleonImageProcessorPil,
+        *,
+        name: str,
+        fingerprint: str = "",
+    ):
+        self.name = name
+        self.fingerprint = fingerprint
+        self.module = module.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.image_processor = image_processor
+        self.layout: TokenLayout = read_layout(module.config, tokenizer, name)
+        self.vqmodel = module.model.vqmodel.float()
+        self.grid = vq.code_grid(self.vqmodel.config)
+        self.image_size = vq.picture_size(self.vqmodel.config)
+        self.codebook_size = self.vqmodel.config.num_embeddings
+        self.codes_per_picture = self.grid[0] * self.grid[1]
+        # a caption holds BOS, BOI, the codes, EOI and the text: one id more than a drawing
+        self.max_prompt_length = module.config.max_position_embeddings - self.codes_per_picture - 1
+        self._trunk = Trunk(self.module)
+        self._code_ids = torch.from_numpy(self.layout.code_ids).to(self._trunk.device)
+        self._code_head = self.module.lm_head.weight[self._code_ids].t().contiguous()
+
+    def draw(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        guidance: float = 1.0,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        top_k: int | None = None,
+    ) -> Drawings:
+        """Draw one picture per prompt; see `base.UnifiedModel.draw`.
+
+        Raises ValueError when a prompt is longer than `max_prompt_length`, or seeds and prompts differ in number.
+        """
+        if len(prompts) != len(seeds):
+            raise ValueError(f"one seed per prompt: got {len(prompts)} prompts and {len(seeds)} seeds")
+        sampling = Sampling(guidance, temperature, top_p, top_k)
+        codes_BN, likelihood, unconditional = draw_codes(
+            self._trunk,
+            self._code_head,
+            self._code_ids,
+            [self._prompt_ids(prompt) for prompt in prompts],
+            self.layout.prompt([]),
+            seeds,
+            self.codes_per_picture,
+            sampling,
+        )
+        return Drawings(
+            codes=codes_BN.cpu().numpy().astype(np.uint16),
+            likelihood=likelihood.cpu().numpy(),
+            likelihood_unconditional=None if unconditional is None else unconditional.cpu().numpy(),
+        )
+
+    @torch.inference_mode()
+    def decode(self, codes_BN: np.ndarray) -> np.ndarray:
+        """Pictures (B, H, W, 3) uint8, truncated as in the reference: rounding would change half of the values."""
+        return self._to_uint8(self.decode_pixels(codes_BN)).transpose(0, 2, 3, 1)
+
+    @torch.inference_mode()
+    def decode_pixels(self, codes_BN: np.ndarray) -> np.ndarray:
+        """Pictures (B, 3, H, W) float32 as the decoder gives them, about [-1, 1]."""
+        codes = torch.from_numpy(np.asarray(codes_BN).astype(np.int64)).to(self._trunk.device)
+        return torch.cat([vq.decode_codes(self.vqmodel, row[None]) for row in codes]).cpu().numpy()
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[np.ndarray | Image.Image]) -> np.ndarray:
+        """Codes (B, N) uint16 of pictures of any size and mode."""
+        pixels = self._pixels(images).to(self._trunk.device)
+        codes = torch.cat([vq.encode_pixels(self.vqmodel, row[None]) for row in pixels])
+        return codes.cpu().numpy().astype(np.uint16)
+
+    def log_likelihood(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
+        """Mean log p(codes | prompt), nats per code, (B,) float32; the empty prompt is unconditional."""
+        sequences, firsts = [], []
+        for prompt, codes in zip(prompts, np.asarray(codes_BN), strict=True):
+            prompt_ids = self._prompt_ids(prompt)
+            sequences.append(prompt_ids + self.layout.code_ids[codes[:-1]].tolist())
+            firsts.append(len(prompt_ids) - 1)
+        return self._mean_log_p(sequences, firsts, [list(map(int, codes)) for codes in codes_BN], self._code_head)
+
+    def caption_likelihood(self, codes_BN: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """Mean log p(text | codes), nats per text token over the whole vocabulary, (B,) float32.
+
+        Raises ValueError for an empty text.
+        """
+        sequences, firsts, targets = [], [], []
+        for codes, text in zip(np.asarray(codes_BN), texts, strict=True):
+            text_ids = self._text_ids(text)
+            if not text_ids:
+                raise ValueError("the likelihood of an empty text is not defined")
+            picture = [*self.layout.prompt([]), *self.layout.code_ids[codes].tolist(), self.layout.eoi]
+            sequences.append(picture + text_ids[:-1])
+            firsts.append(len(picture) - 1)
+            targets.append(text_ids)
+        return self._mean_log_p(sequences, firsts, targets, self.module.lm_head.weight.t())
+
+    def codebook(self) -> np.ndarray:
+        """The VQ codebook, (K, D) float32."""
+        return self.vqmodel.quantize.embedding.weight.float().cpu().numpy().copy()
+
+    def prompt_length(self, prompt: str) -> int:
+        """Ids that the prompt takes in front of a picture, with BOS and BOI."""
+        return len(self._text_ids(prompt)) + 2
+
+    def save(self, folder: str | Path) -> None:
+        """Write the checkpoint, decoder included, in the layout that `load` reads."""
+        folder = Path(folder)
+        weights = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
+        self.module.save_pretrained(folder, state_dict=weights)
+        self.tokenizer.save_pretrained(folder)
+        self.image_processor.save_pretrained(folder)
+        config_file = folder / "config.json"
+        config = json.loads(config_file.read_text(encoding="utf-8"))
+        config["architectures"] = [ChameleonForConditionalGeneration.__name__]
+        config_file.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def _text_ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+    def _prompt_ids(self, prompt: str) -> list[int]:
+        ids = self.layout.prompt(self._text_ids(prompt))
+        if len(ids) > self.max_prompt_length:
+            raise ValueError(f"a prompt of {len(ids)} ids leaves no room for a picture: at most {self.max_prompt_length}")
+        return ids
+
+    def _pixels(self, images: Sequence[np.ndarray | Image.Image]) -> Tensor:
+        pictures = [image if isinstance(image, Image.Image) else Image.fromarray(image) for image in images]
+        return torch.stack(
+            [torch.as_tensor(self.image_processor(picture)["pixel_values"][0], dtype=torch.float32) for picture in pictures]
+        )
+
+    def _to_uint8(self, pixels_B3HW: np.ndarray) -> np.ndarray:
+        processor = self.image_processor
+        mean, std = (np.array(value, np.float32).reshape(3, 1, 1) for value in (processor.image_mean, processor.image_std))
+        scaled = (pixels_B3HW * std + mean) * np.float32(1 / processor.rescale_factor)
+        return np.clip(scaled, 0, 255).astype(np.uint8)
+
+    @torch.inference_mode()
+    def _mean_log_p(
+        self, sequences: list[list[int]], firsts: list[int], targets: list[list[int]], head_DE: Tensor
+    ) -> np.ndarray:
+        """Mean log p of each row's targets, the first of which is predicted at position `first`."""
+        means = np.empty(len(sequences), np.float32)
+        at_once = max(1, SCORED_SLOTS // max(map(len, sequences)))
+        for start in range(0, len(sequences), at_once):
+            chunk = range(start, min(start + at_once, len(sequences)))
+            hidden_BPD, _ = self._trunk.prefill([sequences[row] for row in chunk])
+            for place, row in enumerate(chunk):
+                span = slice(firsts[row], firsts[row] + len(targets[row]))
+                logp_TE = torch.log_softmax(rows_by(hidden_BPD[place, span], head_DE), dim=-1, dtype=torch.float32)
+                picked_T = logp_TE.gather(1, torch.tensor(targets[row], device=logp_TE.device)[:, None])
+                means[row] = picked_T.double().mean().item()
+        return means
+
+
+def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) -> Chameleon:
+    """Read a checkpoint folder.
+
+    Raises ModelError, one line, when the folder is not a checkpoint in this layout.
+    """
+    target = _device(device)
+    if not (path / "config.json").is_file():
+        raise ModelError(f"{name}: no config.json in {path}. Give a folder in the Chameleon layout, or 'nano'.")
+    try:
+        module, report = ChameleonWithDecoder.from_pretrained(
+            path, dtype=_dtype(dtype, target), device_map={"": target}, output_loading_info=True, local_files_only=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        image_processor = _image_processor(path, vq.picture_size(module.config.vq_config))
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{name}: cannot read the checkpoint in {path}: {reason}. Check that it is complete.") from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ModelError(
+            f"{name}: {len(missing)} weights are missing in {path} (first: {missing[0]}). A checkpoint must hold "
+            f"the VQ decoder (model.vqmodel.decoder.*) to draw."
+        )
+    return Chameleon(module, tokenizer, image_processor, name=name, fingerprint=fingerprint)
+
+
+def _image_processor(path: Path, size: int) -> ChameleonImageProcessorPil:
+    if (path / "preprocessor_config.json").is_file():
+        return ChameleonImageProcessorPil.from_pretrained(path, local_files_only=True)
+    return ChameleonImageProcessorPil(size={"shortest_edge": size}, crop_size={"height": size, "width": size})
+
+
+def _device(device: str) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)
+
+
+def _dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """float32 on CPU, where drawings are exact; bfloat16 elsewhere."""
+    if dtype == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    chosen = getattr(torch, dtype, None)
+    if chosen not in (torch.float32, torch.bfloat16, torch.float16):
+        raise ModelError(f"dtype must be auto, float32, bfloat16 or float16, got {dtype}")
+    return chosen

@@ -1,0 +1,74 @@
+"""Where a checkpoint keeps its tokens: ids of the codes, of the picture's brackets and of BOS.
+
+Codes map to ids *by name* through the configuration's `vocabulary_map`: an image token is called `IMGIMG`,
+then the digits of its code as letters (A=0 .. J=9), then `Z`. The order of ids is not the order of codes in
+general, so `id - 4` is never assumed.
+
+BOI and EOI are `<racm3:break>` and `<eoss>`; `boi_token_id` and `eoi_token_id` of the configuration are
+read only when the map lacks these names. BOS is the tokenizer's: public configurations say 1, which is
+the padding token.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from transformers import ChameleonConfig, PreTrainedTokenizerBase
+
+from zero_engine.errors import ModelError
+
+BOI_NAME = "<racm3:break>"
+EOI_NAME = "<eoss>"
+_LETTER_TO_DIGIT = str.maketrans("ABCDEFGHIJ", "0123456789")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLayout:
+    """Ids of a checkpoint's picture tokens. `code_ids[code]` is the vocabulary id of a code."""
+
+    code_ids: np.ndarray  # (K,) int64
+    bos: int
+    boi: int
+    eoi: int
+
+    def prompt(self, text_ids: list[int]) -> list[int]:
+        """What comes before the codes of a picture: BOS, the text, BOI."""
+        return [self.bos, *text_ids, self.boi]
+
+
+def read_layout(config: ChameleonConfig, tokenizer: PreTrainedTokenizerBase, where: str) -> TokenLayout:
+    """The layout of a checkpoint; `where` names it in errors.
+
+    Raises ModelError when codes, BOI, EOI or BOS have no id.
+    """
+    names = config.vocabulary_map or {}
+    code_ids = _code_ids(names, config.vq_config.num_embeddings, where)
+    bos = tokenizer.bos_token_id
+    boi = names.get(BOI_NAME, getattr(config, "boi_token_id", None))
+    eoi = names.get(EOI_NAME, getattr(config, "eoi_token_id", None))
+    for what, token_id in ((f"begin-of-image ({BOI_NAME})", boi), (f"end-of-image ({EOI_NAME})", eoi), ("BOS", bos)):
+        if token_id is None:
+            raise ModelError(
+                f"{where}: no id for {what}. Add it to vocabulary_map in config.json (or, for BOS, to the tokenizer)."
+            )
+    return TokenLayout(code_ids=code_ids, bos=int(bos), boi=int(boi), eoi=int(eoi))
+
+
+def code_name(code: int) -> str:
+    """The vocabulary name of a code: 12 -> IMGIMGBCZ."""
+    return "IMGIMG" + "".join(chr(ord("A") + int(digit)) for digit in str(code)) + "Z"
+
+
+def _code_ids(names: dict[str, int], codebook_size: int, where: str) -> np.ndarray:
+    code_ids = np.full(codebook_size, -1, dtype=np.int64)
+    for name, token_id in names.items():
+        if name.startswith("IMGIMG"):
+            code = int(name[len("IMGIMG") : -1].translate(_LETTER_TO_DIGIT))
+            if code < codebook_size:
+                code_ids[code] = token_id
+    missing = np.flatnonzero(code_ids < 0)
+    if missing.size:
+        raise ModelError(
+            f"{where}: vocabulary_map in config.json names {codebook_size - missing.size} of {codebook_size} codes "
+            f"(first missing: {code_name(int(missing[0]))}). Use a checkpoint whose map names every code."
+        )
+    return code_ids

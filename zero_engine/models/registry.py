@@ -1,0 +1,96 @@
+"""Names of models to models: `nano` is bundled; anything else is a folder or a hub name.
+
+`model_fingerprint` reads files only and imports no torch: the driver of a run calls it to decide what to redo.
+`get_model` keeps a loaded model for the life of the process, keyed by what it is, so that workers load it once
+and it never travels in a task graph.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from zero_engine.errors import ModelError
+from zero_engine.hashing import digest, digest_file
+
+if TYPE_CHECKING:
+    from zero_engine.models.base import UnifiedModel
+
+NANO = Path(__file__).parent / "nano" / "weights"
+_PATTERNS = ["config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*", "preprocessor_config.json"]
+_loaded: dict[tuple[str, str, str], "UnifiedModel"] = {}
+_loading = Lock()
+
+
+def get_model(name_or_path: str, *, device: str = "auto", dtype: str = "auto") -> "UnifiedModel":
+    """The model, loaded once per process, device and dtype.
+
+    Raises ModelError when it cannot be found or read.
+    """
+    key = (model_fingerprint(name_or_path), device, dtype)
+    with _loading:
+        if key not in _loaded:
+            _loaded[key] = load_model(name_or_path, device=device, dtype=dtype)
+        return _loaded[key]
+
+
+def load_model(name_or_path: str, *, device: str = "auto", dtype: str = "auto") -> "UnifiedModel":
+    """Load a model afresh. `device` is auto, cpu, cuda, cuda:1 ...; `dtype` auto, float32, bfloat16 or float16.
+
+    Raises ModelError when it cannot be found or read.
+    """
+    from zero_engine.models import chameleon
+
+    fingerprint = model_fingerprint(name_or_path)
+    folder = model_folder(name_or_path)
+    return chameleon.load(folder, name=str(name_or_path), fingerprint=fingerprint, device=device, dtype=dtype)
+
+
+def model_fingerprint(name_or_path: str) -> str:
+    """sha256 over the names and bytes of configuration, tokenizer, preprocessor and weights.
+
+    Raises ModelError when there is no such model.
+    """
+    files = _model_files(model_folder(name_or_path))
+    stamps = tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    return _digest_files(stamps)
+
+
+def model_folder(name_or_path: str) -> Path:
+    """The folder of a model; a hub name is taken from the local cache, or fetched.
+
+    Raises ModelError when there is no such model.
+    """
+    if str(name_or_path) == "nano":
+        return NANO
+    folder = Path(name_or_path).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists() or str(name_or_path).count("/") != 1 or str(name_or_path).startswith((".", "/", "~")):
+        raise ModelError(f"{name_or_path}: no such model folder. Give 'nano', a checkpoint folder, or a hub name.")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(str(name_or_path), allow_patterns=_PATTERNS))
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"{name_or_path}: neither a folder nor a hub name that can be fetched ({reason}). "
+            "Download the checkpoint and give its folder."
+        ) from error
+
+
+def _model_files(folder: Path) -> list[Path]:
+    files = sorted({file for pattern in _PATTERNS for file in folder.glob(pattern) if file.is_file()})
+    names = {file.name for file in files}
+    if "config.json" not in names or not any(name.endswith(".safetensors") for name in names):
+        raise ModelError(
+            f"{folder}: no config.json with *.safetensors beside it. Give the folder of a checkpoint in the Chameleon layout."
+        )
+    return files
+
+
+@lru_cache(maxsize=64)
+def _digest_files(stamps: tuple[tuple[str, int, int], ...]) -> str:
+    return digest(*(part for path, _, _ in stamps for part in (Path(path).name, digest_file(path))))

@@ -1,0 +1,194 @@
+"""The language model's layers, lean: what transformers' Chameleon computes, without what drawing never needs.
+
+`Trunk` borrows the weights of a `ChameleonForConditionalGeneration` and runs its layers on flat rows. It
+differs from transformers' forward in these ways only:
+
+- q, k, v are one matrix, gate and up another, stored input-major. The module's own parameters become views
+  of them, so nothing is held twice and the module still works.
+- The caller does the attention: prefilling and drawing each have their best form.
+- A row's numbers do not depend on its neighbours (float32, CPU, measured: BLAS gives a row the same bits for
+  any number of rows from two up, so a single row is computed twice; attention is batched by matrix, and its
+  padding adds exact zeros). Scores of a drawing are therefore the same bytes in any batch.
+
+Shapes: M rows, D hidden, H query heads, G key/value heads, d head width, P prompt slots, K codes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import ChameleonForConditionalGeneration
+
+SLOT_MULTIPLE = 16
+"""Sequences are padded to multiples of this, so that vector lanes, and with them sums, never shift."""
+_ATTENTION_BYTES = 64 << 20
+
+
+@dataclass(slots=True)
+class Layer:
+    """One decoder layer's weights, input-major: `rows @ weight`."""
+
+    qkv: Tensor
+    qkv_bias: Tensor | None
+    qk_norm: Tensor
+    qk_norm_bias: Tensor
+    out: Tensor
+    out_bias: Tensor | None
+    gate_up: Tensor
+    gate_up_bias: Tensor | None
+    down: Tensor
+    down_bias: Tensor | None
+    norm_attention: Tensor
+    norm_mlp: Tensor
+
+
+class Trunk:
+    """Decoder layers on flat rows. `prefill` runs whole sequences; `project` and `finish` are one layer's halves."""
+
+    def __init__(self, module: ChameleonForConditionalGeneration):
+        config = module.config
+        self.heads = config.num_attention_heads
+        self.kv_heads = config.num_key_value_heads
+        self.head_width = config.hidden_size // config.num_attention_heads
+        self.eps = config.rms_norm_eps
+        self.norm_after = bool(config.swin_norm)
+        self.activation = module.model.layers[0].mlp.act_fn
+        self.embedding = module.model.embed_tokens.weight
+        self.final_norm = module.model.norm.weight
+        self.rotary = module.model.rotary_emb
+        self.layers = [_pack(layer) for layer in module.model.layers]
+
+    @property
+    def device(self) -> torch.device:
+        return self.embedding.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.embedding.dtype
+
+    def prefill(self, sequences: Sequence[Sequence[int]]) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Run whole sequences, padded on the right.
+
+        Returns the hidden states after the final norm, (B, P, D), and per layer the rotated keys and values,
+        each (B, G, P, d). Slots past a sequence's end hold numbers that mean nothing.
+        """
+        slots = padded(max(len(ids) for ids in sequences))
+        ids_BP = torch.zeros(len(sequences), slots, dtype=torch.long)
+        for row, ids in enumerate(sequences):
+            ids_BP[row, : len(ids)] = torch.tensor(ids)
+        hidden = functional.embedding(ids_BP.to(self.device), self.embedding).flatten(0, 1)
+        cos_Pd, sin_Pd = self.rotations(torch.arange(slots))
+        repeat = (len(sequences), 1)
+        cos_Md, sin_Md = cos_Pd.repeat(*repeat), sin_Pd.repeat(*repeat)
+        cache = []
+        for layer in self.layers:
+            q, k, v = self.project(layer, hidden, cos_Md, sin_Md)
+            q, k, v = (rows.view(-1, slots, *rows.shape[1:]).transpose(1, 2) for rows in (q, k, v))
+            hidden = self.finish(layer, hidden, _causal_attention(q, k, v))
+            cache.append((k, v))
+        return rms_norm(hidden, self.final_norm, self.eps).view(len(sequences), slots, -1), cache
+
+    def rotations(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and signed sines of positions, each (*positions, d): `project` rotates with them."""
+        cos, sin = self.rotary(self.embedding, positions.to(self.device).reshape(1, -1))
+        half = self.head_width // 2
+        sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
+        return cos.view(*positions.shape, -1), sin.view(*positions.shape, -1)
+
+    def project(self, layer: Layer, hidden_MD: Tensor, cos_Md: Tensor, sin_Md: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Normed and rotated queries (M, H, d) and keys (M, G, d), and values (M, G, d)."""
+        normed = hidden_MD if self.norm_after else rms_norm(hidden_MD, layer.norm_attention, self.eps)
+        qkv = rows_by(normed, layer.qkv, layer.qkv_bias).view(len(normed), -1, self.head_width)
+        normed_heads = self.heads + self.kv_heads
+        qk = functional.layer_norm(qkv[:, :normed_heads], (self.head_width,), eps=1e-5)
+        qk = torch.addcmul(layer.qk_norm_bias, qk, layer.qk_norm)
+        swapped = torch.roll(qk, self.head_width // 2, dims=-1)
+        qk = torch.addcmul(qk * cos_Md[:, None], swapped, sin_Md[:, None])
+        return qk[:, : self.heads], qk[:, self.heads :], qkv[:, normed_heads:]
+
+    def finish(self, layer: Layer, hidden_MD: Tensor, attended_MD: Tensor) -> Tensor:
+        """Output projection, residual, and the feed-forward half of a layer."""
+        attended = rows_by(attended_MD, layer.out, layer.out_bias)
+        if self.norm_after:
+            attended = rms_norm(attended, layer.norm_attention, self.eps)
+        hidden = attended.add_(hidden_MD)
+        normed = hidden if self.norm_after else rms_norm(hidden, layer.norm_mlp, self.eps)
+        gate, up = rows_by(normed, layer.gate_up, layer.gate_up_bias).chunk(2, dim=-1)
+        fed = rows_by(self.activation(gate).mul_(up), layer.down, layer.down_bias)
+        if self.norm_after:
+            fed = rms_norm(fed, layer.norm_mlp, self.eps)
+        return fed.add_(hidden)
+
+
+def padded(length: int) -> int:
+    """The number of slots for a sequence of this length."""
+    return -(-length // SLOT_MULTIPLE) * SLOT_MULTIPLE
+
+
+def rows_by(rows_MD: Tensor, weight_DE: Tensor, bias_E: Tensor | None = None) -> Tensor:
+    """`rows @ weight + bias`, where one row alone gets the bits it would get among others."""
+    if len(rows_MD) == 1:
+        return rows_by(rows_MD.repeat(2, 1), weight_DE, bias_E)[:1]
+    if bias_E is None:
+        return torch.mm(rows_MD, weight_DE)
+    return torch.addmm(bias_E, rows_MD, weight_DE)
+
+
+def rms_norm(rows_MD: Tensor, weight_D: Tensor, eps: float) -> Tensor:
+    """x / sqrt(mean(x^2) + eps) * weight, the statistics in float32 as in transformers."""
+    rows = rows_MD.float()
+    length_M1 = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+    scale_M1 = length_M1.square_().div_(rows.shape[-1]).add_(eps).rsqrt_()
+    return (rows * scale_M1).to(rows_MD.dtype).mul_(weight_D)
+
+
+def _causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention of whole sequences, (B, heads, P, d) each, as rows (B * P, H * d)."""
+    sequences, heads, slots, width = q.shape
+    group = heads // k.shape[1]
+    future_PP = torch.full((slots, slots), float("-inf"), dtype=q.dtype, device=q.device).triu_(1)
+    at_once = max(1, _ATTENTION_BYTES // (heads * slots * slots * q.element_size()))
+    outs = []
+    for start in range(0, sequences, at_once):
+        part = slice(start, start + at_once)
+        keys = k[part].repeat_interleave(group, dim=1) if group > 1 else k[part]
+        values = v[part].repeat_interleave(group, dim=1) if group > 1 else v[part]
+        scores = torch.matmul(q[part], keys.transpose(2, 3)).mul_(width**-0.5).add_(future_PP)
+        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(q.dtype)
+        outs.append(torch.matmul(weights, values).transpose(1, 2).reshape(-1, heads * width))
+    return torch.cat(outs)
+
+
+def _pack(layer: torch.nn.Module) -> Layer:
+    attention, mlp = layer.self_attn, layer.mlp
+    qkv, qkv_bias = _fuse(attention.q_proj, attention.k_proj, attention.v_proj)
+    gate_up, gate_up_bias = _fuse(mlp.gate_proj, mlp.up_proj)
+    out, out_bias = _fuse(attention.o_proj)
+    down, down_bias = _fuse(mlp.down_proj)
+    return Layer(
+        qkv=qkv,
+        qkv_bias=qkv_bias,
+        qk_norm=torch.cat((attention.q_norm.weight, attention.k_norm.weight)).detach(),
+        qk_norm_bias=torch.cat((attention.q_norm.bias, attention.k_norm.bias)).detach(),
+        out=out,
+        out_bias=out_bias,
+        gate_up=gate_up,
+        gate_up_bias=gate_up_bias,
+        down=down,
+        down_bias=down_bias,
+        norm_attention=layer.input_layernorm.weight.detach(),
+        norm_mlp=layer.post_attention_layernorm.weight.detach(),
+    )
+
+
+def _fuse(*linears: torch.nn.Linear) -> tuple[Tensor, Tensor | None]:
+    """Join linear layers into one input-major matrix, and make their weights views of it."""
+    joined = torch.cat([linear.weight.detach() for linear in linears]).t().contiguous()
+    parts = joined.split([linear.out_features for linear in linears], dim=1)
+    for linear, part in zip(linears, parts, strict=True):
+        linear.weight.data = part.t()
+    if linears[0].bias is None:
+        return joined, None
+    return joined, torch.cat([linear.bias.detach() for linear in linears])
