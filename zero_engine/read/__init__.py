@@ -1,0 +1,24 @@
+"""Read: any corpus of reasoning traces in, `Trace` or `Rejection` out.
+
+Two steps, because a shard is formed by the driver, cheaply, and decoded by a worker:
+`iter_chunks` cuts the input into fixed ranges of records (it finds lines, it does not decode them),
+`read_chunk` decodes one range and maps its columns with a format of `FORMATS`. Every record becomes
+at least one Trace or exactly one Rejection, so counts can be checked at the end.
+
+    from zero_engine.read import read_traces
+    for item in read_traces(Input(path="corpus.jsonl.zst", format="gsm8k")): ...
+"""
+
+from zero_engine.read.chunks import Chunk, check_input, count_records, iter_chunks, read_chunk, read_traces
+from zero_engine.read.formats import FORMATS, Format
+
+__all__ = [
+    "FORMATS",
+    "Chunk",
+    "Format",
+    "check_input",
+    "count_records",
+    "iter_chunks",
+    "read_chunk",
+    "read_traces",
+]

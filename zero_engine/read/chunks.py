@@ -1,0 +1,209 @@
+"""Chunks: what one shard is made of, and how a worker turns one into traces.
+
+A chunk is a fixed range of input records with its digest, the resume key: the bytes of the records,
+the file and rows they lie in, and their position in the whole input. Text files travel inside the
+chunk as raw bytes, so a worker needs no file system; columnar files travel as (file, start, stop),
+so no picture passes through the driver.
+
+Repairs, each noted on the trace: lone surrogates become U+FFFD (`surrogate_replaced`), NaN and
+Infinity become null (`nonfinite_replaced`). Of duplicated keys the last one wins, as in any JSON
+reader. Ids are the record's own, or `{name}-{row:08d}`; a second equal id inside a chunk gets `#2`.
+"""
+
+import hashlib
+import itertools
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from zero_engine.errors import InputError
+from zero_engine.pipeline import Input
+from zero_engine.read.decode import Decoder
+from zero_engine.read.files import COMPRESSIONS, InputFile, find_inputs, is_remote, open_raw
+from zero_engine.read.formats import format_named
+from zero_engine.read.raw import raw_records
+from zero_engine.read.tables import BLOCK_BYTES, COLUMNAR, count_rows, file_digest, read_rows
+from zero_engine.records import Rejection, Trace
+
+RECORDS_TRIED = 20
+MISFIT = ("missing_column", "invalid_json", "invalid_utf8", "not_an_object")
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Undecoded records of one file."""
+
+    file: InputFile
+    rows: tuple[int, ...]
+    records: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Rows start..stop of one columnar file."""
+
+    file: InputFile
+    start: int
+    stop: int
+    digest: str
+    """sha256 of the whole file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A fixed range of input records. Picklable and small."""
+
+    index: int
+    """Number of the shard, from 0."""
+    first_row: int
+    """Position of its first record over the whole input, from 0."""
+    rows: int
+    digest: str
+    payload: tuple[Lines | Range, ...]
+
+
+def iter_chunks(spec: Input, rows_per_chunk: int) -> Iterator[Chunk]:
+    """The input as chunks of `rows_per_chunk` records, the last one shorter; a chunk may span files.
+
+    Streams in constant memory. Raises InputError before the first chunk where a path is missing or
+    no record is found, and later where a file turns out damaged.
+    """
+    format_named(spec.format)
+    return _chunks(spec, find_inputs(spec), rows_per_chunk)
+
+
+def read_chunk(chunk: Chunk, spec: Input) -> list[Trace | Rejection]:
+    """Decode and map a chunk, in order. Raises InputError for a bad record only where `strict` is set."""
+    decoder = Decoder(spec)
+    position = chunk.first_row
+    items: list[Trace | Rejection] = []
+    for part in chunk.payload:
+        if isinstance(part, Lines):
+            for row, raw in zip(part.rows, part.records, strict=True):
+                items += decoder.decode(raw, part.file, row, position)
+                position += 1
+        else:
+            for row, record in enumerate(
+                read_rows(part.file.path, part.file.kind, part.start, part.stop), part.start
+            ):
+                items += decoder.map(record, part.file, row, position)
+                position += 1
+    return items
+
+
+def read_traces(spec: Input, rows_per_chunk: int = 256) -> Iterator[Trace | Rejection]:
+    """The whole input in order, for parsing and previews in one process.
+
+    Raises InputError like `check_input` and `iter_chunks`.
+    """
+    check_input(spec)
+    for chunk in iter_chunks(spec, rows_per_chunk):
+        yield from read_chunk(chunk, spec)
+
+
+def check_input(spec: Input) -> None:
+    """Read the first records and raise InputError if the format fits none of them."""
+    first = next(iter_chunks(spec.model_copy(update={"limit": None}), RECORDS_TRIED))
+    items = read_chunk(first, spec.model_copy(update={"strict": False, "question_images": "drop"}))
+    problems = [item for item in items if isinstance(item, Rejection) and item.reason in MISFIT]
+    if len(problems) == len(items):
+        tried = "the first record" if len(items) == 1 else f"any of the first {len(items)} records"
+        raise InputError(
+            f"{problems[0].detail}. The format {spec.format} does not fit {tried}: "
+            "set input.format, or map names with input.columns."
+        )
+
+
+def count_records(spec: Input) -> int | None:
+    """About how many records there are, for progress and ETA; None where only reading would tell."""
+    total = 0
+    for file in find_inputs(spec):
+        if file.kind in COLUMNAR:
+            total += count_rows(file.path, file.kind)
+        elif file.kind == "json_lines" and not is_remote(file.path):
+            lines = _count_lines(file.path)
+            if lines is None:
+                return None
+            total += lines
+        elif file.kind != "empty":
+            return None
+    return total if spec.limit is None else min(total, spec.limit)
+
+
+def _chunks(spec: Input, files: list[InputFile], rows_per_chunk: int) -> Iterator[Chunk]:
+    index = first_row = 0
+    for parts in _groups(spec, files, rows_per_chunk):
+        sha = hashlib.sha256(str(first_row).encode())
+        rows = 0
+        for part in parts:
+            head: list[object] = [part.file.path]
+            if isinstance(part, Lines):
+                rows += len(part.records)
+                head += [part.rows, [len(record) for record in part.records]]
+            else:
+                rows += part.stop - part.start
+                head += [part.start, part.stop, part.digest]
+            sha.update(json.dumps(head).encode())
+            if isinstance(part, Lines):
+                sha.update(b"".join(part.records))
+        yield Chunk(index, first_row, rows, sha.hexdigest(), tuple(parts))
+        index, first_row = index + 1, first_row + rows
+    if index == 0:
+        named = spec.path if isinstance(spec.path, str) else ", ".join(spec.path)
+        raise InputError(f"no records in {named}. Check input.path.")
+
+
+def _groups(spec: Input, files: list[InputFile], rows_per_chunk: int) -> Iterator[list[Lines | Range]]:
+    """Parts of `rows_per_chunk` records together, up to the limit."""
+    left = spec.limit or sys.maxsize
+    room = min(rows_per_chunk, left)
+    parts: list[Lines | Range] = []
+    for file in files:
+        take = _take_range(file) if file.kind in COLUMNAR else _take_lines(file, spec)
+        while left and (part := take(room)):
+            size = len(part.records) if isinstance(part, Lines) else part.stop - part.start
+            parts.append(part)
+            left, room = left - size, room - size
+            if room == 0:
+                yield parts
+                parts, room = [], min(rows_per_chunk, left)
+    if parts:
+        yield parts
+
+
+def _take_lines(file: InputFile, spec: Input) -> Callable[[int], Lines | None]:
+    """A function that takes the next records of a file, at most so many; None at its end."""
+    records = raw_records(file, spec)
+
+    def take(room: int) -> Lines | None:
+        taken = list(itertools.islice(records, room))
+        return Lines(file, tuple(row for row, _ in taken), tuple(raw for _, raw in taken)) if taken else None
+
+    return take
+
+
+def _take_range(file: InputFile) -> Callable[[int], Range | None]:
+    """The same for a columnar file, of which only the number of rows is read here."""
+    rows = count_rows(file.path, file.kind)
+    digest = file_digest(file.path) if rows else ""
+    start = 0
+
+    def take(room: int) -> Range | None:
+        nonlocal start
+        first, start = start, min(rows, start + room)
+        return Range(file, first, start, digest) if start > first else None
+
+    return take
+
+
+def _count_lines(path: str) -> int | None:
+    with open_raw(path) as file:
+        if any(file.read(8).startswith(magic) for magic in COMPRESSIONS):
+            return None
+        file.seek(0)
+        lines, last = 0, b"\n"
+        while block := file.read(BLOCK_BYTES):
+            lines += block.count(b"\n")
+            last = block[-1:]
+        return lines + (last != b"\n")

@@ -1,0 +1,154 @@
+"""From one undecoded record to its traces, or to the one rejection that says why there is none."""
+
+import json
+import math
+import re
+from typing import Any
+
+from zero_engine.errors import InputError
+from zero_engine.pipeline import Input
+from zero_engine.read.fields import Draft, Unusable
+from zero_engine.read.files import InputFile
+from zero_engine.read.formats import format_named
+from zero_engine.read.images import load_pictures, without_placeholders
+from zero_engine.read.raw import place
+from zero_engine.records import Rejection, Source, Trace
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
+NOT_ERRORS = ("candidate_step", "no_reasoning")
+"""Rejections that `strict` lets pass: the record is sound, there is just no trace in it."""
+
+
+class Decoder:
+    """Decodes the records of one chunk; keeps the ids it gave, so that none comes twice."""
+
+    def __init__(self, spec: Input) -> None:
+        self.spec = spec
+        self.name = spec.name or spec.format
+        self._drafts = format_named(spec.format).drafts
+        self._given: set[str] = set()
+        self._odd: list[str] = []
+        self._json = json.JSONDecoder(parse_constant=self._odd.append, parse_float=self._finite)
+
+    def decode(self, raw: bytes, file: InputFile, row: int, position: int) -> list[Trace | Rejection]:
+        """Traces of one JSON record, or its rejection."""
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as error:
+            lost = {"text": raw.decode(errors="replace")}
+            detail = f"invalid UTF-8, byte 0x{raw[error.start]:02x} at {error.start}"
+            return [self._reject(Unusable("invalid_utf8", detail), lost, file, row, position)]
+        try:
+            record = self._json.decode(text)
+        except (ValueError, RecursionError) as error:
+            self._odd.clear()
+            problem = Unusable("invalid_json", f"invalid JSON: {error}")
+            return [self._reject(problem, {"text": text}, file, row, position)]
+        notes: tuple[str, ...] = ()
+        if self._odd:
+            self._odd.clear()
+            notes = ("nonfinite_replaced",)
+        if "\\ud" in text or "\\uD" in text:
+            whole = _without_surrogates(record)
+            if whole != record:
+                record, notes = whole, (*notes, "surrogate_replaced")
+        return self._map(record, file, row, position, notes)
+
+    def map(
+        self, record: dict[str, Any], file: InputFile, row: int, position: int
+    ) -> list[Trace | Rejection]:
+        """Traces of one row of a columnar file, or its rejection."""
+        return self._map(record, file, row, position, ())
+
+    def _map(
+        self, record: Any, file: InputFile, row: int, position: int, notes: tuple[str, ...]
+    ) -> list[Trace | Rejection]:
+        try:
+            if type(record) is not dict:
+                raise Unusable("not_an_object", _not_an_object(record, file.kind))
+            drafts = self._drafts(record, self.spec)
+            pictures = [
+                load_pictures(draft.images, file.path) if self._keeps(draft) else () for draft in drafts
+            ]
+        except Unusable as problem:
+            return [self._reject(problem, record, file, row, position)]
+        source = Source(self.name, file.path, row, self.spec.license)
+        kept = record if file.kind in ("json_lines", "json_array", "csv", "hub") else jsonable(record)
+        base = drafts[0].id or f"{self.name}-{position:08d}"
+        traces: list[Trace | Rejection] = []
+        for turn, draft in enumerate(drafts):
+            question = draft.question
+            if draft.images and self.spec.question_images == "drop":
+                question = without_placeholders(question)
+            traces.append(
+                Trace(
+                    self._unique(base if len(drafts) == 1 else f"{base}-t{turn}"),
+                    question,
+                    draft.rationale,
+                    draft.answer,
+                    source,
+                    draft.steps,
+                    draft.choices,
+                    pictures[turn],
+                    notes + draft.notes if notes else draft.notes,
+                    kept,
+                )
+            )
+        return traces
+
+    def _keeps(self, draft: Draft) -> bool:
+        return bool(draft.images) and self.spec.question_images == "keep"
+
+    def _reject(self, problem: Unusable, record: Any, file: InputFile, row: int, position: int) -> Rejection:
+        detail = f"{place(file.path, file.kind, row)}: {problem.detail}"
+        if self.spec.strict and problem.reason not in NOT_ERRORS:
+            raise InputError(f"{detail}. Fix the record, or set input.strict: false to reject it.")
+        name = record.get("id") if isinstance(record, dict) else None
+        trace_id = self._unique(name if isinstance(name, str) and name else f"{self.name}-{position:08d}")
+        return Rejection(trace_id, "read", problem.reason, detail, record=jsonable(record))
+
+    def _unique(self, name: str) -> str:
+        given = self._given
+        if name in given:
+            count = 2
+            while f"{name}#{count}" in given:
+                count += 1
+            name = f"{name}#{count}"
+        given.add(name)
+        return name
+
+    def _finite(self, digits: str) -> float | None:
+        number = float(digits)
+        return number if math.isfinite(number) else self._odd.append(digits)
+
+
+def jsonable(value: Any) -> Any:
+    """The value as strict JSON can hold it: encoded pictures become their size, dates their text."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, str):
+        return _without_surrogates(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    return f"<{len(value)} bytes>" if isinstance(value, (bytes, bytearray)) else str(value)
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return SURROGATE.sub(REPLACEMENT, value)
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    return value
+
+
+def _not_an_object(record: Any, kind: str) -> str:
+    if kind == "csv":
+        return f"{len(record)} cells where the header has another number"
+    return f"expected an object with named fields, got {type(record).__name__}"

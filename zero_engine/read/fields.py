@@ -1,0 +1,119 @@
+"""What a column map hands on, and how it takes a field from a record.
+
+Every getter says what is wrong in the same three words, which are the rejection's reason:
+`missing_column` (no such key), `missing_value` (null), `wrong_type`.
+"""
+
+import ast
+import json
+from dataclasses import dataclass
+from typing import Any
+
+Record = dict[str, Any]
+NAMES_SHOWN = 12
+
+
+@dataclass(slots=True)
+class Draft:
+    """A trace before it has an identity, a source and decoded pictures."""
+
+    question: str
+    rationale: str
+    answer: str | None = None
+    id: str | None = None
+    steps: tuple[str, ...] | None = None
+    choices: tuple[str, ...] = ()
+    images: tuple[object, ...] = ()
+    """References to the question's pictures: bytes, base64, data URL, path, or datasets' {bytes, path}."""
+    notes: tuple[str, ...] = ()
+
+
+class Unusable(Exception):
+    """There is no trace in this record; becomes a Rejection with this reason and detail."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def text(record: Record, key: str) -> str:
+    """A field that must be text."""
+    value = record.get(key)
+    if type(value) is str:
+        return value
+    if key not in record:
+        raise missing(record, key)
+    if value is None:
+        raise Unusable("missing_value", f"{key} is null")
+    raise Unusable("wrong_type", f"{key} must be text, got {type(value).__name__} {_short(value)}")
+
+
+def first_text(record: Record, keys: tuple[str, ...]) -> str:
+    """The first of several names that the record has."""
+    for key in keys:
+        if record.get(key) is not None:
+            return text(record, key)
+    for key in keys:
+        if key in record:
+            return text(record, key)
+    raise missing(record, *keys)
+
+
+def optional_text(record: Record, key: str) -> str | None:
+    """Text, a number as text, or None where the field is absent, null or blank."""
+    value = record.get(key)
+    if value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return str(value)
+    return text(record, key).strip() or None
+
+
+def identity(record: Record, *keys: str) -> str | None:
+    """The record's own id, as text."""
+    for key in keys:
+        value = record.get(key)
+        if isinstance(value, str) and value:
+            return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+    return None
+
+
+def texts(record: Record, key: str) -> tuple[str, ...]:
+    """A list of texts, also one stored as a string; empty where absent or null."""
+    value = record.get(key)
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        value = unpacked_list(value)
+    if not isinstance(value, list) or not all(isinstance(item, (str, int, float)) for item in value):
+        raise Unusable("wrong_type", f"{key} must be a list of texts, got {_short(record[key])}")
+    return tuple(str(item) for item in value)
+
+
+def unpacked_list(value: str) -> list[Any] | None:
+    """The list that a string holds as JSON or as Python source, or None."""
+    if not value.lstrip().startswith("["):
+        return None
+    for decode in (json.loads, ast.literal_eval):
+        try:
+            found = decode(value)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        return found if isinstance(found, list) else None
+    return None
+
+
+def missing(record: Record, *keys: str) -> Unusable:
+    """The problem of a record that has none of these names."""
+    there = [str(key) for key in list(record)[:NAMES_SHOWN]]
+    more = ", ..." if len(record) > NAMES_SHOWN else ""
+    wanted = " or ".join(repr(key) for key in keys)
+    return Unusable("missing_column", f"no column {wanted}; there is {', '.join(there) or 'none'}{more}")
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 40 else f"{shown[:37]}..."

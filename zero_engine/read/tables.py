@@ -1,0 +1,132 @@
+"""Columnar files: Parquet, Arrow files and Arrow streams, read by ranges of rows.
+
+The driver learns only how many rows there are; a worker reads its range. Ranges come in order, so
+each process keeps one open cursor and goes on from where the last range ended: a row group is
+decoded once a worker, not once a shard, and memory holds one batch. What a range returns never
+depends on the cursor.
+
+A range's digest is that of the whole file (read once, in blocks) and its bounds: these formats are
+written once and never appended to.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from zero_engine.errors import InputError
+from zero_engine.read.files import is_remote, open_raw
+
+COLUMNAR = ("parquet", "arrow_file", "arrow_stream")
+BLOCK_BYTES = 1 << 20
+BATCH_ROWS = 256
+
+
+def count_rows(path: str, kind: str) -> int:
+    """Rows of a columnar file, from its metadata. Raises InputError for a damaged file."""
+    import pyarrow
+
+    with _named(path):
+        if kind == "parquet":
+            from pyarrow import parquet
+
+            with open_raw(path) as file:
+                return parquet.ParquetFile(file).metadata.num_rows
+        with _arrow_source(path) as source:
+            if kind == "arrow_stream":
+                return sum(batch.num_rows for batch in pyarrow.ipc.open_stream(source))
+            reader = pyarrow.ipc.open_file(source)
+            return sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches))
+
+
+def file_digest(path: str) -> str:
+    """sha256 of a local or remote file, read in blocks."""
+    sha = hashlib.sha256()
+    with open_raw(path) as file:
+        while block := file.read(BLOCK_BYTES):
+            sha.update(block)
+    return sha.hexdigest()
+
+
+def read_rows(path: str, kind: str, start: int, stop: int) -> list[dict[str, Any]]:
+    """Rows start..stop as dicts; pictures stay encoded bytes."""
+    global _cursor
+    key = (path, kind, _version(path))
+    cursor, _cursor = _cursor, None
+    with _named(path):
+        if cursor is None or cursor.key != key or cursor.row > start:
+            cursor = _Cursor(key, start)
+        rows = cursor.take(start, stop)
+    _cursor = cursor
+    return rows
+
+
+class _Cursor:
+    """A place in one columnar file that only moves forward."""
+
+    def __init__(self, key: tuple[str, str, object], start: int) -> None:
+        self.key = key
+        self.row, self._batches = _batches_from(key[0], key[1], start)
+        self._rest: Any = None
+
+    def take(self, start: int, stop: int) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        while self.row < stop:
+            if self._rest is None or self._rest.num_rows == 0:
+                self._rest = next(self._batches, None)
+                if self._rest is None:
+                    raise EOFError(f"it ends at row {self.row}, before row {stop}")
+            skip = min(max(start - self.row, 0), self._rest.num_rows)
+            keep = min(stop - self.row - skip, self._rest.num_rows - skip)
+            if keep > 0:
+                rows.extend(self._rest.slice(skip, keep).to_pylist())
+            self.row += skip + max(keep, 0)
+            self._rest = self._rest.slice(skip + max(keep, 0))
+        return rows
+
+
+_cursor: _Cursor | None = None
+
+
+def _batches_from(path: str, kind: str, start: int) -> tuple[int, Iterator[Any]]:
+    """The row that the first batch begins with, at or before `start`, and the batches from there on."""
+    import pyarrow
+
+    if kind == "parquet":
+        from pyarrow import parquet
+
+        file = parquet.ParquetFile(open_raw(path))
+        group, first = 0, 0
+        while group < file.num_row_groups and first + file.metadata.row_group(group).num_rows <= start:
+            first += file.metadata.row_group(group).num_rows
+            group += 1
+        return first, file.iter_batches(BATCH_ROWS, row_groups=range(group, file.num_row_groups))
+    source = _arrow_source(path)
+    if kind == "arrow_stream":
+        return 0, iter(pyarrow.ipc.open_stream(source))
+    reader = pyarrow.ipc.open_file(source)
+    return 0, (reader.get_batch(i) for i in range(reader.num_record_batches))
+
+
+def _arrow_source(path: str) -> Any:
+    import pyarrow
+
+    return pyarrow.PythonFile(open_raw(path), "r") if is_remote(path) else pyarrow.memory_map(path)
+
+
+def _version(path: str) -> object:
+    """Changes when a local file does, so that no cursor outlives the file it reads."""
+    return None if is_remote(path) or not os.path.exists(path) else os.stat(path)[6:]
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Turns what pyarrow raises into an InputError that names the file."""
+    import pyarrow
+
+    try:
+        yield
+    except (pyarrow.ArrowException, OSError, EOFError) as error:
+        problem = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise InputError(f"{path}: damaged or not readable: {problem}. Fetch the file again.") from None
