@@ -37,7 +37,9 @@ def png(shade: int, size: int = 8) -> bytes:
     return start + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def parsed_trace(trace_id: str = "gsm8k-0", steps: tuple[str, ...] = ("16 - 3 = 13", "13 * 2 = 26"), **changes):
+def parsed_trace(
+    trace_id: str = "gsm8k-0", steps: tuple[str, ...] = ("16 - 3 = 13", "13 * 2 = 26"), **changes
+):
     source = changes.pop("source", Source("gsm8k", "test.jsonl", 0, "MIT"))
     trace = Trace(
         id=trace_id,
@@ -68,7 +70,9 @@ def candidate(trace_id: str, step: int, attempt: int, **changes) -> Candidate:
 def trajectory(trace_id: str = "gsm8k-0", drawn: bool = True, **changes) -> Trajectory:
     """Two steps: the first keeps its second drawing, the other stays text-only."""
     parsed = parsed_trace(trace_id, **changes)
-    first = Verdict(0, "kept", None, candidate(trace_id, 0, 1)) if drawn else Verdict(0, "text_only", "not_drawn")
+    first = (
+        Verdict(0, "kept", None, candidate(trace_id, 0, 1)) if drawn else Verdict(0, "text_only", "not_drawn")
+    )
     rest = tuple(Verdict(step.index, "text_only", "blank_high") for step in parsed.steps[1:])
     return Trajectory(parsed, (first, *rest))
 

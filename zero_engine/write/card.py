@@ -10,9 +10,25 @@ import yaml
 
 from zero_engine.contracts.manifest import Manifest
 from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, Column
+from zero_engine.hashing import digest
 
-_SIZES = (("n<1K", 10**3), ("1K<n<10K", 10**4), ("10K<n<100K", 10**5), ("100K<n<1M", 10**6), ("1M<n<10M", 10**7))
-_LICENSES = {"mit", "apache-2.0", "bsd-3-clause", "cc-by-4.0", "cc-by-sa-4.0", "cc0-1.0", "odc-by", "openrail"}
+_SIZES = (
+    ("n<1K", 10**3),
+    ("1K<n<10K", 10**4),
+    ("10K<n<100K", 10**5),
+    ("100K<n<1M", 10**6),
+    ("1M<n<10M", 10**7),
+)
+_LICENSES = {
+    "mit",
+    "apache-2.0",
+    "bsd-3-clause",
+    "cc-by-4.0",
+    "cc-by-sa-4.0",
+    "cc0-1.0",
+    "odc-by",
+    "openrail",
+}
 
 
 def dataset_card(manifest: Manifest, stats: dict) -> str:
@@ -31,7 +47,10 @@ def dataset_card(manifest: Manifest, stats: dict) -> str:
         if rows := sorted(dict(manifest.counts.get(group) or {}).items()):
             parts += [f"### {title}", _table((title, "count"), [(k, f"{v:,}") for k, v in rows])]
     if scores := dict(manifest.counts.get("scores") or {}):
-        parts += ["### Scores of all drawings", _table(("score", "drawings", "mean", "min", "max"), _scores(scores))]
+        parts += [
+            "### Scores of all drawings",
+            _table(("score", "drawings", "mean", "min", "max"), _scores(scores)),
+        ]
     parts += ["## Columns", _columns("Rows", TRAJECTORY)]
     if drawn:
         parts.append(_columns("Drawings (config `candidates`)", CANDIDATE))
@@ -40,9 +59,9 @@ def dataset_card(manifest: Manifest, stats: dict) -> str:
 
 
 def _front_matter(manifest: Manifest, drawn: bool) -> dict[str, Any]:
-    configs = [{"config_name": "default", "data_files": [_train("data/*.arrow")], "default": True}]
+    configs = [{**_config("default", "data/*.arrow", manifest), "default": True}]
     if drawn:
-        configs.append({"config_name": "candidates", "data_files": [_train("candidates/*.arrow")]})
+        configs.append(_config("candidates", "candidates/*.arrow", manifest))
     rows = manifest.counts["rows"]
     size = next((name for name, limit in _SIZES if rows < limit), "n>10M")
     return {
@@ -54,8 +73,12 @@ def _front_matter(manifest: Manifest, drawn: bool) -> dict[str, Any]:
     }
 
 
-def _train(pattern: str) -> dict[str, str]:
-    return {"split": "train", "path": pattern}
+def _config(name: str, pattern: str, manifest: Manifest) -> dict[str, Any]:
+    """One config. Its description names the content: datasets 5.2 keys its cache of a local folder by the
+    text of the configs and not by the files, and would hand out the rows of an older run."""
+    content = digest(*(file.sha256 for file in manifest.files()))[:16]
+    files = [{"split": "train", "path": pattern}]
+    return {"config_name": name, "description": f"content {content}", "data_files": files}
 
 
 def _license(manifest: Manifest) -> dict[str, str]:
@@ -94,12 +117,16 @@ def _how_to_load(drawn: bool) -> str:
     ]
     if drawn:
         lines.append('drawings = load_dataset("THIS_FOLDER", "candidates", split="train")  # kept or not')
-        lines.append('rows[0]["steps"][0]["image"]                                       # a PIL image, or None')
+        lines.append(
+            'rows[0]["steps"][0]["image"]                                       # a PIL image, or None'
+        )
     return "\n".join([*lines, "```"])
 
 
 def _counts(counts: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(name.replace("_", " "), f"{value:,}") for name, value in counts.items() if isinstance(value, int)]
+    return [
+        (name.replace("_", " "), f"{value:,}") for name, value in counts.items() if isinstance(value, int)
+    ]
 
 
 def _scores(scores: dict[str, dict[str, float]]) -> list[tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """Open a finished dataset, memory-mapped: the one road by which rows reach a trainer or a report.
 
-Refused: a folder without a manifest (a run cut short), a file that the manifest does not list (left by somebody
-else, or half a copy), a listed file that is missing or of another size. `validate` looks deeper.
+Refused: a folder without a manifest (a run cut short), a file that the manifest does not list (left
+by somebody else, or half a copy), a listed file that is missing or of another size. `validate` looks deeper.
 """
 
 from pathlib import Path
@@ -29,15 +29,15 @@ def open_dataset(
     """
     out = Path(path)
     files = check_files(out, read_manifest(out), config)
-    from datasets import Dataset, concatenate_datasets
+    from datasets import Dataset, IterableDataset, concatenate_datasets
 
-    parts = [Dataset.from_file(str(out / file.name), split="train") for file in files]
-    if streaming:
-        rows = concatenate_datasets(parts)
-        return rows.to_iterable_dataset(num_shards=max(1, min(len(parts), len(rows))))
-    rows = concatenate_datasets(parts)
+    rows = concatenate_datasets([Dataset.from_file(str(out / file.name), split="train") for file in files])
     rows._fingerprint = digest(*(file.sha256 for file in files))[:16]
-    return rows
+    if not streaming:
+        return rows
+    if not len(rows):  # to_iterable_dataset refuses an empty table
+        return IterableDataset.from_generator(iter, gen_kwargs={"sequence": ()}, features=rows.features)
+    return rows.to_iterable_dataset(num_shards=min(len(files), len(rows)))
 
 
 def check_files(out: Path, manifest: Manifest, config: str = "default") -> list[ShardFile]:
@@ -57,6 +57,8 @@ def check_files(out: Path, manifest: Manifest, config: str = "default") -> list[
         path = out / file.name
         size = path.stat().st_size if path.is_file() else None
         if size != file.bytes:
-            found = "is missing" if size is None else f"has {size:,} bytes where the manifest has {file.bytes:,}"
+            found = (
+                "is missing" if size is None else f"has {size:,} bytes where the manifest has {file.bytes:,}"
+            )
             raise OutputError(f"{path}: {found}. Copy it again, or run again to remake it.")
     return files

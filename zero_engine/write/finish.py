@@ -6,9 +6,9 @@
          rejected/    part-00000.jsonl ...
 
 Three ways to load it are kept working, each with a trap of its own in datasets 5.2:
-`load_from_disk(OUT/data)` wants dataset_info.json and state.json beside the files; `load_dataset(OUT)` refuses
-a folder with a state.json in its root, and wants one file format in all configs; the configs of
-`load_dataset(OUT, "candidates")` are read from the card's front matter.
+`load_from_disk(OUT/data)` wants dataset_info.json and state.json beside the files; `load_dataset(OUT)`
+refuses a folder with a state.json in its root, wants one file format in all configs, reads the configs from
+the card's front matter, and refuses a dataset of 0 rows (`load_from_disk` and `open_dataset` do not).
 
 A kill at any instant leaves a folder without a manifest, so never one that looks finished.
 """

@@ -47,9 +47,12 @@ def rejection_line(row: Rejection) -> bytes:
     """One dead letter as a line of strict JSON."""
     value = {name: getattr(row, name) for name in FIELDS}
     try:
-        return _line(value)
+        line = _line(value)
+        if line.count(b"[") + line.count(b"{") <= MAX_DEPTH:
+            return line
     except (ValueError, TypeError, RecursionError):  # NaN, surrogates, bytes, a cycle or a deep nesting
-        return _line({name: _strict(item, MAX_DEPTH) for name, item in value.items()})
+        pass
+    return _line({name: _strict(item, MAX_DEPTH) for name, item in value.items()})
 
 
 def _line(value: dict) -> bytes:

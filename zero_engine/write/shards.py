@@ -170,10 +170,16 @@ def _batches(
 
 
 def _trajectory_bytes(row: Trajectory) -> int:
+    """About how many bytes a row takes; steps are pieces of the rationale, or come as a list instead."""
     trace = row.parsed.trace
-    total = len(trace.question) + sum(map(len, trace.question_images)) + sum(map(len, trace.choices))
-    total += sum(len(step.text) for step in row.parsed.steps)
-    return total + sum(_candidate_bytes(v.candidate) for v in row.verdicts if v.candidate is not None)
+    total = len(trace.question) + len(trace.rationale)
+    for texts in (trace.steps, trace.choices, trace.question_images):
+        if texts:
+            total += sum(map(len, texts))
+    for verdict in row.verdicts:
+        if verdict.candidate is not None:
+            total += _candidate_bytes(verdict.candidate)
+    return total
 
 
 def _candidate_bytes(row: Candidate) -> int:
