@@ -1,0 +1,100 @@
+"""What can be wrong with drawings and steps, as functions of Arrow columns. Nothing here reads files."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from zero_engine.contracts.manifest import ModelInfo
+from zero_engine.contracts.rows import Column, ListOf, Struct
+
+
+def kept_drawings(batch: pa.RecordBatch) -> dict[tuple[str, int, int], bytes]:
+    """Drawings in rows or candidates: (trace id, step, attempt) -> digest of seed, codes and picture."""
+    if "steps" in batch.schema.names:
+        steps = batch.column("steps")
+        owners = np.repeat(np.arange(len(steps)), np.diff(steps.offsets.to_numpy()))
+        drawn = steps.flatten()
+        names = ("index", "attempt", "seed", "codes", "image")
+        index, attempt, seed, codes, image = (drawn.field(name) for name in names)
+        ids = batch.column("id")
+    else:
+        names = ("step", "attempt", "seed", "codes", "image")
+        index, attempt, seed, codes, image = (batch.column(name) for name in names)
+        owners, ids = np.arange(batch.num_rows), batch.column("trace_id")
+    pictures, result = image.field("bytes"), {}
+    for i in np.flatnonzero(codes.is_valid().to_numpy(zero_copy_only=False)).tolist():
+        key = (ids[int(owners[i])].as_py(), index[i].as_py(), attempt[i].as_py())
+        sha = hashlib.sha256(str(seed[i].as_py()).encode())
+        sha.update(codes[i].values.to_numpy().tobytes())
+        sha.update(pictures[i].as_buffer() or b"")
+        result[key] = sha.digest()
+    return result
+
+
+def bad_steps(steps: pa.ListArray) -> Iterator[tuple[int, str]]:
+    """(row, problem) where indices do not ascend, or a verdict and its drawing do not go together."""
+    offsets = steps.offsets.to_numpy() - steps.offsets[0].as_py()
+    flat = steps.flatten()
+    index = flat.field("index").to_numpy(zero_copy_only=False)
+    owner = np.repeat(np.arange(len(steps)), np.diff(offsets))
+    for i in np.flatnonzero((np.diff(index) <= 0) & (owner[1:] == owner[:-1])):
+        yield int(owner[i]), f"step {index[i + 1]} stands after step {index[i]}"
+    verdicts = np.asarray(flat.field("verdict").to_pylist(), dtype=object)
+    for i in np.flatnonzero((verdicts != "kept") & (verdicts != "text_only")):
+        yield int(owner[i]), f"step {index[i]} has the verdict {verdicts[i]!r}"
+    for name in ("image", "codes", "seed", "attempt", "prompt"):
+        there = flat.field(name).is_valid().to_numpy(zero_copy_only=False)
+        for i in np.flatnonzero(there != (verdicts == "kept")):
+            yield (
+                int(owner[i]),
+                f"step {index[i]} is {verdicts[i]} and its {name} is {'' if there[i] else 'not '}there",
+            )
+
+
+def bad_codes(codes: pa.ListArray, model: ModelInfo | None) -> Iterator[str]:
+    """Problems with the codes of a column, against the model's codebook and picture size where known."""
+    present = codes.drop_null()
+    if not len(present):
+        return
+    lengths = np.diff(present.offsets.to_numpy())
+    wanted = model.codes_per_picture if model and model.codes_per_picture else int(lengths[0])
+    for length in np.unique(lengths[lengths != wanted]):
+        yield f"a drawing has {length} codes where a picture has {wanted}"
+    values = present.flatten().to_numpy()
+    if model and model.codebook_size and len(values) and values.max() >= model.codebook_size:
+        yield f"code {values.max()} is outside the codebook of {model.codebook_size}"
+
+
+def bad_picture(data: pa.Buffer, model: ModelInfo | None) -> str | None:
+    """Why a picture does not decode, or is not of the model's size; None where all is well."""
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(io.BytesIO(data)) as image:
+            image.load()
+            size = image.size
+    except Exception as error:  # whatever the decoder makes of bad bytes
+        return f"a picture of {data.size:,} bytes does not decode ({type(error).__name__}: {error})"
+    if model and model.width and model.height and size != (model.width, model.height):
+        return f"a picture is {size[0]}x{size[1]} where the model draws {model.width}x{model.height}"
+    return None
+
+
+def null_columns(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> Iterator[str]:
+    """Names of columns and fields that hold a null without a meaning."""
+    for column in columns:
+        yield from _nulls(column, batch.column(column.name), column.name)
+
+
+def _nulls(column: Column, array: pa.Array, name: str) -> Iterator[str]:
+    if array.null_count and not column.null:
+        yield name
+    if isinstance(column.type, ListOf):
+        yield from _nulls(Column("item", column.type.item, ""), array.flatten(), f"{name}[]")
+    elif isinstance(column.type, Struct):
+        array = array.drop_null()
+        for field in column.type.columns:
+            yield from _nulls(field, array.field(field.name), f"{name}.{field.name}")
