@@ -1,0 +1,236 @@
+"""One HTML page about drawings: for `preview`, and for a finished dataset's report.
+
+The page is one file that needs nothing else: pictures are base64, there is no script, and its own
+content security policy forbids every request. All data is escaped by the template. It follows the
+reader's light or dark setting and works from the keyboard (native `details`, focusable scroll areas).
+
+Pictures of up to 96 pixels are shown at twice their size with hard pixel edges; larger than 384 they
+are stored as thumbnails, so that a page of 512-pixel drawings stays a few megabytes.
+"""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import jinja2
+from PIL import Image
+
+from zero_engine.errors import OutputError
+from zero_engine.records import BUILTIN_SCORES, Candidate, ParsedTrace, Rejection, Trajectory
+from zero_engine.report.charts import Histogram
+from zero_engine.write.atomic import atomic_write
+
+PIXEL_ART_SIDE = 96
+"""Longest side, in pixels, of a picture that is doubled with hard edges."""
+THUMBNAIL_SIDE = 384
+SHOWN_SIDE = 192
+"""Longest side of a large picture on the page, in CSS pixels."""
+
+
+@dataclass(frozen=True)
+class PageCandidate:
+    """One drawing as the page shows it."""
+
+    attempt: int
+    seed: int
+    image: bytes
+    image_format: str
+    scores: dict[str, float]
+    kept: bool
+    reasons: list[str]
+    """Why it was left out; empty for one that passed, kept or not."""
+
+    @cached_property
+    def picture(self) -> "Picture":
+        return shown_picture(self.image, self.image_format)
+
+
+@dataclass(frozen=True)
+class PageStep:
+    """One step with every drawing of it."""
+
+    index: int
+    text: str
+    prompt: str | None
+    candidates: list[PageCandidate]
+    verdict: str
+    reason: str | None
+
+    @property
+    def score_names(self) -> list[str]:
+        """Scores that any drawing of the step has, built-in ones first."""
+        found = {name for candidate in self.candidates for name in candidate.scores}
+        return [name for name in BUILTIN_SCORES if name in found] + sorted(found - set(BUILTIN_SCORES))
+
+
+@dataclass(frozen=True)
+class PageTrace:
+    """One trace with its steps."""
+
+    id: str
+    question: str
+    answer: str | None
+    steps: list[PageStep]
+    notes: list[str]
+    rejection: str | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table; numbers are set right-aligned, with thousands apart."""
+
+    title: str
+    columns: list[str]
+    rows: list[tuple]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One picture of a gallery, with a line or two about it."""
+
+    candidate: PageCandidate
+    caption: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """A titled wall of pictures."""
+
+    title: str
+    note: str
+    drawings: list[Drawing] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What an `img` element needs."""
+
+    source: str
+    width: int
+    height: int
+    hard_edges: bool
+
+
+def write_page(
+    path: str | Path,
+    *,
+    title: str,
+    subtitle: str,
+    facts: Sequence[tuple[str, str]],
+    tables: Sequence[Table],
+    traces: Sequence[PageTrace],
+    charts: Sequence[Histogram] = (),
+    galleries: Sequence[Gallery] = (),
+) -> None:
+    """Write the page under `path`, atomically. Raises OutputError where it cannot be written."""
+    if not Path(path).parent.is_dir():
+        raise OutputError(f"{path}: no such folder to write the page into. Make it, or choose another path.")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("zero_engine.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["cell"] = _cell
+    page = environment.get_template("page.html.j2").render(
+        title=title,
+        subtitle=subtitle,
+        facts=facts,
+        tables=tables,
+        traces=traces,
+        charts=charts,
+        galleries=galleries,
+    )
+    with atomic_write(path) as file:
+        file.write(page.encode("utf-8", "replace"))
+
+
+def page_trace(
+    parsed: ParsedTrace,
+    candidates: Sequence[Candidate],
+    outcome: Trajectory | Rejection,
+    rejections: Sequence[Rejection],
+) -> PageTrace:
+    """What the page shows of one trace: each step with its candidates, their scores and the verdict.
+
+    `rejections` are those of this trace, of its steps and of its drawings.
+    """
+    verdicts = {v.step: v for v in outcome.verdicts} if isinstance(outcome, Trajectory) else {}
+    steps = []
+    for step in parsed.steps:
+        verdict = verdicts.get(step.index)
+        kept = verdict.candidate.attempt if verdict is not None and verdict.candidate is not None else None
+        mine = sorted((c for c in candidates if c.step == step.index), key=lambda c: c.attempt)
+        said = [r for r in rejections if r.step == step.index]
+        steps.append(
+            PageStep(
+                index=step.index,
+                text=step.text,
+                prompt=mine[0].prompt if mine else None,
+                candidates=[
+                    PageCandidate(
+                        attempt=c.attempt,
+                        seed=c.seed,
+                        image=c.image,
+                        image_format=image_format_of(c.image),
+                        scores=dict(c.scores),
+                        kept=c.attempt == kept,
+                        reasons=[_reason(r) for r in said if r.attempt == c.attempt],
+                    )
+                    for c in mine
+                ],
+                verdict=verdict.verdict if verdict is not None else "dropped",
+                reason=(verdict.reason if verdict is not None else None)
+                or next((_reason(r) for r in said if r.attempt is None), None),
+            )
+        )
+    rejection = f"{outcome.stage}: {_reason(outcome)}" if isinstance(outcome, Rejection) else None
+    trace = parsed.trace
+    return PageTrace(trace.id, trace.question, parsed.answer, steps, list(parsed.notes), rejection)
+
+
+def image_format_of(image: bytes) -> str:
+    """`png` or `webp`, by content."""
+    return "webp" if image[:4] == b"RIFF" else "png"
+
+
+def shown_picture(image: bytes, image_format: str) -> Picture:
+    """A picture as a data URI with the size it is shown at; one that cannot be read keeps its bytes."""
+    try:
+        with Image.open(io.BytesIO(image)) as opened:
+            width, height = opened.size
+            longest = max(width, height)
+            if longest > THUMBNAIL_SIDE:
+                small = opened.convert("RGB")
+                small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+                buffer = io.BytesIO()
+                small.save(buffer, "WEBP", quality=85)
+                image, image_format = buffer.getvalue(), "webp"
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        width = height = longest = PIXEL_ART_SIDE
+    zoom = 2.0 if longest <= PIXEL_ART_SIDE else min(1.0, SHOWN_SIDE / longest)
+    encoded = base64.b64encode(image).decode("ascii")
+    return Picture(
+        f"data:image/{image_format};base64,{encoded}", round(width * zoom), round(height * zoom), zoom == 2.0
+    )
+
+
+def _reason(rejection: Rejection) -> str:
+    return f"{rejection.reason}: {rejection.detail}" if rejection.detail else rejection.reason
+
+
+def _cell(value: object) -> str:
+    """A table cell: numbers with thousands apart and at most four significant decimals, text as it is."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return str(value)
