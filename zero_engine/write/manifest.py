@@ -64,11 +64,12 @@ def read_manifest(out: str | Path) -> Manifest:
 
 
 def write_manifest(out: str | Path, manifest: Manifest) -> None:
-    """Write it under its final name, atomically: from then on the folder is finished."""
+    """Write it under its final name, atomically: from then on the folder is finished. A shard is one line."""
     document = manifest.model_dump(mode="json")
+    shards = ",\n  ".join(json.dumps(shard, ensure_ascii=False) for shard in document.pop("shards"))
+    head = json.dumps(document, indent=1, ensure_ascii=False).removesuffix("\n}")
     with atomic_write(Path(out) / MANIFEST, "w") as file:
-        json.dump(document, file, indent=1, ensure_ascii=False)
-        file.write("\n")
+        file.write(f'{head},\n "shards": [\n  {shards}\n ]\n}}\n')
 
 
 def versions() -> dict[str, str]:
