@@ -1,0 +1,85 @@
+"""Batches: what the language model is trained on, as a function of (seed, step) alone.
+
+Three forms, the very ones that drawing and scoring use:
+
+    drawing        <s> text <racm3:break> 64 codes <eoss>       79 %
+    unconditional  <s>      <racm3:break> 64 codes <eoss>        9 %   (for guidance)
+    caption        <s>      <racm3:break> 64 codes <eoss> text </s>   12 %
+
+Sequences of like length share a batch: a pool of several batches is drawn at once and sorted by length.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from zero_engine.models.nano import world
+from zero_engine.models.nano.recipe import tokens
+from zero_engine.models.nano.recipe.codebook import Codebook
+
+POOL = 16
+"""Batches drawn, sorted and shuffled together."""
+LONGEST_TEXT = 120
+_PROMPT_WEIGHT, _CAPTION_WEIGHT = 0.05, 0.3
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Token ids (B, T) and the loss weight of each as a target (B, T); padding weighs nothing."""
+
+    ids: torch.Tensor
+    weights: torch.Tensor
+
+
+class Batches:
+    """`batches[step]` is the batch of a step: no state, so a resumed run sees what an unbroken one would."""
+
+    def __init__(self, tokenizer: Tokenizer, book: Codebook, seed: int, size: int):
+        self.tokenizer, self.book, self.seed, self.size = tokenizer, book, seed, size
+        id_of = tokenizer.token_to_id
+        self.bos, self.pad, self.eos = id_of(tokens.BOS), id_of(tokens.PAD), id_of(tokens.EOS)
+        self.boi, self.eoi = id_of(tokens.BOI), id_of(tokens.EOI)
+        self.code_ids = np.array([id_of(tokens.code_token(code)) for code in range(len(book))])
+
+    def __getitem__(self, step: int) -> Batch:
+        return self._pool(step // POOL)[step % POOL]
+
+    @functools.lru_cache(maxsize=1)  # noqa: B019 - one Batches object lives as long as the run
+    def _pool(self, index: int) -> list[Batch]:
+        rng = random.Random(f"batches-{self.seed}-{index}")
+        samples = [world.sample(rng) for _ in range(POOL * self.size)]
+        texts = [encoding.ids for encoding in self.tokenizer.encode_batch([s.text for s in samples], add_special_tokens=False)]
+        rows = [self._sequence(s, ids[:LONGEST_TEXT], rng) for s, ids in zip(samples, texts, strict=True)]
+        rows.sort(key=lambda row: len(row[0]))
+        batches = [self._stack(rows[i : i + self.size]) for i in range(0, len(rows), self.size)]
+        rng.shuffle(batches)
+        return batches
+
+    def _sequence(self, sample: world.Sample, text: list[int], rng: random.Random) -> tuple[list[int], list[float]]:
+        codes = self.code_ids[self.book.codes(sample.image)].tolist()
+        form = rng.random()
+        if form < 0.79:
+            ids = [self.bos, *text, self.boi, *codes, self.eoi]
+            weights = [0.0] + [_PROMPT_WEIGHT] * (len(text) + 1) + [1.0] * (len(codes) + 1)
+        elif form < 0.88:
+            ids = [self.bos, self.boi, *codes, self.eoi]
+            weights = [0.0, _PROMPT_WEIGHT] + [1.0] * (len(codes) + 1)
+        else:
+            ids = [self.bos, self.boi, *codes, self.eoi, *text, self.eos]
+            weights = [0.0, _PROMPT_WEIGHT] + [1.0] * (len(codes) + 1) + [_CAPTION_WEIGHT] * (len(text) + 1)
+        return ids, weights
+
+    def _stack(self, rows: list[tuple[list[int], list[float]]]) -> Batch:
+        longest = max(len(ids) for ids, _ in rows)
+        ids_BT = torch.full((len(rows), longest), self.pad)
+        weights_BT = torch.zeros(len(rows), longest)
+        for row, (ids, weights) in enumerate(rows):
+            ids_BT[row, : len(ids)] = torch.tensor(ids)
+            weights_BT[row, : len(ids)] = torch.tensor(weights)
+        return Batch(ids_BT, weights_BT)
