@@ -1,0 +1,87 @@
+"""Guards: spans of a rationale that are never cut.
+
+Display math (`$$..$$`, `\\[..\\]`, `\\begin{X}..\\end{X}`), inline math (`$..$`, `\\(..\\)`), code fences (an
+unclosed one runs to the end), `[asy]..[/asy]` drawings and tables. `mask` replaces each by filler
+of the same length, so that a rule may look for boundaries in the mask with plain regular
+expressions and cut the text at the same places. One pass; every closer is searched at most once
+beyond the place where it is found, so time is linear in the length.
+
+A dollar sign is inline math only by pandoc's rule (no blank inside its edges, no digit after the
+closing one, nor a `<<..>>` note), which keeps `$24.00 and $5` money.
+"""
+
+import re
+
+FILLER = "\x01"
+OPENERS = re.compile(
+    r"""(?P<fence>(?:^|(?<=\n))[ \t]*(?:```+|~~~+))
+      | (?P<escaped>\\[$\\])
+      | (?P<dollars>\$\$)
+      | (?P<inline>\$(?=[^\s$])(?!<<)(?:[^$\\\n]|\\[^\n])*?(?<!\s)\$(?![\d<]))
+      | (?P<bracket>\\\[)
+      | (?P<paren>\\\()
+      | \\begin\{(?P<environment>[A-Za-z]+\*?)\}
+      | (?P<drawing>\[asy\])
+      | (?P<table>(?:^|(?<=\n))[ \t]*\|[^\n]*\n[ \t]*\|[^\n]*(?:\n[ \t]*\|[^\n]*)*)""",
+    re.VERBOSE,
+)
+CLOSERS = {"dollars": "$$", "bracket": "\\]", "paren": "\\)", "drawing": "[/asy]"}
+
+
+def mask(text: str) -> str:
+    """The text with every guarded span replaced by as many FILLER characters."""
+    if not _may_need_guards(text):
+        return text
+    pieces: list[str] = []
+    end = 0
+    for start, stop in guarded_spans(text):
+        pieces.append(text[end:start])
+        pieces.append(FILLER * (stop - start))
+        end = stop
+    pieces.append(text[end:])
+    return "".join(pieces)
+
+
+def guarded_spans(text: str) -> list[tuple[int, int]]:
+    """(start, stop) of every guarded span, in order, none overlapping another."""
+    spans: list[tuple[int, int]] = []
+    unclosed: set[str] = set()
+    position = 0
+    while found := OPENERS.search(text, position):
+        kind = found.lastgroup or ""
+        stop = found.end()
+        if kind in ("inline", "table"):
+            spans.append(found.span())
+        elif kind != "escaped" and (closed := _close(text, kind, found, unclosed)) > 0:
+            stop = closed
+            spans.append((found.start(), stop))
+        position = stop
+    return spans
+
+
+def _close(text: str, kind: str, found: re.Match[str], unclosed: set[str]) -> int:
+    """End of the span that `found` opens, or -1 where nothing closes it."""
+    if kind == "fence":
+        fence = found.group().strip()
+        end = re.compile(r"\n[ \t]*" + re.escape(fence) + r"[^\S\n]*(?=\n|$)").search(text, found.end())
+        return end.end() if end else len(text)
+    name = found.group("environment") if kind == "environment" else kind
+    if name in unclosed:
+        return -1
+    if kind == "environment":
+        depth = 1
+        for edge in re.compile(r"\\(begin|end)\{" + re.escape(name) + r"\}").finditer(text, found.end()):
+            depth += 1 if edge.group(1) == "begin" else -1
+            if depth == 0:
+                return edge.end()
+    else:
+        closer = CLOSERS[kind]
+        at = text.find(closer, found.end())
+        if at >= 0:
+            return at + len(closer)
+    unclosed.add(name)
+    return -1
+
+
+def _may_need_guards(text: str) -> bool:
+    return "$" in text or "\\" in text or "```" in text or "~~~" in text or "[asy]" in text or "|" in text

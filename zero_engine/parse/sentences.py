@@ -1,0 +1,110 @@
+"""Sentences: where one ends in text without line breaks.
+
+A cut lies between `.`, `!`, `?` and a following capital, digit or symbol, but not after an
+abbreviation, an initial or a list number, and never inside a guard (see guards.py). Three things
+make it fit rationales better than a plain sentence splitter:
+- solutions often lack full stops (`... = 9 eggs So she sells ...`): a word that starts sentences cuts
+  without one, and so does any capitalised word once the sentence has had its `=`;
+- the same with chained equations (`2x = 80 x = 40`);
+- a remark of one or two words (`Right.`, `Let's see.`) belongs to the sentence after it.
+"""
+
+import re
+
+from zero_engine.parse.guards import FILLER
+
+STARTERS = frozenset(
+    "The A An This That These Those There Here It He She They We You His Her Its Their Our My "
+    "So Then Thus Therefore Hence Now Next Finally First Second Third Last Lastly Since Because If When While "
+    "After Before During For From To In On At By With Without Over As And But Or Also Let Each Every All Both "
+    "Half Together Altogether Total Combining Adding Subtracting Multiplying Dividing Substituting Solving Add "
+    "Subtract Multiply Divide Simplifying Using Given Note Notice What How Which Who Where One Two Three Four "
+    "Five".split()
+)
+ABBREVIATIONS = frozenset(
+    "i.e e.g dr mr mrs ms st jr sr prof approx etc vs cf al fig eq eqs no nos vol ch sec pp est inc ltd co "
+    "corp dept min max avg lb lbs oz ft in hr hrs u.s a.m p.m mt gen gov sen rep rev hon capt lt col".split()
+)
+END_WORDS = frozenset("etc lb lbs oz ft in hr hrs min max a.m p.m u.s no co".split())
+"""Abbreviations and units that may also end a sentence: they do where a starter follows."""
+JOINERS = frozenset(
+    "of in on to from for by and or with the a an than as at that because if when is are was were called named "
+    "like before after until since while but into per = + - * / x × ( , : ; & his her their its my our".split()
+)
+REMARK_WORDS = 2
+CANDIDATE = re.compile(
+    r"(?P<stop>[.!?…]+[\"'”’)\]*_]*)(?:\s+|(?=\\)|(?=" + FILLER + r"))(?=[^\s.,;:)])"
+    r"|(?P<wide>[。！？]+[”’」』）]*)\s*(?=\S)"
+    r"|(?<=[^\s.!?…])(?P<gap>\s+)(?=[A-Z]|[\d.$(A-Za-z][^\s]*\s?=)"
+)
+WORD = re.compile(r"[A-Za-z]+")
+
+
+def sentence_cuts(text: str, masked: str) -> list[int]:
+    """Positions where a sentence of the text begins, but for the first. Linear in the length."""
+    cuts: list[int] = []
+    start = 0
+    for found in CANDIDATE.finditer(masked):
+        at = found.end()
+        if found.lastgroup == "stop":
+            is_cut = _ends_sentence(masked, start, found.start("stop"), at)
+        elif found.lastgroup == "wide":
+            is_cut = True
+        else:
+            is_cut = _runs_on(text, masked, start, found.start("gap"), at)
+        if is_cut and not _is_remark(masked, start, at):
+            cuts.append(at)
+            start = at
+    return cuts
+
+
+def _ends_sentence(masked: str, start: int, stop: int, at: int) -> bool:
+    following = masked[at]
+    if following.islower():
+        return False
+    if masked[stop] != ".":
+        return True
+    before = masked[max(start, stop - 24) : stop].rsplit(None, 1)
+    token = before[-1].lstrip("(\"'“‘*_[$").lower() if before else ""
+    if token in ABBREVIATIONS:
+        return token in END_WORDS and _word_at(masked, at) in STARTERS
+    if len(token) == 1 and token.isalpha() and before[-1].isupper() and _is_initial(masked, start, stop):
+        return False
+    is_number = token.isdigit() and stop - len(token) <= start + 2
+    return not is_number
+
+
+def _is_initial(masked: str, start: int, stop: int) -> bool:
+    """`J. Smith`, unlike `... equals X. Then`: the word before is capitalised, or there is none."""
+    before = masked[max(start, stop - 24) : stop - 1].split()
+    return not before or before[-1][:1].isupper()
+
+
+def _runs_on(text: str, masked: str, start: int, gap: int, at: int) -> bool:
+    """Whether a new sentence begins at `at` although the one before has no full stop."""
+    previous = masked[max(start, gap - 32) : gap].rsplit(None, 1)[-1]
+    if previous.lower() in JOINERS or previous[-1] in ",:;([{-–—+*/=×&<>":
+        return False
+    has_result = masked.find("=", start, gap) >= 0
+    word = _word_at(masked, at)
+    if not masked[at].isupper() or len(word) < 1:
+        return has_result and previous[-1].isdigit()
+    is_name_like = previous[0].isupper() and previous[1:2].islower()
+    if word in STARTERS:
+        return not is_name_like
+    is_unit = previous[-1].isdigit() and len(word) > 1 and word[1].isupper()
+    return has_result and not is_name_like and not is_unit and word != "I"
+
+
+def _is_remark(masked: str, start: int, at: int) -> bool:
+    piece = masked[start:at]
+    return (
+        len(piece) < 40
+        and len(piece.split()) <= REMARK_WORDS
+        and not any(c.isdigit() or c == FILLER for c in piece)
+    )
+
+
+def _word_at(masked: str, at: int) -> str:
+    found = WORD.match(masked, at)
+    return found.group() if found else ""

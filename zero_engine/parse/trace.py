@@ -1,0 +1,67 @@
+"""Parse one trace: steps by the rule it calls for, caps, and the answer.
+
+What is taken out of the step texts, and nothing else is:
+- a last line `#### answer`, which is the answer and no step;
+- calculator notes `<<48/2=24>>`, unless `calculator_notes: keep`;
+- drawing code `[asy]..[/asy]`, because a picture is what the engine draws there (`drawing_code:n`);
+- what passes the caps, counted in `steps_capped:n` (steps left out) and `step_truncated:n` (steps cut).
+
+A trace without steps but with an answer stays, with the note `no_steps`; without both, or without a
+question, it is rejected: there is nothing to draw and nothing to train on.
+"""
+
+import re
+
+from zero_engine.parse.answers import extract_answer, without_final_answer
+from zero_engine.parse.graphemes import truncate
+from zero_engine.parse.steps import VISIBLE, segment
+from zero_engine.pipeline import Parse
+from zero_engine.records import ParsedTrace, Rejection, Step, Trace
+
+CALCULATOR_NOTE = re.compile(r"<<[^<>\n]*=[^<>\n]*>>")
+DRAWING = re.compile(r"[ \t]*\[asy\].*?\[/asy\][ \t]*\n?", re.DOTALL)
+
+
+def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
+    """Steps and answer of a trace. Pure; time is linear in its length.
+
+    Steps that the corpus itself marks are kept as they are under `rule: auto` (rule `given`).
+    """
+    if not VISIBLE.search(trace.question) and not trace.question_images:
+        return _reject(trace, "empty_question", "the question is blank")
+    rationale, hashed = without_final_answer(trace.rationale)
+    if trace.steps is not None and spec.rule == "auto":
+        texts, rule = [text.strip() for text in trace.steps], "given"
+    else:
+        texts, rule = segment(rationale, spec.rule)
+    notes = trace.notes
+    if spec.calculator_notes == "drop" and "<<" in rationale:
+        texts = [CALCULATOR_NOTE.sub("", text) for text in texts]
+    if "[asy]" in rationale:
+        texts, drawings = _without_drawings(texts)
+        notes += (f"drawing_code:{drawings}",) if drawings else ()
+    texts = [text for text in texts if VISIBLE.search(text)]
+    answer = extract_answer(trace.answer or hashed, rationale)
+    if not texts:
+        if answer is None:
+            return _reject(trace, "no_steps", "the rationale holds no step, and there is no answer")
+        notes += ("no_steps",)
+    if len(texts) > spec.max_steps:
+        notes += (f"steps_capped:{len(texts) - spec.max_steps}",)
+        texts = texts[: spec.max_steps]
+    long = sum(len(text) > spec.max_step_chars for text in texts)
+    if long:
+        notes += (f"step_truncated:{long}",)
+        texts = [truncate(text, spec.max_step_chars) for text in texts]
+    steps = tuple([Step(index, text) for index, text in enumerate(texts)])
+    return ParsedTrace(trace, steps, answer, rule, notes)
+
+
+def _without_drawings(texts: list[str]) -> tuple[list[str], int]:
+    """Texts without drawing code, and how many drawings there were."""
+    pairs = [DRAWING.subn("", text) for text in texts]
+    return [text.strip() for text, _ in pairs], sum(count for _, count in pairs)
+
+
+def _reject(trace: Trace, reason: str, detail: str) -> Rejection:
+    return Rejection(trace.id, "parse", reason, detail, record=trace.record)
