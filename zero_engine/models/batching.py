@@ -1,0 +1,192 @@
+"""Run a model over many items in batches of one shape, and contain the damage of a bad item.
+
+Contract: the function sees exactly `batch_size` items on every call (a short batch is filled with a harmless
+`filler`), and items of one bucket of prompt lengths only, so the shapes that an item meets, and with them the
+bits of its result, depend on the item alone: not on its neighbours, their order, or which of them fail.
+
+A batch that raises is bisected *in place*: the rows under test keep their positions, the others become filler,
+until the failing item is found; it ends as a `BatchFailure`, its neighbours as if it had never been there. Before
+that, one call with nothing but filler asks whether the function works at all; where it does not (a lost device, a
+broken checkpoint) the error is raised, for else a whole corpus would end as dead letters. Errors that are the user's
+to fix (`ZeroEngineError`) and KeyboardInterrupt or SystemExit pass through.
+
+Out-of-memory halves the batch it happened in, down to one item. A halved batch has other shapes, so on a card too
+small for `batch_size` a drawing can differ in its last bits; set `render.batch_size` to what fits.
+
+    results = run_batched(items, function, batch_size=32, filler=item)   # R | BatchFailure, in the items' order
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from zero_engine.errors import ZeroEngineError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+BUCKET_TOKENS = 16
+"""Prompts are batched with prompts of the same multiple of this only: the multiple that models pad to."""
+
+DETAIL_CHARS = 300
+
+AUTO_BATCH_SIZE = {("cpu", "small"): 32, ("cpu", "large"): 2, ("cuda", "small"): 128, ("cuda", "large"): 16}
+"""`batch_size: auto`, by device kind and model size; fixed, as a batch's size is part of a drawing's identity.
+
+A model is small with at most 256 codes a picture (nano: 64), else large (Chameleon 7B: 1024, whose static cache
+takes 1.2 GB a row with guidance, so 16 rows and the weights fit a card of 40 GB).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFailure:
+    """In place of the result of an item that failed alone."""
+
+    reason: str
+    """failed, out_of_memory, or a code of the caller's."""
+    detail: str
+    exception: str | None = None
+    """Class of the exception."""
+
+
+class _Model(Protocol):
+    grid: tuple[int, int]
+
+    def prompt_length(self, prompt: str) -> int: ...
+
+
+def run_batched(
+    items: Sequence[T], function: Callable[[list[T]], Sequence[R]], batch_size: int, filler: T
+) -> list[R | BatchFailure]:
+    """Results of `function`, which maps `batch_size` items to as many results, in the order of the items."""
+    results: list[R | BatchFailure] = []
+    for start in range(0, len(items), batch_size):
+        results += _run_batch(list(items[start : start + batch_size]), function, batch_size, filler)
+    return results
+
+
+def run_bucketed(
+    items: Sequence[T],
+    lengths: Sequence[int],
+    function: Callable[[list[T]], Sequence[R]],
+    batch_size: int,
+    filler: Callable[[int], T],
+) -> list[R | BatchFailure]:
+    """`run_batched` over items grouped by `bucket(length)`; `filler` makes a harmless item for a bucket."""
+    members: dict[int, list[int]] = {}
+    for position, length in enumerate(lengths):
+        members.setdefault(bucket(length), []).append(position)
+    results: dict[int, R | BatchFailure] = {}
+    for size in sorted(members):
+        done = run_batched([items[i] for i in members[size]], function, batch_size, filler(size))
+        results.update(zip(members[size], done, strict=True))
+    return [results[position] for position in range(len(items))]
+
+
+def bucket(length: int) -> int:
+    """The padded length of a prompt of `length` tokens."""
+    return max(1, -(-length // BUCKET_TOKENS)) * BUCKET_TOKENS
+
+
+def filler_prompt(model: _Model, size: int, extra: int = 0) -> str:
+    """A harmless prompt that, with `extra` tokens more, falls into the bucket `size`: zeros, a token each."""
+    zeros = 1
+    for _ in range(16):
+        length = model.prompt_length("0" * zeros) + extra
+        if bucket(length) == size:
+            break
+        zeros = max(1, zeros + size - length)
+    return "0" * zeros
+
+
+def auto_batch_size(model: _Model) -> int:
+    """What `batch_size: auto` means for a model; see AUTO_BATCH_SIZE."""
+    kind = "cuda" if str(getattr(model, "device", "cpu")).startswith("cuda") else "cpu"
+    return AUTO_BATCH_SIZE[kind, "small" if model.grid[0] * model.grid[1] <= 256 else "large"]
+
+
+def _run_batch(
+    chunk: list[T], function: Callable[[list[T]], Sequence[R]], size: int, filler: T
+) -> list[R | BatchFailure]:
+    everyone = range(len(chunk))
+    done, failure = _attempt(chunk, everyone, function, size, filler)
+    if failure is None:
+        return done
+    if failure.reason == "out_of_memory":
+        if size == 1:
+            return [failure]
+        half = (size + 1) // 2
+        parts = [part for part in (chunk[:half], chunk[half:]) if part]
+        return [result for part in parts for result in _run_batch(part, function, half, filler)]
+    _require_working(function, size, filler)
+    if len(chunk) == 1:
+        return [failure]
+    results: dict[int, R | BatchFailure] = {}
+    suspects = _halves(everyone)
+    while suspects:
+        rows = suspects.pop()
+        done, failure = _attempt(chunk, rows, function, size, filler)
+        if failure is None:
+            results.update(zip(rows, done, strict=True))
+        elif len(rows) == 1:
+            results[rows[0]] = failure
+        else:
+            suspects += _halves(rows)
+    return [results[row] for row in everyone]
+
+
+def _attempt(
+    chunk: list[T], rows: Sequence[int], function: Callable[[list[T]], Sequence[R]], size: int, filler: T
+) -> tuple[list[R], BatchFailure | None]:
+    """One call with the given rows in their places. The exception is let go of here: it holds the batch's memory."""
+    wanted = set(rows)
+    batch = [chunk[row] if row in wanted else filler for row in range(size)]
+    try:
+        results = list(function(batch))
+    except ZeroEngineError:
+        raise
+    except Exception as error:
+        reason = "out_of_memory" if _is_out_of_memory(error) else "failed"
+        failure = BatchFailure(reason, _first_line(error), type(error).__name__)
+    else:
+        if len(results) != size:
+            raise AssertionError(f"a batch of {size} came back as {len(results)} results")
+        return [results[row] for row in rows], None
+    if failure.reason == "out_of_memory":
+        _release_device_memory()
+    return [], failure
+
+
+def _require_working(function: Callable[[list[T]], Sequence[R]], size: int, filler: T) -> None:
+    """Raise what a batch of filler raises: then it is not an item's fault."""
+    try:
+        function([filler] * size)
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
+
+
+def _halves(rows: Sequence[int]) -> list[Sequence[int]]:
+    middle = (len(rows) + 1) // 2
+    return [half for half in (rows[:middle], rows[middle:]) if len(half)]
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """By class name and message, so that this module needs no torch."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if "OutOfMemoryError" in names or isinstance(error, MemoryError):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+def _release_device_memory() -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:DETAIL_CHARS] if lines else type(error).__name__

@@ -1,0 +1,33 @@
+"""Pictures as bytes: the one place where pixels are encoded and decoded.
+
+RGB uint8 arrays (H, W, 3) on one side, lossless PNG or WebP on the other. The same pixels give the same
+bytes, so a dataset can be compared by its files; OpenCV does the work, whose channel order (BGR) stays in
+here.
+"""
+
+import cv2
+import numpy as np
+
+_ENCODINGS = {
+    "png": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 6]),
+    "webp": (".webp", [cv2.IMWRITE_WEBP_QUALITY, 101]),  # above 100 OpenCV encodes without loss
+}
+
+
+def encode_image(image_HW3: np.ndarray, image_format: str = "png") -> bytes:
+    """Lossless bytes of an RGB uint8 picture; the format is `png` or `webp`."""
+    if image_HW3.dtype != np.uint8 or image_HW3.ndim != 3 or image_HW3.shape[2] != 3:
+        raise ValueError(f"a picture is uint8 (H, W, 3), got {image_HW3.dtype} {image_HW3.shape}")
+    suffix, options = _ENCODINGS[image_format]
+    done, encoded = cv2.imencode(suffix, cv2.cvtColor(image_HW3, cv2.COLOR_RGB2BGR), options)
+    if not done:
+        raise ValueError(f"OpenCV could not encode a picture of {image_HW3.shape} as {image_format}")
+    return encoded.tobytes()
+
+
+def decode_image(data: bytes) -> np.ndarray:
+    """RGB uint8 (H, W, 3) of any picture that OpenCV reads. Raises ValueError for bytes that are none."""
+    image_HW3 = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image_HW3 is None:
+        raise ValueError(f"{len(data)} bytes are not a readable picture")
+    return cv2.cvtColor(image_HW3, cv2.COLOR_BGR2RGB)
