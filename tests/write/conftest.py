@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.write.sample_dataset import build_dataset
 
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.write.sample_dataset import candidate, png, trajectory
 
+from tests.write.sample_dataset import candidate, png, trajectory
 from zero_engine.contracts import TRAJECTORY, arrow_schema
 from zero_engine.errors import OutputError
 from zero_engine.records import BUILTIN_SCORES, Source, Trajectory, Verdict
@@ -169,7 +169,7 @@ def test_batches_are_bounded_in_rows_and_bytes_and_change_no_row(tmp_path, monke
 
 def test_a_row_beyond_what_offsets_can_address_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "ROW_BYTES", 100)
-    with pytest.raises(OutputError, match="trace 'big'.*Use fewer or smaller pictures"):
+    with pytest.raises(OutputError, match=r"trace .big.*Use fewer or smaller pictures"):
         write_trajectories(tmp_path / "a", [trajectory("big")], "p", "m")
     assert not (tmp_path / "a").exists()
 

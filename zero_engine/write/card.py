@@ -93,7 +93,8 @@ def _license(manifest: Manifest) -> dict[str, str]:
 
 
 def _license_name(manifest: Manifest) -> str | None:
-    return manifest.pipeline.get("input", {}).get("license")
+    name = manifest.pipeline.get("input", {}).get("license")
+    return " ".join(name.split()) or None if name else None
 
 
 def _lead(manifest: Manifest, drawn: bool) -> str:
@@ -103,7 +104,7 @@ def _lead(manifest: Manifest, drawn: bool) -> str:
     return (
         f"{rows:,} {what} reasoning trajectories made from {traces:,} text-only traces by zero-engine "
         f"{manifest.versions.get('zero-engine', '')}.{by} Licence of the source: "
-        f"{_cell(_license_name(manifest) or 'not stated')}."
+        f"{_license_name(manifest) or 'not stated'}."
     )
 
 

@@ -4,6 +4,7 @@ Refused: a folder without a manifest (a run cut short), a file that the manifest
 by somebody else, or half a copy), a listed file that is missing or of another size. `validate` looks deeper.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,12 @@ def open_dataset(
     if not streaming:
         return rows
     if not len(rows):  # to_iterable_dataset refuses an empty table
-        return IterableDataset.from_generator(iter, gen_kwargs={"sequence": ()}, features=rows.features)
+        return IterableDataset.from_generator(_nothing, features=rows.features)
     return rows.to_iterable_dataset(num_shards=min(len(files), len(rows)))
+
+
+def _nothing() -> Iterator[dict]:
+    yield from ()
 
 
 def check_files(out: Path, manifest: Manifest, config: str = "default") -> list[ShardFile]:
