@@ -14,7 +14,7 @@ from transformers import ChameleonConfig, ChameleonForConditionalGeneration, Cha
 
 from zero_engine.models.nano.recipe import tokens
 
-HIDDEN, LAYERS, HEADS, FEED_FORWARD = 256, 4, 8, 640
+HIDDEN, LAYERS, HEADS, FEED_FORWARD = 192, 4, 6, 512
 
 
 def language_config(

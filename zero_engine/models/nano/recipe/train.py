@@ -41,9 +41,9 @@ class Recipe:
     """All that a run depends on."""
 
     seed: int = 0
-    steps: int = 6000
-    batch: int = 48
-    codec_steps: int = 1500
+    steps: int = 4000
+    batch: int = 32
+    codec_steps: int = 1200
     hidden: int = language.HIDDEN
     layers: int = language.LAYERS
     heads: int = language.HEADS

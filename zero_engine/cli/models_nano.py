@@ -1,0 +1,135 @@
+"""`models train-nano`, `eval-nano`, `calibrate`, `make-tasks`: the bundled model's recipe and its judges."""
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zero_engine.cli.options import AsJson, print_json, table
+from zero_engine.errors import InputError, ModelError
+
+Model = Annotated[str, typer.Option(help="nano, or a checkpoint's folder that draws the nano world.")]
+Prompts = Annotated[int, typer.Option(min=1, help="Held-out prompts of each kind.")]
+Guidance = Annotated[float, typer.Option(min=0.0, help="Classifier-free guidance.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `zero-engine models`."""
+    app.command("train-nano")(train_nano)
+    app.command("eval-nano")(eval_nano)
+    app.command("calibrate")(calibrate)
+    app.command("make-tasks")(make_tasks)
+
+
+def train_nano(
+    out: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run in it goes on.")],
+    steps: Annotated[int, typer.Option(min=1, help="Language-model steps in all.")] = 4000,
+    minutes: Annotated[float | None, typer.Option(min=0.0, help="Stop after this long, keep the state, export.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from what the folder holds; --no-resume refuses one in use.")] = True,
+    seed: Annotated[int, typer.Option(help="Seed of everything.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Train the bundled model: codebook, codec, language model; then write OUT/checkpoint."""
+    from zero_engine.models.nano.recipe.train import Recipe, train
+
+    if not resume and (out / "recipe.json").exists():
+        raise InputError(f"{out} already holds a training run. Give another --out, or leave out --no-resume.")
+    facts = train(out, Recipe(seed=seed, steps=steps), lambda line: typer.echo(line, err=True), minutes)
+    if json:
+        print_json(facts)
+    else:
+        table("", ["", ""], list(facts.items()))
+
+
+def eval_nano(
+    prompts: Prompts = 200,
+    guidance: Guidance = 1.5,
+    model: Model = "nano",
+    candidates: Annotated[int, typer.Option(min=1, help="Drawings of each prompt.")] = 4,
+    temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")] = 1.0,
+    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = 0.9,
+    new_phrasing: Annotated[bool, typer.Option("--new-phrasing", help="Use phrasings never trained on, too.")] = False,
+    gsm8k: Annotated[Path | None, typer.Option(help="Judge the steps of this GSM8K file as well (test.jsonl).")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet (PNG).")] = None,
+    json: AsJson = False,
+) -> None:
+    """Draw held-out prompts, let the oracles judge the pixels, and print accuracy per kind."""
+    from zero_engine.models import get_model
+    from zero_engine.models.nano import evaluate
+    from zero_engine.models.nano.calibrate import choose_gate, gate_curve
+
+    how = evaluate.Drawing(candidates, guidance, temperature, top_p)
+    loaded = get_model(model)
+    drawn = evaluate.judge_kinds(loaded, prompts, how, new_phrasing=new_phrasing, report=lambda line: typer.echo(line, err=True))
+    facts = evaluate.summary(drawn)
+    gate = choose_gate(gate_curve(drawn, evaluate.DEFAULT_RANK, "likelihood"))
+    facts["gate"] = gate
+    facts["settings"] = {"prompts": prompts, "guidance": guidance, "candidates": candidates, "new_phrasing": new_phrasing}
+    if gsm8k is not None:
+        if not gsm8k.is_file():
+            raise InputError(f"{gsm8k}: no such file. Give GSM8K's test.jsonl.")
+        steps, counts = evaluate.gsm8k_steps(gsm8k)
+        real = evaluate.judge_traces(loaded, steps, how)
+        facts["gsm8k"] = {"steps": counts, **evaluate.summary(real)["kinds"]}
+        drawn |= {f"gsm8k {name}": judged for name, judged in real.items()}
+    if sheet is not None:
+        from PIL import Image
+
+        Image.fromarray(evaluate.contact_sheet(drawn)).save(sheet)
+    if json:
+        print_json(facts)
+        return
+    rows = [*facts["kinds"].items(), *((f"gsm8k {k}", v) for k, v in facts.get("gsm8k", {}).items() if k != "steps")]
+    cells = [(name, *(f"{row[key]:.3f}" for key in ("one", "best", "oracle"))) for name, row in rows]
+    mean = ("mean", *(f"{facts['mean'][key]:.3f}" for key in ("one", "best", "oracle")))
+    table(f"guidance {guidance}", ["kind", "one sample", f"best of {candidates}", "oracle's best"], [*cells, mean])
+    typer.echo("AUC: " + ", ".join(f"{name} {'-' if auc is None else f'{auc:.2f}'}" for name, auc in facts["auc"].items()))
+    typer.echo(f"gate: likelihood >= {gate['threshold']} keeps {gate['keep_rate']:.1%}, {gate['precision']:.1%} right")
+
+
+def calibrate(
+    prompts: Prompts = 100,
+    guidance: Guidance = 1.5,
+    model: Model = "nano",
+    precision: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of kept pictures that must be right.")] = 0.95,
+    json: AsJson = False,
+) -> None:
+    """Fit the rank's weights and the gate's threshold with the oracles as truth; print AUC, precision, keep rate."""
+    from zero_engine.models import get_model
+    from zero_engine.models.nano import calibrate as fit
+    from zero_engine.models.nano import evaluate
+
+    how = evaluate.Drawing(guidance=guidance, seed=1)
+    drawn = evaluate.judge_kinds(get_model(model), prompts, how, report=lambda line: typer.echo(line, err=True))
+    facts = fit.calibrate(drawn, precision=precision)
+    if json:
+        print_json(facts)
+        return
+    table("gate", ["likelihood >=", "precision", "keep rate"], [tuple(point.values()) for point in facts["curve"]])
+    table("AUC", ["score", "AUC"], [(name, f"{auc:.3f}") for name, auc in facts["auc"].items() if auc is not None])
+    typer.echo(f"rank: {facts['rank']}")
+    typer.echo(f"gate: min likelihood {facts['gate']['threshold']}: {facts['gate']}")
+
+
+def make_tasks(
+    out: Annotated[Path, typer.Option(help="JSON Lines file to write.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="How many tasks.")] = 1000,
+    split: Annotated[str, typer.Option(help="train, validation or test; they share no task.")] = "train",
+    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Write reasoning tasks of the nano world (question, trace, answer) that `run` and the trainer read."""
+    from zero_engine.models.nano.tasks import SPLITS, make_tasks
+
+    if split not in SPLITS:
+        raise ModelError(f"--split must be one of {', '.join(SPLITS)}, got {split!r}.")
+    part = out.with_name(out.name + ".part")
+    with part.open("w", encoding="utf-8") as file:
+        for row in make_tasks(n, split, seed):
+            file.write(json_module.dumps(row, ensure_ascii=False) + "\n")
+    part.replace(out)
+    if json:
+        print_json({"tasks": n, "split": split, "path": str(out)})
+    else:
+        typer.echo(f"{n} {split} tasks: {out}")

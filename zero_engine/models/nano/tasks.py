@@ -1,0 +1,97 @@
+"""Reasoning tasks from the nano world: question, text-only trace of two to six steps, answer.
+
+For training with answers that a program knows: grid walks, counting with changes, sums of several terms, relations.
+Every step is phrased as the world phrases what it draws. A task is a function of (split, index): the splits never share
+one. Rows have the keys of the `generic` reader.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from zero_engine.models.nano.world import canvas, words
+from zero_engine.models.nano.world.grid import MOVES, SIZE
+
+SPLITS = ("train", "validation", "test")
+
+
+def make_tasks(count: int, split: str = "train", seed: int = 0) -> Iterator[dict[str, str]]:
+    """`count` rows {id, question, rationale, answer}; the kinds take turns."""
+    makers = list(_MAKERS.items())
+    for index in range(count):
+        name, make = makers[index % len(makers)]
+        question, steps, answer = make(random.Random(f"task-{seed}-{split}-{index}"))
+        yield {
+            "id": f"{name}-{split}-{index:06d}",
+            "question": question,
+            "rationale": "\n".join(steps),
+            "answer": answer,
+        }
+
+
+def _walk(rng: random.Random) -> tuple[str, list[str], str]:
+    row, col = rng.randint(1, SIZE), rng.randint(1, SIZE)
+    start, steps, told = (row, col), [], []
+    for _ in range(rng.randint(2, 5)):
+        options = [
+            (name, count)
+            for name, (down, right) in MOVES.items()
+            for count in (1, 2, 3)
+            if 1 <= row + down * count <= SIZE and 1 <= col + right * count <= SIZE
+        ]
+        name, count = rng.choice(options)
+        steps.append(f"The robot is at row {row}, column {col}. It moves {count} {name}.")
+        told.append(f"{count} {name}")
+        row, col = row + MOVES[name][0] * count, col + MOVES[name][1] * count
+    question = f"A robot stands at row {start[0]}, column {start[1]} of a 6x6 grid. It moves {', then '.join(told)}. Where is it?"
+    return question, steps, f"row {row}, column {col}"
+
+
+def _changes(rng: random.Random) -> tuple[str, list[str], str]:
+    name, noun = rng.choice(words.NAMES), rng.choice(words.NOUNS)
+    total = rng.randint(5, 60)
+    told, steps = [f"{name} has {total} {noun}"], []
+    for _ in range(rng.randint(2, 4)):
+        change = rng.randint(1, 40)
+        if rng.random() < 0.5 and change <= total:
+            told.append(f"gives away {change}")
+            steps.append(f"{name} has {total} - {change} = {total - change} {noun} left.")
+            total -= change
+        else:
+            told.append(f"gets {change} more")
+            steps.append(f"Now {name} has {total} + {change} = {total + change} {noun}.")
+            total += change
+    return f"{', '.join(told)}. How many {noun} does {name} have now?", steps, str(total)
+
+
+def _sums(rng: random.Random) -> tuple[str, list[str], str]:
+    name, other = rng.sample(words.NAMES, 2)
+    noun = rng.choice(words.NOUNS)
+    packs, each, price = rng.randint(2, 9), rng.randint(2, 12), rng.randint(2, 9)
+    count = packs * each
+    question = f"{name} buys {packs} boxes of {each} {noun}, and {other} twice as many. Each costs ${price}. What do they pay?"
+    steps = [
+        f"{name} buys {packs} * {each} = {count} {noun}.",
+        f"{other} buys {count} * 2 = {2 * count} {noun}.",
+        f"Together they buy {count} + {2 * count} = {3 * count} {noun}.",
+        f"They pay {3 * count} * ${price} = ${3 * count * price}.",
+    ]
+    return question, steps, str(3 * count * price)
+
+
+def _relations(rng: random.Random) -> tuple[str, list[str], str]:
+    shapes = rng.sample(canvas.SHAPES, 3)
+    things = [f"{rng.choice(list(canvas.COLORS))} {shape}" for shape in shapes]
+    relation, opposite = rng.choice((("left of", "right of"), ("above", "below")))
+    first, second, third = things
+    steps = [
+        f"The {first} is {relation} the {second}.",
+        f"The {second} is {relation} the {third}.",
+        f"So the {first} must be {relation} the {third}.",
+    ]
+    question = f"The {first} is {relation} the {second}. The {third} is {opposite} the {second}. Is the {first} {relation} or {opposite} the {third}?"
+    return question, steps, relation
+
+
+_MAKERS = {"walk": _walk, "changes": _changes, "sums": _sums, "relations": _relations}
