@@ -1,0 +1,130 @@
+"""The gate: from the scores of a trace's drawings to the drawings it keeps. Pure, and needs no model.
+
+Thresholds. A drawing passes if every score in `gate.min` is at least, and every one in `gate.max` at most,
+its bound. Scores are float32 values, fresh or read back, so gating again gives what a fresh run gives. A
+score that need not exist (`Scorer.optional`: read-back, and any plugin's) does not apply where it is
+absent, and lets the drawing pass; any other that is absent has failed, and the drawing fails with it
+(`<score>_missing`).
+
+Rank. Of those that pass, the one with the largest weighted sum over `gate.rank` is kept; between equals,
+the earliest attempt. A ranked score that a drawing lacks counts as the mean of its rivals', which neither
+helps nor hurts it, and as 0 where none of them has it.
+
+Reasons: `<score>_low`, `<score>_high`, `<score>_missing`, in the order of the names, for each drawing that
+fails (a drawing that passes but is outranked is no rejection); for a step, the reason of the best-ranked
+drawing that failed; `not_drawn` for a step without any drawing, which always stays, as there was nothing to
+reject; `step_rejected`, `all_steps_dropped` and `too_few_pictures` for what `on_reject` and `min_pictures`
+take out.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zero_engine.pipeline import Gate
+from zero_engine.records import Candidate, ParsedTrace, Rejection, Step, Trajectory, Verdict
+from zero_engine.score.catalogue import SCORERS
+
+
+def judge(
+    parsed: ParsedTrace, candidates: Sequence[Candidate], gate: Gate
+) -> tuple[Trajectory | Rejection, list[Rejection]]:
+    """The trajectory that a trace becomes, or why it becomes none; and a rejection for all else left out."""
+    by_step: dict[int, list[Candidate]] = {}
+    for candidate in candidates:
+        by_step.setdefault(candidate.step, []).append(candidate)
+    verdicts: list[Verdict] = []
+    rejections: list[Rejection] = []
+    for step in parsed.steps:
+        verdict, refused = _judge_step(parsed, step, by_step.get(step.index, []), gate)
+        verdicts.append(verdict)
+        rejections += refused
+    return _judge_trace(parsed, verdicts, gate), rejections
+
+
+def failures(candidate: Candidate, gate: Gate) -> list[tuple[str, str]]:
+    """(reason, detail) of every threshold that a drawing fails, in the order of the scores' names."""
+    found = []
+    for name in sorted({*gate.min, *gate.max}):
+        value = candidate.scores.get(name)
+        low, high = gate.min.get(name), gate.max.get(name)
+        if value is None:
+            if name in SCORERS and not SCORERS[name].optional:
+                found.append((f"{name}_missing", f"{name} is absent"))
+        elif low is not None and not value >= low:
+            found.append((f"{name}_low", f"{name} {value:.6g} < {low:g}"))
+        elif high is not None and not value <= high:
+            found.append((f"{name}_high", f"{name} {value:.6g} > {high:g}"))
+    return found
+
+
+def rank(candidates: Sequence[Candidate], gate: Gate) -> list[Candidate]:
+    """The drawings of one step from best to worst."""
+    usual = {
+        name: _mean([c.scores[name] for c in candidates if name in c.scores]) for name in sorted(gate.rank)
+    }
+
+    def merit(candidate: Candidate) -> float:
+        return math.fsum(
+            weight * candidate.scores.get(name, usual[name]) for name, weight in gate.rank.items()
+        )
+
+    return sorted(candidates, key=lambda candidate: (-merit(candidate), candidate.attempt))
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    candidate: Candidate
+    reason: str
+    detail: str
+
+
+def _judge_step(
+    parsed: ParsedTrace, step: Step, candidates: Sequence[Candidate], gate: Gate
+) -> tuple[Verdict, list[Rejection]]:
+    if not candidates:
+        return Verdict(step.index, "text_only", "not_drawn"), []
+    ranked = rank(candidates, gate)
+    failed = [
+        _Failed(candidate, found[0][0], "; ".join(detail for _, detail in found))
+        for candidate in ranked
+        if (found := failures(candidate, gate))
+    ]
+    refused = [
+        Rejection(
+            parsed.trace.id, "gate", f.reason, f.detail, step.index, f.candidate.attempt, record=step.text
+        )
+        for f in sorted(failed, key=lambda f: f.candidate.attempt)
+    ]
+    out = {id(f.candidate) for f in failed}
+    passing = [candidate for candidate in ranked if id(candidate) not in out]
+    if passing:
+        return Verdict(step.index, "kept", candidate=passing[0]), refused
+    reason = failed[0].reason
+    if gate.on_reject == "text_only":
+        return Verdict(step.index, "text_only", reason), refused
+    if gate.on_reject == "drop_step":
+        refused.append(
+            Rejection(parsed.trace.id, "gate", "step_rejected", reason, step.index, record=step.text)
+        )
+    return Verdict(step.index, "dropped", reason), refused
+
+
+def _judge_trace(parsed: ParsedTrace, verdicts: Sequence[Verdict], gate: Gate) -> Trajectory | Rejection:
+    dropped = [verdict for verdict in verdicts if verdict.verdict == "dropped"]
+    if dropped and gate.on_reject == "drop_trace":
+        return _reject(parsed, "step_rejected", f"step {dropped[0].step}: {dropped[0].reason}")
+    if dropped and len(dropped) == len(verdicts):
+        return _reject(parsed, "all_steps_dropped", f"{len(dropped)} steps, the first: {dropped[0].reason}")
+    kept = sum(verdict.verdict == "kept" for verdict in verdicts)
+    if kept < gate.min_pictures:
+        return _reject(parsed, "too_few_pictures", f"{kept} < {gate.min_pictures}")
+    return Trajectory(parsed, tuple(verdict for verdict in verdicts if verdict.verdict != "dropped"))
+
+
+def _reject(parsed: ParsedTrace, reason: str, detail: str) -> Rejection:
+    return Rejection(parsed.trace.id, "gate", reason, detail, record=parsed.trace.record)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else 0.0

@@ -1,0 +1,71 @@
+"""Scores by the model that drew: how likely it finds the drawing, and the step given the drawing.
+
+All are mean log-probabilities in nats, from teacher-forced passes in batches of fixed shape across traces.
+
+    likelihood     mean log p(codes | prompt) per code; the drawing loop gives it for free
+    unconditional  mean log p(codes | nothing) per code; likewise, with guidance
+    caption        mean log p(step | codes) per token
+    alignment      likelihood - unconditional (pointwise mutual information)
+
+Each function takes one item a candidate and returns one value, or a `BatchFailure`, a candidate.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from zero_engine.models.base import UnifiedModel
+from zero_engine.models.batching import BatchFailure, auto_batch_size, filler_prompt, run_bucketed
+
+Value = float | BatchFailure
+_Item = tuple[str, np.ndarray]
+
+
+def likelihood(model: UnifiedModel, prompts: Sequence[str], codes: Sequence[np.ndarray]) -> list[Value]:
+    """Mean log p(codes | prompt), nats per code; the empty prompt is unconditional."""
+
+    def score(batch: list[_Item]) -> list[float]:
+        return _floats(model.log_likelihood([text for text, _ in batch], np.stack([c for _, c in batch])))
+
+    return _bucketed(model, list(zip(prompts, codes, strict=True)), score)
+
+
+def caption(model: UnifiedModel, codes: Sequence[np.ndarray], texts: Sequence[str]) -> list[Value]:
+    """Mean log p(text | codes), nats per token of the text."""
+
+    def score(batch: list[_Item]) -> list[float]:
+        return _floats(model.caption_likelihood(np.stack([c for _, c in batch]), [text for text, _ in batch]))
+
+    return _bucketed(model, list(zip(texts, codes, strict=True)), score)
+
+
+def _bucketed(model: UnifiedModel, items: Sequence[_Item], score) -> list[Value]:
+    """Score what is short enough, in buckets of the length that the model runs: the text's and the codes'."""
+    if not items:
+        return []
+    codes_per_picture = model.grid[0] * model.grid[1]
+    blank_N = np.zeros(codes_per_picture, np.uint16)
+    results: dict[int, Value] = {}
+    lengths: dict[int, int] = {}
+    tokens_of: dict[str, int] = {}
+    for position, (text, _) in enumerate(items):
+        if text not in tokens_of:
+            tokens_of[text] = model.prompt_length(text)
+        if tokens_of[text] > model.max_prompt_length:
+            detail = f"{tokens_of[text]} tokens > {model.max_prompt_length}"
+            results[position] = BatchFailure("too_long", detail)
+        else:
+            lengths[position] = tokens_of[text] + codes_per_picture
+    scored = run_bucketed(
+        [items[position] for position in lengths],
+        list(lengths.values()),
+        score,
+        auto_batch_size(model),
+        lambda size: (filler_prompt(model, size, extra=codes_per_picture), blank_N),
+    )
+    results.update(zip(lengths, scored, strict=True))
+    return [results[position] for position in range(len(items))]
+
+
+def _floats(values_B: np.ndarray) -> list[float]:
+    return [float(value) for value in values_B]

@@ -1,0 +1,55 @@
+"""Pixel scores: cheap checks that need no model.
+
+Each maps an RGB uint8 array (H, W, 3) to a float in [0, 1]. Pure, no I/O. They are computed from the encoded
+picture, so scoring stored candidates again gives the same values.
+"""
+
+import cv2
+import numpy as np
+
+BLUR_VARIANCE = 100.0
+"""Variance of the Laplacian at which a photograph is customarily called blurred."""
+NEAR_COLOUR = 24
+"""Largest difference of a channel, of 255, between colours that count as one: a codec's noise."""
+THUMBNAIL_SIDE = 32
+
+
+def blank(image_HW3: np.ndarray) -> float:
+    """Share of pixels near the commonest colour: 1 for a uniform picture, noise and soft shades included."""
+    pixels_P3 = image_HW3.reshape(-1, 3)
+    bins_P = (pixels_P3.astype(np.int32) >> 4) @ np.array([256, 16, 1], np.int32)
+    commonest = int(np.bincount(bins_P, minlength=4096).argmax())
+    colour_3 = pixels_P3[bins_P == commonest].mean(axis=0)  # of the bin's pixels: a bin's edge cuts no shade
+    return float((np.abs(pixels_P3 - colour_3) <= NEAR_COLOUR).all(axis=1).mean())
+
+
+def contrast(image_HW3: np.ndarray) -> float:
+    """Standard deviation of luminance over the largest there can be: 1 is half black, half white."""
+    return float(np.clip(_luminance(image_HW3).astype(np.float64).std() / 127.5, 0.0, 1.0))
+
+
+def sharpness(image_HW3: np.ndarray) -> float:
+    """Variance v of the Laplacian of luminance, as v / (v + BLUR_VARIANCE)."""
+    variance = float(cv2.Laplacian(_luminance(image_HW3), cv2.CV_64F).var())
+    return variance / (variance + BLUR_VARIANCE)
+
+
+def thumbnail(image_HW3: np.ndarray) -> np.ndarray:
+    """A small grey picture as a float32 vector of mean 0 and length 1; all zeros for a flat one."""
+    side = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    small_T = cv2.resize(_luminance(image_HW3), side, interpolation=cv2.INTER_AREA).astype(np.float64).ravel()
+    centred_T = small_T - small_T.mean()
+    length = np.linalg.norm(centred_T)
+    return (centred_T / length if length > THUMBNAIL_SIDE else np.zeros_like(centred_T)).astype(np.float32)
+
+
+def likeness(thumbnail_T: np.ndarray, other_T: np.ndarray) -> float:
+    """Correlation of two thumbnails, from 0 (unlike, or opposite) to 1 (alike); two flat pictures are alike."""
+    flat, other_flat = not thumbnail_T.any(), not other_T.any()
+    if flat or other_flat:
+        return float(flat and other_flat)
+    return float(np.clip(np.sum(thumbnail_T * other_T, dtype=np.float64), 0.0, 1.0))
+
+
+def _luminance(image_HW3: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(np.ascontiguousarray(image_HW3), cv2.COLOR_RGB2GRAY)
