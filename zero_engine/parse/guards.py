@@ -13,8 +13,10 @@ closing one, nor a `<<..>>` note), which keeps `$24.00 and $5` money.
 import re
 
 FILLER = "\x01"
+SIGNS = re.compile(r"[$\\`~|\[]")
+"""What every opener begins with, blanks of an indented fence or table row aside."""
 OPENERS = re.compile(
-    r"""(?P<fence>(?:^|(?<=\n))[ \t]*(?:```+|~~~+))
+    r"""(?P<fence>(?:```+|~~~+))
       | (?P<escaped>\\[$\\])
       | (?P<dollars>\$\$)
       | (?P<inline>\$(?=[^\s$])(?!<<)(?:[^$\\\n]|\\[^\n])*?(?<!\s)\$(?![\d<]))
@@ -22,9 +24,10 @@ OPENERS = re.compile(
       | (?P<paren>\\\()
       | \\begin\{(?P<environment>[A-Za-z]+\*?)\}
       | (?P<drawing>\[asy\])
-      | (?P<table>(?:^|(?<=\n))[ \t]*\|[^\n]*\n[ \t]*\|[^\n]*(?:\n[ \t]*\|[^\n]*)*)""",
+      | (?P<table>\|[^\n]*(?:\n[ \t]*\|[^\n]*)+)""",
     re.VERBOSE,
 )
+AT_LINE_START = ("fence", "table")
 CLOSERS = {"dollars": "$$", "bracket": "\\]", "paren": "\\)", "drawing": "[/asy]"}
 
 
@@ -47,22 +50,25 @@ def guarded_spans(text: str) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     unclosed: set[str] = set()
     position = 0
-    while found := OPENERS.search(text, position):
-        kind = found.lastgroup or ""
-        stop = found.end()
+    while sign := SIGNS.search(text, position):
+        position = sign.end()
+        found = OPENERS.match(text, sign.start())
+        kind = found.lastgroup if found else None
+        if not found or not kind or (kind in AT_LINE_START and not _begins_line(text, found.start())):
+            continue
+        position = found.end()
         if kind in ("inline", "table"):
             spans.append(found.span())
         elif kind != "escaped" and (closed := _close(text, kind, found, unclosed)) > 0:
-            stop = closed
-            spans.append((found.start(), stop))
-        position = stop
+            position = closed
+            spans.append((found.start(), closed))
     return spans
 
 
 def _close(text: str, kind: str, found: re.Match[str], unclosed: set[str]) -> int:
     """End of the span that `found` opens, or -1 where nothing closes it."""
     if kind == "fence":
-        fence = found.group().strip()
+        fence = found.group()
         end = re.compile(r"\n[ \t]*" + re.escape(fence) + r"[^\S\n]*(?=\n|$)").search(text, found.end())
         return end.end() if end else len(text)
     name = found.group("environment") if kind == "environment" else kind
@@ -83,5 +89,13 @@ def _close(text: str, kind: str, found: re.Match[str], unclosed: set[str]) -> in
     return -1
 
 
+def _begins_line(text: str, at: int) -> bool:
+    while at and text[at - 1] in " \t":
+        at -= 1
+    return not at or text[at - 1] == "\n"
+
+
 def _may_need_guards(text: str) -> bool:
-    return "$" in text or "\\" in text or "```" in text or "~~~" in text or "[asy]" in text or "|" in text
+    if "\\" in text or "```" in text or "~~~" in text or "[asy]" in text or "|" in text:
+        return True
+    return text.count("$") > 1

@@ -14,12 +14,12 @@ import re
 from zero_engine.parse.guards import FILLER
 
 STARTERS = frozenset(
-    "The A An This That These Those There Here It He She They We You His Her Its Their Our My "
-    "So Then Thus Therefore Hence Now Next Finally First Second Third Last Lastly Since Because If When While "
-    "After Before During For From To In On At By With Without Over As And But Or Also Let Each Every All Both "
-    "Half Together Altogether Total Combining Adding Subtracting Multiplying Dividing Substituting Solving Add "
-    "Subtract Multiply Divide Simplifying Using Given Note Notice What How Which Who Where One Two Three Four "
-    "Five".split()
+    "The A An This That These Those There Here It He She They We You His Her Its Their Our My Let Each "
+    "Every All Both Half One Two Three Four Five So Then Thus Therefore Hence Now Next Finally First Second "
+    "Third Last Lastly Since Because If When While After Before During For From To In On At By With Without "
+    "Over As And But Or Also Together Altogether Total Combining Adding Subtracting Multiplying Dividing "
+    "Substituting Solving Simplifying Using Given Add Subtract Multiply Divide Note Notice What How Which "
+    "Who Where".split()
 )
 ABBREVIATIONS = frozenset(
     "i.e e.g dr mr mrs ms st jr sr prof approx etc vs cf al fig eq eqs no nos vol ch sec pp est inc ltd co "
@@ -28,8 +28,9 @@ ABBREVIATIONS = frozenset(
 END_WORDS = frozenset("etc lb lbs oz ft in hr hrs min max a.m p.m u.s no co".split())
 """Abbreviations and units that may also end a sentence: they do where a starter follows."""
 JOINERS = frozenset(
-    "of in on to from for by and or with the a an than as at that because if when is are was were called named "
-    "like before after until since while but into per = + - * / x × ( , : ; & his her their its my our".split()
+    "of in on to from for by and or with the a an than as at that because if when is are was were called "
+    "named like before after until since while but into per = + - * / x × ( , : ; & "
+    "his her their its my our".split()
 )
 REMARK_WORDS = 2
 CANDIDATE = re.compile(

@@ -18,9 +18,11 @@ from zero_engine.parse.guards import FILLER, mask
 from zero_engine.parse.sentences import sentence_cuts
 
 NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+MARKER_WORDS = ("step", "thought", "étape", "paso", "schritt")
+MARKER_WORD = re.compile("[sS]tep|STEP|[tT]hought|THOUGHT|[éÉ]tape|[pP]aso|[sS]chritt")
 STEP_MARKER = re.compile(
     rf"""(?:^|(?<=\n))[ \t]*(?:[\#>*_\-•][ \t*_]*)*
-        (?:step|thought|étape|paso|schritt)[ \t]*\#?(?:\d+|{NUMBER_WORDS}|[IVX]+)\b
+        (?:{"|".join(MARKER_WORDS)})[ \t]*\#?(?:\d+|{NUMBER_WORDS}|[IVX]+)\b
         (?:[*_ \t]*[.:)\]–—-]|[ \t]*[*_]+|[ \t]*(?=\n|$)|[ \t]+(?-i:(?=[A-Z])))""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -37,6 +39,7 @@ MATH_LINE = re.compile(r"[ \t]*(?:\$\$|\\\[|\\begin\{|\[asy\]|\$[^$\n]+\$[.,;]?[
 
 def segment(text: str, rule: str = "auto") -> tuple[list[str], str]:
     """(steps, the rule that was used) of a rationale. `rule` as in `pipeline.Parse.rule`."""
+    text = text.strip()
     masked = mask(text)
     if rule == "auto":
         rule, cuts = _choose(text, masked)
@@ -46,8 +49,13 @@ def segment(text: str, rule: str = "auto") -> tuple[list[str], str]:
     return steps, rule if len(steps) > 1 or rule == "markers" else "whole"
 
 
+def is_visible(piece: str) -> bool:
+    """Whether a stripped text shows anything to a reader."""
+    return bool(piece) and (piece.isascii() or VISIBLE.search(piece) is not None)
+
+
 def _choose(text: str, masked: str) -> tuple[str, list[int]]:
-    if "\n" in masked.strip():
+    if "\n" in masked:
         if cuts := _marker_cuts(text, masked):
             return "markers", cuts
         lines = _line_cuts(text, masked)
@@ -70,16 +78,16 @@ def _is_set_in_paragraphs(paragraphs: int, lines: int) -> bool:
 
 def _marker_cuts(text: str, masked: str) -> list[int]:
     """Beginnings of marked steps, where at least two are marked; else none."""
-    found = [match.start() for match in STEP_MARKER.finditer(masked)]
+    found = [match.start() for match in STEP_MARKER.finditer(masked)] if MARKER_WORD.search(masked) else []
     if len(found) >= 2:
         last = _number_of(STEP_MARKER.search(masked, found[-1]))
         numbers = [m for m in LIST_NUMBER.finditer(masked, found[-1]) if last and int(m.group(1)) == last + 1]
         return [at for at in (*found, *(m.start() for m in numbers[:1])) if masked[:at].strip()]
-    numbers = list(LIST_NUMBER.finditer(masked))
-    if len(numbers) < 2 or masked[: numbers[0].start()].strip() or int(numbers[0].group(1)) > 1:
+    first = LIST_NUMBER.match(masked)
+    if not first or int(first.group(1)) > 1:
         return []
-    cuts, expected = [], int(numbers[0].group(1)) + 1
-    for match in numbers[1:]:
+    cuts, expected = [], int(first.group(1)) + 1
+    for match in LIST_NUMBER.finditer(masked, first.end()):
         if int(match.group(1)) == expected:
             cuts.append(match.start())
             expected += 1
@@ -92,22 +100,24 @@ def _number_of(found: re.Match[str] | None) -> int | None:
 
 
 def _paragraph_cuts(text: str, masked: str) -> list[int]:
-    return _joined([found.end() for found in BLANK_LINE.finditer(masked.rstrip())], text)
+    if "\n\n" not in masked and "\n " not in masked and "\n\t" not in masked and "\r" not in masked:
+        return []
+    return _joined([found.end() for found in BLANK_LINE.finditer(masked)], text, masked)
 
 
 def _line_cuts(text: str, masked: str) -> list[int]:
-    return _joined([found.end() for found in LINE_BREAK.finditer(masked.rstrip())], text)
+    return _joined([found.end() for found in LINE_BREAK.finditer(masked)], text, masked)
 
 
-def _joined(cuts: list[int], text: str) -> list[int]:
+def _joined(cuts: list[int], text: str, masked: str) -> list[int]:
     """The cuts without those before display math or a drawing, which goes with what it follows."""
-    return [at for at in cuts if not MATH_LINE.match(text, at)]
+    return cuts if masked is text else [at for at in cuts if not MATH_LINE.match(text, at)]
 
 
 def _pieces(text: str, cuts: list[int]) -> list[str]:
     edges = [0, *cuts, len(text)]
-    pieces = (text[start:stop].strip() for start, stop in zip(edges, edges[1:], strict=False))
-    return [piece for piece in pieces if VISIBLE.search(piece)]
+    pieces = [text[start:stop].strip() for start, stop in zip(edges, edges[1:], strict=False)]
+    return [piece for piece in pieces if is_visible(piece)]
 
 
 _RULES = {

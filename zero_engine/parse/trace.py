@@ -14,7 +14,7 @@ import re
 
 from zero_engine.parse.answers import extract_answer, without_final_answer
 from zero_engine.parse.graphemes import truncate
-from zero_engine.parse.steps import VISIBLE, segment
+from zero_engine.parse.steps import is_visible, segment
 from zero_engine.pipeline import Parse
 from zero_engine.records import ParsedTrace, Rejection, Step, Trace
 
@@ -27,20 +27,19 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
 
     Steps that the corpus itself marks are kept as they are under `rule: auto` (rule `given`).
     """
-    if not VISIBLE.search(trace.question) and not trace.question_images:
+    if not is_visible(trace.question.strip()) and not trace.question_images:
         return _reject(trace, "empty_question", "the question is blank")
     rationale, hashed = without_final_answer(trace.rationale)
     if trace.steps is not None and spec.rule == "auto":
-        texts, rule = [text.strip() for text in trace.steps], "given"
+        texts, rule = _visible([text.strip() for text in trace.steps]), "given"
     else:
         texts, rule = segment(rationale, spec.rule)
     notes = trace.notes
     if spec.calculator_notes == "drop" and "<<" in rationale:
-        texts = [CALCULATOR_NOTE.sub("", text) for text in texts]
+        texts = _visible([CALCULATOR_NOTE.sub("", text) for text in texts])
     if "[asy]" in rationale:
         texts, drawings = _without_drawings(texts)
         notes += (f"drawing_code:{drawings}",) if drawings else ()
-    texts = [text for text in texts if VISIBLE.search(text)]
     answer = extract_answer(trace.answer or hashed, rationale)
     if not texts:
         if answer is None:
@@ -60,7 +59,11 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
 def _without_drawings(texts: list[str]) -> tuple[list[str], int]:
     """Texts without drawing code, and how many drawings there were."""
     pairs = [DRAWING.subn("", text) for text in texts]
-    return [text.strip() for text, _ in pairs], sum(count for _, count in pairs)
+    return _visible([text.strip() for text, _ in pairs]), sum(count for _, count in pairs)
+
+
+def _visible(texts: list[str]) -> list[str]:
+    return [text for text in texts if is_visible(text)]
 
 
 def _reject(trace: Trace, reason: str, detail: str) -> Rejection:
