@@ -12,7 +12,12 @@ def run(repository: Path, tmp_path: Path, name: str) -> str:
     done = subprocess.run(
         [sys.executable, f"examples/{name}", str(tmp_path / "out")],
         cwd=repository,
-        env={**os.environ, "PYTHONPATH": str(repository), "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(repository),
+            "HF_HOME": str(tmp_path / "hf"),
+            "HF_HUB_OFFLINE": "1",
+        },
         capture_output=True,
         text=True,
         timeout=240,

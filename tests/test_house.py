@@ -13,7 +13,12 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-DISTRIBUTION = {"cv2": "opencv-python-headless", "PIL": "pillow", "yaml": "pyyaml", "math_verify": "math-verify"}
+DISTRIBUTION = {
+    "cv2": "opencv-python-headless",
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+    "math_verify": "math-verify",
+}
 """Import name -> distribution, where they differ."""
 OPTIONAL = {"train", "diffusion", "s3"}
 BROUGHT = {"typing_extensions", "huggingface_hub", "psutil", "click", "packaging", "regex"}

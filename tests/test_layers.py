@@ -1,7 +1,7 @@
 """The package's layers: imports go one way, the front door is light, and files stay readable.
 
-    errors, hashing -> records -> pipeline, contracts -> read, parse -> models -> render, score
-    -> write -> run -> report -> train -> cli
+errors, hashing -> records -> pipeline, contracts -> read, parse -> models -> render, score
+-> write -> run -> report -> train -> cli
 """
 
 import ast
@@ -36,7 +36,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 def part_of(module: str) -> str:
     """`zero_engine.read.files` -> `read`; the package itself -> ``."""
-    return (module.split(".") + [""])[1]
+    return (*module.split("."), "")[1]
 
 
 def module_of(path: Path) -> str:
@@ -51,7 +51,9 @@ def imported(path: Path) -> Iterator[tuple[str, int]]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
+            base = (
+                ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
+            )
             base = ".".join(piece for piece in (base, node.module) if piece)
             names = [f"{base}.{alias.name}" for alias in node.names]
         else:
@@ -113,7 +115,8 @@ def test_a_long_file_says_why_at_its_top():
     long = [
         path
         for path in FILES
-        if len(path.read_text(encoding="utf-8").splitlines()) > MAX_LINES and "one file because" not in note_of(path)
+        if len(path.read_text(encoding="utf-8").splitlines()) > MAX_LINES
+        and "one file because" not in note_of(path)
     ]
     assert long == [], "split it, or say in its docstring why it is one file because ..."
 

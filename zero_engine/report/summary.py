@@ -180,9 +180,7 @@ def _wall_drawing(drawing: dict, is_kept: bool, reasons: Mapping) -> Drawing:
     candidate = _candidate(drawing, is_kept, reasons)
     score = drawing["likelihood"]
     detail = [] if score is None else [f"likelihood {score:.3f}"]
-    detail += candidate.reasons or (
-        [] if is_kept else ["another drawing ranked higher, or the step was dropped"]
-    )
+    detail += candidate.reasons or ([] if is_kept else ["passed, but was not chosen"])
     return Drawing(candidate, drawing["text"], "; ".join(detail))
 
 

@@ -1,0 +1,108 @@
+"""What the documents say exists, and what they show runs."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.core
+import typer.main
+import yaml
+
+from zero_engine import load_pipeline
+from zero_engine.pipeline import Pipeline, parse_config
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/data/README.md")
+PATH = re.compile(r"(?:zero_engine|pipelines|schemas|examples|benchmarks|tests)/[\w./-]*")
+COMMAND = re.compile(r"(?:^ {4,}|`)(zero-engine [a-z][^`\n]*)", re.MULTILINE)
+IGNORED = {"out", "work", "build", "dist", "shared"}
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def code_blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_named_paths_exist(name: str):
+    for path in PATH.findall(text_of(name)):
+        assert (ROOT / path.rstrip(".")).exists(), f"{name} names {path}"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_named_make_targets_exist(name: str):
+    targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
+    named = re.findall(r"(?:^ {4}|`)make ([a-z]+)", text_of(name), re.MULTILINE)
+    assert set(named) <= targets
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_named_commands_and_options_exist(name: str):
+    for line in COMMAND.findall(text_of(name)):
+        words = shlex.split(line.split("#")[0].split("|")[0].replace("...", ""))[1:]
+        command = command_tree()
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        assert not hasattr(command, "commands") or not words, f"{name}: {line}: no such command"
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        assert {w.split("=")[0] for w in words if w.startswith("-")} <= known, f"{name}: {line}"
+
+
+def test_every_command_is_in_the_readme():
+    readme = text_of("README.md")
+    assert [name for name in command_tree().commands if f"zero-engine {name}" not in readme] == []
+
+
+def test_readme_pipeline_is_valid():
+    (document,) = code_blocks(text_of("README.md"), "yaml")
+    pipeline = parse_config(Pipeline, yaml.safe_load(document), where="README.md")
+    assert pipeline.name == "my-corpus"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pipelines").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_pipeline_file_loads(path: Path):
+    if "trainer" in yaml.safe_load(path.read_text(encoding="utf-8")):
+        pytest.skip("a training file: tests/train loads it")
+    load_pipeline(path)
+
+
+def test_demo_pipeline_explains_every_section_and_reads_the_bundled_data():
+    pipeline = load_pipeline(ROOT / "pipelines/gsm8k_nano.yaml")
+    document = yaml.safe_load(text_of("pipelines/gsm8k_nano.yaml"))
+    assert set(document) == set(Pipeline.model_fields)
+    assert (ROOT / pipeline.input.path).is_file()
+
+
+def test_readme_python_is_valid_and_uses_public_names():
+    import zero_engine
+
+    for block in code_blocks(text_of("README.md"), "python"):
+        compile(block, "README.md", "exec")
+        for names in re.findall(r"^from zero_engine import (.+)$", block, re.MULTILINE):
+            assert set(names.split(", ")) <= set(zero_engine.__all__)
+
+
+def test_readme_tree_is_the_tree():
+    tree = text_of("README.md").split("## The tree")[1].split("\n\n")[1]
+    entries = [line[4:].split()[0] for line in tree.splitlines()]
+    inside = {e for e, line in zip(entries, tree.splitlines(), strict=True) if line.startswith(" " * 6)}
+    outside = set(entries) - inside
+    package = [p for p in (ROOT / "zero_engine").iterdir() if is_shown(p)]
+    assert inside == {p.name + "/" * p.is_dir() for p in package if p.name != "__init__.py"}
+    assert outside == {p.name + "/" for p in ROOT.iterdir() if p.is_dir() and is_shown(p)}
+
+
+def is_shown(path: Path) -> bool:
+    """Ours to explain: neither hidden, nor made by a tool or a run, nor an empty folder's marker."""
+    made = path.name.startswith((".", "__pycache__")) or path.suffix == ".egg-info" or path.name in IGNORED
+    return not made and (path.is_file() or any(p.stat().st_size for p in path.rglob("*.*") if p.is_file()))
+
+
+def command_tree() -> typer.core.TyperGroup:
+    from zero_engine.cli.app import app
+
+    return typer.main.get_command(app)
