@@ -32,7 +32,7 @@ def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, 
     A line has `notes` where something was repaired or cut. What cannot be parsed goes to stderr, one
     line each, and the exit code stays 0: bad records are data, not failure.
     """
-    from zero_engine.parse.steps import parse_trace
+    from zero_engine.parse import parse_trace
     from zero_engine.read import check_input, read_traces
     from zero_engine.records import Rejection
 

@@ -38,7 +38,7 @@ def check(
     import time
 
     from zero_engine.models import get_model
-    from zero_engine.render.pictures import encode_image
+    from zero_engine.render.images import encode_image
 
     started = time.perf_counter()
     model = get_model(name)

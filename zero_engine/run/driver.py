@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 
 from zero_engine.errors import CheckFailed, Interrupted, OutputError
@@ -30,7 +31,7 @@ from zero_engine.run.plan import Decision, Plan, decide, stage_keys
 from zero_engine.run.progress import Progress, Silent
 from zero_engine.run.stages import ShardResult, ShardTask, run_shard
 from zero_engine.write.finish import finish_dataset
-from zero_engine.write.manifest import Manifest, build_manifest
+from zero_engine.write.manifest import InputInfo, Manifest, ModelInfo, ShardEntry, versions
 
 
 @dataclass(slots=True)
@@ -258,10 +259,31 @@ class _Driver:
 
     def _finish(self) -> None:
         shards = [self.ledger.entries[index] for index in sorted(self.ledger.entries)]
-        manifest: Manifest = build_manifest(self.pipeline, self.model, shards, self.totals, self.input_digest)
+        manifest = self._manifest(shards)
         stats = {"counts": self.totals, "seconds": {k: round(v, 3) for k, v in self.seconds.items()}}
         finish_dataset(self.out, manifest, stats)
         self.ledger.finished = True
+
+    def _manifest(self, shards: list[ShardEntry]) -> Manifest:
+        pipeline, paths = self.pipeline, self.pipeline.input.path
+        fingerprints = {"pipeline": pipeline.fingerprint}
+        if self.model:
+            fingerprints["model"] = self.model
+        return Manifest(
+            name=pipeline.name,
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            versions=versions(),
+            pipeline=pipeline.model_dump(mode="json"),
+            fingerprints=fingerprints,
+            model=ModelInfo(name=pipeline.render.model, fingerprint=self.model) if self.model else None,
+            input=InputInfo(
+                paths=[paths] if isinstance(paths, str) else paths,
+                records=self.totals["records"],
+                digest=self.input_digest,
+            ),
+            shards=shards,
+            counts=self.totals,
+        )
 
 
 @contextmanager

@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
 from zero_engine.errors import InputError
 from zero_engine.records import BUILTIN_SCORES
 from zero_engine.write.manifest import ShardEntry, read_manifest
-from zero_engine.write.shards import read_rejections, read_rows
+from zero_engine.write.shards import read_rejections
 
 
 def inspect_rows(out: Path, trace_id: str | None, count: int) -> list[dict]:
@@ -52,7 +54,7 @@ def _rows(out: Path, entry: ShardEntry) -> Iterator[dict]:
         rejections.setdefault(r.trace_id, []).append(fact)
         if r.is_whole_trace:
             whole.append(r.trace_id)
-    for row in read_rows(out / entry.data.name):
+    for row in _stored_rows(out / entry.data.name):
         yield {
             "id": row["id"],
             "question": row["question"],
@@ -73,6 +75,12 @@ def _rows(out: Path, entry: ShardEntry) -> Iterator[dict]:
             "rejections": rejections[trace_id],
             "pictures": [],
         }
+
+
+def _stored_rows(path: Path) -> Iterator[dict]:
+    with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
+        for batch in reader:
+            yield from batch.to_pylist()
 
 
 def _step(step: dict) -> dict:

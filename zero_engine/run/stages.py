@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zero_engine.errors import ZeroEngineError
-from zero_engine.parse.steps import parse_trace
+from zero_engine.parse import parse_trace
 from zero_engine.pipeline import Pipeline
 from zero_engine.read import Chunk, read_chunk
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
