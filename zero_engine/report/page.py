@@ -86,6 +86,8 @@ class Table:
     columns: list[str]
     rows: list[tuple]
     note: str = ""
+    folded: bool = False
+    """Shown at the end of the page, closed."""
 
 
 @dataclass(frozen=True)
@@ -226,9 +228,11 @@ def _reason(rejection: Rejection) -> str:
 
 
 def _cell(value: object) -> str:
-    """A table cell: numbers with thousands apart and at most four significant decimals, text as it is."""
+    """A table cell: numbers with thousands apart, three decimals, lists with commas, text as it is."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "–"}[value]
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):

@@ -269,8 +269,8 @@ def _tables(manifest: Manifest, survey: _Survey) -> list[Table]:
             )
         )
     settings = [(key, value) for key, value in _flat(manifest.pipeline) if value not in (None, "", {}, [])]
-    tables.append(Table("Pipeline", ["key", "value"], [(key, str(value)) for key, value in settings]))
-    return tables
+    shown = [(key, value if isinstance(value, list) else str(value)) for key, value in settings]
+    return [*tables, Table("Pipeline, resolved", ["key", "value"], shown, folded=True)]
 
 
 def _flat(section: Mapping, prefix: str = "") -> Iterator[tuple[str, object]]:
