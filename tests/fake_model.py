@@ -1,7 +1,8 @@
 """A model that draws nothing but noise, fast, and whose noise betrays every shape it was called with.
 
-Its numbers are a hash of a row's own inputs *and* of the batch's shape (rows, padded length), as those of a real
-model on a GPU can be. A test that finds equal drawings in different company has thereby found equal shapes.
+Its numbers are a hash of a row's own inputs *and* of the batch's shape (rows, padded length), as those of a
+real model on a GPU can be. A test that finds equal drawings in different company has thereby found equal
+shapes.
 """
 
 import zlib
@@ -10,8 +11,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from zero_engine.models.base import Drawings
+from zero_engine.records import ParsedTrace, Source, Step, Trace
 
 PAD = 16
+
+
+def parsed_trace(trace_id: str, *steps: str) -> ParsedTrace:
+    """A parsed trace with the given steps."""
+    trace = Trace(
+        trace_id, "How many?", "\n".join(steps), None, Source("test", "test", 0), record={"id": trace_id}
+    )
+    return ParsedTrace(trace, tuple(Step(i, text) for i, text in enumerate(steps)), None, "lines")
 
 
 @dataclass
@@ -33,7 +43,10 @@ class FakeModel:
 
     def draw(self, prompts, seeds, *, guidance=1.0, temperature=1.0, top_p=1.0, top_k=None) -> Drawings:
         shape = self._called("draw", prompts)
-        draws = [_noise("draw", p, s, guidance, temperature, top_p, top_k, shape) for p, s in zip(prompts, seeds)]
+        draws = [
+            _noise("draw", p, s, guidance, temperature, top_p, top_k, shape)
+            for p, s in zip(prompts, seeds, strict=True)
+        ]
         codes = np.stack([rng.integers(0, self.codebook_size, 16) for rng in draws]).astype(np.uint16)
         likelihood = np.array([-rng.random() for rng in draws], np.float32)
         unconditional = np.array([-1 - rng.random() for rng in draws], np.float32)

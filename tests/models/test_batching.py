@@ -59,9 +59,9 @@ def test_just_the_failing_items_fail(items, batch_size):
 
 
 def test_bisection_keeps_each_row_in_its_place():
-    double = Doubler()
-    run_batched([1, 2, 3000, 4], double, 4, filler=0)
-    assert all(item in (0, row_item) for batch in double.batches for item, row_item in zip(batch, [1, 2, 3000, 4]))
+    double, items = Doubler(), [1, 2, 3000, 4]
+    run_batched(items, double, 4, filler=0)
+    assert all(batch[row] in (0, items[row]) for batch in double.batches for row in range(4))
     assert [0, 0, 0, 4] in double.batches
 
 

@@ -18,7 +18,9 @@ def test_encoding_loses_nothing(image_format, side):
 
 @pytest.mark.parametrize("image_format", ["png", "webp"])
 def test_equal_pixels_give_equal_bytes(image_format):
-    assert encode_image(picture(64), image_format) == encode_image(np.array(picture(64), order="F"), image_format)
+    assert encode_image(picture(64), image_format) == encode_image(
+        np.array(picture(64), order="F"), image_format
+    )
 
 
 def test_red_stays_red_for_another_reader():

@@ -47,13 +47,25 @@ def test_a_template_that_cannot_work_is_refused_before_any_drawing(template, nam
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("template", ["{{ step.nothing.at.all }}", "{{ step.__class__.__mro__ }}", "{{ 1 // 0 }}"])
+@pytest.mark.parametrize(
+    "template", ["{{ step.nothing.at.all }}", "{{ step.__class__.__mro__ }}", "{{ 1 // 0 }}"]
+)
 def test_a_template_that_fails_or_leaves_the_sandbox_is_the_users_error(template):
     with pytest.raises(PipelineError, match="'t', step 0"):
         compile_template(template)(TRACE, TRACE.steps[0])
 
 
-MARKUP = ["<image>", "<racm3:break>", "<eoss>", "IMGIMGBAZ", "</s>", "<s>", "<pad>", "<reserved12856>", "<|im_end|>"]
+MARKUP = [
+    "<image>",
+    "<racm3:break>",
+    "<eoss>",
+    "IMGIMGBAZ",
+    "</s>",
+    "<s>",
+    "<pad>",
+    "<reserved12856>",
+    "<|im_end|>",
+]
 
 
 @pytest.mark.parametrize("name", MARKUP)
@@ -66,7 +78,9 @@ def test_markup_in_data_is_broken_up_and_stays_legible(name, template):
 
 
 def test_markup_in_a_template_is_meant():
-    assert compile_template("<reserved12856>{{ step }}")(TRACE, TRACE.steps[1]) == "<reserved12856>She eats 3."
+    assert (
+        compile_template("<reserved12856>{{ step }}")(TRACE, TRACE.steps[1]) == "<reserved12856>She eats 3."
+    )
 
 
 @pytest.mark.parametrize("text", ["3 < 5 and 7 > 2", "a<<48/2=24>>24", "x <- y", "IMG IMGA", "if (a<b) c"])
@@ -100,7 +114,9 @@ def test_drawing_code_is_no_prose(text, rest):
     assert is_prose(text) == bool(rest)
 
 
-@pytest.mark.parametrize(("text", "expected"), [("---", False), ("$$ $$", False), ("5", True), ("四", True), ("", False)])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("---", False), ("$$ $$", False), ("5", True), ("四", True), ("", False)]
+)
 def test_a_step_with_no_letter_and_no_digit_says_nothing(text, expected):
     assert is_prose(text) is expected
 

@@ -4,14 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from fake_model import FakeModel
+from fake_model import FakeModel, parsed_trace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zero_engine.errors import ModelError
 from zero_engine.hashing import seed_for
 from zero_engine.pipeline import Render
-from zero_engine.records import ParsedTrace, Source, Step, Trace
 from zero_engine.render.images import decode_image
 from zero_engine.render.renderer import draw_steps
 
@@ -23,12 +22,7 @@ STEPS = {
 }
 
 
-def parsed(trace_id: str, *steps: str) -> ParsedTrace:
-    trace = Trace(trace_id, "How many?", "\n".join(steps), None, Source("test", "test", 0))
-    return ParsedTrace(trace, tuple(Step(i, text) for i, text in enumerate(steps)), None, "lines")
-
-
-SHARD = [parsed(trace_id, *steps) for trace_id, steps in STEPS.items()]
+SHARD = [parsed_trace(trace_id, *steps) for trace_id, steps in STEPS.items()]
 
 
 def key(candidate):
@@ -69,11 +63,13 @@ def test_a_drawing_is_the_same_bytes_in_any_company(order, size):
     for trace in SHARD:
         alone.update({key(c): contents(c) for c in draw_steps([trace], FakeModel(), RENDER, 0, "png")[0]})
     together, _ = draw_steps([SHARD[i] for i in order[:size]], FakeModel(), RENDER, 0, "png")
-    assert {key(c): contents(c) for c in together} == {k: v for k, v in alone.items() if k in set(map(key, together))}
+    assert {key(c): contents(c) for c in together} == {
+        k: v for k, v in alone.items() if k in set(map(key, together))
+    }
 
 
 def test_a_bad_step_costs_its_neighbours_nothing():
-    poisoned = [SHARD[0], parsed("x", "A poison of 16."), SHARD[1], SHARD[2]]
+    poisoned = [SHARD[0], parsed_trace("x", "A poison of 16."), SHARD[1], SHARD[2]]
     clean, _ = draw_steps(SHARD, FakeModel(), RENDER, 0, "png")
     candidates, rejections = draw_steps(poisoned, FakeModel(), RENDER, 0, "png")
     assert [contents(c) for c in candidates] == [contents(c) for c in clean]
@@ -99,7 +95,7 @@ def test_a_drawing_that_cannot_be_decoded_is_rejected_alone():
 
 
 def test_what_is_not_prose_or_too_long_is_rejected_as_a_step():
-    trace = parsed("t", "[asy]draw(A--B);[/asy]", "word " * 60, "So 3.")
+    trace = parsed_trace("t", "[asy]draw(A--B);[/asy]", "word " * 60, "So 3.")
     candidates, rejections = draw_steps([trace], FakeModel(), RENDER, 0, "png")
     assert {c.step for c in candidates} == {2}
     assert [(r.step, r.attempt, r.reason, r.detail) for r in rejections] == [
@@ -113,9 +109,11 @@ def test_a_text_that_the_tokenizer_cannot_take_is_rejected_as_a_step():
         def prompt_length(self, prompt):
             return len(prompt.encode()) + 2
 
-    candidates, rejections = draw_steps([parsed("t", "bad \ud83d", "good")], Strict(), RENDER, 0, "png")
+    candidates, rejections = draw_steps([parsed_trace("t", "bad \ud83d", "good")], Strict(), RENDER, 0, "png")
     assert {c.step for c in candidates} == {1}
-    assert [(r.step, r.reason, r.exception) for r in rejections] == [(0, "prompt_failed", "UnicodeEncodeError")]
+    assert [(r.step, r.reason, r.exception) for r in rejections] == [
+        (0, "prompt_failed", "UnicodeEncodeError")
+    ]
 
 
 def test_out_of_memory_draws_in_smaller_batches():

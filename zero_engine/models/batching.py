@@ -4,16 +4,18 @@ Contract: the function sees exactly `batch_size` items on every call (a short ba
 `filler`), and items of one bucket of prompt lengths only, so the shapes that an item meets, and with them the
 bits of its result, depend on the item alone: not on its neighbours, their order, or which of them fail.
 
-A batch that raises is bisected *in place*: the rows under test keep their positions, the others become filler,
-until the failing item is found; it ends as a `BatchFailure`, its neighbours as if it had never been there. Before
-that, one call with nothing but filler asks whether the function works at all; where it does not (a lost device, a
-broken checkpoint) the error is raised, for else a whole corpus would end as dead letters. Errors that are the user's
-to fix (`ZeroEngineError`) and KeyboardInterrupt or SystemExit pass through.
+A batch that raises is bisected *in place*: the rows under test keep their positions, the others become
+filler, until the failing item is found; it ends as a `BatchFailure`, its neighbours as if it had never been
+there. Before that, one call with nothing but filler asks whether the function works at all; where it does
+not (a lost device, a broken checkpoint) the error is raised, for else a whole corpus would end as dead
+letters. Errors that are the user's to fix (`ZeroEngineError`) and KeyboardInterrupt or SystemExit pass
+through.
 
-Out-of-memory halves the batch it happened in, down to one item. A halved batch has other shapes, so on a card too
-small for `batch_size` a drawing can differ in its last bits; set `render.batch_size` to what fits.
+Out-of-memory halves the batch it happened in, down to one item. A halved batch has other shapes, so on a
+card too small for `batch_size` a drawing can differ in its last bits; set `render.batch_size` to what fits.
 
-    results = run_batched(items, function, batch_size=32, filler=item)   # R | BatchFailure, in the items' order
+    results = run_batched(items, function, batch_size=32, filler=item)   # R | BatchFailure, in the items'
+    order
 """
 
 import sys
@@ -34,8 +36,8 @@ DETAIL_CHARS = 300
 AUTO_BATCH_SIZE = {("cpu", "small"): 32, ("cpu", "large"): 2, ("cuda", "small"): 128, ("cuda", "large"): 16}
 """`batch_size: auto`, by device kind and model size; fixed, as a batch's size is part of a drawing's identity.
 
-A model is small with at most 256 codes a picture (nano: 64), else large (Chameleon 7B: 1024, whose static cache
-takes 1.2 GB a row with guidance, so 16 rows and the weights fit a card of 40 GB).
+A model is small with at most 256 codes a picture (nano: 64), else large (Chameleon 7B: 1024, whose static
+cache takes 1.2 GB a row with guidance, so 16 rows and the weights fit a card of 40 GB).
 """
 
 

@@ -57,7 +57,7 @@ SCORERS: dict[str, Scorer] = {
         "codes",
     ),
     "blank": Scorer(
-        "share of pixels within a hair of the commonest colour; 1 for nano's sign 'no drawing fits'",
+        "share of 8 x 8 tiles with only the commonest colour; 1 for nano's sign 'no drawing fits'",
         "lower",
         (0.0, 1.0),
         "picture",

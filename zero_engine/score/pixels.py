@@ -12,15 +12,25 @@ BLUR_VARIANCE = 100.0
 NEAR_COLOUR = 24
 """Largest difference of a channel, of 255, between colours that count as one: a codec's noise."""
 THUMBNAIL_SIDE = 32
+TILE = 8
+"""Side in pixels of what `blank` counts."""
 
 
 def blank(image_HW3: np.ndarray) -> float:
-    """Share of pixels near the commonest colour: 1 for a uniform picture, noise and soft shades included."""
-    pixels_P3 = image_HW3.reshape(-1, 3)
-    bins_P = (pixels_P3.astype(np.int32) >> 4) @ np.array([256, 16, 1], np.int32)
-    commonest = int(np.bincount(bins_P, minlength=4096).argmax())
-    colour_3 = pixels_P3[bins_P == commonest].mean(axis=0)  # of the bin's pixels: a bin's edge cuts no shade
-    return float((np.abs(pixels_P3 - colour_3) <= NEAR_COLOUR).all(axis=1).mean())
+    """Share of 8 x 8 tiles with nothing but the commonest colour: 1 for a uniform picture, codec noise included.
+
+    Of tiles, not of pixels: a thin-lined triangle or a short equation inks 1 % of a picture and is no blank.
+    """
+    height, width = (-side % TILE for side in image_HW3.shape[:2])
+    padded_HW3 = np.pad(image_HW3, ((0, height), (0, width), (0, 0)), mode="edge")
+    bins_HW = (padded_HW3.astype(np.int32) >> 4) @ np.array([256, 16, 1], np.int32)
+    commonest = int(np.bincount(bins_HW.ravel(), minlength=4096).argmax())
+    colour_3 = padded_HW3[bins_HW == commonest].mean(
+        axis=0
+    )  # of the bin's pixels: a bin's edge cuts no shade
+    near_HW = (np.abs(padded_HW3 - colour_3) <= NEAR_COLOUR).all(axis=2)
+    rows, columns = near_HW.shape[0] // TILE, near_HW.shape[1] // TILE
+    return float(near_HW.reshape(rows, TILE, columns, TILE).all(axis=(1, 3)).mean())
 
 
 def contrast(image_HW3: np.ndarray) -> float:

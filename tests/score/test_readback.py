@@ -1,0 +1,76 @@
+"""What is drawn, against what the step says."""
+
+import numpy as np
+import pytest
+
+from zero_engine.models.nano.world import canvas
+from zero_engine.score.readback import is_nothing, read_nano, readback
+
+
+def picture(*lines: str) -> np.ndarray:
+    image = canvas.blank()
+    for row, line in enumerate(lines):
+        canvas.write(image, 2 * row + 1, 0, line)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("She sells 16 - 3 - 4 = 9 eggs.", ["16-3-4=9"]),
+        ("48 ÷ 2 = 24 clips in May", ["48/2=24"]),
+        ("48/2 = <<48/2=24>>24 clips", ["48/2=24"]),
+        ("It cost $1,200 x 3 = $3,600", ["1200*3", "=3600"]),
+        ("5 apples + 3 apples = 8 apples", ["5+3=8"]),
+        (r"so $3 \times 4 = 12$", ["3*4=12"]),
+        (r"\frac{6}{2} = 3", ["6/2=3"]),
+        ("- 3 + 4 = 7", ["3+4=7"]),
+        ("x = 3 + 4 = 7", ["3+4=7"]),
+        ("(3+4)*2 = 14.0", ["(3+4)*2", "=14"]),
+    ],
+)
+def test_an_equation_of_the_step_matches(text, lines):
+    assert readback(picture(*lines), text) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("She sells 16 - 3 - 4 = 9 eggs.", ["16-3-4=8"]),
+        ("13 + 4 = 17", ["3+4=17"]),
+        ("3 + 4 = 70", ["3+4=7"]),
+        ("2 + 3 * 4 = 14", ["3*4=14"]),
+        ("She has 16 eggs.", ["8+8=16"]),
+        ("48 / 2 = 24", ["48*2=24"]),
+    ],
+)
+def test_an_invented_equation_contradicts(text, lines):
+    assert readback(picture(*lines), text) == 0.0
+
+
+def test_numbers_without_an_equation_must_all_be_in_the_step():
+    assert readback(picture("16", "3"), "She has 16 eggs and eats three.") == 1.0
+    assert readback(picture("16", "5"), "She has 16 eggs and eats three.") == 0.0
+
+
+def test_nothing_to_compare_is_absent():
+    assert readback(picture("3+4=7"), "She eats breakfast.") is None
+    assert readback(canvas.blank(), "She has 16 eggs.") is None
+    assert readback(picture("ABC"), "Triangle ABC has 3 sides.") is None
+
+
+def test_pictures_of_other_sizes_are_not_read():
+    assert read_nano(np.zeros((512, 512, 3), np.uint8)) == (None, [])
+    assert readback(np.zeros((30, 41, 3), np.uint8), "3 + 4 = 7") is None
+
+
+def test_another_reader_can_be_given():
+    assert readback(np.zeros((512, 512, 3), np.uint8), "3 + 4 = 7", read=lambda image: ("3+4=7", [])) == 1.0
+
+
+def test_the_sign_for_nothing_is_recognised():
+    sign = canvas.blank()
+    canvas.stamp(sign, 3, 3, canvas.nothing_mask())
+    assert is_nothing(sign)
+    assert not is_nothing(picture("3+4=7"))
+    assert not is_nothing(np.full((32, 32, 3), 255, np.uint8))
