@@ -9,7 +9,7 @@ import random
 
 import numpy as np
 
-from zero_engine.models.nano.readback import is_nothing
+from zero_engine.models.nano import readback
 from zero_engine.models.nano.world import canvas, phrasing
 from zero_engine.models.nano.world.kind import Kind, Spec
 
@@ -35,7 +35,7 @@ def _phrase(spec: Spec, rng: random.Random, held_out: bool) -> str:
 
 
 def _judge(spec: Spec, image: np.ndarray) -> bool:
-    return is_nothing(image)
+    return readback.is_nothing(image)
 
 
 KINDS = (Kind("nothing", "nothing", _specify, _phrase, draw_nothing, _judge),)

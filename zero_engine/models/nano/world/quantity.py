@@ -11,7 +11,7 @@ import random
 
 import numpy as np
 
-from zero_engine.models.nano.readback import read_equation
+from zero_engine.models.nano import readback
 from zero_engine.models.nano.world import canvas, phrasing, words
 from zero_engine.models.nano.world.kind import Kind, Spec
 from zero_engine.models.nano.world.splits import templates
@@ -62,7 +62,7 @@ def draw_equation(spec: Spec, rng: random.Random) -> np.ndarray:
 def judge_equation(spec: Spec, image: np.ndarray) -> bool:
     terms, result = equation_terms(spec)
     wanted = "".join(op + number for op, number in terms) + "=" + result
-    return read_equation(image) == wanted and canvas.same(image, draw_equation(spec, random.Random(0)))
+    return readback.read_equation(image) == wanted and canvas.same(image, draw_equation(spec, random.Random(0)))
 
 
 def _phrase_equation(spec: Spec, rng: random.Random, held_out: bool) -> str:
