@@ -14,6 +14,7 @@ import glob
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -22,6 +23,8 @@ from zero_engine.pipeline import Dask
 
 POLL_S = 0.25
 """Longest wait inside one call of `wait`, so that signals and progress are served in time."""
+
+COUNT_EVERY_S = 5.0
 
 
 class Died(Exception):
@@ -130,10 +133,15 @@ class OnDask:
     def __init__(self, client: Any, dask: Dask) -> None:
         self._client = client
         self._resources = self._gpu_resources(dask.workers_timeout_s)
+        self._counted, self._counted_at = 0, float("-inf")
 
     @property
     def workers(self) -> int:
-        return max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
+        """Workers now; asked at most every COUNT_EVERY_S, because each time is a round trip."""
+        if time.monotonic() - self._counted_at > COUNT_EVERY_S:
+            self._counted = len(self._client.scheduler_info(n_workers=-1)["workers"])
+            self._counted_at = time.monotonic()
+        return max(1, self._counted)
 
     @property
     def dashboard(self) -> str | None:

@@ -118,6 +118,7 @@ class _Driver:
         self.drawn = 0
         self.flights: dict[Job, _Flight] = {}
         self.executor: Executor | None = None
+        self.workers = 0
         self.began = False
         self.input_digest = ""
 
@@ -137,9 +138,8 @@ class _Driver:
                 if self.began:
                     self.ledger.close(finished=self.ledger.finished)
         wall_s = time.monotonic() - started
-        workers = self.executor.workers if self.executor else 0
         summary = Summary(
-            str(self.out), self.totals, self.plan, self.drawn, dict(self.seconds), wall_s, workers
+            str(self.out), self.totals, self.plan, self.drawn, dict(self.seconds), wall_s, self.workers
         )
         if self.totals["traces"] != self.totals["rows"] + self.totals["rejected_traces"]:
             raise CheckFailed(
@@ -165,7 +165,8 @@ class _Driver:
                 total = count_records(self.pipeline.input)
                 self.progress.start(total, self.totals["records"], self.executor.dashboard)
             self._submit(chunk, keys, decision)
-            window = self.executor.workers * self.pipeline.dask.shards_in_flight
+            self.workers = self.executor.workers
+            window = self.workers * self.pipeline.dask.shards_in_flight
             while len(self.flights) >= window and not draining.is_set():
                 self._collect()
             if draining.is_set():
