@@ -4,7 +4,7 @@ The page is one file that needs nothing else: pictures are base64, there is no s
 content security policy forbids every request. All data is escaped by the template. It follows the
 reader's light or dark setting and works from the keyboard (native `details`, focusable scroll areas).
 
-Pictures of up to 96 pixels are shown at twice their size with hard pixel edges; larger than 384 they
+Pictures of up to 96 pixels are enlarged twice or more, with hard pixel edges; larger than 384 they
 are stored as thumbnails, so that a page of 512-pixel drawings stays a few megabytes.
 """
 
@@ -24,7 +24,8 @@ from zero_engine.report.charts import Histogram
 from zero_engine.write.atomic import atomic_write
 
 PIXEL_ART_SIDE = 96
-"""Longest side, in pixels, of a picture that is doubled with hard edges."""
+"""Longest side, in pixels, of a picture that is enlarged with hard edges."""
+ENLARGED_SIDE = 128
 THUMBNAIL_SIDE = 384
 SHOWN_SIDE = 192
 """Longest side of a large picture on the page, in CSS pixels."""
@@ -216,10 +217,11 @@ def shown_picture(image: bytes, image_format: str) -> Picture:
                 image, image_format = buffer.getvalue(), "webp"
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         width = height = longest = PIXEL_ART_SIDE
-    zoom = 2.0 if longest <= PIXEL_ART_SIDE else min(1.0, SHOWN_SIDE / longest)
+    hard_edges = longest <= PIXEL_ART_SIDE
+    zoom = max(2, ENLARGED_SIDE // longest) if hard_edges else min(1.0, SHOWN_SIDE / longest)
     encoded = base64.b64encode(image).decode("ascii")
     return Picture(
-        f"data:image/{image_format};base64,{encoded}", round(width * zoom), round(height * zoom), zoom == 2.0
+        f"data:image/{image_format};base64,{encoded}", round(width * zoom), round(height * zoom), hard_edges
     )
 
 
