@@ -254,8 +254,9 @@ def _one_line(error: ValidationError, model: type[Section], where: str) -> str:
     """The first problem as `key must be ..., got value (file). hint`, and how many more there are."""
     problems = error.errors(include_url=False)
     first = problems[0]
-    key = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part)) or "the file"
-    more = f" ({len(problems) - 1} more after this one)" if len(problems) > 1 else ""
+    key = _key(first["loc"])
+    others = {_key(p["loc"]) for p in problems} - {key}
+    more = f" ({len(others)} more after this one)" if others else ""
     if first["type"] == "extra_forbidden":
         allowed = _keys_at(model, first["loc"][:-1])
         near = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
@@ -267,6 +268,10 @@ def _one_line(error: ValidationError, model: type[Section], where: str) -> str:
         return f"{where}: {first['ctx']['error']}.{more}"
     message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{where}: {key} {message}, got {first['input']!r}.{more}"
+
+
+def _key(location: Sequence[object]) -> str:
+    return ".".join(str(part) for part in location if not _is_union_branch(part)) or "the file"
 
 
 def _is_union_branch(part: object) -> bool:
