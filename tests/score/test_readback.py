@@ -1,9 +1,11 @@
 """What is drawn, against what the step says."""
 
+import random
+
 import numpy as np
 import pytest
 
-from zero_engine.models.nano.world import canvas
+from zero_engine.models.nano.world import KINDS, canvas
 from zero_engine.score.readback import is_nothing, read_nano, readback
 
 
@@ -27,6 +29,12 @@ def picture(*lines: str) -> np.ndarray:
         ("- 3 + 4 = 7", ["3+4=7"]),
         ("x = 3 + 4 = 7", ["3+4=7"]),
         ("(3+4)*2 = 14.0", ["(3+4)*2", "=14"]),
+        ("At 987/carton, they cost 77-$44 = 33", ["77-44=33"]),
+        ("29 teams x 9/pepper = 261 pies", ["29*9=261"]),
+        ("two-thirds of it, or 4 + 2 = 6 of 9-12", ["4+2=6"]),
+        ("The area is 31 times 13, which is 403", ["31*13", "=403"]),
+        ("three and 4 make seven", ["3+4=7"]),
+        ("63 / 28 = 30, so it is 645 divided by 15, or 43", ["645/15=43"]),
     ],
 )
 def test_an_equation_of_the_step_matches(text, lines):
@@ -42,6 +50,8 @@ def test_an_equation_of_the_step_matches(text, lines):
         ("2 + 3 * 4 = 14", ["3*4=14"]),
         ("She has 16 eggs.", ["8+8=16"]),
         ("48 / 2 = 24", ["48*2=24"]),
+        ("31 times 13 is 403", ["31+13", "=403"]),
+        ("She had 9 eggs and 3 more.", ["9*3=27"]),
     ],
 )
 def test_an_invented_equation_contradicts(text, lines):
@@ -51,6 +61,12 @@ def test_an_invented_equation_contradicts(text, lines):
 def test_numbers_without_an_equation_must_all_be_in_the_step():
     assert readback(picture("16", "3"), "She has 16 eggs and eats three.") == 1.0
     assert readback(picture("16", "5"), "She has 16 eggs and eats three.") == 0.0
+
+
+def test_a_boards_numbering_says_nothing():
+    place = KINDS["place"]
+    drawing = place.draw(place.specify(random.Random(0)), random.Random(0))
+    assert readback(drawing, "The robot is at row 2, column 5.") is None
 
 
 def test_nothing_to_compare_is_absent():

@@ -23,12 +23,12 @@ def blank(image_HW3: np.ndarray) -> float:
     """
     height, width = (-side % TILE for side in image_HW3.shape[:2])
     padded_HW3 = np.pad(image_HW3, ((0, height), (0, width), (0, 0)), mode="edge")
-    bins_HW = (padded_HW3.astype(np.int32) >> 4) @ np.array([256, 16, 1], np.int32)
+    red_HW, green_HW, blue_HW = np.moveaxis((padded_HW3 >> 4).astype(np.uint16), -1, 0)
+    bins_HW = (red_HW << 8) | (green_HW << 4) | blue_HW
     commonest = int(np.bincount(bins_HW.ravel(), minlength=4096).argmax())
-    colour_3 = padded_HW3[bins_HW == commonest].mean(
-        axis=0
-    )  # of the bin's pixels: a bin's edge cuts no shade
-    near_HW = (np.abs(padded_HW3 - colour_3) <= NEAR_COLOUR).all(axis=2)
+    # the mean of the bin's pixels, as a bin's edge can cut a shade in two
+    colour_3 = padded_HW3[bins_HW == commonest].mean(axis=0).round().astype(np.int16)
+    near_HW = (np.abs(padded_HW3.astype(np.int16) - colour_3) <= NEAR_COLOUR).all(axis=2)
     rows, columns = near_HW.shape[0] // TILE, near_HW.shape[1] // TILE
     return float(near_HW.reshape(rows, TILE, columns, TILE).all(axis=(1, 3)).mean())
 

@@ -3,20 +3,23 @@
 A wrong drawing can be confident, and no likelihood says "I don't know". But an equation in a picture can be
 read, and one that the step does not contain was invented.
 
-    an equation is drawn         1 if the step contains it, else 0
+    an equation is drawn             1 if the step contains it, else 0
     numbers are drawn, no equation   1 if each of them is in the step, else 0
-    neither, or a step without a number   absent: there is nothing to compare
+    neither is drawn, or the step has no number   absent: there is nothing to compare
 
 A step contains an equation if its numbers and operators hold that sequence, whatever words, units, brackets
 or signs of currency stand between: `$3 x 4 = $12`, `3 apples * 4 = 12` and `3 \\times 4 = 12` all contain
-3*4=12. It must not begin inside a longer sum: `2 + 3 * 4 = 14` does not contain 3*4=14.
+3*4=12. It must not begin inside a longer sum: `2 + 3 * 4 = 14` does not contain 3*4=14. A step that writes
+no `=`, or names an operator, says its equation in words (`3 times 4 makes 12`): there the numbers must all
+be in it, and so must the operators where it names any. Numbers up to twenty count as words, too.
 
-Reading is exact for the nano model's glyphs, and tried on any picture of nano's size; `read` makes room for
-an OCR of other pictures.
+Reading is exact for the nano model's glyphs (its board's row and column numbers say nothing and are left
+out), and tried on pictures of nano's size only; `read` makes room for an OCR of others.
 """
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -37,13 +40,30 @@ _LATEX = {r"\times": "*", r"\cdot": "*", r"\div": "/", r"\ast": "*"}
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 _NOTE = re.compile(r"<<[^<>]*>>")
 _BULLET = re.compile(r"^\s*[-–*•]\s+", re.MULTILINE)
-_LETTER_X = re.compile(r"(?<=[\d)%])\s*[xX]\s*(?=[$(\d.])")
+_UNIT = re.compile(r"(?<=[^\W\d_])[-/](?=[^\W\d_])|/(?=[^\W\d_])")  # a per b, two-thirds: no operators
+_LETTER_X = re.compile(r"(?:(?<=[\d)%])\s*|(?<=\s))[xX]\s*(?=[$(\d.])")
 _TOKEN = re.compile(rf"({_NUMBER})|([-+*/=])|([^\W\d_]+)")
 _WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen twenty"
 ).split()
+_WORD_OPERATORS = {"plus": "+", "minus": "-", "times": "*", "multiplied": "*", "divided": "/"}
 _WORD_NUMBERS = {word: str(value) for value, word in enumerate(_WORDS)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a step says in numbers."""
+
+    tokens: list[str]
+    """Numbers and operators, in order."""
+    numbers: set[str]
+    """Those of the tokens, and those spelled as words."""
+    operators: set[str]
+    """Likewise."""
+    in_words: bool
+    """Whether it may say an equation in words: it names an operator, or writes no `=`."""
+
 
 Reader = Callable[[np.ndarray], tuple[str | None, list[str]]]
 """A picture to its equation (None where there is none) and the numbers in it."""
@@ -51,15 +71,14 @@ Reader = Callable[[np.ndarray], tuple[str | None, list[str]]]
 
 def readback(image_HW3: np.ndarray, text: str, read: Reader | None = None) -> float | None:
     """1 where what is drawn agrees with the step, 0 where it contradicts it, None where nothing compares."""
-    tokens, worded = _tokens(text)
-    numbers = {token for token in tokens if token not in "+-*/="} | worded
-    if not numbers:
+    said = _parse(text)
+    if not said.numbers:
         return None
     equation, drawn = (read or read_nano)(image_HW3)
     if equation is not None:
-        return float(_contains(tokens, _tokens(equation)[0]))
+        return float(_contains(said, _parse(equation).tokens))
     if drawn:
-        return float(all(_plain(number) in numbers for number in drawn))
+        return float(all(_plain(number) in said.numbers for number in drawn))
     return None
 
 
@@ -70,8 +89,8 @@ def read_nano(image_HW3: np.ndarray) -> tuple[str | None, list[str]]:
 
     if image_HW3.shape != (SIDE, SIDE, 3):
         return None, []
-    glyphs = read_glyphs(image_HW3)
-    return read_equation(image_HW3), _runs(glyphs)
+    equation = read_equation(image_HW3)
+    return equation, [] if equation else _runs(_without_board(read_glyphs(image_HW3)))
 
 
 def is_nothing(image_HW3: np.ndarray) -> bool:
@@ -80,6 +99,16 @@ def is_nothing(image_HW3: np.ndarray) -> bool:
     from zero_engine.models.nano.world.canvas import SIDE
 
     return image_HW3.shape == (SIDE, SIDE, 3) and nano.is_nothing(image_HW3)
+
+
+def _without_board(glyphs: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """The glyphs without a board's numbering: 1, 2, 3, .. along the top row and down the left column."""
+    found, size = set(glyphs), 0
+    while {(0, size + 1, str(size + 1)), (size + 1, 0, str(size + 1))} <= found:
+        size += 1
+    if size < 3:
+        return glyphs
+    return [(row, column, char) for row, column, char in glyphs if row and column]
 
 
 def _runs(glyphs: list[tuple[int, int, str]]) -> list[str]:
@@ -96,23 +125,29 @@ def _runs(glyphs: list[tuple[int, int, str]]) -> list[str]:
     return [number for number in numbers if re.fullmatch(_NUMBER, number)]
 
 
-def _tokens(text: str) -> tuple[list[str], set[str]]:
-    """Numbers and operators of a text in order, and the numbers that it spells as words."""
+def _parse(text: str) -> "_Said":
     text = _FRACTION.sub(r" \1/\2 ", _NOTE.sub("", text))
     text = _BULLET.sub(" ", text)
     for spelling, operator in (_LATEX | _OPERATORS).items():
         text = text.replace(spelling, operator)
-    text = _LETTER_X.sub("*", text)
+    text = _UNIT.sub(" ", _LETTER_X.sub("*", text))
     tokens: list[str] = []
-    worded: set[str] = set()
+    numbers: set[str] = set()
+    operators: set[str] = set()
+    in_words = False
     for number, operator, word in _TOKEN.findall(text):
         if number:
             tokens.append(_plain(number))
+            numbers.add(tokens[-1])
         elif operator:
             tokens.append(operator)
+            operators.add(operator)
         elif word.lower() in _WORD_NUMBERS:
-            worded.add(_WORD_NUMBERS[word.lower()])
-    return tokens, worded
+            numbers.add(_WORD_NUMBERS[word.lower()])
+        elif word.lower() in _WORD_OPERATORS:
+            operators.add(_WORD_OPERATORS[word.lower()])
+            in_words = True
+    return _Said(tokens, numbers, operators, in_words or "=" not in operators)
 
 
 def _plain(number: str) -> str:
@@ -122,11 +157,14 @@ def _plain(number: str) -> str:
     return (whole.lstrip("0") or "0") + (f".{fraction}" if fraction else "")
 
 
-def _contains(tokens: list[str], equation: list[str]) -> bool:
-    """Whether the tokens hold the equation, not as the tail of a longer sum."""
-    size = len(equation)
+def _contains(said: _Said, equation: list[str]) -> bool:
+    """Whether a step holds an equation, not as the tail of a longer sum; or says it in words."""
+    tokens, size = said.tokens, len(equation)
     for start in range(len(tokens) - size + 1):
         inside_longer = start > 1 and tokens[start - 1] in "+-*/" and tokens[start - 2] not in "+-*/="
         if tokens[start : start + size] == equation and not inside_longer:
             return True
-    return False
+    if not said.in_words:
+        return False
+    drawn = set(equation) & set("+-*/")
+    return set(equation) - set("+-*/=") <= said.numbers and (not said.operators or drawn <= said.operators)

@@ -38,14 +38,15 @@ def read_glyphs(image_HW3: np.ndarray) -> list[tuple[int, int, str]]:
     _require_lattice(image_HW3)
     height, width = image_HW3.shape[0] // 8, image_HW3.shape[1] // 8
     ink = (image_HW3 < _INK_BELOW).all(-1).reshape(height, 8, width, 8).swapaxes(1, 2).reshape(height * width, 64)
-    templates = _templates()
-    distance = (ink[:, None, :] != templates[None]).sum(-1)
+    inked = np.flatnonzero(ink.any(1))
+    cells, templates = ink[inked].astype(np.float32), _templates()
+    # pixels that differ: |a xor b| = |a| + |b| - 2 |a and b|, exact in float32
+    distance = cells.sum(1)[:, None] + templates.sum(1) - 2 * cells @ templates.T
     best = distance.argmin(1)
     found = []
-    for cell in np.flatnonzero(ink.any(1)):
-        ranked = np.sort(distance[cell])
+    for cell, glyph, ranked in zip(inked, best, np.sort(distance, axis=1), strict=True):
         if ranked[0] <= _TOLERANCE and ranked[0] < ranked[1]:
-            found.append((int(cell // width), int(cell % width), canvas.GLYPHS[best[cell]]))
+            found.append((int(cell // width), int(cell % width), canvas.GLYPHS[glyph]))
     return found
 
 
@@ -61,7 +62,7 @@ def is_nothing(image_HW3: np.ndarray) -> bool:
 
 @functools.cache
 def _templates() -> np.ndarray:
-    return np.stack([canvas.glyph_bitmap(char).reshape(64) for char in canvas.GLYPHS])
+    return np.stack([canvas.glyph_bitmap(char).reshape(64) for char in canvas.GLYPHS]).astype(np.float32)
 
 
 def _require_lattice(image_HW3: np.ndarray) -> None:
