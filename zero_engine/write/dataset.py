@@ -30,10 +30,12 @@ def open_dataset(
     """
     out = Path(path)
     files = check_files(out, read_manifest(out), config)
-    from datasets import Dataset, IterableDataset, concatenate_datasets
+    from datasets import Dataset, IterableDataset, NamedSplit
+    from datasets.table import MemoryMappedTable, concat_tables
 
-    rows = concatenate_datasets([Dataset.from_file(str(out / file.name), split="train") for file in files])
-    rows._fingerprint = digest(*(file.sha256 for file in files))[:16]
+    # one Dataset over all tables: Dataset.from_file for each would parse the features each time
+    table = concat_tables([MemoryMappedTable.from_file(str(out / file.name)) for file in files])
+    rows = Dataset(table, split=NamedSplit("train"), fingerprint=digest(*(file.sha256 for file in files))[:16])
     if not streaming:
         return rows
     if not len(rows):  # to_iterable_dataset refuses an empty table
