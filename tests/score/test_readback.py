@@ -34,7 +34,7 @@ def picture(*lines: str) -> np.ndarray:
         ("two-thirds of it, or 4 + 2 = 6 of 9-12", ["4+2=6"]),
         ("The area is 31 times 13, which is 403", ["31*13", "=403"]),
         ("three and 4 make seven", ["3+4=7"]),
-        ("63 / 28 = 30, so it is 645 divided by 15, or 43", ["645/15=43"]),
+        ("63 / 28 = 30, so it is 645 divided by 15, or 43", ["645/15", "=43"]),
     ],
 )
 def test_an_equation_of_the_step_matches(text, lines):

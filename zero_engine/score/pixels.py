@@ -23,14 +23,14 @@ def blank(image_HW3: np.ndarray) -> float:
     """
     height, width = (-side % TILE for side in image_HW3.shape[:2])
     padded_HW3 = np.pad(image_HW3, ((0, height), (0, width), (0, 0)), mode="edge")
-    red_HW, green_HW, blue_HW = np.moveaxis((padded_HW3 >> 4).astype(np.uint16), -1, 0)
+    red_HW, green_HW, blue_HW = cv2.split((padded_HW3 >> 4).astype(np.uint16))
     bins_HW = (red_HW << 8) | (green_HW << 4) | blue_HW
     commonest = int(np.bincount(bins_HW.ravel(), minlength=4096).argmax())
     # the mean of the bin's pixels, as a bin's edge can cut a shade in two
-    colour_3 = padded_HW3[bins_HW == commonest].mean(axis=0).round().astype(np.int16)
-    near_HW = (np.abs(padded_HW3.astype(np.int16) - colour_3) <= NEAR_COLOUR).all(axis=2)
+    colour_3 = np.array(cv2.mean(padded_HW3, (bins_HW == commonest).astype(np.uint8))[:3]).round()
+    near_HW = cv2.inRange(padded_HW3, colour_3 - NEAR_COLOUR, colour_3 + NEAR_COLOUR)
     rows, columns = near_HW.shape[0] // TILE, near_HW.shape[1] // TILE
-    return float(near_HW.reshape(rows, TILE, columns, TILE).all(axis=(1, 3)).mean())
+    return float(near_HW.reshape(rows, TILE, columns, TILE).all(axis=3).all(axis=1).mean())
 
 
 def contrast(image_HW3: np.ndarray) -> float:

@@ -33,9 +33,13 @@ from zero_engine.score.readback import is_nothing, readback
 DRAWN = ("likelihood", "unconditional")
 """Scores that come with a drawing."""
 
+NEARLY_BLANK = 0.9
+"""Only emptier pictures are compared with nano's sign "no drawing fits", which leaves 94 % empty."""
+
 
 def _blank(image_HW3: np.ndarray, text: str) -> float:
-    return 1.0 if is_nothing(image_HW3) else pixels.blank(image_HW3)
+    share = pixels.blank(image_HW3)
+    return 1.0 if share > NEARLY_BLANK and is_nothing(image_HW3) else share
 
 
 PICTURE_SCORES: dict[str, Callable[[np.ndarray, str], float | None]] = {
