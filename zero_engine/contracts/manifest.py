@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from zero_engine.contracts.rows import SCHEMA_VERSION
 from zero_engine.pipeline import Section
@@ -32,17 +32,53 @@ class ShardFile:
         return replace(self, name=name)
 
 
-class Tally(TypedDict):
-    """Counts of a shard or of a run. `traces == rows + rejected_traces`, always."""
+class Spread(TypedDict):
+    """One score over many drawings: the mean is sum / n."""
 
-    __pydantic_config__ = ConfigDict(extra="allow")
+    n: int
+    sum: float
+    min: float
+    max: float
+
+
+class Tally(TypedDict):
+    """Counts of a shard or of a run. `traces == rows + rejected_traces`, always.
+
+    The first four are what `validate` checks; counts may be added in later versions.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="allow", use_attribute_docstrings=True)
 
     records: int
     """Input records."""
     traces: int
     """Traces read from them; a record that cannot be read counts as one."""
     rows: int
+    """Traces that became a row."""
     rejected_traces: int
+    """Traces rejected as a whole."""
+    steps: NotRequired[int]
+    """Steps of all parsed traces."""
+    pictures: NotRequired[int]
+    """Drawings made, kept or not."""
+    steps_drawn: NotRequired[int]
+    """Steps with at least one drawing."""
+    pictures_kept: NotRequired[int]
+    """Drawings that stand in a row."""
+    rejected_steps: NotRequired[int]
+    """Dead letters of steps."""
+    rejected_pictures: NotRequired[int]
+    """Dead letters of drawings."""
+    rules: NotRequired[dict[str, int]]
+    """Traces by the rule that cut them."""
+    notes: NotRequired[dict[str, int]]
+    """What reading and parsing repaired or cut, by note."""
+    reasons: NotRequired[dict[str, int]]
+    """Dead letters by `stage: reason`."""
+    verdicts: NotRequired[dict[str, int]]
+    """Steps of the rows by verdict."""
+    scores: NotRequired[dict[str, Spread]]
+    """Every score over all drawings."""
 
 
 class ShardEntry(Section):
