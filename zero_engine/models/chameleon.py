@@ -1,27 +1,33 @@
-"""Checkpoints in the Chameleon layout (Chameleon, Anole, Omni-R1, and the bundled nano), on mainline transformers.
+"""Checkpoints in the Chameleon layout (Chameleon, Anole, Omni-R1, the bundled nano), on mainline transformers.
 
-Transformers' class cannot be used as it stands: its forward masks the image tokens, in training too, and it has no
-VQ decoder, so loading drops one and saving loses it. `ChameleonWithDecoder` adds the decoder (see `vq`) under
-the reference's names, so `from_pretrained` and `save_pretrained` keep it; `Chameleon` never calls its forward.
+Transformers' class cannot be used as it stands: its forward masks the image tokens, in training too, and it
+has no VQ decoder, so loading drops one and saving loses it. `ChameleonWithDecoder` adds the decoder (see
+`vq`) under the reference's names, so `from_pretrained` and `save_pretrained` keep it; `Chameleon` never calls
+its forward.
 
-A picture is drawn after `[BOS] text [BOI]`, or `[BOS] [BOI]` where nothing conditions it. A drawing is captioned by
-`[BOS] [BOI] codes [EOI] text`. Text is data: words that look like special tokens are spelled out, never obeyed.
+A picture is drawn after `[BOS] text [BOI]`, or `[BOS] [BOI]` where nothing conditions it. A drawing is
+captioned by `[BOS] [BOI] codes [EOI] text`. Text is data: words that look like special tokens are spelled
+out, never obeyed.
 
-The VQ model runs in float32 in every case. Pixels go in as the checkpoint's preprocessor says, by transformers' PIL
-image processor (its torchvision twin resizes differently), and come out by the inverse of the same numbers, truncated
-to uint8 as in the reference.
+The VQ model runs in float32 in every case. Pixels go in as the checkpoint's preprocessor says, by
+transformers' PIL image processor (its torchvision twin resizes differently), and come out by the inverse of
+the same numbers, truncated to uint8 as in the reference. Transparent pictures are laid on white, likewise.
 """
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoTokenizer, ChameleonForConditionalGeneration, PreTrainedTokenizerBase
 from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
+from transformers.utils import logging as transformers_logging
 
 from zero_engine.errors import ModelError
 from zero_engine.models import vq
@@ -32,6 +38,13 @@ from zero_engine.models.trunk import Trunk, rows_by
 
 SCORED_SLOTS = 4096
 """Positions run through the layers at once when scoring: bounds memory, never changes a number."""
+CODEC_BATCH = 8
+"""Small pictures pass the codec in batches of exactly this many, the last one filled up; larger ones one by
+one. oneDNN's convolutions give a picture other bits in a batch of 1 than in 2 to 15, and others again from 16
+up, but the same wherever it stands in the batch. The reference's numbers are those of a batch of 3."""
+_SMALL_PICTURE = 128
+
+log = logging.getLogger(__name__)
 
 
 class ChameleonWithDecoder(ChameleonForConditionalGeneration):
@@ -85,7 +98,7 @@ class Chameleon:
     ) -> Drawings:
         """Draw one picture per prompt; see `base.UnifiedModel.draw`.
 
-        Raises ValueError when a prompt is longer than `max_prompt_length`, or seeds and prompts differ in number.
+        Raises ValueError when a prompt is longer than `max_prompt_length`, or the seeds do not match.
         """
         if len(prompts) != len(seeds):
             raise ValueError(f"one seed per prompt: got {len(prompts)} prompts and {len(seeds)} seeds")
@@ -108,20 +121,20 @@ class Chameleon:
 
     @torch.inference_mode()
     def decode(self, codes_BN: np.ndarray) -> np.ndarray:
-        """Pictures (B, H, W, 3) uint8, truncated as in the reference: rounding would change half of the values."""
+        """Pictures (B, H, W, 3) uint8, truncated as in the reference: rounding changes half of the values."""
         return self._to_uint8(self.decode_pixels(codes_BN)).transpose(0, 2, 3, 1)
 
     @torch.inference_mode()
     def decode_pixels(self, codes_BN: np.ndarray) -> np.ndarray:
         """Pictures (B, 3, H, W) float32 as the decoder gives them, about [-1, 1]."""
         codes = torch.from_numpy(np.asarray(codes_BN).astype(np.int64)).to(self._trunk.device)
-        return torch.cat([vq.decode_codes(self.vqmodel, row[None]) for row in codes]).cpu().numpy()
+        return self._in_batches(lambda part: vq.decode_codes(self.vqmodel, part), codes).cpu().numpy()
 
     @torch.inference_mode()
     def encode(self, images: Sequence[np.ndarray | Image.Image]) -> np.ndarray:
         """Codes (B, N) uint16 of pictures of any size and mode."""
         pixels = self._pixels(images).to(self._trunk.device)
-        codes = torch.cat([vq.encode_pixels(self.vqmodel, row[None]) for row in pixels])
+        codes = self._in_batches(lambda part: vq.encode_pixels(self.vqmodel, part), pixels)
         return codes.cpu().numpy().astype(np.uint16)
 
     def log_likelihood(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
@@ -131,7 +144,8 @@ class Chameleon:
             prompt_ids = self._prompt_ids(prompt)
             sequences.append(prompt_ids + self.layout.code_ids[codes[:-1]].tolist())
             firsts.append(len(prompt_ids) - 1)
-        return self._mean_log_p(sequences, firsts, [list(map(int, codes)) for codes in codes_BN], self._code_head)
+        targets = np.asarray(codes_BN).astype(int).tolist()
+        return self._mean_log_p(sequences, firsts, targets, self._code_head)
 
     def caption_likelihood(self, codes_BN: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Mean log p(text | codes), nats per text token over the whole vocabulary, (B,) float32.
@@ -161,13 +175,15 @@ class Chameleon:
         """Write the checkpoint, decoder included, in the layout that `load` reads."""
         folder = Path(folder)
         weights = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
-        self.module.save_pretrained(folder, state_dict=weights)
+        with _quiet():
+            self.module.save_pretrained(folder, state_dict=weights)
         self.tokenizer.save_pretrained(folder)
         self.image_processor.save_pretrained(folder)
         config_file = folder / "config.json"
         config = json.loads(config_file.read_text(encoding="utf-8"))
         config["architectures"] = [ChameleonForConditionalGeneration.__name__]
-        config_file.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
+        config_file.write_text(text + "\n", encoding="utf-8")
 
     def _text_ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
@@ -175,18 +191,25 @@ class Chameleon:
     def _prompt_ids(self, prompt: str) -> list[int]:
         ids = self.layout.prompt(self._text_ids(prompt))
         if len(ids) > self.max_prompt_length:
-            raise ValueError(f"a prompt of {len(ids)} ids leaves no room for a picture: at most {self.max_prompt_length}")
+            limit = self.max_prompt_length
+            raise ValueError(f"a prompt of {len(ids)} ids leaves no room for a picture: at most {limit}")
         return ids
 
     def _pixels(self, images: Sequence[np.ndarray | Image.Image]) -> Tensor:
         pictures = [image if isinstance(image, Image.Image) else Image.fromarray(image) for image in images]
-        return torch.stack(
-            [torch.as_tensor(self.image_processor(picture)["pixel_values"][0], dtype=torch.float32) for picture in pictures]
-        )
+        arrays = [self.image_processor(_on_white(picture))["pixel_values"][0] for picture in pictures]
+        return torch.from_numpy(np.stack(arrays).astype(np.float32))
+
+    def _in_batches(self, codec: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+        size = CODEC_BATCH if self.image_size <= _SMALL_PICTURE else 1
+        short = -len(rows) % size
+        filled = torch.cat((rows, rows[-1:].expand(short, *rows.shape[1:]))) if short else rows
+        return torch.cat([codec(part) for part in filled.split(size)])[: len(rows)]
 
     def _to_uint8(self, pixels_B3HW: np.ndarray) -> np.ndarray:
         processor = self.image_processor
-        mean, std = (np.array(value, np.float32).reshape(3, 1, 1) for value in (processor.image_mean, processor.image_std))
+        mean = np.array(processor.image_mean, np.float32).reshape(3, 1, 1)
+        std = np.array(processor.image_std, np.float32).reshape(3, 1, 1)
         scaled = (pixels_B3HW * std + mean) * np.float32(1 / processor.rescale_factor)
         return np.clip(scaled, 0, 255).astype(np.uint8)
 
@@ -202,7 +225,8 @@ class Chameleon:
             hidden_BPD, _ = self._trunk.prefill([sequences[row] for row in chunk])
             for place, row in enumerate(chunk):
                 span = slice(firsts[row], firsts[row] + len(targets[row]))
-                logp_TE = torch.log_softmax(rows_by(hidden_BPD[place, span], head_DE), dim=-1, dtype=torch.float32)
+                logits_TE = rows_by(hidden_BPD[place, span], head_DE)
+                logp_TE = torch.log_softmax(logits_TE, dim=-1, dtype=torch.float32)
                 picked_T = logp_TE.gather(1, torch.tensor(targets[row], device=logp_TE.device)[:, None])
                 means[row] = picked_T.double().mean().item()
         return means
@@ -211,26 +235,30 @@ class Chameleon:
 def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) -> Chameleon:
     """Read a checkpoint folder.
 
-    Raises ModelError, one line, when the folder is not a checkpoint in this layout.
+    Raises ModelError, one line, when the folder is not a whole checkpoint in this layout.
     """
     target = _device(device)
-    if not (path / "config.json").is_file():
-        raise ModelError(f"{name}: no config.json in {path}. Give a folder in the Chameleon layout, or 'nano'.")
+    chosen = _dtype(dtype, target)
     try:
-        module, report = ChameleonWithDecoder.from_pretrained(
-            path, dtype=_dtype(dtype, target), device_map={"": target}, output_loading_info=True, local_files_only=True
-        )
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        kind = json.loads((path / "config.json").read_text(encoding="utf-8")).get("model_type")
+        if kind != "chameleon":
+            raise ModelError(f"{name}: model_type in config.json is {kind!r}, not 'chameleon'. Give another model.")
+        with _quiet():
+            module, report = ChameleonWithDecoder.from_pretrained(
+                path, dtype=chosen, device_map={"": target}, output_loading_info=True, local_files_only=True
+            )
+            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
         image_processor = _image_processor(path, vq.picture_size(module.config.vq_config))
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{name}: cannot read the checkpoint in {path}: {reason}. Check that it is complete.") from error
-    missing = sorted(report["missing_keys"])
-    if missing:
+        raise ModelError(f"{name}: cannot read the checkpoint in {path} ({reason}). Is it complete?") from error
+    if missing := sorted(report["missing_keys"]):
         raise ModelError(
-            f"{name}: {len(missing)} weights are missing in {path} (first: {missing[0]}). A checkpoint must hold "
-            f"the VQ decoder (model.vqmodel.decoder.*) to draw."
+            f"{name}: {len(missing)} weights are missing in {path} (first: {missing[0]}). Give a whole checkpoint, "
+            "with model.vqmodel.decoder.*: what transformers' own class saved has lost them."
         )
+    if unexpected := sorted(report["unexpected_keys"]):
+        log.warning("%s: %d weights are not used (first: %s)", name, len(unexpected), unexpected[0])
     return Chameleon(module, tokenizer, image_processor, name=name, fingerprint=fingerprint)
 
 
@@ -238,6 +266,29 @@ def _image_processor(path: Path, size: int) -> ChameleonImageProcessorPil:
     if (path / "preprocessor_config.json").is_file():
         return ChameleonImageProcessorPil.from_pretrained(path, local_files_only=True)
     return ChameleonImageProcessorPil(size={"shortest_edge": size}, crop_size={"height": size, "width": size})
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """RGB; what is transparent shows white. The arithmetic is the reference's, truncation included."""
+    if picture.mode == "RGB":
+        return picture
+    rgba = np.asarray(picture.convert("RGBA"))
+    alpha = rgba[..., 3:] / 255.0
+    return Image.fromarray(((1 - alpha) * 255 + alpha * rgba[..., :3]).astype(np.uint8))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars and advice from transformers while it loads: our own errors say what is wrong."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
 
 
 def _device(device: str) -> torch.device:

@@ -2,7 +2,7 @@
 
 What makes it faster than a general `generate`:
 - each different prompt is prefilled once, in one pass, however many rows draw from it; with guidance the
-  unconditional rows are simply rows whose prompt is empty, so their prefix is computed once too;
+  unconditional rows are a second branch, all with one prompt, so their prefix is computed once too;
 - the cache of the codes is preallocated and written in place; the keys of a prompt are held once per group of
   rows that share it, and attention reads them once for the group;
 - the head has the K rows of the codes only, in code order, and sampling sorts K values, not a vocabulary;
@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zero_engine.models.trunk import Layer, Trunk, rms_norm, rows_by
+from zero_engine.models.trunk import Trunk, bmm_rows, padded, rms_norm, rows_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +57,19 @@ def draw_codes(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Draw `length` codes after each prompt.
 
-    Prompts and `unconditional` are ids that end with BOI. Returns codes (B, N) int64, the mean log p of the codes
-    under the prompt (B,), and the same under `unconditional`, or None without guidance.
+    Prompts and `unconditional` are ids that end with BOI. Returns codes (B, N) int64, the mean log p of the
+    codes under the prompt (B,), and the same under `unconditional`, or None without guidance.
     """
     guided = sampling.guidance != 1
     batch = len(prompts)
-    asked = [tuple(ids) for ids in prompts] + [tuple(unconditional)] * (batch if guided else 0)
-    memory = _Memory(trunk, asked, length)
+    branches = [_Branch(trunk, prompts, length)]
+    if guided:
+        branches.append(_Branch(trunk, [unconditional] * batch, length))
+    memory = _Memory(trunk, branches)
     uniforms_NB = uniforms_from(seeds, length).to(trunk.device)
-    item_of_row = torch.arange(len(asked), device=trunk.device)[memory.order] % batch
 
     codes_NB = torch.empty(length, batch, dtype=torch.long, device=trunk.device)
-    logp_NR = torch.empty(length, len(asked), dtype=torch.float32, device=trunk.device)
+    logp_NR = torch.empty(length, batch * len(branches), dtype=torch.float32, device=trunk.device)
     hidden_RD = memory.last_hidden
     for step in range(length):
         logits_RK = rows_by(hidden_RD[memory.back], head_DK)
@@ -76,9 +77,9 @@ def draw_codes(
         scores_BK = guide(logp_RK[:batch], logp_RK[batch:], sampling.guidance) if guided else logp_RK
         codes_B = choose(scores_BK, uniforms_NB[step], sampling)
         codes_NB[step] = codes_B
-        torch.gather(logp_RK, 1, codes_B.repeat(2 if guided else 1)[:, None], out=logp_NR[step][:, None])
+        logp_NR[step] = logp_RK.gather(1, codes_B.repeat(len(branches))[:, None])[:, 0]
         if step + 1 < length:
-            inputs_R = code_ids_K[codes_B][item_of_row]
+            inputs_R = code_ids_K[codes_B][memory.item_of_row]
             hidden_RD = memory.advance(functional.embedding(inputs_R, trunk.embedding), step)
     mean_R = logp_NR.double().mean(dim=0).float()
     return codes_NB.t().contiguous(), mean_R[:batch], mean_R[batch:] if guided else None
@@ -128,78 +129,90 @@ def _least_kept(probs_BK: Tensor, top_p: float, top_k: int | None) -> Tensor:
 
 
 class _Memory:
-    """The keys and values of one batch: those of the prompts, per group of rows, and those of the codes, per row.
+    """What the rows of all branches remember. `back` maps a row asked for, branch by branch, to where it is."""
 
-    Rows are sorted by prompt and cut into groups of C rows of one prompt, C the greatest size that divides all. `order` maps a
-    sorted row to the row asked for, and `back` the reverse. Shapes: n groups, C rows a group, G key/value heads, r query heads
-    for each, d head width, P prompt slots, N codes.
-    """
-
-    def __init__(self, trunk: Trunk, asked: list[tuple[int, ...]], length: int):
+    def __init__(self, trunk: Trunk, branches: list["_Branch"]):
         self.trunk = trunk
-        prompts = list(dict.fromkeys(asked))
-        index = {prompt: position for position, prompt in enumerate(prompts)}
-        prompt_of_row = np.array([index[prompt] for prompt in asked])
-        order = np.argsort(prompt_of_row, kind="stable")
-        self.group = math.gcd(*np.bincount(prompt_of_row).tolist())
-        prompt_of_row = torch.from_numpy(prompt_of_row[order]).to(trunk.device)
-        prompt_of_group = prompt_of_row[:: self.group]
-        self.order = torch.from_numpy(order).to(trunk.device)
-        self.back = torch.argsort(self.order)
-
-        lengths = torch.tensor([len(prompt) for prompt in prompts], device=trunk.device)
-        hidden_UPD, cache = trunk.prefill(prompts)
-        self.last_hidden = hidden_UPD[prompt_of_row, lengths[prompt_of_row] - 1]
-        positions_RN = lengths[prompt_of_row][:, None] + torch.arange(length, device=trunk.device)
+        self.branches = branches
+        batch = len(branches[0].order)
+        self.item_of_row = torch.cat([branch.order for branch in branches])
+        self.back = torch.cat([torch.argsort(branch.order) + batch * at for at, branch in enumerate(branches)])
+        self.last_hidden = torch.cat([branch.last_hidden for branch in branches])
+        positions_RN = torch.cat([branch.positions_RN for branch in branches])
         self.cos_RNd, self.sin_RNd = trunk.rotations(positions_RN)
-        self.slots = hidden_UPD.shape[1]
-        self.prompt_keys = [key[prompt_of_group].flatten(0, 1) for key, _ in cache]
-        self.prompt_values = [value[prompt_of_group].flatten(0, 1) for _, value in cache]
-        beyond_nP = torch.arange(self.slots, device=trunk.device) >= lengths[prompt_of_group][:, None]
-        mask_nP = torch.zeros_like(beyond_nP, dtype=trunk.dtype).masked_fill_(beyond_nP, float("-inf"))
-        self.mask_nG1P = mask_nP.repeat_interleave(trunk.kv_heads, dim=0)[:, None]
-
-        shape = (len(trunk.layers), 2, len(prompt_of_group), trunk.kv_heads, self.group, length, trunk.head_width)
-        self.codes_cache = torch.empty(shape, dtype=trunk.dtype, device=trunk.device)
 
     def advance(self, hidden_RD: Tensor, step: int) -> Tensor:
         """Feed the codes drawn at `step` (their embeddings), and return the normed hidden states."""
         trunk = self.trunk
+        batch = len(self.branches[0].order)
         cos_Rd, sin_Rd = self.cos_RNd[:, step], self.sin_RNd[:, step]
+        for branch in self.branches:
+            branch.mask_n1S[:, :, branch.slots + step] = 0
         for number, layer in enumerate(trunk.layers):
-            hidden_RD = self._layer(number, layer, hidden_RD, cos_Rd, sin_Rd, step)
+            rows = [part.split(batch) for part in trunk.project(layer, hidden_RD, cos_Rd, sin_Rd)]
+            attended = [
+                branch.attend(number, *qkv, step)
+                for branch, qkv in zip(self.branches, zip(*rows, strict=True), strict=True)
+            ]
+            hidden_RD = trunk.finish(layer, hidden_RD, torch.cat(attended))
         return rms_norm(hidden_RD, trunk.final_norm, trunk.eps)
 
-    def _layer(self, number: int, layer: Layer, hidden_RD: Tensor, cos_Rd: Tensor, sin_Rd: Tensor, step: int) -> Tensor:
-        trunk = self.trunk
-        q, k, v = trunk.project(layer, hidden_RD, cos_Rd, sin_Rd)
-        by_group = (len(hidden_RD) // self.group, self.group, trunk.kv_heads)
-        keys_nGCNd, values_nGCNd = self.codes_cache[number]
-        keys_nGCNd[:, :, :, step] = k.unflatten(0, by_group[:2]).transpose(1, 2)
-        values_nGCNd[:, :, :, step] = v.unflatten(0, by_group[:2]).transpose(1, 2)
-        queries = q.view(*by_group, -1, trunk.head_width).transpose(1, 2)
-        keys = keys_nGCNd.flatten(0, 2)[:, : step + 1]
-        values = values_nGCNd.flatten(0, 2)[:, : step + 1]
-        attended = self._attend(queries.reshape(-1, *queries.shape[3:]), number, keys, values)
-        attended = attended.view(queries.shape).transpose(1, 2).reshape(len(hidden_RD), -1)
-        return trunk.finish(layer, hidden_RD, attended)
 
-    def _attend(self, queries: Tensor, number: int, keys: Tensor, values: Tensor) -> Tensor:
-        """One query position per row over its prompt and its codes so far; queries (n*G*C, r, d), likewise the result."""
-        scale = self.trunk.head_width**-0.5
-        rows, repeat, width = queries.shape
-        slots, codes = self.slots, keys.shape[1]
-        together = self.group * repeat
-        grouped = queries.view(-1, together, width)
-        if together == 1:  # one row alone would take another BLAS path and get other bits
-            grouped = grouped.repeat(1, 2, 1)
-        scores = queries.new_empty(rows, repeat, slots + codes)
-        prompt_scores = torch.baddbmm(self.mask_nG1P, grouped, self.prompt_keys[number].transpose(1, 2), alpha=scale)
-        scores[..., :slots] = prompt_scores[:, :together].reshape(rows, repeat, slots)
-        torch.baddbmm(scores[..., slots:], queries, keys.transpose(1, 2), beta=0, alpha=scale, out=scores[..., slots:])
+class _Branch:
+    """Keys and values of some rows: those of the prompts, per group of rows, and those of the codes, per row.
+
+    Rows are sorted by prompt (`order`) and cut into groups of C rows of one prompt, C the greatest size that
+    divides all. Shapes: n groups, C rows a group, G key/value heads, r query heads for each, d head width,
+    P prompt slots, T slots of the codes so far, padded, and S = P + T.
+    """
+
+    def __init__(self, trunk: Trunk, asked: Sequence[Sequence[int]], length: int):
+        device = trunk.device
+        prompts = list(dict.fromkeys(map(tuple, asked)))
+        index = {prompt: position for position, prompt in enumerate(prompts)}
+        prompt_of_row = np.array([index[tuple(prompt)] for prompt in asked])
+        order = np.argsort(prompt_of_row, kind="stable")
+        self.order = torch.from_numpy(order).to(device)
+        self.group = math.gcd(*np.bincount(prompt_of_row).tolist())
+        prompt_of_row_R = torch.from_numpy(prompt_of_row[order]).to(device)
+        prompt_of_group_n = prompt_of_row_R[:: self.group]
+
+        lengths_U = torch.tensor([len(prompt) for prompt in prompts], device=device)
+        hidden_UPD, cache = trunk.prefill(prompts)
+        self.slots = hidden_UPD.shape[1]
+        self.last_hidden = hidden_UPD[prompt_of_row_R, lengths_U[prompt_of_row_R] - 1]
+        self.positions_RN = lengths_U[prompt_of_row_R][:, None] + torch.arange(length, device=device)
+        self.prompt_keys = [key[prompt_of_group_n].flatten(0, 1) for key, _ in cache]
+        self.prompt_values = [value[prompt_of_group_n].flatten(0, 1) for _, value in cache]
+
+        groups, room = len(prompt_of_group_n), padded(length)
+        unseen_nS = torch.arange(self.slots + room, device=device) >= lengths_U[prompt_of_group_n][:, None]
+        self.mask_n1S = unseen_nS[:, None].to(trunk.dtype).masked_fill_(unseen_nS[:, None], float("-inf"))
+        shape = (len(trunk.layers), 2, groups, trunk.kv_heads, self.group, room, trunk.head_width)
+        self.codes_cache = torch.zeros(shape, dtype=trunk.dtype, device=device)  # never NaN: masked slots count 0
+
+    def attend(self, number: int, q_RHd: Tensor, k_RGd: Tensor, v_RGd: Tensor, step: int) -> Tensor:
+        """One query position per row over its prompt and its codes so far, (R, H * d).
+
+        Plain `bmm` throughout: `baddbmm`, or a strided result, falls back to one matrix at a time, and so do
+        matrices of less than 400 products, hence T in whole multiples.
+        """
+        keys_nGCNd, values_nGCNd = self.codes_cache[number]
+        groups, kv_heads, group, _, width = keys_nGCNd.shape
+        keys_nGCNd[:, :, :, step] = k_RGd.view(groups, group, kv_heads, width).transpose(1, 2)
+        values_nGCNd[:, :, :, step] = v_RGd.view(groups, group, kv_heads, width).transpose(1, 2)
+        keys = keys_nGCNd.flatten(0, 2)[:, : padded(step + 1)]
+        values = values_nGCNd.flatten(0, 2)[:, : padded(step + 1)]
+        queries_nGCrd = q_RHd.view(groups, group, kv_heads, -1, width).transpose(1, 2) * width**-0.5
+        queries = queries_nGCrd.reshape(len(keys), -1, width)
+        together = (groups * kv_heads, -1)
+
+        prompt_scores = bmm_rows(queries.view(*together, width), self.prompt_keys[number].transpose(1, 2))
+        code_scores = torch.bmm(queries, keys.transpose(1, 2))
+        scores = torch.cat((prompt_scores.view(*code_scores.shape[:2], -1), code_scores), dim=-1)
+        scores.view(groups, -1, scores.shape[-1]).add_(self.mask_n1S[:, :, : scores.shape[-1]])
         weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(queries.dtype)
-        grouped = weights[..., :slots].reshape(-1, together, slots)
-        if together == 1:
-            grouped = grouped.repeat(1, 2, 1)
-        attended = torch.bmm(grouped, self.prompt_values[number])[:, :together].reshape(rows, repeat, width)
-        return attended.baddbmm_(weights[..., slots:], values)
+        prompt_weights = weights[..., : self.slots].reshape(*together, self.slots)
+        attended = bmm_rows(prompt_weights, self.prompt_values[number]).view(queries.shape)
+        attended = attended.add_(torch.bmm(weights[..., self.slots :], values))
+        return attended.view(queries_nGCrd.shape).transpose(1, 2).reshape(len(q_RHd), -1)

@@ -45,11 +45,11 @@ def read_layout(config: ChameleonConfig, tokenizer: PreTrainedTokenizerBase, whe
     bos = tokenizer.bos_token_id
     boi = names.get(BOI_NAME, getattr(config, "boi_token_id", None))
     eoi = names.get(EOI_NAME, getattr(config, "eoi_token_id", None))
-    for what, token_id in ((f"begin-of-image ({BOI_NAME})", boi), (f"end-of-image ({EOI_NAME})", eoi), ("BOS", bos)):
+    for what, token_id in ((BOI_NAME, boi), (EOI_NAME, eoi)):
         if token_id is None:
-            raise ModelError(
-                f"{where}: no id for {what}. Add it to vocabulary_map in config.json (or, for BOS, to the tokenizer)."
-            )
+            raise ModelError(f"{where}: no id for {what}. Add it to vocabulary_map in config.json.")
+    if bos is None:
+        raise ModelError(f"{where}: the tokenizer has no BOS token. Add bos_token to tokenizer_config.json.")
     return TokenLayout(code_ids=code_ids, bos=int(bos), boi=int(boi), eoi=int(eoi))
 
 
@@ -68,7 +68,7 @@ def _code_ids(names: dict[str, int], codebook_size: int, where: str) -> np.ndarr
     missing = np.flatnonzero(code_ids < 0)
     if missing.size:
         raise ModelError(
-            f"{where}: vocabulary_map in config.json names {codebook_size - missing.size} of {codebook_size} codes "
-            f"(first missing: {code_name(int(missing[0]))}). Use a checkpoint whose map names every code."
+            f"{where}: vocabulary_map in config.json lacks {missing.size} of {codebook_size} codes "
+            f"(first: {code_name(int(missing[0]))}). Use a checkpoint whose map names every code."
         )
     return code_ids

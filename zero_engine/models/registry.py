@@ -1,8 +1,8 @@
 """Names of models to models: `nano` is bundled; anything else is a folder or a hub name.
 
-`model_fingerprint` reads files only and imports no torch: the driver of a run calls it to decide what to redo.
-`get_model` keeps a loaded model for the life of the process, keyed by what it is, so that workers load it once
-and it never travels in a task graph.
+`model_fingerprint` reads files only and imports no torch: the driver of a run calls it to decide what to
+redo. `get_model` keeps a loaded model for the life of the process, keyed by what it is, so that workers load
+it once and it never travels in a task graph.
 """
 
 from functools import lru_cache
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zero_engine.models.base import UnifiedModel
 
 NANO = Path(__file__).parent / "nano" / "weights"
-_PATTERNS = ["config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*", "preprocessor_config.json"]
+_PATTERNS = ["config.json", "preprocessor_config.json", "tokenizer*", "*.safetensors", "*.safetensors.index.json"]
 _loaded: dict[tuple[str, str, str], "UnifiedModel"] = {}
 _loading = Lock()
 
@@ -35,7 +35,7 @@ def get_model(name_or_path: str, *, device: str = "auto", dtype: str = "auto") -
 
 
 def load_model(name_or_path: str, *, device: str = "auto", dtype: str = "auto") -> "UnifiedModel":
-    """Load a model afresh. `device` is auto, cpu, cuda, cuda:1 ...; `dtype` auto, float32, bfloat16 or float16.
+    """Load a model afresh. Devices: auto, cpu, cuda, cuda:1 ...; dtypes: auto, float32, bfloat16, float16.
 
     Raises ModelError when it cannot be found or read.
     """
@@ -67,7 +67,7 @@ def model_folder(name_or_path: str) -> Path:
     if folder.is_dir():
         return folder
     if folder.exists() or str(name_or_path).count("/") != 1 or str(name_or_path).startswith((".", "/", "~")):
-        raise ModelError(f"{name_or_path}: no such model folder. Give 'nano', a checkpoint folder, or a hub name.")
+        raise ModelError(f"{name_or_path}: no such folder. Give 'nano', a checkpoint's folder, or a hub name.")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
@@ -86,7 +86,7 @@ def _model_files(folder: Path) -> list[Path]:
     names = {file.name for file in files}
     if "config.json" not in names or not any(name.endswith(".safetensors") for name in names):
         raise ModelError(
-            f"{folder}: no config.json with *.safetensors beside it. Give the folder of a checkpoint in the Chameleon layout."
+            f"{folder}: no config.json with *.safetensors beside it. Give the folder of a Chameleon checkpoint."
         )
     return files
 

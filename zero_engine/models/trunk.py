@@ -45,7 +45,7 @@ class Layer:
 
 
 class Trunk:
-    """Decoder layers on flat rows. `prefill` runs whole sequences; `project` and `finish` are one layer's halves."""
+    """Decoder layers on flat rows. `prefill` runs whole sequences; `project` and `finish` are half a layer each."""
 
     def __init__(self, module: ChameleonForConditionalGeneration):
         config = module.config
@@ -134,6 +134,13 @@ def rows_by(rows_MD: Tensor, weight_DE: Tensor, bias_E: Tensor | None = None) ->
     if bias_E is None:
         return torch.mm(rows_MD, weight_DE)
     return torch.addmm(bias_E, rows_MD, weight_DE)
+
+
+def bmm_rows(rows_BME: Tensor, matrices_BEF: Tensor) -> Tensor:
+    """`bmm`, where one row alone per matrix gets the bits it would get among others."""
+    if rows_BME.shape[1] == 1:
+        return torch.bmm(rows_BME.repeat(1, 2, 1), matrices_BEF)[:, :1].contiguous()
+    return torch.bmm(rows_BME, matrices_BEF)
 
 
 def rms_norm(rows_MD: Tensor, weight_D: Tensor, eps: float) -> Tensor:

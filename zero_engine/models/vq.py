@@ -53,7 +53,7 @@ def decode_codes(vqmodel: ChameleonVQVAE, codes_BN: Tensor) -> Tensor:
 
 
 def decode_latents(vqmodel: ChameleonVQVAE, latents_BDhw: Tensor) -> Tensor:
-    """Pictures (B, 3, H, W), float and unclamped, of latents: codebook vectors, or a straight-through estimate."""
+    """Pictures (B, 3, H, W), float and unclamped, of latents: codebook vectors or a straight-through estimate."""
     return vqmodel.decoder(vqmodel.post_quant_conv(latents_BDhw))
 
 
@@ -72,7 +72,7 @@ def code_grid(config: ChameleonVQVAEConfig) -> tuple[int, int]:
 
 
 def picture_size(config: ChameleonVQVAEConfig) -> int:
-    """Height and width of a picture in pixels; `resolution` counts what the encoder sees after unshuffling."""
+    """Height and width of a picture in pixels; `resolution` is what the encoder sees after unshuffling."""
     return config.resolution * pixel_factor(config)
 
 

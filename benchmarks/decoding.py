@@ -1,0 +1,240 @@
+"""Pictures per second: the drawing loop against transformers' `generate`, same weights, same sampling, one run.
+
+    python benchmarks/decoding.py --json                  # the bundled nano checkpoint, or its shapes
+    python benchmarks/decoding.py --model PATH --batch 1 8 32 --threads 2
+
+`generate` gets its best: a subclass whose forward computes last-position logits without the mask that forbids
+pictures, eager static or dynamic cache and two ways of guidance (its own, which runs the unconditional branch
+apart, and both branches in one batch with the sampling inside a logits processor), whichever is fastest. Prompts
+differ from row to row, so the loop's shared prefill helps it with the unconditional branch only. Both sides
+draw exactly N codes at temperature 1, top-p 0.9; times are the best of `--repeats`, taken in turn.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import (
+    ChameleonConfig,
+    ChameleonForConditionalGeneration,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedTokenizerFast,
+    TopPLogitsWarper,
+)
+from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
+from transformers.utils import logging as transformers_logging
+
+from zero_engine.models import load_model
+from zero_engine.models.chameleon import Chameleon, ChameleonWithDecoder
+from zero_engine.models.layout import BOI_NAME, EOI_NAME, code_name
+from zero_engine.models.registry import NANO
+
+TOP_P = 0.9
+GUIDANCE = 1.5
+
+
+def main() -> None:
+    arguments = _arguments()
+    transformers_logging.set_verbosity_error()
+    torch.set_num_threads(arguments.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        name = arguments.model or ("nano" if (NANO / "config.json").is_file() else "random")
+        model = load_model(str(random_checkpoint(Path(folder))) if name == "random" else name)
+        figures = {str(batch): measure(model, batch, arguments.repeats) for batch in arguments.batch}
+    if arguments.json:
+        print(json.dumps(figures))
+        return
+    print(f"{name}, {model.codes_per_picture} codes a picture, {arguments.threads} threads, {model.module.device}")
+    for batch, row in figures.items():
+        print(f"batch {batch:>3}: " + ", ".join(f"{key} {value:.2f}" for key, value in row.items()))
+
+
+def measure(model: Chameleon, batch: int, repeats: int) -> dict[str, float]:
+    """Figures of one batch size; ratios are ours over the best of `generate`."""
+    prompts = [f"She buys {row + 2} boxes of {row * 7 % 11} pens, so {row + 2} * {row * 7 % 11} pens." for row in range(batch)]
+    seeds = list(range(batch))
+    opponent = Generate(model)
+    runs = {
+        ("loop", False): [lambda: model.draw(prompts, seeds, top_p=TOP_P)],
+        ("loop", True): [lambda: model.draw(prompts, seeds, top_p=TOP_P, guidance=GUIDANCE)],
+        ("generate", False): [lambda cache=cache: opponent.plain(prompts, cache) for cache in ("dynamic", "static")],
+        ("generate", True): [
+            lambda draw=draw, cache=cache: draw(prompts, cache)
+            for draw in (opponent.guided_apart, opponent.guided_together)
+            for cache in ("dynamic", "static")
+        ],
+    }
+    best = {key: float("inf") for key in runs}
+    for _ in range(repeats):
+        for key, ways in runs.items():
+            best[key] = min(best[key], *(_seconds(way) for way in ways))
+    return {
+        "ratio": best["generate", False] / best["loop", False],
+        "ratio_guided": best["generate", True] / best["loop", True],
+        "pictures_per_s": batch / best["loop", False],
+        "pictures_per_s_guided": batch / best["loop", True],
+        "generate_pictures_per_s": batch / best["generate", False],
+        "generate_pictures_per_s_guided": batch / best["generate", True],
+    }
+
+
+class Generate:
+    """Drawing by transformers' `generate`, on the same weights."""
+
+    def __init__(self, model: Chameleon):
+        self.model = model
+        self.module = Unmasked(model.module.config).eval().requires_grad_(False).to(model.module.device)
+        self.module.load_state_dict(model.module.state_dict(), strict=False)
+        self.module.generation_config.eos_token_id = None  # no stopping test: every picture has N codes
+        self.only_codes = torch.full((model.module.config.vocab_size,), float("-inf"), device=model.module.device)
+        self.only_codes[torch.from_numpy(model.layout.code_ids)] = 0
+
+    def plain(self, prompts: list[str], cache: str) -> torch.Tensor:
+        return self._generate(prompts, cache, [OnlyCodes(self.only_codes)], top_p=TOP_P)
+
+    def guided_apart(self, prompts: list[str], cache: str) -> torch.Tensor:
+        """Transformers' own guidance: the unconditional branch is a second forward with its own cache."""
+        negative = torch.tensor([self.model.layout.prompt([])] * len(prompts), device=self.module.device)
+        processors = [OnlyCodes(self.only_codes)]
+        return self._generate(
+            prompts, cache, processors, top_p=TOP_P, guidance_scale=GUIDANCE, negative_prompt_ids=negative
+        )
+
+    def guided_together(self, prompts: list[str], cache: str) -> torch.Tensor:
+        """Both branches in one batch; the processor guides, filters, samples, and leaves one choice to each."""
+        processor = GuideTogether(self.only_codes)
+        return self._generate(prompts, cache, [processor], unconditional=len(prompts), do_sample=False)
+
+    def _generate(
+        self, prompts: list[str], cache: str, processors: list[LogitsProcessor], unconditional: int = 0, **options
+    ) -> torch.Tensor:
+        tokenizer, layout = self.model.tokenizer, self.model.layout
+        rows = [layout.prompt(tokenizer(prompt, add_special_tokens=False)["input_ids"]) for prompt in prompts]
+        rows += [layout.prompt([])] * unconditional
+        width = max(map(len, rows))
+        ids = torch.tensor([[layout.bos] * (width - len(row)) + row for row in rows], device=self.module.device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.module.device)
+        length = self.model.codes_per_picture
+        with torch.inference_mode():
+            return self.module.generate(
+                ids,
+                attention_mask=mask,
+                logits_processor=LogitsProcessorList(processors),
+                cache_implementation=cache,
+                disable_compile=True,
+                max_new_tokens=length,
+                pad_token_id=layout.bos,
+                **{"do_sample": True, "temperature": 1.0, "top_k": 0, **options},
+            )
+
+
+class Unmasked(ChameleonForConditionalGeneration):
+    """Transformers' model with a forward that can emit pictures."""
+
+    def forward(self, input_ids=None, logits_to_keep=0, labels=None, pixel_values=None, **kwargs):
+        outputs = self.model(input_ids=input_ids, **kwargs)
+        kept = outputs.last_hidden_state[:, -logits_to_keep:] if logits_to_keep else outputs.last_hidden_state
+        return CausalLMOutputWithPast(logits=self.lm_head(kept), past_key_values=outputs.past_key_values)
+
+
+class OnlyCodes(LogitsProcessor):
+    """Nothing but the codes of a picture."""
+
+    def __init__(self, allowed_V: torch.Tensor):
+        self.allowed_V = allowed_V
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        return scores + self.allowed_V
+
+
+class GuideTogether(LogitsProcessor):
+    """Guidance for a batch of conditional rows, then as many unconditional ones."""
+
+    def __init__(self, allowed_V: torch.Tensor):
+        self.allowed_V = allowed_V
+        self.top_p = TopPLogitsWarper(TOP_P)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        conditional, unconditional = torch.log_softmax(scores, dim=-1).chunk(2)
+        guided = unconditional + GUIDANCE * (conditional - unconditional) + self.allowed_V
+        chosen = torch.multinomial(torch.softmax(self.top_p(input_ids, guided), dim=-1), 1)
+        return torch.zeros_like(scores).scatter_(1, chosen.repeat(2, 1), 1.0)
+
+
+def random_checkpoint(
+    folder: Path,
+    *,
+    hidden: int = 192,
+    layers: int = 4,
+    heads: int = 6,
+    feed_forward: int = 512,
+    codes: int = 640,
+    text_vocabulary: int = 1024,
+) -> Path:
+    """A checkpoint with random weights in the shapes of the nano model: 64x64 pixels, 8x8 codes."""
+    names = ["<s>", "<pad>", "</s>", "<unk>", *map(code_name, range(codes)), EOI_NAME, BOI_NAME, "<image>"]
+    special = len(names)
+    names += sorted(pre_tokenizers.ByteLevel.alphabet())
+    names += [f"<text{index}>" for index in range(text_vocabulary - (len(names) - special))]
+    vocabulary = {name: index for index, name in enumerate(names)}
+    config = ChameleonConfig(
+        vocab_size=len(names),
+        hidden_size=hidden,
+        intermediate_size=feed_forward,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        max_position_embeddings=512,
+        bos_token_id=0,
+        pad_token_id=1,
+        vocabulary_map=vocabulary,
+        vq_config={
+            "in_channels": 192,
+            "resolution": 8,
+            "base_channels": 64,
+            "channel_multiplier": [1],
+            "num_res_blocks": 1,
+            "embed_dim": 32,
+            "latent_channels": 32,
+            "num_embeddings": codes,
+        },
+    )
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens([AddedToken(name, special=True) for name in names[:special]])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
+    torch.manual_seed(0)
+    module = ChameleonWithDecoder(config)
+    processor = ChameleonImageProcessorPil(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64})
+    Chameleon(module, tokenizer, processor, name="random").save(folder)
+    return folder
+
+
+def _seconds(draw: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    draw()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", help="nano, random (nano's shapes), or a checkpoint's folder")
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", action="store_true", help="print one JSON object, by batch size")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
