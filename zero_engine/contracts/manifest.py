@@ -6,10 +6,10 @@ when the run ended.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from pydantic import ConfigDict, Field
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from zero_engine.contracts.rows import SCHEMA_VERSION
 from zero_engine.pipeline import Section

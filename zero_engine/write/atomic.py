@@ -47,7 +47,7 @@ def durable_write(path: str | Path, mode: str = "wb", named: Path | None = None)
     path = Path(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     with disk_errors(named or path):
-        file = open(path, mode, **text)  # noqa: SIM115 -- a failed open must not remove what lies there
+        file = open(path, mode, **text)  # outside the try: a failed open must not remove what lies there
         try:
             with file:
                 yield file

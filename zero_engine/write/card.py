@@ -68,7 +68,7 @@ def _front_matter(manifest: Manifest, drawn: bool) -> dict[str, Any]:
         **_license(manifest),
         "pretty_name": manifest.name,
         "size_categories": [size],
-        "tags": ["zero-engine", "reasoning", "interleaved", "image"],
+        "tags": ["zero-engine", "reasoning", *(["interleaved", "image"] if drawn else [])],
         "configs": configs,
     }
 

@@ -35,7 +35,9 @@ def open_dataset(
 
     # one Dataset over all tables: Dataset.from_file for each would parse the features each time
     table = concat_tables([MemoryMappedTable.from_file(str(out / file.name)) for file in files])
-    rows = Dataset(table, split=NamedSplit("train"), fingerprint=digest(*(file.sha256 for file in files))[:16])
+    rows = Dataset(
+        table, split=NamedSplit("train"), fingerprint=digest(*(file.sha256 for file in files))[:16]
+    )
     if not streaming:
         return rows
     if not len(rows):  # to_iterable_dataset refuses an empty table
