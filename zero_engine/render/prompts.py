@@ -9,9 +9,9 @@ steps, a line each) and `index`, rendered in a sandbox:
 
 Data is not markup. A tokenizer of the Chameleon family takes `<image>`, `</s>`, `<racm3:break>` or
 `IMGIMGBAZ` in plain text for the token of that name, and a trace that quotes one would end its own prompt.
-`plain_text` breaks such names up with a blank (`< image>`, `IMG IMGBAZ`): legible, the same for every
-tokenizer, and stored in `prompt` as the model saw it. It is applied to the data before it enters the
-template; markup that a user writes into a template on purpose stays.
+`plain_text` breaks such names up with a blank (`< image>`, `IMG IMGBAZ`): legible, safe with every
+tokenizer, and stored in `prompt` as the model saw it. It is applied to the data, not to the template around
+it (where `models.chameleon` still reads a special token's name as text).
 
 Drawing code (`[asy]..[/asy]`, tikz, svg, mermaid) is no prose: it is cut out of the step, and a step with
 no word or number left is not drawn.
@@ -56,8 +56,8 @@ def compile_template(template: str) -> Callable[[ParsedTrace, Step], str]:
         )
     environment = jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.StrictUndefined)
     try:
-        unknown = sorted(jinja2.meta.find_undeclared_variables(environment.parse(text)) - set(VARIABLES))
-        if unknown:
+        used = jinja2.meta.find_undeclared_variables(environment.parse(text))
+        if unknown := sorted(used - set(VARIABLES)):
             raise PipelineError(
                 f"render.template uses the undefined variable {unknown[0]!r}. Available: {', '.join(VARIABLES)}."
             )
@@ -66,7 +66,8 @@ def compile_template(template: str) -> Callable[[ParsedTrace, Step], str]:
         raise PipelineError(f"render.template is not valid jinja2: {error}. Fix the template.") from None
 
     def prompt(parsed: ParsedTrace, step: Step) -> str:
-        earlier = [prose(other.text) for other in parsed.steps if other.index < step.index]
+        before = parsed.steps if "history" in used else ()
+        earlier = [prose(other.text) for other in before if other.index < step.index]
         values = {
             "question": plain_text(parsed.trace.question.strip()),
             "step": plain_text(prose(step.text)),

@@ -7,7 +7,7 @@ decimals, and the keep rates are those of the rounded bound, by the gate itself.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -84,8 +84,9 @@ def _gate(name: str, values: Sequence[float], quantile: float) -> Gate:
     return Gate(min={}, max={name: bound})
 
 
-def _merged(gates) -> Gate:
-    low, high = {}, {}
+def _merged(gates: Iterable[Gate]) -> Gate:
+    low: dict[str, float] = {}
+    high: dict[str, float] = {}
     for gate in gates:
         low |= gate.min
         high |= gate.max

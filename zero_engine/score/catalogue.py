@@ -1,8 +1,8 @@
 """Every score by name: what it means, which way is better, its range, what it needs.
 
-The gate, `plan --calibrate`, the documentation and `zero-engine schema scores` read this table; nothing
-here computes. AUC is the chance that a right drawing outscores a wrong one of the same step, measured on
-the nano model without guidance, by its oracles.
+The gate, `plan --calibrate`, the documentation and `zero-engine schema scores` read this table; nothing here
+computes. AUC, where given, is the chance that a right drawing outscores a wrong one of the same step, without
+guidance, by the oracles of a prototype of the nano model; `zero-engine models` measures the bundled one.
 """
 
 from dataclasses import dataclass

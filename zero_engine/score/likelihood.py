@@ -10,7 +10,7 @@ All are mean log-probabilities in nats, from teacher-forced passes in batches of
 Each function takes one item a candidate and returns one value, or a `BatchFailure`, a candidate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -39,7 +39,9 @@ def caption(model: UnifiedModel, codes: Sequence[np.ndarray], texts: Sequence[st
     return _bucketed(model, list(zip(texts, codes, strict=True)), score)
 
 
-def _bucketed(model: UnifiedModel, items: Sequence[_Item], score) -> list[Value]:
+def _bucketed(
+    model: UnifiedModel, items: Sequence[_Item], score: Callable[[list[_Item]], list[float]]
+) -> list[Value]:
     """Score what is short enough, in buckets of the length that the model runs: the text's and the codes'."""
     if not items:
         return []

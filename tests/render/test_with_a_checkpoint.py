@@ -1,0 +1,75 @@
+"""Drawing and scoring with a real checkpoint in the Chameleon layout: the tiny one of the reference numbers."""
+
+import numpy as np
+import pytest
+from fake_model import parsed_trace
+
+from zero_engine.pipeline import Render, Score
+from zero_engine.render.images import decode_image
+from zero_engine.render.renderer import draw_steps
+from zero_engine.score import SCORERS, score_candidates
+
+RENDER = Render(candidates=2, batch_size=8, guidance=1.5, top_p=0.9)
+SCORE = Score(names=list(SCORERS))
+
+
+@pytest.fixture(scope="module")
+def model(shared_dir):
+    from zero_engine.models import get_model
+
+    return get_model(str(shared_dir / "goldens/tiny-anole"), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def shard():
+    return [
+        parsed_trace(
+            "a", "She has 16 eggs.", "She eats 3 and bakes 4 into muffins for her friends every day."
+        ),
+        parsed_trace(
+            "b", "It takes 2 / 2 = 1 bolt of <image> fiber </s>.", "2 + 1 = 3", "[asy]draw(A--B);[/asy]"
+        ),
+    ]
+
+
+@pytest.fixture(scope="module")
+def scored(shard, model):
+    candidates, rejections = draw_steps(shard, model, RENDER, 0, "png")
+    assert [(r.trace_id, r.step, r.reason) for r in rejections] == [("b", 2, "not_prose")]
+    candidates, rejections = score_candidates(candidates, shard, model, SCORE)
+    assert rejections == []
+    return candidates
+
+
+def contents(candidates):
+    return [(c.trace_id, c.step, c.attempt, c.codes.tobytes(), c.image, c.scores) for c in candidates]
+
+
+def test_the_picture_is_what_the_codes_decode_to(scored, model):
+    decoded = model.decode(np.stack([c.codes for c in scored]))
+    for candidate, image_HW3 in zip(scored, decoded, strict=True):
+        assert np.array_equal(decode_image(candidate.image), image_HW3)
+
+
+def test_traces_alone_or_in_another_order_give_the_same_drawings_and_scores(scored, shard, model):
+    alone = []
+    for trace in shard:
+        drawn, _ = draw_steps([trace], model, RENDER, 0, "png")
+        alone += score_candidates(drawn, [trace], model, SCORE)[0]
+    assert contents(alone) == contents(scored)
+    turned, _ = draw_steps(shard[::-1], model, RENDER, 0, "png")
+    turned, _ = score_candidates(turned, shard, model, SCORE)
+    assert sorted(contents(turned), key=lambda c: c[:3]) == contents(scored)
+
+
+def test_scoring_stored_candidates_gives_the_same(scored, shard, model):
+    assert contents(score_candidates(scored, shard, model, SCORE)[0]) == contents(scored)
+
+
+def test_the_likelihood_of_the_drawing_loop_is_that_of_a_teacher_forced_pass(scored, model):
+    codes_BN = np.stack([c.codes for c in scored])
+    given = model.log_likelihood([c.prompt for c in scored], codes_BN)
+    prior = model.log_likelihood([""] * len(scored), codes_BN)
+    # float32 sums in another order
+    np.testing.assert_allclose(given, [c.scores["likelihood"] for c in scored], atol=1e-5)
+    np.testing.assert_allclose(prior, [c.scores["unconditional"] for c in scored], atol=1e-5)
