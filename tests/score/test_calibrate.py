@@ -19,7 +19,7 @@ def sample(n: int = 400) -> list[Candidate]:
             "p",
             np.zeros(4, np.uint16),
             b"",
-            {"likelihood": float(-rng.random()), "blank": float(rng.random())}
+            {"likelihood": float(-rng.random()), "blank": float(rng.random()), "unconditional": -3.0}
             | ({"readback": 1.0} if i % 5 == 0 else {}),
         )
         for i in range(n)

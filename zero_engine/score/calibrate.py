@@ -19,6 +19,8 @@ from zero_engine.score.gate import failures
 
 QUANTILES = (0.05, 0.1, 0.25)
 PLACES = 10**4
+NEVER_GATED = {"unconditional"}
+"""Says how usual a drawing is, whatever the step: an ingredient of alignment, no reason to reject."""
 
 
 class Proposal(TypedDict):
@@ -42,7 +44,7 @@ def propose_thresholds(
 ) -> list[Proposal]:
     """Bounds for each score that the sample has, at each quantile; none for an empty sample."""
     gates: dict[float, dict[str, Gate]] = {q: {} for q in quantiles}
-    for name in SCORERS:
+    for name in (name for name in SCORERS if name not in NEVER_GATED):
         values = [candidate.scores[name] for candidate in candidates if name in candidate.scores]
         for q in quantiles if values else ():
             gates[q][name] = _gate(name, values, q)

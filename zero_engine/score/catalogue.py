@@ -2,7 +2,7 @@
 
 The gate, `plan --calibrate`, the documentation and `zero-engine schema scores` read this table; nothing here
 computes. AUC, where given, is the chance that a right drawing outscores a wrong one of the same step, without
-guidance, by the oracles of a prototype of the nano model; `zero-engine models` measures the bundled one.
+guidance, by the oracles of a prototype of the nano model; `zero-engine models calibrate` measures the bundled one.
 """
 
 from dataclasses import dataclass
