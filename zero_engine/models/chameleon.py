@@ -83,6 +83,7 @@ class Chameleon:
         # a caption holds BOS, BOI, the codes, EOI and the text: one id more than a drawing
         self.max_prompt_length = module.config.max_position_embeddings - self.codes_per_picture - 1
         self._trunk = Trunk(self.module)
+        self.device = self._trunk.device
         self._code_ids = torch.from_numpy(self.layout.code_ids).to(self._trunk.device)
         self._code_head = self.module.lm_head.weight[self._code_ids].t().contiguous()
 
