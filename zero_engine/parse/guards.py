@@ -27,7 +27,8 @@ OPENERS = re.compile(
       | (?P<table>\|[^\n]*(?:\n[ \t]*\|[^\n]*)+)""",
     re.VERBOSE,
 )
-AT_LINE_START = ("fence", "table")
+AT_LINE_START = "`~|"
+"""Signs that open a fence or a table, and only at the beginning of a line."""
 CLOSERS = {"dollars": "$$", "bracket": "\\]", "paren": "\\)", "drawing": "[/asy]"}
 
 
@@ -52,9 +53,11 @@ def guarded_spans(text: str) -> list[tuple[int, int]]:
     position = 0
     while sign := SIGNS.search(text, position):
         position = sign.end()
+        if sign.group() in AT_LINE_START and not _begins_line(text, sign.start()):
+            continue
         found = OPENERS.match(text, sign.start())
         kind = found.lastgroup if found else None
-        if not found or not kind or (kind in AT_LINE_START and not _begins_line(text, found.start())):
+        if not found or not kind:
             continue
         position = found.end()
         if kind in ("inline", "table"):

@@ -33,9 +33,10 @@ JOINERS = frozenset(
     "his her their its my our".split()
 )
 REMARK_WORDS = 2
+LONGEST_REMARK = 40
 CANDIDATE = re.compile(
-    r"(?P<stop>[.!?…]+[\"'”’)\]*_]*)(?:\s+|(?=\\)|(?=" + FILLER + r"))(?=[^\s.,;:)])"
-    r"|(?P<wide>[。！？]+[”’」』）]*)\s*(?=\S)"
+    r"(?<![.!?…])(?P<stop>[.!?…]+[\"'”’)\]*_]*)(?:\s+|(?=\\)|(?=" + FILLER + r"))(?=[^\s.,;:)])"
+    r"|(?<![。！？])(?P<wide>[。！？]+[”’」』）]*)\s*(?=\S)"
     r"|(?<=[^\s.!?…])(?P<gap>\s+)(?=[A-Z]|[\d.$(A-Za-z][^\s]*\s?=)"
 )
 WORD = re.compile(r"[A-Za-z]+")
@@ -44,7 +45,8 @@ WORD = re.compile(r"[A-Za-z]+")
 def sentence_cuts(text: str, masked: str) -> list[int]:
     """Positions where a sentence of the text begins, but for the first. Linear in the length."""
     cuts: list[int] = []
-    start = 0
+    start = seen = 0
+    has_result = False
     for found in CANDIDATE.finditer(masked):
         at = found.end()
         if found.lastgroup == "stop":
@@ -52,10 +54,14 @@ def sentence_cuts(text: str, masked: str) -> list[int]:
         elif found.lastgroup == "wide":
             is_cut = True
         else:
-            is_cut = _runs_on(text, masked, start, found.start("gap"), at)
+            gap = found.start("gap")
+            has_result = has_result or masked.find("=", seen, gap) >= 0
+            seen = gap
+            is_cut = _runs_on(masked, start, gap, at, has_result)
         if is_cut and not _is_remark(masked, start, at):
             cuts.append(at)
-            start = at
+            start = seen = at
+            has_result = False
     return cuts
 
 
@@ -81,12 +87,11 @@ def _is_initial(masked: str, start: int, stop: int) -> bool:
     return not before or before[-1][:1].isupper()
 
 
-def _runs_on(text: str, masked: str, start: int, gap: int, at: int) -> bool:
+def _runs_on(masked: str, start: int, gap: int, at: int, has_result: bool) -> bool:
     """Whether a new sentence begins at `at` although the one before has no full stop."""
     previous = masked[max(start, gap - 32) : gap].rsplit(None, 1)[-1]
     if previous.lower() in JOINERS or previous[-1] in ",:;([{-–—+*/=×&<>":
         return False
-    has_result = masked.find("=", start, gap) >= 0
     word = _word_at(masked, at)
     if not masked[at].isupper() or len(word) < 1:
         return has_result and previous[-1].isdigit()
@@ -98,12 +103,10 @@ def _runs_on(text: str, masked: str, start: int, gap: int, at: int) -> bool:
 
 
 def _is_remark(masked: str, start: int, at: int) -> bool:
+    if at - start >= LONGEST_REMARK:
+        return False
     piece = masked[start:at]
-    return (
-        len(piece) < 40
-        and len(piece.split()) <= REMARK_WORDS
-        and not any(c.isdigit() or c == FILLER for c in piece)
-    )
+    return len(piece.split()) <= REMARK_WORDS and not any(c.isdigit() or c == FILLER for c in piece)
 
 
 def _word_at(masked: str, at: int) -> str:

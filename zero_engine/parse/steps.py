@@ -21,7 +21,7 @@ NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 MARKER_WORDS = ("step", "thought", "étape", "paso", "schritt")
 MARKER_WORD = re.compile("[sS]tep|STEP|[tT]hought|THOUGHT|[éÉ]tape|[pP]aso|[sS]chritt")
 STEP_MARKER = re.compile(
-    rf"""(?:^|(?<=\n))[ \t]*(?:[\#>*_\-•][ \t*_]*)*
+    rf"""(?:^|(?<=\n))[ \t\#>*_•-]*
         (?:{"|".join(MARKER_WORDS)})[ \t]*\#?(?:\d+|{NUMBER_WORDS}|[IVX]+)\b
         (?:[*_ \t]*[.:)\]–—-]|[ \t]*[*_]+|[ \t]*(?=\n|$)|[ \t]+(?-i:(?=[A-Z])))""",
     re.VERBOSE | re.IGNORECASE,
@@ -29,7 +29,7 @@ STEP_MARKER = re.compile(
 INLINE_MARKER = re.compile(
     r"(?<=[.!?])[ \t]+(?=[*_]{0,2}(?:Step|STEP|Thought|THOUGHT)[ \t]+\d+[*_]{0,2}[:.])"
 )
-LIST_NUMBER = re.compile(r"(?:^|(?<=\n))[ \t]*(?:[#>*_][ \t*_]*)*(\d{1,3})[.)](?=[ \t*_]|\\|\$)")
+LIST_NUMBER = re.compile(r"(?:^|(?<=\n))[ \t#>*_]*(\d{1,3})[.)](?=[ \t*_]|\\|\$)")
 LINE_BREAK = re.compile(r"\n+")
 BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
@@ -82,7 +82,7 @@ def _marker_cuts(text: str, masked: str) -> list[int]:
     if len(found) >= 2:
         last = _number_of(STEP_MARKER.search(masked, found[-1]))
         numbers = [m for m in LIST_NUMBER.finditer(masked, found[-1]) if last and int(m.group(1)) == last + 1]
-        return [at for at in (*found, *(m.start() for m in numbers[:1])) if masked[:at].strip()]
+        return [at for at in (*found, *(m.start() for m in numbers[:1])) if at]
     first = LIST_NUMBER.match(masked)
     if not first or int(first.group(1)) > 1:
         return []

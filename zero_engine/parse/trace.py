@@ -19,7 +19,6 @@ from zero_engine.pipeline import Parse
 from zero_engine.records import ParsedTrace, Rejection, Step, Trace
 
 CALCULATOR_NOTE = re.compile(r"<<[^<>\n]*=[^<>\n]*>>")
-DRAWING = re.compile(r"[ \t]*\[asy\].*?\[/asy\][ \t]*\n?", re.DOTALL)
 
 
 def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
@@ -58,8 +57,16 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
 
 def _without_drawings(texts: list[str]) -> tuple[list[str], int]:
     """Texts without drawing code, and how many drawings there were."""
-    pairs = [DRAWING.subn("", text) for text in texts]
-    return _visible([text.strip() for text, _ in pairs]), sum(count for _, count in pairs)
+    drawings = 0
+    kept = []
+    for text in texts:
+        pieces, position = [], 0
+        while (start := text.find("[asy]", position)) >= 0 and (end := text.find("[/asy]", start)) >= 0:
+            pieces.append(text[position:start].rstrip(" \t"))
+            position = end + len("[/asy]")
+            drawings += 1
+        kept.append("".join([*pieces, text[position:]]).strip())
+    return _visible(kept), drawings
 
 
 def _visible(texts: list[str]) -> list[str]:

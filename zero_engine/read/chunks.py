@@ -46,8 +46,6 @@ class Range:
     file: InputFile
     start: int
     stop: int
-    digest: str
-    """sha256 of the whole file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +102,13 @@ def read_traces(spec: Input, rows_per_chunk: int = 256) -> Iterator[Trace | Reje
 
 def check_input(spec: Input) -> None:
     """Read the first records and raise InputError if the format fits none of them."""
-    first = next(iter_chunks(spec.model_copy(update={"limit": None}), RECORDS_TRIED))
-    items = read_chunk(first, spec.model_copy(update={"strict": False, "question_images": "drop"}))
+    format_named(spec.format)
+    parts = next(_groups(spec, find_inputs(spec), RECORDS_TRIED), None)
+    if parts is None:
+        raise _no_records(spec)
+    items = read_chunk(
+        Chunk(0, 0, 0, "", tuple(parts)), spec.model_copy(update={"strict": False, "question_images": "drop"})
+    )
     problems = [item for item in items if isinstance(item, Rejection) and item.reason in MISFIT]
     if len(problems) == len(items):
         tried = "the first record" if len(items) == 1 else f"any of the first {len(items)} records"
@@ -132,6 +135,7 @@ def count_records(spec: Input) -> int | None:
 
 
 def _chunks(spec: Input, files: list[InputFile], rows_per_chunk: int) -> Iterator[Chunk]:
+    digests: dict[str, str] = {}
     index = first_row = 0
     for parts in _groups(spec, files, rows_per_chunk):
         sha = hashlib.sha256(str(first_row).encode())
@@ -143,15 +147,21 @@ def _chunks(spec: Input, files: list[InputFile], rows_per_chunk: int) -> Iterato
                 head += [part.rows, [len(record) for record in part.records]]
             else:
                 rows += part.stop - part.start
-                head += [part.start, part.stop, part.digest]
+                path = part.file.path
+                digests[path] = digests.get(path) or file_digest(path)
+                head += [part.start, part.stop, digests[path]]
             sha.update(json.dumps(head).encode())
             if isinstance(part, Lines):
                 sha.update(b"".join(part.records))
         yield Chunk(index, first_row, rows, sha.hexdigest(), tuple(parts))
         index, first_row = index + 1, first_row + rows
     if index == 0:
-        named = spec.path if isinstance(spec.path, str) else ", ".join(spec.path)
-        raise InputError(f"no records in {named}. Check input.path.")
+        raise _no_records(spec)
+
+
+def _no_records(spec: Input) -> InputError:
+    named = spec.path if isinstance(spec.path, str) else ", ".join(spec.path)
+    return InputError(f"no records in {named}. Check input.path.")
 
 
 def _groups(spec: Input, files: list[InputFile], rows_per_chunk: int) -> Iterator[list[Lines | Range]]:
@@ -186,13 +196,12 @@ def _take_lines(file: InputFile, spec: Input) -> Callable[[int], Lines | None]:
 def _take_range(file: InputFile) -> Callable[[int], Range | None]:
     """The same for a columnar file, of which only the number of rows is read here."""
     rows = count_rows(file.path, file.kind)
-    digest = file_digest(file.path) if rows else ""
     start = 0
 
     def take(room: int) -> Range | None:
         nonlocal start
         first, start = start, min(rows, start + room)
-        return Range(file, first, start, digest) if start > first else None
+        return Range(file, first, start) if start > first else None
 
     return take
 

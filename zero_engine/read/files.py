@@ -106,9 +106,9 @@ def sniff(path: str) -> str:
     if text.startswith(b"["):
         return "json_array"
     first_line = text.split(b"\n", 1)[0]
-    if not text.startswith(b"{") and (b"," in first_line or b"\t" in first_line or _is_table_name(path)):
-        return "csv"
-    return "json_lines"
+    is_json = text.startswith(b"{") or b'\n{"' in text
+    is_table = any(sign in first_line for sign in b",;\t") or _is_table_name(path)
+    return "csv" if is_table and not is_json else "json_lines"
 
 
 def _unpack(raw: IO[bytes], packing: str | None) -> Any:

@@ -1,0 +1,180 @@
+"""Chunks: fixed ranges, content digests, ids, and the books balancing."""
+
+import json
+import pickle
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from zero_engine.errors import InputError
+from zero_engine.pipeline import Input
+from zero_engine.read import iter_chunks, read_chunk, read_traces
+from zero_engine.records import Rejection, Trace
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def row(i: int, **more: object) -> dict[str, object]:
+    return {"question": f"q{i}", "rationale": f"r{i}", **more}
+
+
+def test_chunks_are_fixed_ranges_that_span_files(tmp_path: Path) -> None:
+    for name, count in (("a", 5), ("b", 0), ("c", 1), ("d", 7)):
+        write(tmp_path / f"{name}.jsonl", [row(i) for i in range(count)])
+    chunks = list(iter_chunks(Input(path=str(tmp_path)), 4))
+    assert [(c.index, c.first_row, c.rows) for c in chunks] == [(0, 0, 4), (1, 4, 4), (2, 8, 4), (3, 12, 1)]
+    assert len(chunks[1].payload) == 3
+    items = [item for chunk in chunks for item in read_chunk(chunk, Input(path=""))]
+    assert [item.id for item in items if isinstance(item, Trace)] == [f"generic-{i:08d}" for i in range(13)]
+    assert [item.source.row for item in items if isinstance(item, Trace)] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        0,
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+    ]
+
+
+def test_a_chunk_survives_pickling_and_reads_alone(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [row(i) for i in range(9)])
+    spec = Input(path=path)
+    whole = list(read_traces(spec))
+    parts = [pickle.loads(pickle.dumps(chunk)) for chunk in iter_chunks(spec, 2)]
+    (tmp_path / "a.jsonl").unlink()  # JSON Lines travel inside the chunk
+    alone = [read_chunk(chunk, spec) for chunk in reversed(parts)]
+    assert [item for part in reversed(alone) for item in part] == whole
+
+
+def test_the_digest_follows_content_and_place(tmp_path: Path) -> None:
+    rows = [row(i) for i in range(8)]
+    path = write(tmp_path / "a.jsonl", rows)
+    before = [chunk.digest for chunk in iter_chunks(Input(path=path), 3)]
+    assert before == [chunk.digest for chunk in iter_chunks(Input(path=path), 3)]
+    assert len(set(before)) == 3
+    rows[4]["rationale"] = "other"
+    write(tmp_path / "a.jsonl", rows)
+    after = [chunk.digest for chunk in iter_chunks(Input(path=path), 3)]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, False, True]
+    grown = write(tmp_path / "a.jsonl", [*rows, row(8)])
+    assert [chunk.digest for chunk in iter_chunks(Input(path=grown), 3)][:2] == after[:2]
+
+
+def test_ranges_of_a_parquet_file_read_in_any_order(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.Table.from_pylist([row(i) for i in range(2000)]), path, row_group_size=700)
+    spec = Input(path=str(path))
+    chunks = list(iter_chunks(spec, 300))
+    assert all(len(pickle.dumps(chunk)) < 1000 for chunk in chunks)
+    forward = [read_chunk(chunk, spec) for chunk in chunks]
+    backward = [read_chunk(chunk, spec) for chunk in reversed(chunks)]
+    assert forward == backward[::-1]
+    assert [item.question for part in forward for item in part if isinstance(item, Trace)] == [
+        f"q{i}" for i in range(2000)
+    ]
+
+
+def test_a_parquet_file_that_changes_is_read_anew(tmp_path: Path) -> None:
+    path, spec = tmp_path / "a.parquet", Input(path=str(tmp_path / "a.parquet"))
+    for version in ("one", "two!"):
+        parquet.write_table(pa.Table.from_pylist([row(i, answer=version) for i in range(10)]), path)
+        chunks = list(iter_chunks(spec, 5))
+        assert {t.answer for c in chunks for t in read_chunk(c, spec) if isinstance(t, Trace)} == {version}
+
+
+def test_own_ids_stay_and_second_ones_are_numbered(tmp_path: Path) -> None:
+    rows = [
+        row(0, id="x"),
+        row(1, id="x"),
+        row(2, id="x#2"),
+        row(3, id=""),
+        row(4, id=7),
+        row(5, id="../x y"),
+    ]
+    items = list(read_traces(Input(path=write(tmp_path / "a.jsonl", rows), name="mine")))
+    assert [t.id for t in items if isinstance(t, Trace)] == [
+        "x",
+        "x#2",
+        "x#2#2",
+        "mine-00000003",
+        "7",
+        "../x y",
+    ]
+
+
+def test_every_record_is_a_trace_or_one_rejection(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    bad = [
+        b'{"question": 1, "rationale": "r"}',
+        b"[1, 2]",
+        b"{",
+        b'"text"',
+        b'{"rationale": "r"}',
+        b"\xff",
+        b"null",
+    ]
+    deep, huge = b"[" * 100_000, b'{"question": ' + b"9" * 5000 + b"}"
+    good = json.dumps(row(0)).encode()
+    path.write_bytes(b"\n".join([good, *bad, deep, huge, good]))
+    items = list(read_traces(Input(path=str(path))))
+    assert len(items) == len(bad) + 4
+    reasons = [item.reason for item in items if isinstance(item, Rejection)]
+    assert reasons == [
+        "wrong_type",
+        "not_an_object",
+        "invalid_json",
+        "not_an_object",
+        "missing_column",
+        "invalid_utf8",
+        "not_an_object",
+        "invalid_json",
+        "invalid_json",
+    ]
+    for number, item in enumerate(items, start=1):
+        if isinstance(item, Rejection):
+            assert item.stage == "read" and f"a.jsonl:{number}" in item.detail and item.is_whole_trace
+            json.dumps(item.record, allow_nan=False, ensure_ascii=False).encode()
+    assert len({item.trace_id if isinstance(item, Rejection) else item.id for item in items}) == len(items)
+
+
+def test_strict_stops_at_the_bad_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [row(0), {"question": None, "rationale": "r"}])
+    with pytest.raises(InputError, match=r"a.jsonl:2: question is null"):
+        list(read_traces(Input(path=path, strict=True)))
+
+
+def test_repairs_are_noted_and_the_record_is_strict_json(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"question": "a \\ud83d b", "rationale": "\\ud83d\\ude00", "x\\udc00": NaN, "y": [1e999]}\n'
+    )
+    (trace,) = read_traces(Input(path=str(path)))
+    assert isinstance(trace, Trace)
+    assert trace.question == "a \ufffd b" and trace.rationale == "😀"
+    assert set(trace.notes) == {"nonfinite_replaced", "surrogate_replaced"}
+    assert trace.record == {"question": "a \ufffd b", "rationale": "😀", "x\ufffd": None, "y": [None]}
+
+
+def test_columnar_records_are_kept_without_their_pictures(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    picture = b"\x89PNG" + b"0" * 96
+    rows = [row(0, image={"bytes": picture, "path": None}, score=float("nan"))]
+    parquet.write_table(pa.Table.from_pylist(rows), path)
+    (trace,) = read_traces(Input(path=str(path)))
+    assert isinstance(trace, Trace)
+    assert trace.question_images == (picture,)
+    assert trace.record == {**row(0), "image": {"bytes": "<100 bytes>", "path": None}, "score": None}
+    (plain,) = read_traces(Input(path=str(path), question_images="drop"))
+    assert isinstance(plain, Trace) and plain.question_images == ()
