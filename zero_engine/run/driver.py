@@ -23,6 +23,7 @@ from zero_engine.errors import CheckFailed, Interrupted, OutputError
 from zero_engine.hashing import digest
 from zero_engine.pipeline import Pipeline, load_pipeline
 from zero_engine.read import Chunk, check_input, count_records, iter_chunks
+from zero_engine.render.prompts import compile_template
 from zero_engine.run import tally
 from zero_engine.run.cluster import Died, Executor, Job, open_executor
 from zero_engine.run.culprits import find_culprits
@@ -30,6 +31,7 @@ from zero_engine.run.ledger import Ledger, open_ledger
 from zero_engine.run.plan import Decision, Plan, decide, stage_keys
 from zero_engine.run.progress import Progress, Silent
 from zero_engine.run.stages import ShardResult, ShardTask, run_shard
+from zero_engine.score import check_scores
 from zero_engine.write.finish import finish_dataset
 from zero_engine.write.manifest import InputInfo, Manifest, ModelInfo, ShardEntry, versions
 
@@ -72,8 +74,7 @@ def run_pipeline(
     """
     if not isinstance(pipeline, Pipeline):
         pipeline = load_pipeline(pipeline)
-    check_input(pipeline.input)
-    model = generator_fingerprint(pipeline)
+    model = check_pipeline(pipeline)
     ledger = open_ledger(Path(pipeline.output.path), pipeline, overwrite)
     driver = _Driver(pipeline, model, ledger, progress or Silent())
     return driver.run()
@@ -81,8 +82,7 @@ def run_pipeline(
 
 def plan_run(pipeline: Pipeline) -> Plan:
     """What `run_pipeline` would do, shard by shard, without doing any of it."""
-    check_input(pipeline.input)
-    model = generator_fingerprint(pipeline)
+    model = check_pipeline(pipeline)
     out = Path(pipeline.output.path)
     ledger, plan = open_ledger(out, pipeline), Plan()
     for chunk in iter_chunks(pipeline.input, pipeline.output.rows_per_shard):
@@ -90,8 +90,18 @@ def plan_run(pipeline: Pipeline) -> Plan:
     return plan
 
 
-def generator_fingerprint(pipeline: Pipeline) -> str | None:
-    """Fingerprint of the generator's files; None where drawing is switched off."""
+def check_pipeline(pipeline: Pipeline) -> str | None:
+    """Find mistakes before any work starts; returns the generator's fingerprint, None without drawing.
+
+    Raises PipelineError, InputError or ModelError.
+    """
+    check_input(pipeline.input)
+    check_scores(pipeline.score)
+    compile_template(pipeline.render.template)
+    return _generator_fingerprint(pipeline)
+
+
+def _generator_fingerprint(pipeline: Pipeline) -> str | None:
     if pipeline.render.generator == "none":
         return None
     from zero_engine.models import model_fingerprint
@@ -210,6 +220,8 @@ class _Driver:
 
     def _commit(self, result: ShardResult) -> None:
         self.ledger.commit(result.entry, result.temporary)
+        if result.model:
+            self.ledger.describe(result.model)
         counts = result.entry.counts
         self.totals = tally.add(self.totals, counts)
         self.seconds.update(result.seconds)
@@ -276,7 +288,7 @@ class _Driver:
             versions=versions(),
             pipeline=pipeline.model_dump(mode="json"),
             fingerprints=fingerprints,
-            model=ModelInfo(name=pipeline.render.model, fingerprint=self.model) if self.model else None,
+            model=self._model_info(),
             input=InputInfo(
                 paths=[paths] if isinstance(paths, str) else paths,
                 records=self.totals["records"],
@@ -285,6 +297,13 @@ class _Driver:
             shards=shards,
             counts=self.totals,
         )
+
+    def _model_info(self) -> ModelInfo | None:
+        """As the workers described it; by name alone where nothing was ever drawn with it."""
+        known = self.ledger.model
+        if self.model and (known is None or known.fingerprint != self.model):
+            return ModelInfo(name=self.pipeline.render.model, fingerprint=self.model)
+        return known if self.model else None
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from zero_engine.errors import OutputError
 from zero_engine.pipeline import Pipeline
 from zero_engine.write.atomic import commit, disk_errors
 from zero_engine.write.finish import unfinish
-from zero_engine.write.manifest import MANIFEST, ShardEntry, read_manifest
+from zero_engine.write.manifest import MANIFEST, ModelInfo, ShardEntry, read_manifest
 
 OURS = {"data", "candidates", "rejected", "README.md", "manifest.json", "stats.json", "report.html", ".work"}
 
@@ -29,9 +29,12 @@ OURS = {"data", "candidates", "rejected", "README.md", "manifest.json", "stats.j
 class Ledger:
     """Committed shards of one output folder, by index. Use `open_ledger`."""
 
-    def __init__(self, out: Path, entries: dict[int, ShardEntry], finished: bool) -> None:
+    def __init__(
+        self, out: Path, entries: dict[int, ShardEntry], finished: bool, model: ModelInfo | None = None
+    ) -> None:
         self.out = out
         self.entries = entries
+        self.model = model
         self.finished = finished
         self._file = None
         self._lock = None
@@ -71,6 +74,12 @@ class Ledger:
             self._append(entry.model_dump(mode="json"))
         self.entries[entry.index] = entry
 
+    def describe(self, model: ModelInfo) -> None:
+        """Remember the model that drew, for the manifest."""
+        if model != self.model:
+            self.model = model
+            self._append({"model": model.model_dump(mode="json")})
+
     def drop_beyond(self, shards: int) -> None:
         """Forget shards that the input no longer has."""
         for index in [i for i in self.entries if i >= shards]:
@@ -95,6 +104,8 @@ class Ledger:
         temporary = self.work / "ledger.tmp"
         self._file = open(temporary, "w", encoding="utf-8")
         self._append(identity(pipeline))
+        if self.model:
+            self._append({"model": self.model.model_dump(mode="json")})
         for index in sorted(self.entries):
             self._file.write(_line(self.entries[index].model_dump(mode="json")))
         self._file.flush()
@@ -135,7 +146,7 @@ def open_ledger(out: Path, pipeline: Pipeline, overwrite: bool = False) -> Ledge
         )
     if owner is not None and owner != mine:
         return Ledger(out, {}, False)
-    return Ledger(out, committed(out), (out / MANIFEST).exists())
+    return Ledger(out, committed(out), (out / MANIFEST).exists(), _model(out))
 
 
 def identity(pipeline: Pipeline) -> dict:
@@ -163,6 +174,13 @@ def committed(out: Path) -> dict[int, ShardEntry]:
         elif "index" in line:
             entries[line["index"]] = ShardEntry.model_validate(line)
     return entries
+
+
+def _model(out: Path) -> ModelInfo | None:
+    if (out / MANIFEST).exists():
+        return read_manifest(out).model
+    found = [line["model"] for line in _lines(out / ".work" / "ledger.jsonl") if "model" in line]
+    return ModelInfo.model_validate(found[-1]) if found else None
 
 
 def is_locked(out: Path) -> bool:

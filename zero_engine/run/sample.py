@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from zero_engine.pipeline import Pipeline
-from zero_engine.read import check_input, read_traces
+from zero_engine.read import read_traces
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
+from zero_engine.run.driver import check_pipeline
 from zero_engine.run.stages import draw_all, gate_all, parse_all, score_all
 
 
@@ -23,7 +24,7 @@ class Sample:
 
 def draw_sample(pipeline: Pipeline, traces: int) -> Sample:
     """Parse, draw, score and gate the first `traces` traces of the input."""
-    check_input(pipeline.input)
+    check_pipeline(pipeline)
     records = list(islice(read_traces(pipeline.input), traces))
     sample = Sample(rejections=[r for r in records if isinstance(r, Rejection)])
     sample.parsed, refused = parse_all([r for r in records if not isinstance(r, Rejection)], pipeline)

@@ -22,7 +22,7 @@ from zero_engine.read import Chunk, read_chunk
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
 from zero_engine.run import tally
 from zero_engine.score.gate import judge
-from zero_engine.write.manifest import ShardEntry
+from zero_engine.write.manifest import ModelInfo, ShardEntry
 from zero_engine.write.shards import (
     read_candidates,
     read_rejections,
@@ -60,6 +60,8 @@ class ShardResult:
     seconds: Counter = field(default_factory=Counter)
     drawn: int = 0
     """Pictures drawn by this task; 0 where stored ones were reused."""
+    model: ModelInfo | None = None
+    """The model that drew, where this task drew."""
 
 
 def run_shard(task: ShardTask) -> ShardResult:
@@ -88,7 +90,7 @@ def run_shard(task: ShardTask) -> ShardResult:
         counts=counts,
         **files,
     )
-    return ShardResult(entry, temporary, clock.seconds, drawn)
+    return ShardResult(entry, temporary, clock.seconds, drawn, _describe(task) if drawn else None)
 
 
 def parse_all(
@@ -237,6 +239,23 @@ def _exclude(records: list, task: ShardTask) -> tuple[list, list[Rejection]]:
                 )
             )
     return kept, rejections
+
+
+def _describe(task: ShardTask) -> ModelInfo:
+    """What the manifest says of the model, which this process has loaded."""
+    from zero_engine.models import get_model
+
+    render = task.pipeline.render
+    model = get_model(render.model, device=render.device, dtype=render.dtype)
+    rows, columns = model.grid
+    return ModelInfo(
+        name=render.model,
+        fingerprint=task.model,
+        codebook_size=model.codebook_size,
+        codes_per_picture=rows * columns,
+        height=model.image_size,
+        width=model.image_size,
+    )
 
 
 def _failed(trace_id: str, stage: str, error: Exception, record: object) -> Rejection:
