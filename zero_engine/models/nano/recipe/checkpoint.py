@@ -31,6 +31,7 @@ def write_checkpoint(
     tensors |= {f"model.vqmodel.{name}": weight for name, weight in vqmodel.state_dict().items()}
     tensors = {name: _half(weight) for name, weight in sorted(tensors.items()) if weight.is_floating_point()}
     save_file(tensors, staging / "model.safetensors", metadata={"format": "pt"})
+    (staging / "model.safetensors").chmod(0o644)
     _configuration(model, staging)
     tokens.public_tokenizer(tokenizer).save_pretrained(staging)
     _processor(staging)

@@ -3,7 +3,7 @@
 The textbook learns a codebook; a prototype's EMA one blurred digits together and gave plain white 189 codes. Here all
 ink lies on the lattice, so the few hundred patches that exist are counted and each gets a code, most frequent first
 (code 0 is white). Codes are local: a cell's code depends on that cell alone. The vectors are the patches' principal
-components, so that distance between codes is distance between patches.
+components, 128 of them, so that distance between codes is distance between patches.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 from zero_engine.models.nano import world
 from zero_engine.models.nano.world import canvas
 
-EMBED_DIM = 32
+EMBED_DIM = 128
 
 
 @dataclass
 class Codebook:
-    """`patches` uint8 (K, 192), `vectors` float32 (K, 32)."""
+    """`patches` uint8 (K, 192), `vectors` float32 (K, 128)."""
 
     patches: np.ndarray
     vectors: np.ndarray
@@ -57,7 +57,7 @@ def build(samples: int = 20_000, seed: int = 0) -> Codebook:
 
 
 def principal_components(patches: np.ndarray) -> np.ndarray:
-    """(K, 32) vectors of mean square 1: the leading principal components of the distinct patches, scaled together."""
+    """(K, 128) vectors of mean square 1: the leading principal components of the distinct patches, scaled together."""
     pixels = patches.astype(np.float64) / 127.5 - 1
     centred = pixels - pixels.mean(0)
     left, sizes, _ = np.linalg.svd(centred, full_matrices=False)

@@ -2,7 +2,8 @@
 
 Muon (Jordan 2024) orthogonalises the momentum of a matrix by five Newton-Schulz steps; the update is scaled by
 0.2 sqrt(max(rows, columns)) (Liu et al. 2025, arXiv 2502.16982), which gives it AdamW's size. float32: bf16 is no faster
-on the CPUs measured. Matrices of one shape are orthogonalised together.
+on the CPUs measured. Matrices of one shape are orthogonalised together; a convolution counts as the matrix (outputs,
+inputs x kernel).
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ class MuonAdamW:
         by_shape: dict[tuple[int, ...], list[nn.Parameter]] = defaultdict(list)
         rest = []
         for name, weight in model.named_parameters():
-            if "vqmodel" in name:
-                weight.requires_grad_(False)
-            elif weight.dim() == 2 and ".layers." in name and "norm" not in name:
+            if not weight.requires_grad:
+                continue
+            if (weight.dim() == 2 and ".layers." in name and "norm" not in name) or weight.dim() == 4:
                 by_shape[tuple(weight.shape)].append(weight)
             else:
                 rest.append(weight)
@@ -41,10 +42,10 @@ class MuonAdamW:
         for group, momentum in zip(self.groups, self.momenta, strict=True):
             grads = torch.stack([weight.grad for weight in group])
             momentum.lerp_(grads, 1 - _MOMENTUM)
-            update = orthogonalise(grads.lerp(momentum, _MOMENTUM))
+            update = orthogonalise(grads.lerp(momentum, _MOMENTUM).flatten(2))
             scale = 0.2 * max(update.shape[-2:]) ** 0.5
             for weight, direction in zip(group, update, strict=True):
-                weight.mul_(1 - lr * self.weight_decay).add_(direction, alpha=-lr * scale)
+                weight.mul_(1 - lr * self.weight_decay).add_(direction.view_as(weight), alpha=-lr * scale)
         for settings in self.adam.param_groups:
             settings["lr"] = lr
         self.adam.step()
