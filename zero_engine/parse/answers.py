@@ -29,6 +29,8 @@ NUMBER = re.compile(
     r"(?:e([-+]?\d{1,3}))?(?:\s*/\s*(\d+(?:\.\d+)?)|\s+(\d+)/(\d+))?\s*(%|percent\b|°|degrees?\b)?\s*(.*)",
     re.IGNORECASE,
 )
+UNIT = re.compile(r"(?!.*\b(?:or|and|to|not|but)\b)[^\d=<>,;:]*")
+"""What may follow a number without changing it: words, but no second number and no alternative."""
 SAME_WORDS = {"true": "yes", "false": "no", "y": "yes", "n": "no", "correct": "yes", "incorrect": "no"}
 LONGEST_EXPRESSION = 400
 
@@ -133,7 +135,7 @@ def _letter(answer: str, choices: tuple[str, ...]) -> str | None:
 
 def _same_numbers(left: re.Match[str], right: re.Match[str]) -> bool:
     units = [_unit(found) for found in (left, right)]
-    if all(units) and units[0] != units[1]:
+    if (all(units) and units[0] != units[1]) or any(not UNIT.fullmatch(unit) for unit in units):
         return False
     values = [_value(found) for found in (left, right)]
     if values[0] is None or values[1] is None:

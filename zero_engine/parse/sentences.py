@@ -49,16 +49,18 @@ def sentence_cuts(text: str, masked: str) -> list[int]:
     has_result = False
     for found in CANDIDATE.finditer(masked):
         at = found.end()
-        if found.lastgroup == "stop":
-            is_cut = _ends_sentence(masked, start, found.start("stop"), at)
-        elif found.lastgroup == "wide":
+        if found.lastgroup == "wide":
             is_cut = True
+        elif found.lastgroup == "stop":
+            is_cut = _ends_sentence(masked, start, found.start("stop"), at) and not _is_remark(
+                masked, start, at
+            )
         else:
             gap = found.start("gap")
             has_result = has_result or masked.find("=", seen, gap) >= 0
             seen = gap
-            is_cut = _runs_on(masked, start, gap, at, has_result)
-        if is_cut and not _is_remark(masked, start, at):
+            is_cut = _runs_on(masked, start, gap, at, has_result) and not _is_remark(masked, start, at)
+        if is_cut:
             cuts.append(at)
             start = seen = at
             has_result = False

@@ -1,0 +1,108 @@
+"""A trace into a parsed trace: what is taken out of the steps, caps, and rejections."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zero_engine.parse import parse_trace
+from zero_engine.parse.graphemes import truncate
+from zero_engine.pipeline import Parse
+from zero_engine.records import ParsedTrace, Rejection, Source, Trace
+
+SOURCE = Source("test", "test.jsonl", 0)
+
+
+def parse(
+    rationale: str,
+    answer: str | None = None,
+    steps: tuple[str, ...] | None = None,
+    question: str = "q",
+    images: tuple[bytes, ...] = (),
+    notes: tuple[str, ...] = (),
+    **options: object,
+) -> ParsedTrace | Rejection:
+    trace = Trace(
+        "t", question, rationale, answer, SOURCE, steps, question_images=images, notes=notes, record={"a": 1}
+    )
+    return parse_trace(trace, Parse.model_validate(options))
+
+
+def parsed(rationale: str, **options: object) -> ParsedTrace:
+    result = parse(rationale, **options)  # type-checked by the assertion below
+    assert isinstance(result, ParsedTrace)
+    return result
+
+
+def texts(result: ParsedTrace) -> list[str]:
+    assert [step.index for step in result.steps] == list(range(len(result.steps)))
+    return [step.text for step in result.steps]
+
+
+def test_steps_of_the_corpus_are_kept_unless_a_rule_is_asked_for() -> None:
+    given = parsed("a. B\nc", steps=("a. B", " ", "c "))
+    assert texts(given) == ["a. B", "c"] and given.rule == "given"
+    asked = parsed("One is. Two is.\nc", steps=("x",), rule="lines")
+    assert texts(asked) == ["One is. Two is.", "c"] and asked.rule == "lines"
+
+
+def test_calculator_notes_are_dropped_or_kept() -> None:
+    text = "She sells 48/2 = $<<48/2=24>>24.\nx << y and z >> w"
+    assert texts(parsed(text)) == ["She sells 48/2 = $24.", "x << y and z >> w"]
+    assert texts(parsed(text, calculator_notes="keep"))[0] == "She sells 48/2 = $<<48/2=24>>24."
+
+
+def test_the_hash_line_is_the_answer_and_no_step() -> None:
+    result = parsed("One.\nTwo.\n#### 7")
+    assert texts(result) == ["One.", "Two."] and result.answer == "7"
+    assert parsed("One.\n#### 7", answer="8").answer == "8"
+
+
+def test_drawing_code_leaves_the_steps_and_is_counted() -> None:
+    result = parsed(
+        "Look here.\n\n[asy]\ndraw(a);\n[/asy]\n\nIt is 4.\n\nDone.\n\n[asy]x[/asy]", notes=("n",)
+    )
+    assert texts(result) == ["Look here.", "It is 4.", "Done."]
+    assert result.notes == ("n", "drawing_code:2")
+    assert texts(parsed("An open [asy] draw.\nDone.")) == ["An open [asy] draw.", "Done."]
+
+
+def test_caps_are_applied_and_counted() -> None:
+    result = parsed("\n".join(["x" * 40] * 5), max_steps=3, max_step_chars=16)
+    assert texts(result) == ["x" * 16] * 3
+    assert result.notes == ("steps_capped:2", "step_truncated:3")
+    assert parsed("a\nb").notes == ()
+
+
+@pytest.mark.parametrize(
+    "cluster", ["e\u0301", "👩\u200d👩\u200d👧", "👍🏽", "🇫🇷", "1\ufe0f\u20e3", "한", "\r\n", "ก็"]
+)
+def test_a_cap_never_splits_a_grapheme(cluster: str) -> None:
+    text = cluster * 20
+    for limit in range(len(cluster), len(text)):
+        cut = truncate(text, limit)
+        assert cut == cluster * (limit // len(cluster)) and len(cut) <= limit
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=80), st.integers(1, 40))
+def test_truncation_keeps_a_prefix_within_the_limit(text: str, limit: int) -> None:
+    cut = truncate(text, limit)
+    assert text.startswith(cut) and len(cut) <= limit and (cut or not text)
+
+
+def test_an_answer_without_steps_stays_and_nothing_at_all_is_rejected() -> None:
+    result = parsed("", answer="7")
+    assert result.steps == () and result.notes == ("no_steps",) and result.answer == "7"
+    empty = parse(" \u200b\n")
+    assert isinstance(empty, Rejection)
+    assert (empty.trace_id, empty.stage, empty.reason, empty.record) == ("t", "parse", "no_steps", {"a": 1})
+
+
+def test_a_blank_question_is_rejected_unless_there_is_a_picture() -> None:
+    blank = parse("One.\nTwo.", question=" \u200b ")
+    assert isinstance(blank, Rejection) and blank.reason == "empty_question"
+    assert isinstance(parse("One.\nTwo.", question="", images=(b"\x89PNG",)), ParsedTrace)
+
+
+def test_the_answer_of_a_boxed_solution_is_found() -> None:
+    assert parsed("We see\n\\[x = \\boxed{-5}.\\]").answer == "-5"
