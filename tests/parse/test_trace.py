@@ -57,13 +57,11 @@ def test_the_hash_line_is_the_answer_and_no_step() -> None:
     assert parsed("One.\n#### 7", answer="8").answer == "8"
 
 
-def test_drawing_code_leaves_the_steps_and_is_counted() -> None:
-    result = parsed(
-        "Look here.\n\n[asy]\ndraw(a);\n[/asy]\n\nIt is 4.\n\nDone.\n\n[asy]x[/asy]", notes=("n",)
-    )
-    assert texts(result) == ["Look here.", "It is 4.", "Done."]
-    assert result.notes == ("n", "drawing_code:2")
-    assert texts(parsed("An open [asy] draw.\nDone.")) == ["An open [asy] draw.", "Done."]
+def test_drawing_code_stays_whole_in_the_step_it_belongs_to() -> None:
+    drawing = "[asy]\ndraw(a);\n\ndraw(b);\n[/asy]"
+    result = parsed(f"Look here.\n\n{drawing}\n\nIt is 4.\n\nDone.", notes=("n",))
+    assert texts(result) == [f"Look here.\n\n{drawing}", "It is 4.", "Done."]
+    assert result.notes == ("n",)
 
 
 def test_caps_are_applied_and_counted() -> None:

@@ -3,8 +3,9 @@
 What is taken out of the step texts, and nothing else is:
 - a last line `#### answer`, which is the answer and no step;
 - calculator notes `<<48/2=24>>`, unless `calculator_notes: keep`;
-- drawing code `[asy]..[/asy]`, because a picture is what the engine draws there (`drawing_code:n`);
 - what passes the caps, counted in `steps_capped:n` (steps left out) and `step_truncated:n` (steps cut).
+
+Drawing code (`[asy]..[/asy]`) stays, whole, in the step it belongs to; the prompts of render/ leave it out.
 
 A trace without steps but with an answer stays, with the note `no_steps`; without both, or without a
 question, it is rejected: there is nothing to draw and nothing to train on.
@@ -36,9 +37,6 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
     notes = trace.notes
     if spec.calculator_notes == "drop" and "<<" in rationale:
         texts = _visible([CALCULATOR_NOTE.sub("", text) for text in texts])
-    if "[asy]" in rationale:
-        texts, drawings = _without_drawings(texts)
-        notes += (f"drawing_code:{drawings}",) if drawings else ()
     answer = extract_answer(trace.answer or hashed, rationale)
     if not texts:
         if answer is None:
@@ -53,20 +51,6 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
         texts = [truncate(text, spec.max_step_chars) for text in texts]
     steps = tuple([Step(index, text) for index, text in enumerate(texts)])
     return ParsedTrace(trace, steps, answer, rule, notes)
-
-
-def _without_drawings(texts: list[str]) -> tuple[list[str], int]:
-    """Texts without drawing code, and how many drawings there were."""
-    drawings = 0
-    kept = []
-    for text in texts:
-        pieces, position = [], 0
-        while (start := text.find("[asy]", position)) >= 0 and (end := text.find("[/asy]", start)) >= 0:
-            pieces.append(text[position:start].rstrip(" \t"))
-            position = end + len("[/asy]")
-            drawings += 1
-        kept.append("".join([*pieces, text[position:]]).strip())
-    return _visible(kept), drawings
 
 
 def _visible(texts: list[str]) -> list[str]:
