@@ -1,5 +1,7 @@
 """Answers: what is extracted, and what counts as the same."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -114,3 +116,13 @@ def test_equality_is_symmetric_and_never_raises(first: str, second: str) -> None
 def test_a_number_equals_its_spellings(number: int) -> None:
     assert answers_equal(str(number), f"{number:,}") and answers_equal(f"{number}.00", str(number))
     assert not answers_equal(str(number), str(number + 1))
+
+
+def test_very_long_answers_are_compared_as_text() -> None:
+    assert answers_equal("9" * 5000, "9" * 5000) and not answers_equal("9" * 5000, "9" * 5001)
+
+
+def test_expressions_are_compared_outside_the_main_thread_too() -> None:
+    pytest.importorskip("math_verify")
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(answers_equal, "2\\sqrt{2} + 3", "3 + 2\\sqrt{2}").result()

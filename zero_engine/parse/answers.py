@@ -33,6 +33,7 @@ UNIT = re.compile(r"(?!.*\b(?:or|and|to|not|but)\b)[^\d=<>,;:]*")
 """What may follow a number without changing it: words, but no second number and no alternative."""
 SAME_WORDS = {"true": "yes", "false": "no", "y": "yes", "n": "no", "correct": "yes", "incorrect": "no"}
 LONGEST_EXPRESSION = 400
+"""Characters of both sides together; longer texts are equal only where they are the same."""
 
 
 def extract_answer(answer: str | None, rationale: str = "") -> str | None:
@@ -61,6 +62,8 @@ def answers_equal(first: str | None, second: str | None, choices: tuple[str, ...
     if all(letters):
         return letters[0] == letters[1]
     if choices and any(letters):
+        return False
+    if len(left) + len(right) > LONGEST_EXPRESSION:
         return False
     numbers = NUMBER.fullmatch(left), NUMBER.fullmatch(right)
     if numbers[0] and numbers[1]:
@@ -168,8 +171,6 @@ def _unit(found: re.Match[str]) -> str:
 
 def _same_expression(first: str, second: str) -> bool:
     if not all(re.search(r"[\\^{}()=√π]|\d\s*[-+*/]\s*\w", text) for text in (first, second)):
-        return False
-    if len(first) + len(second) > LONGEST_EXPRESSION:
         return False
     try:
         from math_verify import parse, verify

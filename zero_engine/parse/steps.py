@@ -13,6 +13,7 @@ cuts inside a guard (guards.py). A piece of nothing but blanks and zero-width ch
 """
 
 import re
+from itertools import pairwise
 
 from zero_engine.parse.guards import FILLER, mask
 from zero_engine.parse.sentences import sentence_cuts
@@ -116,7 +117,7 @@ def _joined(cuts: list[int], text: str, masked: str) -> list[int]:
 
 def _pieces(text: str, cuts: list[int]) -> list[str]:
     edges = [0, *cuts, len(text)]
-    pieces = [text[start:stop].strip() for start, stop in zip(edges, edges[1:], strict=False)]
+    pieces = [text[start:stop].strip() for start, stop in pairwise(edges)]
     return [piece for piece in pieces if is_visible(piece)]
 
 

@@ -120,7 +120,7 @@ def _hub_rows(name: str, spec: Input) -> Iterator[bytes]:
                 rows = rows.cast_column(column, datasets.Image(decode=False))
         for row in rows:
             yield json.dumps(row, default=_json_value, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    except (OSError, ValueError, RuntimeError, ImportError, ConnectionError) as error:
+    except Exception as error:  # whatever the network, the hub or a reader of another's files raises
         problem = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise InputError(
             f"{name}: neither a local file nor a dataset that can be reached on the hub ({problem}). "
