@@ -25,8 +25,12 @@ def register(app: typer.Typer) -> None:
 def train_nano(
     out: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run in it goes on.")],
     steps: Annotated[int, typer.Option(min=1, help="Language-model steps in all.")] = 4000,
-    minutes: Annotated[float | None, typer.Option(min=0.0, help="Stop after this long, keep the state, export.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from what the folder holds; --no-resume refuses one in use.")] = True,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="Stop after this long, keep the state, export.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option(help="Go on from what the folder holds; --no-resume refuses one in use.")
+    ] = True,
     seed: Annotated[int, typer.Option(help="Seed of everything.")] = 0,
     json: AsJson = False,
 ) -> None:
@@ -49,8 +53,12 @@ def eval_nano(
     candidates: Annotated[int, typer.Option(min=1, help="Drawings of each prompt.")] = 4,
     temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")] = 1.0,
     top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = 0.9,
-    new_phrasing: Annotated[bool, typer.Option("--new-phrasing", help="Use phrasings never trained on, too.")] = False,
-    gsm8k: Annotated[Path | None, typer.Option(help="Judge the steps of this GSM8K file as well (test.jsonl).")] = None,
+    new_phrasing: Annotated[
+        bool, typer.Option("--new-phrasing", help="Use phrasings never trained on, too.")
+    ] = False,
+    gsm8k: Annotated[
+        Path | None, typer.Option(help="Judge the steps of this GSM8K file as well (test.jsonl).")
+    ] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet (PNG).")] = None,
     json: AsJson = False,
 ) -> None:
@@ -61,11 +69,18 @@ def eval_nano(
 
     how = evaluate.Drawing(candidates, guidance, temperature, top_p)
     loaded = get_model(model)
-    drawn = evaluate.judge_kinds(loaded, prompts, how, new_phrasing=new_phrasing, report=lambda line: typer.echo(line, err=True))
+    drawn = evaluate.judge_kinds(
+        loaded, prompts, how, new_phrasing=new_phrasing, report=lambda line: typer.echo(line, err=True)
+    )
     facts = evaluate.summary(drawn)
     gate = choose_gate(gate_curve(drawn, evaluate.DEFAULT_RANK, "likelihood"))
     facts["gate"] = gate
-    facts["settings"] = {"prompts": prompts, "guidance": guidance, "candidates": candidates, "new_phrasing": new_phrasing}
+    facts["settings"] = {
+        "prompts": prompts,
+        "guidance": guidance,
+        "candidates": candidates,
+        "new_phrasing": new_phrasing,
+    }
     if gsm8k is not None:
         if not gsm8k.is_file():
             raise InputError(f"{gsm8k}: no such file. Give GSM8K's test.jsonl.")
@@ -80,19 +95,33 @@ def eval_nano(
     if json:
         print_json(facts)
         return
-    rows = [*facts["kinds"].items(), *((f"gsm8k {k}", v) for k, v in facts.get("gsm8k", {}).items() if k != "steps")]
+    rows = [
+        *facts["kinds"].items(),
+        *((f"gsm8k {k}", v) for k, v in facts.get("gsm8k", {}).items() if k != "steps"),
+    ]
     cells = [(name, *(f"{row[key]:.3f}" for key in ("one", "best", "oracle"))) for name, row in rows]
     mean = ("mean", *(f"{facts['mean'][key]:.3f}" for key in ("one", "best", "oracle")))
-    table(f"guidance {guidance}", ["kind", "one sample", f"best of {candidates}", "oracle's best"], [*cells, mean])
-    typer.echo("AUC: " + ", ".join(f"{name} {'-' if auc is None else f'{auc:.2f}'}" for name, auc in facts["auc"].items()))
-    typer.echo(f"gate: likelihood >= {gate['threshold']} keeps {gate['keep_rate']:.1%}, {gate['precision']:.1%} right")
+    table(
+        f"guidance {guidance}",
+        ["kind", "one sample", f"best of {candidates}", "oracle's best"],
+        [*cells, mean],
+    )
+    typer.echo(
+        "AUC: "
+        + ", ".join(f"{name} {'-' if auc is None else f'{auc:.2f}'}" for name, auc in facts["auc"].items())
+    )
+    typer.echo(
+        f"gate: likelihood >= {gate['threshold']} keeps {gate['keep_rate']:.1%}, {gate['precision']:.1%} right"
+    )
 
 
 def calibrate(
     prompts: Prompts = 100,
     guidance: Guidance = 1.5,
     model: Model = "nano",
-    precision: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of kept pictures that must be right.")] = 0.95,
+    precision: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of kept pictures that must be right.")
+    ] = 0.95,
     json: AsJson = False,
 ) -> None:
     """Fit the rank's weights and the gate's threshold with the oracles as truth; print AUC, precision, keep rate."""
@@ -101,13 +130,23 @@ def calibrate(
     from zero_engine.models.nano import evaluate
 
     how = evaluate.Drawing(guidance=guidance, seed=1)
-    drawn = evaluate.judge_kinds(get_model(model), prompts, how, report=lambda line: typer.echo(line, err=True))
+    drawn = evaluate.judge_kinds(
+        get_model(model), prompts, how, report=lambda line: typer.echo(line, err=True)
+    )
     facts = fit.calibrate(drawn, precision=precision)
     if json:
         print_json(facts)
         return
-    table("gate", ["likelihood >=", "precision", "keep rate"], [tuple(point.values()) for point in facts["curve"]])
-    table("AUC", ["score", "AUC"], [(name, f"{auc:.3f}") for name, auc in facts["auc"].items() if auc is not None])
+    table(
+        "gate",
+        ["likelihood >=", "precision", "keep rate"],
+        [tuple(point.values()) for point in facts["curve"]],
+    )
+    table(
+        "AUC",
+        ["score", "AUC"],
+        [(name, f"{auc:.3f}") for name, auc in facts["auc"].items() if auc is not None],
+    )
     typer.echo(f"rank: {facts['rank']}")
     typer.echo(f"gate: min likelihood {facts['gate']['threshold']}: {facts['gate']}")
 

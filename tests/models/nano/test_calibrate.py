@@ -10,7 +10,9 @@ def made_up(seed: int = 0) -> dict[str, Judged]:
     random = np.random.default_rng(seed)
     right = random.random((300, 4)) < 0.6
     good = right + random.normal(0, 0.4, right.shape)
-    return {"k": Judged(["t"] * 300, right, {"likelihood": good, "caption": random.normal(0, 1, right.shape)})}
+    return {
+        "k": Judged(["t"] * 300, right, {"likelihood": good, "caption": random.normal(0, 1, right.shape)})
+    }
 
 
 def test_auc_is_one_for_a_perfect_score_and_half_for_ties():
@@ -27,7 +29,10 @@ def test_rank_learns_which_score_tells_right_from_wrong():
 
 
 def test_gate_keeps_as_much_as_the_precision_allows():
-    curve = [{"threshold": t, "precision": p, "keep_rate": k} for t, p, k in ((0, 0.8, 1.0), (1, 0.96, 0.7), (2, 0.99, 0.2))]
+    curve = [
+        {"threshold": t, "precision": p, "keep_rate": k}
+        for t, p, k in ((0, 0.8, 1.0), (1, 0.96, 0.7), (2, 0.99, 0.2))
+    ]
     assert choose_gate(curve, 0.95)["keep_rate"] == 0.7
     assert not choose_gate(curve, 0.999)["reached"]
 

@@ -47,10 +47,17 @@ def test_codes_depend_on_their_own_cell_only(book):
 
 
 def test_special_tokens_have_the_public_names_and_places(folder):
-    book, tokenizer = loop.load_parts(folder)
+    _, tokenizer = loop.load_parts(folder)
     ids = [tokenizer.token_to_id(name) for name in ("<s>", "<pad>", "</s>", "<unk>", "IMGIMGAZ", "IMGIMGBCZ")]
     assert ids == [0, 1, 2, 3, 4, 16]
-    for name in ("<eoss>", "<racm3:break>", "<reserved08706>", "<image>", "<reserved12856>", "<reserved12867>"):
+    for name in (
+        "<eoss>",
+        "<racm3:break>",
+        "<reserved08706>",
+        "<image>",
+        "<reserved12856>",
+        "<reserved12867>",
+    ):
         assert tokenizer.token_to_id(name) is not None
     assert tokenizer.encode("48/2 = 24").tokens.count("2") == 2  # digits one by one
 
@@ -71,7 +78,9 @@ def test_batches_are_a_function_of_seed_and_step(folder):
 def test_a_drawing_is_bos_text_boi_codes_eoi(folder):
     book, tokenizer = loop.load_parts(folder)
     data = batches.Batches(tokenizer, book, 0, 64)
-    ids, weights = data._sequence(world.sample(random.Random(0)), [300, 301], random.Random(1))  # first draw: drawing
+    ids, weights = data._sequence(
+        world.sample(random.Random(0)), [300, 301], random.Random(1)
+    )  # first draw: drawing
     assert (ids[0], ids[1:3], ids[3], ids[-1]) == (data.bos, [300, 301], data.boi, data.eoi)
     assert len(ids) == 4 + 64 + 1
     assert weights[4:] == [1.0] * 65
@@ -86,7 +95,9 @@ def test_lean_forward_is_transformers_forward(folder):
     ids = torch.randint(len(tokenizer.get_vocab()), (2, 30))
     with torch.no_grad():
         expected = model.model(input_ids=ids, use_cache=False).last_hidden_state
-        assert torch.allclose(language.hidden_states(model, ids), expected, atol=1e-5)  # order of sums differs
+        assert torch.allclose(
+            language.hidden_states(model, ids), expected, atol=1e-5
+        )  # order of sums differs
 
 
 def test_resumed_training_ends_with_the_weights_of_an_unbroken_run(folder, tmp_path):

@@ -18,7 +18,13 @@ def nano():
 
 def test_checkpoint_is_whole_and_at_most_16_megabytes():
     names = {path.name for path in weights_path().iterdir()}
-    assert {"config.json", "tokenizer.json", "preprocessor_config.json", "model.safetensors", "README.md"} <= names
+    assert {
+        "config.json",
+        "tokenizer.json",
+        "preprocessor_config.json",
+        "model.safetensors",
+        "README.md",
+    } <= names
     assert sum(path.stat().st_size for path in weights_path().iterdir()) < 16 * 2**20
 
 
@@ -42,7 +48,12 @@ def test_pictures_survive_decode_and_encode(nano):
 
 
 def test_it_draws_the_equations_of_plain_steps(nano):
-    steps = ["Natalia sold 48/2 = 24 clips in May.", "She has 16 - 3 = 13 eggs left.", "They pay 12 * $5 = $60.", "So 40 + 7 = 47."]
+    steps = [
+        "Natalia sold 48/2 = 24 clips in May.",
+        "She has 16 - 3 = 13 eggs left.",
+        "They pay 12 * $5 = $60.",
+        "So 40 + 7 = 47.",
+    ]
     prompts = [step for step in steps for _ in range(4)]
     drawn = nano.draw(prompts, list(range(16)), guidance=1.5, top_p=0.9)
     read = np.array([read_equation(image) for image in nano.decode(drawn.codes)], object).reshape(4, 4)
@@ -51,5 +62,10 @@ def test_it_draws_the_equations_of_plain_steps(nano):
 
 
 def test_it_leaves_out_a_drawing_where_nothing_can_be_drawn(nano):
-    drawn = nano.draw(["Let x be the number of apples.", "He likes his new school."] * 3, list(range(6)), guidance=1.5, top_p=0.9)
+    drawn = nano.draw(
+        ["Let x be the number of apples.", "He likes his new school."] * 3,
+        list(range(6)),
+        guidance=1.5,
+        top_p=0.9,
+    )
     assert sum(is_nothing(image) for image in nano.decode(drawn.codes)) >= 4

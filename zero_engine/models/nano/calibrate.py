@@ -17,12 +17,18 @@ from zero_engine.models.nano.evaluate import Judged, area_under_curve, ranked
 PRECISION = 0.95
 
 
-def calibrate(table: Mapping[str, Judged], names: Sequence[str] = ("likelihood", "caption"), precision: float = PRECISION) -> dict:
+def calibrate(
+    table: Mapping[str, Judged],
+    names: Sequence[str] = ("likelihood", "caption"),
+    precision: float = PRECISION,
+) -> dict:
     """Facts: `rank` weights, `gate` (score, threshold, precision, keep_rate), `auc` of each score, the `curve`."""
     weights = fit_rank(table, names)
     right = np.concatenate([judged.right.ravel() for judged in table.values()])
     aucs = {
-        name: area_under_curve(np.concatenate([judged.scores[name].ravel() for judged in table.values()]), right)
+        name: area_under_curve(
+            np.concatenate([judged.scores[name].ravel() for judged in table.values()]), right
+        )
         for name in next(iter(table.values())).scores
     }
     curve = gate_curve(table, weights, "likelihood")
@@ -38,7 +44,7 @@ def fit_rank(table: Mapping[str, Judged], names: Sequence[str], steps: int = 400
             good, bad = stacked[row][judged.right[row]], stacked[row][~judged.right[row]]
             pairs.append((good[:, None] - bad[None]).reshape(-1, len(names)))
     if not pairs:
-        return {name: 1.0 for name in names}
+        return dict.fromkeys(names, 1.0)
     difference = np.concatenate(pairs)
     scale = difference.std(0) + 1e-9
     unit, weight = difference / scale, np.full(len(names), 0.5)
@@ -50,7 +56,9 @@ def fit_rank(table: Mapping[str, Judged], names: Sequence[str], steps: int = 400
     return {name: round(float(value / lead), 4) for name, value in zip(names, weight, strict=True)}
 
 
-def gate_curve(table: Mapping[str, Judged], weights: Mapping[str, float], score: str) -> list[dict[str, float]]:
+def gate_curve(
+    table: Mapping[str, Judged], weights: Mapping[str, float], score: str
+) -> list[dict[str, float]]:
     """Precision and keep rate over thresholds on `score`, of the best candidate of every prompt."""
     values, right = [], []
     for judged in table.values():

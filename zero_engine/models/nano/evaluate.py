@@ -1,11 +1,12 @@
 """Evaluation: what the nano model draws, judged by the oracles.
 
-`judge_kinds` draws several candidates of each held-out prompt, decodes them and asks the kind's oracle about the pixels.
-`summary` turns that into the table of the model card: accuracy of one sample, of the best of N by each score, of the
-oracle's best, with intervals, and the AUC of each score. `judge_traces` does the same on real GSM8K steps.
+`judge_kinds` draws several candidates of each held-out prompt, decodes them and asks the kind's oracle about the
+pixels. `summary` turns that into the table of the model card: accuracy of one sample, of the best of N by each
+score, of the oracle's best, with intervals, and the AUC of each score. `judge_traces` does the same on real GSM8K
+steps.
 
-Scores beyond the model's own likelihoods (total variation, read-back, pixels) live in a later layer; callers pass them as
-`extra`: name -> function(texts, codes_BN, images_BHW3) -> (B,).
+Scores beyond the model's own likelihoods (total variation, read-back, pixels) live in a later layer; callers pass
+them as `extra`: name -> function(texts, codes_BN, images_BHW3) -> (B,).
 """
 
 from __future__ import annotations
@@ -95,7 +96,9 @@ def judge_texts(
         chunk = rows[start : start + BATCH]
         prompts = [texts[row] for row, _ in chunk]
         seeds = [seed_for(how.seed, texts[row], row, attempt) for row, attempt in chunk]
-        drawn = model.draw(prompts, seeds, guidance=how.guidance, temperature=how.temperature, top_p=how.top_p)
+        drawn = model.draw(
+            prompts, seeds, guidance=how.guidance, temperature=how.temperature, top_p=how.top_p
+        )
         images = model.decode(drawn.codes)
         unconditional = drawn.likelihood_unconditional
         if unconditional is None:
@@ -105,8 +108,12 @@ def judge_texts(
             "caption": model.caption_likelihood(drawn.codes, prompts),
             "alignment": drawn.likelihood - unconditional,
         }
-        scores |= {name: np.asarray(score(prompts, drawn.codes, images)) for name, score in (extra or {}).items()}
-        parts.append(([oracle(row, image) for (row, _), image in zip(chunk, images, strict=True)], scores, images))
+        scores |= {
+            name: np.asarray(score(prompts, drawn.codes, images)) for name, score in (extra or {}).items()
+        }
+        parts.append(
+            ([oracle(row, image) for (row, _), image in zip(chunk, images, strict=True)], scores, images)
+        )
     shape = (len(texts), how.candidates)
     images = np.concatenate([part[2] for part in parts])
     return Judged(
@@ -135,7 +142,9 @@ def summary(table: Mapping[str, Judged], rank: Mapping[str, float] | None = None
     mean = {key: float(np.mean([row[key] for row in kinds.values()])) for key in ("one", "best", "oracle")}
     right = np.concatenate([judged.right.ravel() for judged in table.values()])
     auc = {
-        score: area_under_curve(np.concatenate([judged.scores[score].ravel() for judged in table.values()]), right)
+        score: area_under_curve(
+            np.concatenate([judged.scores[score].ravel() for judged in table.values()]), right
+        )
         for score in next(iter(table.values())).scores
     }
     return {"mean": mean, "kinds": kinds, "auc": auc}
@@ -165,10 +174,15 @@ def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
-def judge_traces(model: UnifiedModel, steps: list[tuple[str, str | None]], how: Drawing, extra: Extra | None = None) -> dict:
+def judge_traces(
+    model: UnifiedModel, steps: list[tuple[str, str | None]], how: Drawing, extra: Extra | None = None
+) -> dict:
     """Real steps: (text, equation) where the drawn equation must be that one, or no drawing where it is None."""
     table = {}
-    for name, chosen in (("equation", [s for s in steps if s[1]]), ("nothing", [s for s in steps if not s[1]])):
+    for name, chosen in (
+        ("equation", [s for s in steps if s[1]]),
+        ("nothing", [s for s in steps if not s[1]]),
+    ):
         if not chosen:
             continue
 
@@ -198,7 +212,9 @@ def gsm8k_steps(path: Path) -> tuple[list[tuple[str, str | None]], dict[str, int
             if len(notes) == 1 and re.fullmatch(r"\d{1,3}[-+*/]\d{1,3}=\d{1,3}", notes[0]):
                 steps.append((text, notes[0]))
                 counts["equation"] += 1
-            elif not notes and not re.search(r"[\d)%]\s*[-+*/x×÷=]|=|\b(circle|square|triangle|rectang|star)", text):
+            elif not notes and not re.search(
+                r"[\d)%]\s*[-+*/x×÷=]|=|\b(circle|square|triangle|rectang|star)", text
+            ):
                 steps.append((text, None))
                 counts["nothing"] += 1
             else:

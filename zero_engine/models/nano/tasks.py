@@ -44,7 +44,8 @@ def _walk(rng: random.Random) -> tuple[str, list[str], str]:
         steps.append(f"The robot is at row {row}, column {col}. It moves {count} {name}.")
         told.append(f"{count} {name}")
         row, col = row + MOVES[name][0] * count, col + MOVES[name][1] * count
-    question = f"A robot stands at row {start[0]}, column {start[1]} of a 6x6 grid. It moves {', then '.join(told)}. Where is it?"
+    place = f"row {start[0]}, column {start[1]}"
+    question = f"A robot stands at {place} of a 6x6 grid. It moves {', then '.join(told)}. Where is it?"
     return question, steps, f"row {row}, column {col}"
 
 
@@ -70,7 +71,8 @@ def _sums(rng: random.Random) -> tuple[str, list[str], str]:
     noun = rng.choice(words.NOUNS)
     packs, each, price = rng.randint(2, 9), rng.randint(2, 12), rng.randint(2, 9)
     count = packs * each
-    question = f"{name} buys {packs} boxes of {each} {noun}, and {other} twice as many. Each costs ${price}. What do they pay?"
+    bought = f"{name} buys {packs} boxes of {each} {noun}, and {other} twice as many."
+    question = f"{bought} Each costs ${price}. What do they pay?"
     steps = [
         f"{name} buys {packs} * {each} = {count} {noun}.",
         f"{other} buys {count} * 2 = {2 * count} {noun}.",
@@ -90,7 +92,8 @@ def _relations(rng: random.Random) -> tuple[str, list[str], str]:
         f"The {second} is {relation} the {third}.",
         f"So the {first} must be {relation} the {third}.",
     ]
-    question = f"The {first} is {relation} the {second}. The {third} is {opposite} the {second}. Is the {first} {relation} or {opposite} the {third}?"
+    given = f"The {first} is {relation} the {second}. The {third} is {opposite} the {second}."
+    question = f"{given} Is the {first} {relation} or {opposite} the {third}?"
     return question, steps, relation
 
 

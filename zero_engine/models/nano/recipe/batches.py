@@ -54,14 +54,19 @@ class Batches:
     def _pool(self, index: int) -> list[Batch]:
         rng = random.Random(f"batches-{self.seed}-{index}")
         samples = [world.sample(rng) for _ in range(POOL * self.size)]
-        texts = [encoding.ids for encoding in self.tokenizer.encode_batch([s.text for s in samples], add_special_tokens=False)]
+        texts = [
+            encoding.ids
+            for encoding in self.tokenizer.encode_batch([s.text for s in samples], add_special_tokens=False)
+        ]
         rows = [self._sequence(s, ids[:LONGEST_TEXT], rng) for s, ids in zip(samples, texts, strict=True)]
         rows.sort(key=lambda row: len(row[0]))
         batches = [self._stack(rows[i : i + self.size]) for i in range(0, len(rows), self.size)]
         rng.shuffle(batches)
         return batches
 
-    def _sequence(self, sample: world.Sample, text: list[int], rng: random.Random) -> tuple[list[int], list[float]]:
+    def _sequence(
+        self, sample: world.Sample, text: list[int], rng: random.Random
+    ) -> tuple[list[int], list[float]]:
         codes = self.code_ids[self.book.codes(sample.image)].tolist()
         form = rng.random()
         if form < 0.79:

@@ -27,7 +27,9 @@ def write_checkpoint(
     staging = folder.with_name(folder.name + ".part")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
-    tensors = {name: weight for name, weight in model.state_dict().items() if not name.startswith("model.vqmodel.")}
+    tensors = {
+        name: weight for name, weight in model.state_dict().items() if not name.startswith("model.vqmodel.")
+    }
     tensors |= {f"model.vqmodel.{name}": weight for name, weight in vqmodel.state_dict().items()}
     tensors = {name: _half(weight) for name, weight in sorted(tensors.items()) if weight.is_floating_point()}
     save_file(tensors, staging / "model.safetensors", metadata={"format": "pt"})
@@ -64,7 +66,11 @@ def _processor(folder: Path) -> None:
         "rescale_factor": 1 / 127.5, "size": {"shortest_edge": size},
     }  # fmt: skip
     _write(folder / "preprocessor_config.json", image)
-    processor = {"image_seq_length": canvas.CELLS**2, "image_token": tokens.IMAGE, "processor_class": "ChameleonProcessor"}
+    processor = {
+        "image_seq_length": canvas.CELLS**2,
+        "image_token": tokens.IMAGE,
+        "processor_class": "ChameleonProcessor",
+    }
     _write(folder / "processor_config.json", processor)
 
 

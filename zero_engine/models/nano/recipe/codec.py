@@ -58,7 +58,12 @@ def solve_codec(book: Codebook, seed: int = 0) -> ChameleonVQVAE:
     codes = fitting_codes(book, seed)
     pixels = to_pixels(book, codes)
     cells = functional.pixel_unshuffle(pixels, canvas.CELL)
-    latents = vectors[codes].view(len(codes), canvas.CELLS, canvas.CELLS, EMBED_DIM).permute(0, 3, 1, 2).contiguous()
+    latents = (
+        vectors[codes]
+        .view(len(codes), canvas.CELLS, canvas.CELLS, EMBED_DIM)
+        .permute(0, 3, 1, 2)
+        .contiguous()
+    )
     _pass_through(vqmodel.encoder, _projection(cells, latents))
     _pass_through(vqmodel.decoder, torch.eye(EMBED_DIM))
     for conv in (vqmodel.quant_conv, vqmodel.post_quant_conv):
@@ -70,7 +75,9 @@ def solve_codec(book: Codebook, seed: int = 0) -> ChameleonVQVAE:
 
 
 @torch.no_grad()
-def codec_report(vqmodel: ChameleonVQVAE, book: Codebook, per_kind: int = 20, seed: int = 1) -> dict[str, float]:
+def codec_report(
+    vqmodel: ChameleonVQVAE, book: Codebook, per_kind: int = 20, seed: int = 1
+) -> dict[str, float]:
     """On held-out pictures: the share of codes found, the PSNR in dB, the share that the oracles still pass."""
     rng = random.Random(f"codec-report-{seed}")
     samples = [world.sample(rng, kind, held_out=True) for kind in world.KINDS for _ in range(per_kind)]
@@ -97,7 +104,9 @@ def fitting_codes(book: Codebook, seed: int, pictures: int = 256) -> torch.Tenso
             rows.append(book.codes(world.sample(rng).image))
         else:
             white = rng.choice((0.0, 0.3, 0.7))
-            rows.append(np.array([0 if rng.random() < white else rng.randrange(len(book)) for _ in range(64)]))
+            rows.append(
+                np.array([0 if rng.random() < white else rng.randrange(len(book)) for _ in range(64)])
+            )
     return torch.from_numpy(np.stack(rows))
 
 
@@ -116,7 +125,9 @@ def to_images(pixels_B3HW: torch.Tensor) -> np.ndarray:
 def _projection(cells_BChw: torch.Tensor, latents_BDhw: torch.Tensor) -> torch.Tensor:
     """The linear map (D, C) from a cell's values to its code's vector, up to a constant."""
     centred = _rows(cells_BChw) - _rows(cells_BChw).mean(0)
-    return torch.linalg.lstsq(centred, _rows(latents_BDhw) - _rows(latents_BDhw).mean(0), driver="gelsd").solution.T.float()
+    return torch.linalg.lstsq(
+        centred, _rows(latents_BDhw) - _rows(latents_BDhw).mean(0), driver="gelsd"
+    ).solution.T.float()
 
 
 def _pass_through(side: torch.nn.Module, first: torch.Tensor) -> None:

@@ -1,9 +1,9 @@
 """Optimiser: Muon on the matrices, AdamW on embeddings, head and norms; one learning rate for both.
 
-Muon (Jordan 2024) orthogonalises the momentum of a matrix by five Newton-Schulz steps; the update is scaled by
-0.2 sqrt(max(rows, columns)) (Liu et al. 2025, arXiv 2502.16982), which gives it AdamW's size. float32: bf16 is no faster
-on the CPUs measured. Matrices of one shape are orthogonalised together; a convolution counts as the matrix (outputs,
-inputs x kernel).
+Muon (Jordan 2024) orthogonalises the momentum of a matrix by five Newton-Schulz steps; the update is scaled by 0.2
+sqrt(max(rows, columns)) (Liu et al. 2025, arXiv 2502.16982), which gives it AdamW's size. float32: bf16 is no
+faster on the CPUs measured. Matrices of one shape are orthogonalised together; a convolution counts as the matrix
+(outputs, inputs x kernel).
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ class MuonAdamW:
                 rest.append(weight)
         self.groups = list(by_shape.values())
         self.weight_decay = weight_decay
-        self.momenta = [torch.zeros(len(group), *group[0].shape, device=group[0].device) for group in self.groups]
+        self.momenta = [
+            torch.zeros(len(group), *group[0].shape, device=group[0].device) for group in self.groups
+        ]
         self.adam = torch.optim.AdamW(rest, betas=(0.9, 0.97), eps=1e-10, weight_decay=0.0, fused=True)
         self.weights = [weight for group in self.groups for weight in group] + rest
 
@@ -57,7 +59,9 @@ class MuonAdamW:
         return {"momenta": self.momenta, "adam": self.adam.state_dict()}
 
     def load_state_dict(self, state: dict) -> None:
-        self.momenta = [saved.to(now.device) for saved, now in zip(state["momenta"], self.momenta, strict=True)]
+        self.momenta = [
+            saved.to(now.device) for saved, now in zip(state["momenta"], self.momenta, strict=True)
+        ]
         self.adam.load_state_dict(state["adam"])
 
 

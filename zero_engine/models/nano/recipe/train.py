@@ -28,7 +28,9 @@ from zero_engine.models.nano.recipe import checkpoint, codebook, codec, loop, to
 from zero_engine.models.nano.recipe.loop import Recipe
 
 
-def train(out: Path, recipe: Recipe, report: Callable[[str], None] = print, minutes: float | None = None) -> dict:
+def train(
+    out: Path, recipe: Recipe, report: Callable[[str], None] = print, minutes: float | None = None
+) -> dict:
     """Train or go on training in `out`; returns the facts of the run.
 
     `minutes` stops early, keeping the state, and exports what there is. Raises nothing of its own: an unwritable
@@ -77,7 +79,9 @@ def _tokenizer(out: Path, codes: int, seed: int, report: Callable[[str], None]) 
         report(f"tokenizer: {tokenizer.get_vocab_size()} tokens")
 
 
-def _codec(out: Path, book: codebook.Codebook, recipe: Recipe, report: Callable[[str], None]) -> ChameleonVQVAE:
+def _codec(
+    out: Path, book: codebook.Codebook, recipe: Recipe, report: Callable[[str], None]
+) -> ChameleonVQVAE:
     if (out / "codec.pt").exists():
         vqmodel = codec.new_codec(book)
         vqmodel.load_state_dict(torch.load(out / "codec.pt", weights_only=True))

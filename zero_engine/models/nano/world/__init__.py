@@ -1,7 +1,7 @@
 """The nano world: pairs of step text and picture, and oracles that judge a picture by program.
 
-`KINDS` registers every kind of drawing; a new one is a `Kind` in one of the modules here. `sample` is a pure function of
-its seed. No torch.
+`KINDS` registers every kind of drawing; a new one is a `Kind` in one of the modules here. `sample` is a
+pure function of its seed. No torch.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ KINDS: dict[str, Kind] = {
 
 # How often a kind is drawn in training. Equations are what real traces ask for.
 WEIGHTS: dict[str, float] = {
-    "bars": 26, "chain": 14, "nothing": 11, "dots": 3, "rows": 3, "scatter": 4, "relation": 4, "mark": 5,
-    "right_angle": 5, "altitude": 4, "median": 4, "rectangle": 4, "circle": 2, "place": 2, "goal": 4, "move": 5,
+    "bars": 20, "chain": 12, "nothing": 8, "dots": 4, "rows": 4, "scatter": 4, "relation": 5, "mark": 6,
+    "right_angle": 6, "altitude": 5, "median": 5, "rectangle": 4, "circle": 2, "place": 4, "goal": 5, "move": 6,
 }  # fmt: skip
 
 
@@ -36,7 +36,9 @@ class Sample:
     image: np.ndarray
 
 
-def sample(rng: random.Random, kind: str | None = None, held_out: bool = False, new_phrasing: bool = False) -> Sample:
+def sample(
+    rng: random.Random, kind: str | None = None, held_out: bool = False, new_phrasing: bool = False
+) -> Sample:
     """One pair. `held_out`: a specification never trained on; `new_phrasing`: a template never trained on."""
     chosen = KINDS[kind] if kind else KINDS[rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]]
     while True:

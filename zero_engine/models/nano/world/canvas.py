@@ -154,10 +154,22 @@ def icon_bitmaps() -> dict[str, tuple[np.ndarray, tuple[int, int, int]]]:
         "key": ("00000000 01110000 11011000 10001111 11011011 01110010 00000000 00000000", (150, 110, 0)),
         "tree": ("00011000 00111100 01111110 00111100 01111110 11111111 00011000 00011000", COLORS["green"]),
         "step": ("00000000 00000000 00000000 00111000 00111000 00111000 00000000 00000000", (90, 40, 160)),
-        "bar_blue": ("00000000 11111111 11111111 11111111 11111111 11111111 11111111 00000000", COLORS["blue"]),
-        "bar_orange": ("00000000 11111111 11111111 11111111 11111111 11111111 11111111 00000000", COLORS["orange"]),
-        "bar_piece": ("00000000 11111110 11111110 11111110 11111110 11111110 11111110 00000000", COLORS["green"]),
-        "bar_gone": ("00000000 10010011 00100101 01001001 10010011 00100101 01001001 00000000", COLORS["red"]),
+        "bar_blue": (
+            "00000000 11111111 11111111 11111111 11111111 11111111 11111111 00000000",
+            COLORS["blue"],
+        ),
+        "bar_orange": (
+            "00000000 11111111 11111111 11111111 11111111 11111111 11111111 00000000",
+            COLORS["orange"],
+        ),
+        "bar_piece": (
+            "00000000 11111110 11111110 11111110 11111110 11111110 11111110 00000000",
+            COLORS["green"],
+        ),
+        "bar_gone": (
+            "00000000 10010011 00100101 01001001 10010011 00100101 01001001 00000000",
+            COLORS["red"],
+        ),
         "tile": ("11111111 10000001 10000001 10000001 10000001 10000001 10000001 11111111", GREY),
     }
     table = {name: (_bits(rows), color) for name, (rows, color) in drawn.items()}
@@ -183,7 +195,9 @@ def nothing_mask() -> np.ndarray:
     return ((radius <= 5.8) & (radius > 4.4)) | ((np.abs(x + y) < 0.8) & (radius <= 7.6))
 
 
-def stamp(image: np.ndarray, row: int, col: int, mask: np.ndarray, color: tuple[int, int, int] = BLACK) -> None:
+def stamp(
+    image: np.ndarray, row: int, col: int, mask: np.ndarray, color: tuple[int, int, int] = BLACK
+) -> None:
     """Ink a 16-pixel mask in the four cells from (row, col)."""
     image[row * CELL : row * CELL + 16, col * CELL : col * CELL + 16][mask] = color
 

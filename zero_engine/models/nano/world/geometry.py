@@ -18,35 +18,44 @@ from zero_engine.models.nano.world.splits import templates
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 _FORMS = {"tall": ((8, 8), (40, 48)), "wide": ((8, 24), (56, 48)), "even": ((8, 8), (48, 48))}
 _RIGHT_TEXT = (
-    "Triangle {abc} has a right angle at {v}", "In triangle {abc}, the angle at {v} is 90 degrees", "{abc} is right-angled at {v}",
-    "{lead}, draw triangle {abc} with a right angle at {v}", "Since angle {v} is a right angle in triangle {abc}, we draw it",
-    "The right angle of triangle {abc} is at {v}", "Right triangle {abc}, right angle at {v}", "Let {abc} have its right angle at {v}",
-    "{name} draws a triangle {abc} whose right angle is {v}", "In {abc} the sides meet at {v} at 90 degrees",
+    "Triangle {abc} has a right angle at {v}", "In triangle {abc}, the angle at {v} is 90 degrees",
+    "{abc} is right-angled at {v}", "{lead}, draw triangle {abc} with a right angle at {v}",
+    "Since angle {v} is a right angle in triangle {abc}, we draw it",
+    "The right angle of triangle {abc} is at {v}", "Right triangle {abc}, right angle at {v}",
+    "Let {abc} have its right angle at {v}", "{name} draws a triangle {abc} whose right angle is {v}",
+    "In {abc} the sides meet at {v} at 90 degrees",
 )  # fmt: skip
 _ALTITUDE_TEXT = (
-    "Draw the altitude from {v} to {xy} in triangle {abc}, with foot {f}", "In triangle {abc}, {v}{f} is the altitude to {xy}",
-    "Let {f} be the foot of the altitude from {v} to {xy} in triangle {abc}", "Drop the perpendicular {v}{f} from {v} to {xy}",
-    "{lead}, the height of triangle {abc} from {v} meets {xy} at {f}", "Triangle {abc}: altitude {v}{f} on side {xy}",
-    "The perpendicular from {v} meets {xy} at {f}", "Add the height {v}{f} onto {xy}", "{name} draws the altitude {v}{f} to {xy}",
+    "Draw the altitude from {v} to {xy} in triangle {abc}, with foot {f}",
+    "In triangle {abc}, {v}{f} is the altitude to {xy}",
+    "Let {f} be the foot of the altitude from {v} to {xy} in triangle {abc}",
+    "Drop the perpendicular {v}{f} from {v} to {xy}",
+    "{lead}, the height of triangle {abc} from {v} meets {xy} at {f}",
+    "Triangle {abc}: altitude {v}{f} on side {xy}", "The perpendicular from {v} meets {xy} at {f}",
+    "Add the height {v}{f} onto {xy}", "{name} draws the altitude {v}{f} to {xy}",
     "Height {v}{f} stands on {xy}",
 )  # fmt: skip
 _MEDIAN_TEXT = (
-    "Draw the median from {v} to {xy} in triangle {abc}, with midpoint {f}", "In triangle {abc}, {v}{f} is the median to {xy}",
-    "Let {f} be the midpoint of {xy} and draw the median {v}{f} of triangle {abc}", "{f} is the midpoint of {xy}; draw median {v}{f}",
-    "{lead}, the median of triangle {abc} from {v} meets {xy} at {f}", "Triangle {abc}: median {v}{f} on side {xy}",
-    "The median from {v} halves {xy} at {f}", "Add the median {v}{f} onto {xy}", "{name} draws the median {v}{f} to {xy}",
-    "Median {v}{f} ends on {xy}",
+    "Draw the median from {v} to {xy} in triangle {abc}, with midpoint {f}",
+    "In triangle {abc}, {v}{f} is the median to {xy}",
+    "Let {f} be the midpoint of {xy} and draw the median {v}{f} of triangle {abc}",
+    "{f} is the midpoint of {xy}; draw median {v}{f}",
+    "{lead}, the median of triangle {abc} from {v} meets {xy} at {f}",
+    "Triangle {abc}: median {v}{f} on side {xy}", "The median from {v} halves {xy} at {f}",
+    "Add the median {v}{f} onto {xy}", "{name} draws the median {v}{f} to {xy}", "Median {v}{f} ends on {xy}",
 )  # fmt: skip
 _RECTANGLE_TEXT = (
-    "A rectangle is {w} {u} wide and {h} {u} high", "Draw a {w} by {h} rectangle", "The rectangle has width {w} and height {h}",
-    "{lead}, the rectangle measures {w} x {h} {u}", "A rectangle with a width of {w} {u} and a height of {h} {u}",
-    "{name}'s rectangle is {w} {u} by {h} {u}", "The rectangular {place} is {w} {u} wide and {h} {u} tall",
-    "Rectangle: {w} wide, {h} high", "Let the rectangle be {w} by {h}", "We draw a rectangle, width {w}, height {h}",
+    "A rectangle is {w} {u} wide and {h} {u} high", "Draw a {w} by {h} rectangle",
+    "The rectangle has width {w} and height {h}", "{lead}, the rectangle measures {w} x {h} {u}",
+    "A rectangle with a width of {w} {u} and a height of {h} {u}", "{name}'s rectangle is {w} {u} by {h} {u}",
+    "The rectangular {place} is {w} {u} wide and {h} {u} tall", "Rectangle: {w} wide, {h} high",
+    "Let the rectangle be {w} by {h}", "We draw a rectangle, width {w}, height {h}",
 )  # fmt: skip
 _CIRCLE_TEXT = (
     "A circle has {r} {n}", "Draw a circle with {r} {n}", "The {r} of the circle is {n} {u}", "Circle: {r} {n}",
-    "{lead}, the circle has a {r} of {n} {u}", "{name} draws a circle whose {r} is {n} {u}", "The circular {place} has a {r} of {n} {u}",
-    "A circle of {r} {n} {u}", "Let the circle's {r} be {n}", "We see a circle, {r} {n}",
+    "{lead}, the circle has a {r} of {n} {u}", "{name} draws a circle whose {r} is {n} {u}",
+    "The circular {place} has a {r} of {n} {u}", "A circle of {r} {n} {u}", "Let the circle's {r} be {n}",
+    "We see a circle, {r} {n}",
 )  # fmt: skip
 _UNITS = ("cm", "m", "feet", "inches", "meters", "yards", "units", "km", "ft", "mm")
 
@@ -119,14 +128,14 @@ def _draw_line(spec: Spec, what: str) -> np.ndarray:
     return image
 
 
-def _judge_line(what: str):  # noqa: ANN202 - an oracle
+def _judge_line(what: str):
     def judge(spec: Spec, image: np.ndarray) -> bool:
         return any(canvas.same(image, _draw_line((*spec[:4], side), what)) for side in ("left", "right"))
 
     return judge
 
 
-def _phrase_line(options: tuple[str, ...]):  # noqa: ANN202 - a phrase function
+def _phrase_line(options: tuple[str, ...]):
     def phrase(spec: Spec, rng: random.Random, held_out: bool) -> str:
         corners, vertex, base, foot, _ = spec
         text = rng.choice(templates(options, held_out)).replace("{abc}", corners).replace("{v}", vertex)
@@ -155,7 +164,11 @@ def _draw_rectangle(spec: Spec, rng: random.Random) -> np.ndarray:
 
 
 def _phrase_rectangle(spec: Spec, rng: random.Random, held_out: bool) -> str:
-    text = rng.choice(templates(_RECTANGLE_TEXT, held_out)).replace("{w}", str(spec[0])).replace("{h}", str(spec[1]))
+    text = (
+        rng.choice(templates(_RECTANGLE_TEXT, held_out))
+        .replace("{w}", str(spec[0]))
+        .replace("{h}", str(spec[1]))
+    )
     return words.fill(text.replace("{u}", rng.choice(_UNITS)), rng) + rng.choice((".", ""))
 
 
@@ -181,8 +194,26 @@ def _phrase_circle(spec: Spec, rng: random.Random, held_out: bool) -> str:
 
 KINDS = (
     Kind("right_angle", "geometry", _specify_right, _phrase_right, _draw_right, _judge_right),
-    Kind("altitude", "geometry", _specify_line, _phrase_line(_ALTITUDE_TEXT), _draw_altitude, _judge_line("altitude")),
-    Kind("median", "geometry", _specify_line, _phrase_line(_MEDIAN_TEXT), _draw_median, _judge_line("median")),
-    Kind("rectangle", "geometry", _specify_rectangle, _phrase_rectangle, _draw_rectangle, canvas.judge_same(_draw_rectangle)),
-    Kind("circle", "geometry", _specify_circle, _phrase_circle, _draw_circle, canvas.judge_same(_draw_circle)),
+    Kind(
+        "altitude",
+        "geometry",
+        _specify_line,
+        _phrase_line(_ALTITUDE_TEXT),
+        _draw_altitude,
+        _judge_line("altitude"),
+    ),
+    Kind(
+        "median", "geometry", _specify_line, _phrase_line(_MEDIAN_TEXT), _draw_median, _judge_line("median")
+    ),
+    Kind(
+        "rectangle",
+        "geometry",
+        _specify_rectangle,
+        _phrase_rectangle,
+        _draw_rectangle,
+        canvas.judge_same(_draw_rectangle),
+    ),
+    Kind(
+        "circle", "geometry", _specify_circle, _phrase_circle, _draw_circle, canvas.judge_same(_draw_circle)
+    ),
 )

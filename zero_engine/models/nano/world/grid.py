@@ -16,22 +16,31 @@ from zero_engine.models.nano.world.splits import templates
 
 SIZE = 6
 MOVES = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
-_CELL = ("row {r}, column {c}", "row {r} and column {c}", "({r}, {c})", "cell ({r},{c})", "row {r} column {c}")
+_CELL = (
+    "row {r}, column {c}",
+    "row {r} and column {c}",
+    "({r}, {c})",
+    "cell ({r},{c})",
+    "row {r} column {c}",
+)
 _PLACE_TEXT = (
-    "Put the {i} at {x}", "The {i} is at {x}", "There is a {i} at {x} of the grid", "{name} puts the {i} at {x}", "{i} at {x}",
-    "{lead}, the {i} stands at {x}", "Draw a grid with a {i} at {x}", "On the grid, the {i} lies at {x}", "We place the {i} at {x}",
+    "Put the {i} at {x}", "The {i} is at {x}", "There is a {i} at {x} of the grid",
+    "{name} puts the {i} at {x}", "{i} at {x}", "{lead}, the {i} stands at {x}",
+    "Draw a grid with a {i} at {x}", "On the grid, the {i} lies at {x}", "We place the {i} at {x}",
     "The {i} goes to {x}",
 )  # fmt: skip
 _GOAL_TEXT = (
-    "The robot starts at {x} and the flag is at {y}", "The robot is at {x}, the goal flag at {y}", "Robot at {x}, flag at {y}",
-    "{lead}, the robot stands at {x} and must reach the flag at {y}", "Draw the robot at {x} and the flag at {y}",
-    "{name} puts the robot at {x} and the flag at {y}", "From {x} the robot wants to go to the flag at {y}",
-    "On the grid: robot at {x}, flag at {y}", "Start the robot at {x}; its flag is {y}", "A robot at {x} looks for a flag at {y}",
+    "The robot starts at {x} and the flag is at {y}", "The robot is at {x}, the goal flag at {y}",
+    "Robot at {x}, flag at {y}", "{lead}, the robot stands at {x} and must reach the flag at {y}",
+    "Draw the robot at {x} and the flag at {y}", "{name} puts the robot at {x} and the flag at {y}",
+    "From {x} the robot wants to go to the flag at {y}", "On the grid: robot at {x}, flag at {y}",
+    "Start the robot at {x}; its flag is {y}", "A robot at {x} looks for a flag at {y}",
 )  # fmt: skip
 _MOVE_TEXT = (
-    "The robot is at {x}. It moves {m}", "From {x} the robot moves {m}", "The robot at {x} goes {m}", "Robot at {x}, move {m}",
-    "{lead}, the robot moves from {x} {m}", "Starting at {x}, the robot steps {m}", "{name} moves the robot from {x} {m}",
-    "The robot was at {x} and then went {m}", "Standing at {x}, it moves {m}", "At {x}: move {m}",
+    "The robot is at {x}. It moves {m}", "From {x} the robot moves {m}", "The robot at {x} goes {m}",
+    "Robot at {x}, move {m}", "{lead}, the robot moves from {x} {m}", "Starting at {x}, the robot steps {m}",
+    "{name} moves the robot from {x} {m}", "The robot was at {x} and then went {m}",
+    "Standing at {x}, it moves {m}", "At {x}: move {m}",
 )  # fmt: skip
 
 
@@ -63,7 +72,9 @@ def _draw_place(spec: Spec, rng: random.Random) -> np.ndarray:
 
 
 def _phrase_place(spec: Spec, rng: random.Random, held_out: bool) -> str:
-    text = rng.choice(templates(_PLACE_TEXT, held_out)).replace("{i}", spec[0]).replace("{x}", _at(spec[1], rng))
+    text = (
+        rng.choice(templates(_PLACE_TEXT, held_out)).replace("{i}", spec[0]).replace("{x}", _at(spec[1], rng))
+    )
     return words.fill(text, rng) + rng.choice((".", ""))
 
 
@@ -106,7 +117,14 @@ def _draw_move(spec: Spec, rng: random.Random) -> np.ndarray:
 
 def _phrase_move(spec: Spec, rng: random.Random, held_out: bool) -> str:
     cell, name, count = spec
-    steps = rng.choice((f"{name} {count}", f"{count} {name}", f"{name} by {count}", f"{count} step{'s' * (count > 1)} {name}"))
+    steps = rng.choice(
+        (
+            f"{name} {count}",
+            f"{count} {name}",
+            f"{name} by {count}",
+            f"{count} step{'s' * (count > 1)} {name}",
+        )
+    )
     if count == 1 and rng.random() < 0.4:
         steps = name
     text = rng.choice(templates(_MOVE_TEXT, held_out)).replace("{x}", _at(cell, rng)).replace("{m}", steps)

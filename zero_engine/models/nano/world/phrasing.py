@@ -33,52 +33,70 @@ _IN_WORDS = {
 
 # {E} is the equation. Units may follow it, so most templates go on with a noun.
 CARRIERS = (
-    "{name} {verb} {E} {noun}", "{E} {noun}", "{name} {verb} {E} {noun} in {time}", "{E}", "So {pron} {verb} {E} {noun}",
-    "{lead} {pron} {verb} {E}", "The total cost is {E}", "There are {E} {noun} in the {place}", "{lead}, {name} {verb} {E}",
-    "{lead}, there are {E} {adj} {noun} left", "{name} has {E} {noun} left", "{lead} find the number of {noun}: {E} {noun}",
-    "First find the total number of {adj} {noun}: {E} {noun}", "Then add the {noun} to the {noun}: {E} {noun}",
+    "{name} {verb} {E} {noun}", "{E} {noun}", "{name} {verb} {E} {noun} in {time}", "{E}",
+    "So {pron} {verb} {E} {noun}", "{lead} {pron} {verb} {E}", "The total cost is {E}",
+    "There are {E} {noun} in the {place}", "{lead}, {name} {verb} {E}",
+    "{lead}, there are {E} {adj} {noun} left", "{name} has {E} {noun} left",
+    "{lead} find the number of {noun}: {E} {noun}", "First find the total number of {adj} {noun}: {E} {noun}",
+    "Then add the {noun} to the {noun}: {E} {noun}",
     "Then multiply the {adj} {noun} by the number of {noun} per {place} to find the total: {E} {noun}",
     "Then subtract the {k} {noun} {name} {verb} to find how many are left: {E} {noun}",
     "If each {place} {verb} {k} {noun}, then {name} {verb} {E} {noun}", "The {adj} {noun} cost {E}",
-    "Since there are {k} {noun} in a {place}, {name} {verb} {E} {noun} a {time}", "{frac} of the {noun} is {E} {noun}",
-    "{name} {verb} {k} {noun} and {k} {noun}, so {pron} {verb} {E} {noun}", "The {k} {noun} {verb} {E} {noun} per {time}",
+    "Since there are {k} {noun} in a {place}, {name} {verb} {E} {noun} a {time}",
+    "{frac} of the {noun} is {E} {noun}",
+    "{name} {verb} {k} {noun} and {k} {noun}, so {pron} {verb} {E} {noun}",
+    "The {k} {noun} {verb} {E} {noun} per {time}",
     "{name} {verb} {k} more {noun} than {name}, which means {name} {verb} {E} {noun}", "{noun} = {E}",
-    "{name}'s {noun} {verb} {E} {noun} after {k} {time}", "At {rate}, the {noun} cost {E}", "In {k} {time}, {pron} {verb} {E}",
-    "The {noun} are worth {E} because {pron} {verb} {k} {noun} at {money} each", "That means {pron} {verb} {E} {noun}",
-    "{salad} {E} {salad}", "{salad} {E}", "{E} {salad}", "{salad}: {E}", "{salad}, {E} {noun} {salad}", "{salad} {k} {salad} {E}",
-    "{salad} {E} {salad} {k} {noun}", "{salad} ({E}) {salad}", "{k} {salad} is {E}", "{name} needs {money} for the {noun}: {E}",
-    "The difference between {name} and {name} is {E} {noun}", "Half of that is {E}", "Twice as many {noun} is {E} {noun}",
-    "{name} will be {E} years old in {k} years", "After {time}, {E} {noun} remained at the {place}",
-    "We know that {name} {verb} {frac} of the {noun}, so {pron} {verb} {E}", "Altogether, they {verb} {E} {noun}.",
-    "The perimeter of the {place} is {E} {noun}", "The area of the {place} is {E} square {noun}", "* {E} {noun}",
-    "{name}: {E}", "{k}. {E} {noun}", "Step {k}: {E}", "Each {noun} gets {E} {noun}/{pseudo}", "Total {noun} = {E} {noun}",
-    "We can calculate this as {E} {noun}", "This is {E} {noun} in all", "The price of {k} {noun} at {money} is {E}",
-    "As the {noun} {verb} {frac} {adj} {noun}, {name} {verb} {E} {noun} on {time}", "{name} spends {E} on {noun}",
+    "{name}'s {noun} {verb} {E} {noun} after {k} {time}", "At {rate}, the {noun} cost {E}",
+    "In {k} {time}, {pron} {verb} {E}",
+    "The {noun} are worth {E} because {pron} {verb} {k} {noun} at {money} each",
+    "That means {pron} {verb} {E} {noun}", "{salad} {E} {salad}", "{salad} {E}", "{E} {salad}", "{salad}: {E}",
+    "{salad}, {E} {noun} {salad}", "{salad} {k} {salad} {E}", "{salad} {E} {salad} {k} {noun}",
+    "{salad} ({E}) {salad}", "{k} {salad} is {E}", "{name} needs {money} for the {noun}: {E}",
+    "The difference between {name} and {name} is {E} {noun}", "Half of that is {E}",
+    "Twice as many {noun} is {E} {noun}", "{name} will be {E} years old in {k} years",
+    "After {time}, {E} {noun} remained at the {place}",
+    "We know that {name} {verb} {frac} of the {noun}, so {pron} {verb} {E}",
+    "Altogether, they {verb} {E} {noun}.", "The perimeter of the {place} is {E} {noun}",
+    "The area of the {place} is {E} square {noun}", "* {E} {noun}", "{name}: {E}", "{k}. {E} {noun}",
+    "Step {k}: {E}", "Each {noun} gets {E} {noun}/{pseudo}", "Total {noun} = {E} {noun}",
+    "We can calculate this as {E} {noun}", "This is {E} {noun} in all",
+    "The price of {k} {noun} at {money} is {E}",
+    "As the {noun} {verb} {frac} {adj} {noun}, {name} {verb} {E} {noun} on {time}",
+    "{name} spends {E} on {noun}",
     "If {name} {verb} {k} {noun}, and {name} {verb} {frac} of it, they {verb} {E} {noun} together",
     "{E} {noun} because {name} {verb} {k} {noun}", "This leaves {E} {noun} for the {adj} {place}",
     "Thus, the {place} {verb} {E} of {noun} and not {k}", "{name} paid {money} of it, so the rest is {E}",
-    "{name} and {name} {verb} a total of {E} {noun}", "{noun}: {E}", "There were {k} {noun} and {E} {noun} at {k}:30",
+    "{name} and {name} {verb} a total of {E} {noun}", "{noun}: {E}",
+    "There were {k} {noun} and {E} {noun} at {k}:30",
 )  # fmt: skip
 
 PLAIN = (
-    "{name} {verb} {k} {noun}", "{name} {verb} {frac} of the {noun}", "{lead}, {name} {verb} the {noun}", "{salad}",
-    "There are {k} {noun} in each {place}", "Let {X} be the number of {noun} {name} {verb}", "{lead} {pron} {verb} {k} {noun}",
-    "The answer is {k}", "{name} {verb} {noun} and {noun} at the {place}", "{salad} {k} {salad}", "{salad} {rate} {salad}",
-    "A {place} has {k} {noun}, and {name} {verb} {k} of them", "The {noun} cost {money} each", "{X} = {k}", "{k}{X} = {k}",
-    "{k}{X} + {k} = {k}", "{X} + {k}{X} = {k}", "{name} is {k} years old", "If {name} {verb} {k} {noun}, how many {noun} are left?",
-    "How many {noun} does {name} have?", "{lead} we need to find the number of {noun}", "{name} {verb} {k} more {noun} than {name}",
-    "There are {k} {noun} in a {time}", "1 {time} = {k} {noun}", "{name} {verb} {k}-{k} {noun}", "Out of {k} {noun}, {k} are {adj}",
-    "The {adj} {noun} {verb} {rate}", "{noun}: {k}", "{name}'s {noun} = {money}", "{lead} divide both sides by {k}",
-    "{lead}, let's find how many {noun} {name} {verb}", "We know that {name} {verb} the {adj} {noun}", "{X} - {k} = {Y}",
-    "Simplifying, we get {k}{X} = {k}", "Substituting gives {X} + {k} = {k}{Y}", "{frac} of {k} {noun} are {adj}", "{X} = {k}/{k}",
-    "So {name} {verb} {k} {noun} in total", "Therefore {name} has {k} {noun} left", "The total is {money}", "{k} {noun}, {k} {noun}",
-    "There are {k} x {k} {noun} in the {place}", "{name} {verb} twice as many {noun} as {name}", "That is {frac} as many {noun}",
-    "{name} was born in 19{kk} and moved to the {place}", "On {time}, {name} {verb} {k} {noun} at {k}:{kk}", "{salad}?",
-    "The {place} is {adj} and the {noun} are {adj}", "{name} does not need any more {noun}", "This is true for all {noun}",
+    "{name} {verb} {k} {noun}", "{name} {verb} {frac} of the {noun}", "{lead}, {name} {verb} the {noun}",
+    "{salad}", "There are {k} {noun} in each {place}", "Let {X} be the number of {noun} {name} {verb}",
+    "{lead} {pron} {verb} {k} {noun}", "The answer is {k}", "{name} {verb} {noun} and {noun} at the {place}",
+    "{salad} {k} {salad}", "{salad} {rate} {salad}", "A {place} has {k} {noun}, and {name} {verb} {k} of them",
+    "The {noun} cost {money} each", "{X} = {k}", "{k}{X} = {k}", "{k}{X} + {k} = {k}", "{X} + {k}{X} = {k}",
+    "{name} is {k} years old", "If {name} {verb} {k} {noun}, how many {noun} are left?",
+    "How many {noun} does {name} have?", "{lead} we need to find the number of {noun}",
+    "{name} {verb} {k} more {noun} than {name}", "There are {k} {noun} in a {time}", "1 {time} = {k} {noun}",
+    "{name} {verb} {k}-{k} {noun}", "Out of {k} {noun}, {k} are {adj}", "The {adj} {noun} {verb} {rate}",
+    "{noun}: {k}", "{name}'s {noun} = {money}", "{lead} divide both sides by {k}",
+    "{lead}, let's find how many {noun} {name} {verb}", "We know that {name} {verb} the {adj} {noun}",
+    "{X} - {k} = {Y}", "Simplifying, we get {k}{X} = {k}", "Substituting gives {X} + {k} = {k}{Y}",
+    "{frac} of {k} {noun} are {adj}", "{X} = {k}/{k}", "So {name} {verb} {k} {noun} in total",
+    "Therefore {name} has {k} {noun} left", "The total is {money}", "{k} {noun}, {k} {noun}",
+    "There are {k} x {k} {noun} in the {place}", "{name} {verb} twice as many {noun} as {name}",
+    "That is {frac} as many {noun}", "{name} was born in 19{kk} and moved to the {place}",
+    "On {time}, {name} {verb} {k} {noun} at {k}:{kk}", "{salad}?",
+    "The {place} is {adj} and the {noun} are {adj}", "{name} does not need any more {noun}",
+    "This is true for all {noun}",
 )  # fmt: skip
 
 
-def equation_step(terms: list[tuple[str, str]], result: str, rng: random.Random, held_out: bool = False) -> str:
+def equation_step(
+    terms: list[tuple[str, str]], result: str, rng: random.Random, held_out: bool = False
+) -> str:
     """A step whose equation is `terms` = `result`; with several equations the last one is the one to draw."""
     carrier = rng.choice(templates(CARRIERS, held_out))
     before = after = ""
@@ -88,7 +106,9 @@ def equation_step(terms: list[tuple[str, str]], result: str, rng: random.Random,
     elif draw < 0.18:
         before = salad_equation(rng) + rng.choice((" and ", ", then ", ". ", " so "))
     if rng.random() < 0.14:
-        after = rng.choice((". ", ", ", " because ", " when ", " since ", " and ")) + plain_step(rng, held_out)
+        after = rng.choice((". ", ", ", " because ", " when ", " since ", " and ")) + plain_step(
+            rng, held_out
+        )
     text = before + words.fill(carrier, rng).replace("{E}", _spell(terms, result, rng)) + after
     return _punctuate(text, rng)
 
@@ -118,7 +138,9 @@ def _spell(terms: list[tuple[str, str]], result: str, rng: random.Random) -> str
     if len(terms) > 2 and rng.random() < 0.8:  # one spelling within an equation, mostly
         signs = [signs[1 + [op for op, _ in terms[1:]].index(op)] if op else "" for op, _ in terms]
     note = "<<" + "".join(op + number for op, number in terms) + f"={result}>>" if rng.random() < 0.06 else ""
-    money = rng.choice(("none", "none", "none", "none", "first", "second", "all", "result", "result", "random"))
+    money = rng.choice(
+        ("none", "none", "none", "none", "first", "second", "all", "result", "result", "random")
+    )
     units = rng.choice(("none", "none", "none", "none", "all", "one", "some"))
     blanks = rng.choice(("tight", "spaced", "spaced", "equals", "equals", "right", "mixed"))
     out = []

@@ -27,20 +27,24 @@ _COUNTS = tuple(range(1, 17))
 _SCATTER = (5, 15, 0, 10, 3, 9, 6, 12, 2, 8, 7, 13)
 
 _ROWS_TEXT = (
-    "Draw {n} {color} {shape}", "There are {n} {color} {shape}", "{n} {color} {shape} in rows", "Show {n} {color} {shape}",
-    "{name} draws {n} {color} {shape} in rows of four", "Count the {color} {shape}: {n}", "{lead}, {name} has {n} {color} {shape}",
-    "A picture of {n} {color} {shape}", "{name} puts {n} {color} {shape} in rows", "So there are {n} {color} {shape} on the board",
-    "We see {n} {shape}, all {color}", "{n} {shape} ({color}), four in a row",
+    "Draw {n} {color} {shape}", "There are {n} {color} {shape}", "{n} {color} {shape} in rows",
+    "Show {n} {color} {shape}", "{name} draws {n} {color} {shape} in rows of four",
+    "Count the {color} {shape}: {n}", "{lead}, {name} has {n} {color} {shape}",
+    "A picture of {n} {color} {shape}", "{name} puts {n} {color} {shape} in rows",
+    "So there are {n} {color} {shape} on the board", "We see {n} {shape}, all {color}",
+    "{n} {shape} ({color}), four in a row",
 )  # fmt: skip
 _SCATTER_TEXT = (
-    "Scatter {n} {color} {shape}", "{n} {color} {shape} are scattered around", "{name} scatters {n} {color} {shape}",
-    "{n} {color} {shape} lie here and there", "{lead}, {n} {color} {shape} are spread all over", "{n} scattered {color} {shape}",
+    "Scatter {n} {color} {shape}", "{n} {color} {shape} are scattered around",
+    "{name} scatters {n} {color} {shape}", "{n} {color} {shape} lie here and there",
+    "{lead}, {n} {color} {shape} are spread all over", "{n} scattered {color} {shape}",
     "{name} drops {n} {color} {shape} on the floor", "Spread out {n} {color} {shape}",
     "There are {n} {color} {shape} scattered on the {place}", "{n} {shape}, {color}, in no order",
 )  # fmt: skip
 _DOTS_TEXT = (
-    "With dots: {e}", "{e}, shown with dots", "Draw dots for {e}", "Show {e} as dots", "{lead}, use dots to see that {e}",
-    "Dots: {e}", "{name} counts dots: {e}", "Counting the dots gives {e}", "{e} in dots", "Use dots: {e}, says {name}",
+    "With dots: {e}", "{e}, shown with dots", "Draw dots for {e}", "Show {e} as dots",
+    "{lead}, use dots to see that {e}", "Dots: {e}", "{name} counts dots: {e}", "Counting the dots gives {e}",
+    "{e} in dots", "Use dots: {e}, says {name}",
 )  # fmt: skip
 
 
@@ -62,7 +66,9 @@ def draw_equation(spec: Spec, rng: random.Random) -> np.ndarray:
 def judge_equation(spec: Spec, image: np.ndarray) -> bool:
     terms, result = equation_terms(spec)
     wanted = "".join(op + number for op, number in terms) + "=" + result
-    return readback.read_equation(image) == wanted and canvas.same(image, draw_equation(spec, random.Random(0)))
+    return readback.read_equation(image) == wanted and canvas.same(
+        image, draw_equation(spec, random.Random(0))
+    )
 
 
 def _phrase_equation(spec: Spec, rng: random.Random, held_out: bool) -> str:
@@ -139,7 +145,7 @@ def _draw_scatter(spec: Spec, rng: random.Random) -> np.ndarray:
     return _place(_SCATTER[: spec[0]], spec)
 
 
-def _place(places, spec: Spec) -> np.ndarray:  # noqa: ANN001 - any iterable of cell numbers
+def _place(places, spec: Spec) -> np.ndarray:
     image = canvas.blank()
     for place in places:
         canvas.shape(image, place // 4 * 2, place % 4 * 2, spec[2], spec[1])
@@ -164,7 +170,7 @@ def _judge_scatter(spec: Spec, image: np.ndarray) -> bool:
     return found == spec[0] and canvas.same(image, truth)
 
 
-def _phrase_count(options: tuple[str, ...]):  # noqa: ANN202 - a phrase function
+def _phrase_count(options: tuple[str, ...]):
     def phrase(spec: Spec, rng: random.Random, held_out: bool) -> str:
         count, color, shape = spec
         text = rng.choice(templates(options, held_out)).replace("{n}", str(count)).replace("{color}", color)
@@ -211,5 +217,7 @@ KINDS = (
     Kind("chain", "quantity", _specify_chain, _phrase_equation, draw_equation, judge_equation),
     Kind("dots", "quantity", _specify_dots, _phrase_dots, _draw_dots, _judge_dots),
     Kind("rows", "quantity", _specify_rows, _phrase_count(_ROWS_TEXT), _draw_rows, _judge_rows),
-    Kind("scatter", "quantity", _specify_scatter, _phrase_count(_SCATTER_TEXT), _draw_scatter, _judge_scatter),
+    Kind(
+        "scatter", "quantity", _specify_scatter, _phrase_count(_SCATTER_TEXT), _draw_scatter, _judge_scatter
+    ),
 )

@@ -1,7 +1,8 @@
 """Space: where two things are, and which of several is meant.
 
-`relation`: two shapes, one left of, right of, above or below the other. `mark`: two to four shapes in a row, in the order
-in which the text names them, and an arrow under the one that is meant (visual prediction and marking in the paper).
+`relation`: two shapes, one left of, right of, above or below the other. `mark`: two to four shapes in a row, in
+the order in which the text names them, and an arrow under the one that is meant (visual prediction and marking in
+the paper).
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ _RELATIONS = {
     "below": ("below", "under", "beneath"),
 }
 _RELATION_TEXT = (
-    "The {a} is {r} the {b}", "There is a {a} {r} a {b}", "Draw a {a} {r} a {b}", "{name} puts the {a} {r} the {b}",
-    "{lead}, the {a} lies {r} the {b}", "A {a} {r} a {b}", "We see the {a} {r} the {b}", "So the {a} must be {r} the {b}",
-    "The {a} stays {r} the {b} in the {place}", "Place a {a} {r} the {b}", "{lead} the {a} goes {r} the {b}",
-    "It follows that the {a} is {r} the {b}",
+    "The {a} is {r} the {b}", "There is a {a} {r} a {b}", "Draw a {a} {r} a {b}",
+    "{name} puts the {a} {r} the {b}", "{lead}, the {a} lies {r} the {b}", "A {a} {r} a {b}",
+    "We see the {a} {r} the {b}", "So the {a} must be {r} the {b}", "The {a} stays {r} the {b} in the {place}",
+    "Place a {a} {r} the {b}", "{lead} the {a} goes {r} the {b}", "It follows that the {a} is {r} the {b}",
 )  # fmt: skip
 _ORDINALS = ("first", "second", "third", "fourth")
 _MARK_TEXT = (
-    "In a row: {list}. Mark {it}", "{list} in a row; {it} is the one", "There are {list}. Point at {it}", "{list}: mark {it}",
-    "{name} sees {list}. {name} points at {it}", "From left to right: {list}. {lead}, we mark {it}", "Of {list}, choose {it}",
+    "In a row: {list}. Mark {it}", "{list} in a row; {it} is the one", "There are {list}. Point at {it}",
+    "{list}: mark {it}", "{name} sees {list}. {name} points at {it}",
+    "From left to right: {list}. {lead}, we mark {it}", "Of {list}, choose {it}",
     "The objects are {list}. The answer is {it}", "Given {list}, mark {it}", "Look at {list} and point at {it}",
 )  # fmt: skip
 
@@ -48,7 +50,12 @@ def _phrase_relation(spec: Spec, rng: random.Random, held_out: bool) -> str:
 
 def _draw_relation(spec: Spec, rng: random.Random) -> np.ndarray:
     first, relation, second = spec
-    places = {"left of": ((3, 0), (3, 6)), "right of": ((3, 6), (3, 0)), "above": ((0, 3), (6, 3)), "below": ((6, 3), (0, 3))}
+    places = {
+        "left of": ((3, 0), (3, 6)),
+        "right of": ((3, 6), (3, 0)),
+        "above": ((0, 3), (6, 3)),
+        "below": ((6, 3), (0, 3)),
+    }
     image = canvas.blank()
     for (color, shape), (row, col) in zip((first, second), places[relation], strict=True):
         canvas.shape(image, row, col, shape, color)
@@ -89,6 +96,13 @@ def _thing(rng: random.Random) -> tuple[str, str]:
 
 
 KINDS = (
-    Kind("relation", "space", _specify_relation, _phrase_relation, _draw_relation, canvas.judge_same(_draw_relation)),
+    Kind(
+        "relation",
+        "space",
+        _specify_relation,
+        _phrase_relation,
+        _draw_relation,
+        canvas.judge_same(_draw_relation),
+    ),
     Kind("mark", "space", _specify_mark, _phrase_mark, _draw_mark, canvas.judge_same(_draw_mark)),
 )
