@@ -15,7 +15,7 @@ def make_pipeline(repository: Path, tmp_path: Path):
     def make(out: str = "out", **sections: object) -> Pipeline:
         document = {
             "name": "test",
-            "input": {"path": str(repository / "examples/data/gsm8k.jsonl"), "format": "gsm8k", "limit": 6},
+            "input": {"path": str(repository / "examples/data/gsm8k.jsonl"), "format": "gsm8k", "limit": 4},
             "render": {"candidates": 2, "batch_size": 8},
             "output": {"path": str(tmp_path / out), "rows_per_shard": 2},
             "dask": {"workers": 0},

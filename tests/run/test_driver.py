@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from zero_engine import open_dataset
 from zero_engine.errors import InputError, ModelError, OutputError
@@ -14,8 +15,8 @@ from zero_engine.write.validate import validate_dataset
 def test_a_run_writes_every_trace_as_a_row_or_a_rejection(make_pipeline):
     summary = run_pipeline(make_pipeline())
     counts = summary.counts
-    assert counts["records"] == counts["traces"] == 6
-    assert counts["rows"] + counts["rejected_traces"] == 6
+    assert counts["records"] == counts["traces"] == 4
+    assert counts["rows"] + counts["rejected_traces"] == 4
     assert counts["pictures"] == summary.drawn > 0
     assert all(check.ok for check in validate_dataset(summary.out))
     assert not Path(summary.out, ".work").exists()
@@ -28,12 +29,23 @@ def test_one_process_and_two_workers_write_the_same_bytes(make_pipeline, hashes)
     assert hashes(here.out) == hashes(there.out)
 
 
+def test_the_number_of_threads_does_not_change_the_bytes(make_pipeline, hashes):
+    before = torch.get_num_threads()
+    written = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        written.append(hashes(run_pipeline(make_pipeline(f"t{threads}", input={"limit": 2})).out))
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    assert written[0] == written[1]
+
+
 def test_running_again_does_nothing(make_pipeline, hashes):
     first = run_pipeline(make_pipeline())
     before = hashes(first.out)
     written = Path(first.out, "manifest.json").stat().st_mtime_ns
     second = run_pipeline(make_pipeline())
-    assert second.plan.as_dict()["done"] == 3 and second.drawn == 0
+    assert second.plan.as_dict()["done"] == 2 and second.drawn == 0
     assert second.counts == first.counts
     assert hashes(first.out) == before
     assert Path(first.out, "manifest.json").stat().st_mtime_ns == written
@@ -45,7 +57,7 @@ def test_a_changed_gate_draws_nothing_and_equals_a_fresh_run(make_pipeline, hash
     again = run_pipeline(make_pipeline("old", gate=gate))
     fresh = run_pipeline(make_pipeline("new", gate=gate))
     assert again.drawn == 0 and again.as_dict()["reused"] == fresh.drawn
-    assert again.plan.as_dict()["to_gate"] == 3
+    assert again.plan.as_dict()["to_gate"] == 2
     assert hashes(again.out) == hashes(fresh.out)
 
 
@@ -54,14 +66,14 @@ def test_a_changed_score_draws_nothing_and_equals_a_fresh_run(make_pipeline, has
     run_pipeline(make_pipeline("old"))
     again = run_pipeline(make_pipeline("old", score=score))
     fresh = run_pipeline(make_pipeline("new", score=score))
-    assert again.drawn == 0 and again.plan.as_dict()["to_score"] == 3
+    assert again.drawn == 0 and again.plan.as_dict()["to_score"] == 2
     assert hashes(again.out) == hashes(fresh.out)
 
 
 def test_more_input_only_runs_the_new_shards(make_pipeline, hashes):
-    run_pipeline(make_pipeline("grown", input={"limit": 4}))
+    run_pipeline(make_pipeline("grown", input={"limit": 2}))
     grown = run_pipeline(make_pipeline("grown"))
-    assert grown.plan.as_dict()["done"] == 2 and grown.plan.as_dict()["to_draw"] == 1
+    assert grown.plan.as_dict()["done"] == 1 and grown.plan.as_dict()["to_draw"] == 1
     assert hashes(grown.out) == hashes(run_pipeline(make_pipeline("fresh")).out)
 
 
@@ -86,7 +98,7 @@ def test_a_missing_file_is_made_again(make_pipeline, hashes):
 def test_drawing_switched_off_writes_text_only_rows(make_pipeline):
     summary = run_pipeline(make_pipeline(render={"generator": "none"}))
     rows = open_dataset(summary.out)
-    assert summary.drawn == 0 and len(rows) == 6
+    assert summary.drawn == 0 and len(rows) == 4
     assert all(step["image"] is None and step["reason"] == "not_drawn" for step in rows[0]["steps"])
 
 
@@ -108,7 +120,7 @@ def test_the_folder_of_another_pipeline_is_refused_and_replaced_only_on_demand(m
     with pytest.raises(OutputError, match="another pipeline .*--overwrite"):
         run_pipeline(other)
     assert hashes(out) == before
-    assert run_pipeline(other, overwrite=True).counts["rows"] == 6
+    assert run_pipeline(other, overwrite=True).counts["rows"] == 4
 
 
 def test_a_folder_with_somebody_elses_files_is_refused(make_pipeline, tmp_path):

@@ -10,7 +10,7 @@ the task graph.
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,8 +119,9 @@ def draw_all(
     render = pipeline.render
     if render.generator == "none":
         return [], []
-    model = get_model(render.model, device=render.device, dtype=render.dtype)
-    return draw_steps(parsed, model, render, pipeline.seed, pipeline.output.image_format)
+    with _one_thread():
+        model = get_model(render.model, device=render.device, dtype=render.dtype)
+        return draw_steps(parsed, model, render, pipeline.seed, pipeline.output.image_format)
 
 
 def score_all(
@@ -133,8 +134,9 @@ def score_all(
     from zero_engine.score import score_candidates
 
     render = pipeline.render
-    model = get_model(render.model, device=render.device, dtype=render.dtype)
-    return score_candidates(candidates, parsed, model, pipeline.score)
+    with _one_thread():
+        model = get_model(render.model, device=render.device, dtype=render.dtype)
+        return score_candidates(candidates, parsed, model, pipeline.score)
 
 
 def gate_all(
@@ -264,6 +266,19 @@ def _failed(trace_id: str, stage: str, error: Exception, record: object) -> Reje
     return Rejection(trace_id, stage, "error", str(error), exception=type(error).__name__, record=record)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The number of threads decides how sums are split, so bytes are those of one thread everywhere."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class _Clock:
     """Seconds spent by stage."""
 
@@ -271,7 +286,7 @@ class _Clock:
         self.seconds: Counter = Counter()
 
     @contextmanager
-    def measure(self, stage: str):
+    def measure(self, stage: str) -> Iterator[None]:
         started = time.perf_counter()
         try:
             yield
