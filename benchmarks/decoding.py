@@ -51,20 +51,27 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(figures))
         return
-    print(f"{name}, {model.codes_per_picture} codes a picture, {arguments.threads} threads, {model.module.device}")
+    print(
+        f"{name}, {model.codes_per_picture} codes a picture, {arguments.threads} threads, {model.module.device}"
+    )
     for batch, row in figures.items():
         print(f"batch {batch:>3}: " + ", ".join(f"{key} {value:.2f}" for key, value in row.items()))
 
 
 def measure(model: Chameleon, batch: int, repeats: int) -> dict[str, float]:
     """Figures of one batch size; ratios are ours over the best of `generate`."""
-    prompts = [f"She buys {row + 2} boxes of {row * 7 % 11} pens, so {row + 2} * {row * 7 % 11} pens." for row in range(batch)]
+    prompts = [
+        f"She buys {row + 2} boxes of {row * 7 % 11} pens, so {row + 2} * {row * 7 % 11} pens."
+        for row in range(batch)
+    ]
     seeds = list(range(batch))
     opponent = Generate(model)
     runs = {
         ("loop", False): [lambda: model.draw(prompts, seeds, top_p=TOP_P)],
         ("loop", True): [lambda: model.draw(prompts, seeds, top_p=TOP_P, guidance=GUIDANCE)],
-        ("generate", False): [lambda cache=cache: opponent.plain(prompts, cache) for cache in ("dynamic", "static")],
+        ("generate", False): [
+            lambda cache=cache: opponent.plain(prompts, cache) for cache in ("dynamic", "static")
+        ],
         ("generate", True): [
             lambda draw=draw, cache=cache: draw(prompts, cache)
             for draw in (opponent.guided_apart, opponent.guided_together)
@@ -93,7 +100,9 @@ class Generate:
         self.module = Unmasked(model.module.config).eval().requires_grad_(False).to(model.module.device)
         self.module.load_state_dict(model.module.state_dict(), strict=False)
         self.module.generation_config.eos_token_id = None  # no stopping test: every picture has N codes
-        self.only_codes = torch.full((model.module.config.vocab_size,), float("-inf"), device=model.module.device)
+        self.only_codes = torch.full(
+            (model.module.config.vocab_size,), float("-inf"), device=model.module.device
+        )
         self.only_codes[torch.from_numpy(model.layout.code_ids)] = 0
 
     def plain(self, prompts: list[str], cache: str) -> torch.Tensor:
@@ -113,14 +122,23 @@ class Generate:
         return self._generate(prompts, cache, [processor], unconditional=len(prompts), do_sample=False)
 
     def _generate(
-        self, prompts: list[str], cache: str, processors: list[LogitsProcessor], unconditional: int = 0, **options
+        self,
+        prompts: list[str],
+        cache: str,
+        processors: list[LogitsProcessor],
+        unconditional: int = 0,
+        **options,
     ) -> torch.Tensor:
         tokenizer, layout = self.model.tokenizer, self.model.layout
         rows = [layout.prompt(tokenizer(prompt, add_special_tokens=False)["input_ids"]) for prompt in prompts]
         rows += [layout.prompt([])] * unconditional
         width = max(map(len, rows))
-        ids = torch.tensor([[layout.bos] * (width - len(row)) + row for row in rows], device=self.module.device)
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.module.device)
+        ids = torch.tensor(
+            [[layout.bos] * (width - len(row)) + row for row in rows], device=self.module.device
+        )
+        mask = torch.tensor(
+            [[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.module.device
+        )
         length = self.model.codes_per_picture
         with torch.inference_mode():
             return self.module.generate(
@@ -210,7 +228,9 @@ def random_checkpoint(
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     backend.add_special_tokens([AddedToken(name, special=True) for name in names[:special]])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
+    )
     torch.manual_seed(0)
     module = ChameleonWithDecoder(config)
     processor = ChameleonImageProcessorPil(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64})

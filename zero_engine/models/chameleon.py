@@ -243,7 +243,9 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
     try:
         kind = json.loads((path / "config.json").read_text(encoding="utf-8")).get("model_type")
         if kind != "chameleon":
-            raise ModelError(f"{name}: model_type in config.json is {kind!r}, not 'chameleon'. Give another model.")
+            raise ModelError(
+                f"{name}: model_type in config.json is {kind!r}, not 'chameleon'. Give another model."
+            )
         with _quiet():
             module, report = ChameleonWithDecoder.from_pretrained(
                 path, dtype=chosen, device_map={"": target}, output_loading_info=True, local_files_only=True
@@ -252,7 +254,9 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
         image_processor = _image_processor(path, vq.picture_size(module.config.vq_config))
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{name}: cannot read the checkpoint in {path} ({reason}). Is it complete?") from error
+        raise ModelError(
+            f"{name}: cannot read the checkpoint in {path} ({reason}). Is it complete?"
+        ) from error
     if missing := sorted(report["missing_keys"]):
         raise ModelError(
             f"{name}: {len(missing)} weights are missing in {path} (first: {missing[0]}). Give a whole checkpoint, "

@@ -97,7 +97,9 @@ def choose(scores_BK: Tensor, uniforms_B: Tensor, sampling: Sampling) -> Tensor:
     """
     if sampling.temperature == 0:
         return scores_BK.argmax(dim=-1)
-    probs_BK = torch.softmax(scores_BK / sampling.temperature if sampling.temperature != 1 else scores_BK, dim=-1)
+    probs_BK = torch.softmax(
+        scores_BK / sampling.temperature if sampling.temperature != 1 else scores_BK, dim=-1
+    )
     if sampling.top_p < 1 or sampling.top_k is not None:
         least_B1 = _least_kept(probs_BK, sampling.top_p, sampling.top_k)
         probs_BK = probs_BK.mul_(probs_BK >= least_B1)
@@ -136,7 +138,9 @@ class _Memory:
         self.branches = branches
         batch = len(branches[0].order)
         self.item_of_row = torch.cat([branch.order for branch in branches])
-        self.back = torch.cat([torch.argsort(branch.order) + batch * at for at, branch in enumerate(branches)])
+        self.back = torch.cat(
+            [torch.argsort(branch.order) + batch * at for at, branch in enumerate(branches)]
+        )
         self.last_hidden = torch.cat([branch.last_hidden for branch in branches])
         positions_RN = torch.cat([branch.positions_RN for branch in branches])
         self.cos_RNd, self.sin_RNd = trunk.rotations(positions_RN)
@@ -189,7 +193,9 @@ class _Branch:
         unseen_nS = torch.arange(self.slots + room, device=device) >= lengths_U[prompt_of_group_n][:, None]
         self.mask_n1S = unseen_nS[:, None].to(trunk.dtype).masked_fill_(unseen_nS[:, None], float("-inf"))
         shape = (len(trunk.layers), 2, groups, trunk.kv_heads, self.group, room, trunk.head_width)
-        self.codes_cache = torch.zeros(shape, dtype=trunk.dtype, device=device)  # never NaN: masked slots count 0
+        self.codes_cache = torch.zeros(
+            shape, dtype=trunk.dtype, device=device
+        )  # never NaN: masked slots count 0
 
     def attend(self, number: int, q_RHd: Tensor, k_RGd: Tensor, v_RGd: Tensor, step: int) -> Tensor:
         """One query position per row over its prompt and its codes so far, (R, H * d).

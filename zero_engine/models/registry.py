@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from zero_engine.models.base import UnifiedModel
 
 NANO = Path(__file__).parent / "nano" / "weights"
-_PATTERNS = ["config.json", "preprocessor_config.json", "tokenizer*", "*.safetensors", "*.safetensors.index.json"]
+_PATTERNS = [
+    "config.json",
+    "preprocessor_config.json",
+    "tokenizer*",
+    "*.safetensors",
+    "*.safetensors.index.json",
+]
 _loaded: dict[tuple[str, str, str], "UnifiedModel"] = {}
 _loading = Lock()
 
@@ -67,7 +73,9 @@ def model_folder(name_or_path: str) -> Path:
     if folder.is_dir():
         return folder
     if folder.exists() or str(name_or_path).count("/") != 1 or str(name_or_path).startswith((".", "/", "~")):
-        raise ModelError(f"{name_or_path}: no such folder. Give 'nano', a checkpoint's folder, or a hub name.")
+        raise ModelError(
+            f"{name_or_path}: no such folder. Give 'nano', a checkpoint's folder, or a hub name."
+        )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 

@@ -97,7 +97,9 @@ class Trunk:
         sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
         return cos.view(*positions.shape, -1), sin.view(*positions.shape, -1)
 
-    def project(self, layer: Layer, hidden_MD: Tensor, cos_Md: Tensor, sin_Md: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def project(
+        self, layer: Layer, hidden_MD: Tensor, cos_Md: Tensor, sin_Md: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Normed and rotated queries (M, H, d) and keys (M, G, d), and values (M, G, d)."""
         normed = hidden_MD if self.norm_after else rms_norm(hidden_MD, layer.norm_attention, self.eps)
         qkv = rows_by(normed, layer.qkv, layer.qkv_bias).view(len(normed), -1, self.head_width)
