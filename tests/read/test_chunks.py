@@ -178,3 +178,41 @@ def test_columnar_records_are_kept_without_their_pictures(tmp_path: Path) -> Non
     assert trace.record == {**row(0), "image": {"bytes": "<100 bytes>", "path": None}, "score": None}
     (plain,) = read_traces(Input(path=str(path), question_images="drop"))
     assert isinstance(plain, Trace) and plain.question_images == ()
+
+
+@pytest.mark.parametrize("kind", ["json", "parquet", "arrow"])
+def test_ids_are_unique_over_files_that_count_from_the_same_number(kind: str, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        rows = [row(i, id=i) for i in range(5)]
+        if kind == "json":
+            write(tmp_path / f"{name}.jsonl", rows)
+        elif kind == "parquet":
+            parquet.write_table(pa.Table.from_pylist(rows), tmp_path / f"{name}.parquet")
+        else:
+            table = pa.Table.from_pylist(rows)
+            with pa.ipc.new_stream(tmp_path / f"{name}.arrow", table.schema) as writer:
+                writer.write_table(table)
+    items = list(read_traces(Input(path=str(tmp_path)), rows_per_chunk=4))
+    names = [item.id for item in items if isinstance(item, Trace)]
+    assert names == ["0", "1", "2", "3", "4", "0#5", "1#6", "2#7", "3#8", "4#9"]
+    again = list(read_traces(Input(path=str(tmp_path)), rows_per_chunk=4))
+    assert again == items
+
+
+def test_repeats_are_found_under_the_users_own_map(tmp_path: Path) -> None:
+    rows = [{"meta": {"key": "x"}, "q": "a", "r": "b"} for _ in range(3)]
+    columns = {"id": "meta.key", "question": "q", "rationale": "r"}
+    spec = Input(path=write(tmp_path / "a.jsonl", rows), columns=columns)
+    assert [t.id for t in read_traces(spec, rows_per_chunk=1) if isinstance(t, Trace)] == ["x", "x#1", "x#2"]
+
+
+def test_records_without_ids_of_their_own_remember_nothing(tmp_path: Path) -> None:
+    spec = Input(path=write(tmp_path / "a.jsonl", [row(i) for i in range(9)]))
+    assert all(chunk.repeats == () for chunk in iter_chunks(spec, 2))
+
+
+def test_an_id_deeper_in_the_record_is_not_taken_for_its_own(tmp_path: Path) -> None:
+    rows = [{"calls": [{"id": "call_0"}], **row(i, id=f"r{i}")} for i in range(6)]
+    spec = Input(path=write(tmp_path / "a.jsonl", rows))
+    names = [t.id for t in read_traces(spec, rows_per_chunk=2) if isinstance(t, Trace)]
+    assert names == [f"r{i}" for i in range(6)]

@@ -16,7 +16,6 @@ from zero_engine.read.fields import (
     Record,
     Unusable,
     first_text,
-    identity,
     missing,
     optional_text,
     text,
@@ -64,7 +63,6 @@ def messages(record: Record, spec: Input) -> list[Draft]:
         raise Unusable("no_reasoning", f"none of {silent} assistant turns has reasoning in it")
     notes = pictures.notes() + ((f"turns_without_reasoning:{silent}",) if silent else ())
     for draft in drafts:
-        draft.id = identity(record, "id", "uuid")
         draft.notes += notes
     return drafts
 
@@ -86,13 +84,12 @@ def magpie(record: Record, spec: Input) -> list[Draft]:
     """One trace for each of `responses`, also where the list is stored as a string (then noted)."""
     question = first_text(record, ("instruction", "question"))
     if "responses" not in record:
-        return [Draft(question, first_text(record, ("response",)), id=identity(record, "uuid", "id"))]
+        return [Draft(question, first_text(record, ("response",)))]
     notes = ("list_from_string",) if isinstance(record["responses"], str) else ()
     responses = texts(record, "responses")
     if not responses:
         raise Unusable("missing_value", "responses is empty")
-    name = identity(record, "uuid", "id")
-    return [Draft(question, response, id=name, notes=notes) for response in responses]
+    return [Draft(question, response, notes=notes) for response in responses]
 
 
 def zeroeval(record: Record, spec: Input) -> list[Draft]:
@@ -115,7 +112,7 @@ def zeroeval(record: Record, spec: Input) -> list[Draft]:
         reasoning, answer, notes = _json_output(output)
         if answer and gold and answer.replace(",", "") != gold.replace(",", ""):
             notes += ("answer_differs_from_gold",)
-        drafts.append(Draft(question, reasoning, answer, identity(record, "id", "session_id"), notes=notes))
+        drafts.append(Draft(question, reasoning, answer, notes=notes))
     return drafts
 
 
@@ -125,7 +122,7 @@ def _tagged(record: Record, tags: tuple[str, str]) -> Draft:
     if thinking is None:
         raise Unusable("no_reasoning", f"neither {tags[0]} nor {tags[1]} in the text; set input.think_tags")
     answer = thinking.answer.strip() or None
-    return Draft(question, thinking.rationale, answer, identity(record, "id", "uuid"), notes=thinking.notes)
+    return Draft(question, thinking.rationale, answer, notes=thinking.notes)
 
 
 def _content(turn: Record) -> tuple[str, str | None, tuple[object, ...]]:

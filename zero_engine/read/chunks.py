@@ -7,7 +7,8 @@ so no picture passes through the driver.
 
 Repairs, each noted on the trace: lone surrogates become U+FFFD (`surrogate_replaced`), NaN and
 Infinity become null (`nonfinite_replaced`). Of duplicated keys the last one wins, as in any JSON
-reader. Ids are the record's own, or `{name}-{row:08d}`; a second equal id inside a chunk gets `#2`.
+reader. Ids are the record's own, or `{name}-{row:08d}`, and unique over the input: a second equal id
+gets `#2` inside a chunk, and its position in the input where the first lies in an earlier one.
 """
 
 import hashlib
@@ -21,9 +22,10 @@ from zero_engine.errors import InputError
 from zero_engine.pipeline import Input
 from zero_engine.read.decode import Decoder
 from zero_engine.read.files import COMPRESSIONS, InputFile, find_inputs, is_remote, open_raw
-from zero_engine.read.formats import format_named
+from zero_engine.read.formats import format_named, id_paths
 from zero_engine.read.raw import raw_records
-from zero_engine.read.tables import BLOCK_BYTES, COLUMNAR, count_rows, file_digest, read_rows
+from zero_engine.read.repeats import SeenIds
+from zero_engine.read.tables import BLOCK_BYTES, COLUMNAR, count_rows, file_digest, id_column, read_rows
 from zero_engine.records import Rejection, Trace
 
 RECORDS_TRIED = 20
@@ -59,6 +61,8 @@ class Chunk:
     rows: int
     digest: str
     payload: tuple[Lines | Range, ...]
+    repeats: tuple[int, ...] = ()
+    """Positions inside the chunk of records whose own id came in an earlier chunk."""
 
 
 def iter_chunks(spec: Input, rows_per_chunk: int) -> Iterator[Chunk]:
@@ -73,7 +77,7 @@ def iter_chunks(spec: Input, rows_per_chunk: int) -> Iterator[Chunk]:
 
 def read_chunk(chunk: Chunk, spec: Input) -> list[Trace | Rejection]:
     """Decode and map a chunk, in order. Raises InputError for a bad record only where `strict` is set."""
-    decoder = Decoder(spec)
+    decoder = Decoder(spec, frozenset(chunk.first_row + at for at in chunk.repeats))
     position = chunk.first_row
     items: list[Trace | Rejection] = []
     for part in chunk.payload:
@@ -135,26 +139,33 @@ def count_records(spec: Input) -> int | None:
 
 
 def _chunks(spec: Input, files: list[InputFile], rows_per_chunk: int) -> Iterator[Chunk]:
+    seen = SeenIds(id_paths(spec))
     digests: dict[str, str] = {}
+    column: Iterator[bytes | None] = iter(())
     index = first_row = 0
     for parts in _groups(spec, files, rows_per_chunk):
         sha = hashlib.sha256(str(first_row).encode())
-        rows = 0
+        names: list[bytes | None] = []
         for part in parts:
             head: list[object] = [part.file.path]
             if isinstance(part, Lines):
-                rows += len(part.records)
+                names.extend(seen.raw_ids(part.records))
                 head += [part.rows, [len(record) for record in part.records]]
             else:
-                rows += part.stop - part.start
                 path = part.file.path
-                digests[path] = digests.get(path) or file_digest(path)
+                if path not in digests:
+                    digests[path] = file_digest(path)
+                if part.start == 0:
+                    column = id_column(path, part.file.kind, seen.paths)
+                names.extend(itertools.islice(column, part.stop - part.start))
                 head += [part.start, part.stop, digests[path]]
             sha.update(json.dumps(head).encode())
             if isinstance(part, Lines):
                 sha.update(b"".join(part.records))
-        yield Chunk(index, first_row, rows, sha.hexdigest(), tuple(parts))
-        index, first_row = index + 1, first_row + rows
+        repeats = seen.repeated(names)
+        sha.update(json.dumps(repeats).encode())
+        yield Chunk(index, first_row, len(names), sha.hexdigest(), tuple(parts), repeats)
+        index, first_row = index + 1, first_row + len(names)
     if index == 0:
         raise _no_records(spec)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from zero_engine.errors import InputError
 from zero_engine.pipeline import Input
-from zero_engine.read.fields import Draft, Unusable
+from zero_engine.read.fields import Draft, Unusable, identity
 from zero_engine.read.files import InputFile
-from zero_engine.read.formats import format_named
+from zero_engine.read.formats import format_named, id_paths
 from zero_engine.read.images import load_pictures, without_placeholders
 from zero_engine.read.raw import place
 from zero_engine.records import Rejection, Source, Trace
@@ -23,10 +23,13 @@ NOT_ERRORS = ("candidate_step", "no_reasoning")
 class Decoder:
     """Decodes the records of one chunk; keeps the ids it gave, so that none comes twice."""
 
-    def __init__(self, spec: Input) -> None:
+    def __init__(self, spec: Input, repeats: frozenset[int] = frozenset()) -> None:
+        """`repeats`: positions in the input of records whose own id came in an earlier chunk."""
         self.spec = spec
+        self._repeats = repeats
         self.name = spec.name or spec.format
         self._drafts = format_named(spec.format).drafts
+        self._id_paths = id_paths(spec)
         self._given: set[str] = set()
         self._odd: list[str] = []
         self._json = json.JSONDecoder(parse_constant=self._odd.append, parse_float=self._finite)
@@ -75,7 +78,7 @@ class Decoder:
             return [self._reject(problem, record, file, row, position)]
         source = Source(self.name, file.path, row, self.spec.license)
         kept = record if file.kind in ("json_lines", "json_array", "csv", "hub") else jsonable(record)
-        base = drafts[0].id or f"{self.name}-{position:08d}"
+        base = self._name(identity(record, self._id_paths), position)
         traces: list[Trace | Rejection] = []
         for turn, draft in enumerate(drafts):
             question = draft.question
@@ -104,9 +107,14 @@ class Decoder:
         detail = f"{place(file.path, file.kind, row)}: {problem.detail}"
         if self.spec.strict and problem.reason not in NOT_ERRORS:
             raise InputError(f"{detail}. Fix the record, or set input.strict: false to reject it.")
-        name = record.get("id") if isinstance(record, dict) else None
-        trace_id = self._unique(name if isinstance(name, str) and name else f"{self.name}-{position:08d}")
+        own = identity(record, self._id_paths) if isinstance(record, dict) else None
+        trace_id = self._unique(self._name(own, position))
         return Rejection(trace_id, "read", problem.reason, detail, record=jsonable(record))
+
+    def _name(self, own: str | None, position: int) -> str:
+        if not own:
+            return f"{self.name}-{position:08d}"
+        return f"{own}#{position}" if position in self._repeats else own
 
     def _unique(self, name: str) -> str:
         given = self._given

@@ -20,7 +20,6 @@ class Draft:
     question: str
     rationale: str
     answer: str | None = None
-    id: str | None = None
     steps: tuple[str, ...] | None = None
     choices: tuple[str, ...] = ()
     images: tuple[object, ...] = ()
@@ -70,15 +69,30 @@ def optional_text(record: Record, key: str) -> str | None:
     return text(record, key).strip() or None
 
 
-def identity(record: Record, *keys: str) -> str | None:
-    """The record's own id, as text."""
-    for key in keys:
-        value = record.get(key)
+def identity(record: Record, paths: tuple[str, ...]) -> str | None:
+    """The record's own id, as text: the first of these fields that holds a text or a whole number."""
+    for path in paths:
+        value = find(record, path)
         if isinstance(value, str) and value:
             return value
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
     return None
+
+
+def find(record: Record, path: str) -> Any:
+    """The field of that name, or the nested one that a dotted path leads to (`turns.0.text`); else None."""
+    if path in record or "." not in path:
+        return record.get(path)
+    value: Any = record
+    for part in path.split("."):
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return None
+    return value
 
 
 def texts(record: Record, key: str) -> tuple[str, ...]:

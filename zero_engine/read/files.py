@@ -63,7 +63,9 @@ def open_raw(path: str) -> IO[bytes]:
         if is_remote(path):
             import fsspec
 
-            return fsspec.open(path, "rb").open()
+            file = fsspec.open(path, "rb").open()
+            # Readers of one file in memory would share their position.
+            return io.BytesIO(file.getvalue()) if isinstance(file, io.BytesIO) else file
         return open(path, "rb")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file. Check input.path.") from None

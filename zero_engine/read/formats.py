@@ -10,7 +10,6 @@ import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from zero_engine.errors import InputError
 from zero_engine.pipeline import Input
@@ -19,8 +18,8 @@ from zero_engine.read.fields import (
     Draft,
     Record,
     Unusable,
+    find,
     first_text,
-    identity,
     missing,
     optional_text,
     text,
@@ -44,12 +43,14 @@ class Format:
     """Fields it needs, as `input.columns` may rename them."""
     summary: str
     read: Callable[[Record, Input], list[Draft]]
+    ids: tuple[str, ...] = ("id",)
+    """Fields that may hold the record's own id; the first that does counts."""
 
     def drafts(self, record: Record, spec: Input) -> list[Draft]:
         """Traces of one record. Raises Unusable where there is none."""
         if spec.columns and self.name != "generic":
             renamed = {
-                field: _find(record, path) for field, path in spec.columns.items() if _has(record, path)
+                field: find(record, path) for field, path in spec.columns.items() if _has(record, path)
             }
             record = {**record, **renamed}
         return self.read(record, spec)
@@ -64,10 +65,15 @@ def format_named(name: str) -> Format:
     return FORMATS[name]
 
 
+def id_paths(spec: Input) -> tuple[str, ...]:
+    """Where a record of this input may have its own id; the user's map goes before the format's."""
+    return (spec.columns["id"],) if "id" in spec.columns else format_named(spec.format).ids
+
+
 def generic(record: Record, spec: Input) -> list[Draft]:
     """id, question, rationale, answer, choices, steps, image under these names or under `columns`."""
     named = {field: spec.columns.get(field, field) for field in GENERIC_FIELDS}
-    taken = {path: _find(record, path) for path in named.values() if _has(record, path)}
+    taken = {path: find(record, path) for path in named.values() if _has(record, path)}
     for field in ("question", "rationale"):
         if named[field] not in taken and not (field == "rationale" and named["steps"] in taken):
             raise missing(record, named[field])
@@ -80,7 +86,6 @@ def generic(record: Record, spec: Input) -> list[Draft]:
             question,
             rationale,
             optional_text(taken, named["answer"]),
-            identity(taken, named["id"]),
             steps,
             texts(taken, named["choices"]),
             tuple(image) if isinstance(image, list) else (image,) if image else (),
@@ -99,7 +104,7 @@ def gsm8k(record: Record, spec: Input) -> list[Draft]:
         lines = [line.partition(" ** ") for line in rationale.split("\n") if line.strip()]
         if all(sign for _, sign, _ in lines):
             steps = tuple(step.strip() for _, _, step in lines)
-    return [Draft(question, rationale.strip(), answer.strip() or None, identity(record, "id"), steps)]
+    return [Draft(question, rationale.strip(), answer.strip() or None, steps)]
 
 
 def m3cot(record: Record, spec: Input) -> list[Draft]:
@@ -112,7 +117,6 @@ def m3cot(record: Record, spec: Input) -> list[Draft]:
             f"{context}\n{question}" if context else question,
             text(record, "rationale"),
             optional_text(record, "answer"),
-            identity(record, "id"),
             choices=texts(record, "choices"),
             images=tuple(image) if isinstance(image, list) else (image,) if image else (),
         )
@@ -129,7 +133,6 @@ def aqua(record: Record, spec: Input) -> list[Draft]:
             text(record, "question"),
             rationale[: last.start()] if last else rationale,
             answer,
-            identity(record, "id"),
             choices=without_labels(texts(record, "options")),
         )
     ]
@@ -142,9 +145,7 @@ def strategyqa(record: Record, spec: Input) -> list[Draft]:
         raise missing(record, "facts")
     answer = record.get("answer")
     said = {True: "yes", False: "no"}[answer] if isinstance(answer, bool) else optional_text(record, "answer")
-    return [
-        Draft(text(record, "question"), "\n".join(facts), said, identity(record, "qid", "id"), facts or None)
-    ]
+    return [Draft(text(record, "question"), "\n".join(facts), said, facts or None)]
 
 
 def prm800k(record: Record, spec: Input) -> list[Draft]:
@@ -162,7 +163,7 @@ def prm800k(record: Record, spec: Input) -> list[Draft]:
         steps = (*steps, text(record, "next_response"))
     question = first_text(record, ("instruction", "question", "problem"))
     answer = optional_text(record, "answer")
-    return [Draft(question, "\n\n".join(steps), answer, identity(record, "id"), steps or None)]
+    return [Draft(question, "\n\n".join(steps), answer, steps or None)]
 
 
 def zebra_cot(record: Record, spec: Input) -> list[Draft]:
@@ -182,7 +183,6 @@ def zebra_cot(record: Record, spec: Input) -> list[Draft]:
             PLACEHOLDER.sub("", question),
             rationale,
             optional_text(record, "Final Answer"),
-            identity(record, "id"),
             images=tuple(record[key] for key in keys if record.get(key)),
             notes=tuple(notes),
         )
@@ -194,7 +194,7 @@ def math(record: Record, spec: Input) -> list[Draft]:
     question = first_text(record, ("problem", "question"))
     solution = text(record, "solution")
     answer = optional_text(record, "answer")
-    return [Draft(question, solution, answer, identity(record, "unique_id", "id"))]
+    return [Draft(question, solution, answer)]
 
 
 def without_labels(options: tuple[str, ...]) -> tuple[str, ...]:
@@ -205,56 +205,32 @@ def without_labels(options: tuple[str, ...]) -> tuple[str, ...]:
     return options
 
 
-@lru_cache(maxsize=256)
-def _parts(path: str) -> tuple[str, ...]:
-    return tuple(path.split("."))
-
-
-def _find(record: Record, path: str) -> object:
-    if path in record:
-        return record[path]
-    value: object = record
-    for part in _parts(path):
-        if isinstance(value, dict):
-            value = value.get(part)
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            return None
-    return value
-
-
 def _has(record: Record, path: str) -> bool:
-    return path in record or ("." in path and _find(record, path) is not None)
+    return path in record or ("." in path and find(record, path) is not None)
 
 
 GENERIC_FIELDS = ("id", "question", "rationale", "answer", "choices", "steps", "image")
+CHAT_IDS = ("id", "uuid")
 FORMATS: dict[str, Format] = {
     entry.name: entry
     for entry in (
-        Format(
-            "generic", ("question", "rationale"), "question, rationale, answer, ... by your own map", generic
-        ),
+        Format("generic", ("question", "rationale"), "Any names, by your own map", generic),
         Format("gsm8k", ("question", "answer"), "GSM8K, also socratic: steps a line, `#### answer`", gsm8k),
         Format("m3cot", ("question", "rationale"), "M3CoT: choices, letter, picture, rationale", m3cot),
         Format("aqua", ("question", "rationale"), "AQuA: options, letter, rationale", aqua),
-        Format("strategyqa", ("question", "facts"), "StrategyQA: facts are the steps", strategyqa),
+        Format("strategyqa", ("question", "facts"), "StrategyQA: facts are steps", strategyqa, ("qid", "id")),
         Format("prm800k", ("instruction", "responses"), "PRM800K phase 1: one trace a solution", prm800k),
         Format(
             "zebra_cot", ("Question", "Text Reasoning Trace"), "Zebra-CoT: THOUGHT n, picture keys", zebra_cot
         ),
-        Format("math", ("problem", "solution"), "MATH: solution with \\boxed answer", math),
+        Format("math", ("problem", "solution"), "MATH: \\boxed answer", math, ("unique_id", "id")),
+        Format("messages", ("messages",), "Chats: a trace a reasoning turn", chats.messages, CHAT_IDS),
+        Format("think", ("question", "response"), "<think> ... </think> in one text", chats.think, CHAT_IDS),
+        Format("marco_o1", ("instruction", "response"), "Marco-o1: <Thought>", chats.marco_o1, CHAT_IDS),
         Format(
-            "messages", ("messages",), "OpenAI and DeepSeek chats: a trace a reasoning turn", chats.messages
+            "magpie", ("instruction", "responses"), "Magpie: a trace a response", chats.magpie, ("uuid", "id")
         ),
-        Format(
-            "think", ("question", "response"), "<think> ... </think> in one text; tags by name", chats.think
-        ),
-        Format("marco_o1", ("instruction", "response"), "Marco-o1: <Thought> ... <Output>", chats.marco_o1),
-        Format("magpie", ("instruction", "responses"), "Magpie: a trace for each response", chats.magpie),
-        Format(
-            "zeroeval", ("question", "output"), "ZeroEval: output is JSON {reasoning, answer}", chats.zeroeval
-        ),
+        Format("zeroeval", ("question", "output"), "ZeroEval: JSON", chats.zeroeval, ("id", "session_id")),
     )
 }
 """Every format by name; `zero-engine schema formats` prints this table."""

@@ -49,6 +49,17 @@ def file_digest(path: str) -> str:
     return sha.hexdigest()
 
 
+def id_column(path: str, kind: str, names: tuple[str, ...]) -> Iterator[bytes | None]:
+    """Ids of a whole file in order, from the first of these columns that it has; None for a row without."""
+    with _named(path):
+        schema, batches = _batches_of(path, kind, names)
+        name = next((name for name in names if name in schema), None)
+        for batch in batches:
+            values = batch.column(name).to_pylist() if name else [None] * batch.num_rows
+            for value in values:
+                yield str(value).encode() if isinstance(value, (str, int)) and value != "" else None
+
+
 def read_rows(path: str, kind: str, start: int, stop: int) -> list[dict[str, Any]]:
     """Rows start..stop as dicts; pictures stay encoded bytes."""
     global _cursor
@@ -87,6 +98,25 @@ class _Cursor:
 
 
 _cursor: _Cursor | None = None
+
+
+def _batches_of(path: str, kind: str, wanted: tuple[str, ...]) -> tuple[list[str], Iterator[Any]]:
+    """Names of a file's columns, and its batches, of Parquet only with the first of the wanted columns."""
+    import pyarrow
+
+    if kind == "parquet":
+        from pyarrow import parquet
+
+        file = parquet.ParquetFile(open_raw(path))
+        names = file.schema_arrow.names
+        columns = [name for name in wanted if name in names][:1]
+        return names, file.iter_batches(BATCH_ROWS, columns=columns)
+    source = _arrow_source(path)
+    if kind == "arrow_stream":
+        reader = pyarrow.ipc.open_stream(source)
+        return reader.schema.names, iter(reader)
+    reader = pyarrow.ipc.open_file(source)
+    return reader.schema.names, (reader.get_batch(i) for i in range(reader.num_record_batches))
 
 
 def _batches_from(path: str, kind: str, start: int) -> tuple[int, Iterator[Any]]:
