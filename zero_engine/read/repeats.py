@@ -11,13 +11,15 @@ gets a number that it did not need, the same in every run. Repeats inside a chun
 import hashlib
 import json
 import re
+import struct
 from collections.abc import Iterable, Iterator
 
 from zero_engine.read.fields import identity
 
 FILTER_BITS = 1 << 28
-PROBES = 4
-PROBE_BYTES = 4
+LAST_BIT = FILTER_BITS - 1
+PROBES = struct.Struct(">4I")
+"""Four places of an id in the filter, each taken modulo its size."""
 
 
 class SeenIds:
@@ -52,7 +54,7 @@ class SeenIds:
             self._bits = bytearray(FILTER_BITS // 8)
         for _, spots in probes:
             for spot in spots:
-                self._bits[spot >> 3] |= 1 << (spot & 7)
+                self._bits[(spot & LAST_BIT) >> 3] |= 1 << (spot & 7)
         return found
 
     def _look_for_id(self, record: bytes) -> bytes | None:
@@ -70,13 +72,9 @@ class SeenIds:
         name = identity(decoded, self.paths) if isinstance(decoded, dict) else None
         return name.encode("utf-8", "replace") if name else None
 
-    def _has(self, spots: list[int]) -> bool:
+    def _has(self, spots: tuple[int, ...]) -> bool:
         bits = self._bits
-        return bool(bits) and all(bits[spot >> 3] >> (spot & 7) & 1 for spot in spots)
+        return bool(bits) and all(bits[(spot & LAST_BIT) >> 3] >> (spot & 7) & 1 for spot in spots)
 
-    def _probes(self, name: bytes) -> list[int]:
-        sha = hashlib.blake2b(name, digest_size=PROBES * PROBE_BYTES).digest()
-        return [
-            int.from_bytes(sha[at : at + PROBE_BYTES], "big") % FILTER_BITS
-            for at in range(0, len(sha), PROBE_BYTES)
-        ]
+    def _probes(self, name: bytes) -> tuple[int, ...]:
+        return PROBES.unpack(hashlib.blake2b(name, digest_size=PROBES.size).digest())
