@@ -186,12 +186,14 @@ class _Branch:
         self.slots = hidden_UPD.shape[1]
         self.last_hidden = hidden_UPD[prompt_of_row_R, lengths_U[prompt_of_row_R] - 1]
         self.positions_RN = lengths_U[prompt_of_row_R][:, None] + torch.arange(length, device=device)
-        self.prompt_keys = [key[prompt_of_group_n].flatten(0, 1) for key, _ in cache]
+        self.prompt_keys = [key[prompt_of_group_n].flatten(0, 1).mT.contiguous() for key, _ in cache]
         self.prompt_values = [value[prompt_of_group_n].flatten(0, 1) for _, value in cache]
 
         groups, room = len(prompt_of_group_n), padded(length)
         unseen_nS = torch.arange(self.slots + room, device=device) >= lengths_U[prompt_of_group_n][:, None]
         self.mask_n1S = unseen_nS[:, None].to(trunk.dtype).masked_fill_(unseen_nS[:, None], float("-inf"))
+        scale = torch.tensor(trunk.head_width**-0.5, dtype=trunk.dtype, device=device)
+        self.scale_21 = scale.expand(2, 1)
         shape = (len(trunk.layers), 2, groups, trunk.kv_heads, self.group, room, trunk.head_width)
         self.codes_cache = torch.zeros(
             shape, dtype=trunk.dtype, device=device
@@ -207,18 +209,27 @@ class _Branch:
         groups, kv_heads, group, _, width = keys_nGCNd.shape
         keys_nGCNd[:, :, :, step] = k_RGd.view(groups, group, kv_heads, width).transpose(1, 2)
         values_nGCNd[:, :, :, step] = v_RGd.view(groups, group, kv_heads, width).transpose(1, 2)
-        keys = keys_nGCNd.flatten(0, 2)[:, : padded(step + 1)]
-        values = values_nGCNd.flatten(0, 2)[:, : padded(step + 1)]
-        queries_nGCrd = q_RHd.view(groups, group, kv_heads, -1, width).transpose(1, 2) * width**-0.5
-        queries = queries_nGCrd.reshape(len(keys), -1, width)
-        together = (groups * kv_heads, -1)
+        room = padded(step + 1)
+        keys, values = keys_nGCNd.flatten(0, 2)[:, :room], values_nGCNd.flatten(0, 2)[:, :room]
+        queries_nGCrd = q_RHd.view(groups, group, kv_heads, -1, width).transpose(1, 2)
+        repeat = queries_nGCrd.shape[3]
+        together = group * repeat
+        if together == 1:  # computed twice: alone in its matrix, a row gets other bits than among others
+            twice = queries_nGCrd.reshape(-1, 1, width) * self.scale_21
+            queries, for_prompt = twice[:, :1], twice
+        else:
+            queries = (queries_nGCrd * self.scale_21[0]).reshape(-1, repeat, width)
+            for_prompt = queries.view(-1, together, width)
 
-        prompt_scores = bmm_rows(queries.view(*together, width), self.prompt_keys[number].transpose(1, 2))
-        code_scores = torch.bmm(queries, keys.transpose(1, 2))
-        scores = torch.cat((prompt_scores.view(*code_scores.shape[:2], -1), code_scores), dim=-1)
+        prompt_scores = torch.bmm(for_prompt, self.prompt_keys[number])[:, :together]
+        prompt_scores = prompt_scores.reshape(-1, repeat, self.slots) if together > 1 else prompt_scores
+        scores = torch.cat((prompt_scores, torch.bmm(queries, keys.transpose(1, 2))), dim=-1)
         scores.view(groups, -1, scores.shape[-1]).add_(self.mask_n1S[:, :, : scores.shape[-1]])
-        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(queries.dtype)
-        prompt_weights = weights[..., : self.slots].reshape(*together, self.slots)
-        attended = bmm_rows(prompt_weights, self.prompt_values[number]).view(queries.shape)
-        attended = attended.add_(torch.bmm(weights[..., self.slots :], values))
+        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(scores.dtype)
+        attended = torch.bmm(weights[..., self.slots :], values)
+        prompt_weights = weights[..., : self.slots]
+        if together == 1:
+            prompt_weights = prompt_weights.repeat(1, 2, 1)
+        from_prompt = torch.bmm(prompt_weights.reshape(-1, max(together, 2), self.slots), self.prompt_values[number])
+        attended = attended.add_(from_prompt[:, :together].reshape(attended.shape))
         return attended.view(queries_nGCrd.shape).transpose(1, 2).reshape(len(q_RHd), -1)
