@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib import metadata
@@ -60,6 +61,21 @@ def test_every_declared_dependency_is_pinned_inside_its_range():
     for name, requirement in (item for group in groups for item in requirements(group).items()):
         assert name in pinned, f"{name} is not in constraints.txt"
         assert requirement.specifier.contains(pinned[name]), f"{requirement} excludes {pinned[name]}"
+
+
+def test_drawing_needs_no_extra():
+    """`make demo` installs no extras, so nothing on the way to a drawing may import one."""
+    core = set(requirements(PROJECT["project"]["dependencies"]))
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    absent = {name.replace("-", "_") for group in extras for name in requirements(group)} - core
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({sorted(absent)!r}))\n"
+        "from zero_engine.models import get_model\n"
+        "model = get_model('nano', device='cpu')\n"
+        "print(model.decode(model.draw(['3 + 4 = 7'], [0]).codes).shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "(1, 64, 64, 3)\n", done.stderr
 
 
 def test_constraints_are_exact_and_name_no_machine():
