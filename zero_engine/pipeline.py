@@ -54,7 +54,7 @@ class Input(Section):
 class Parse(Section):
     rule: Literal["auto", "markers", "blank_lines", "lines", "sentences", "whole"] = "auto"
     """How a rationale is cut into steps; `auto` picks the rule each trace calls for."""
-    max_steps: int = Field(16, ge=1)
+    max_steps: int = Field(128, ge=1)
     """Steps kept of one trace; what is cut is counted and noted."""
     max_step_chars: int = Field(2000, ge=16)
     """Characters kept of one step, cut at a grapheme boundary and noted."""
