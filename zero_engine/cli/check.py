@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, Folder, print_json, table
+from zero_engine.cli.options import AsJson, Folder, descriptions, print_json, table
 from zero_engine.errors import CheckFailed, InputError
 
 
@@ -29,7 +29,8 @@ def validate(out: Folder, json: AsJson = False) -> None:
             {"ok": not failed, "checks": [{"name": c.name, "ok": c.ok, "detail": c.detail} for c in checks]}
         )
     else:
-        table(str(out), ["check", "", "detail"], [(c.name, "ok" if c.ok else "FAILED", c.detail) for c in checks])
+        rows = [(c.name, "ok" if c.ok else "FAILED", c.detail) for c in checks]
+        table(str(out), ["check", "", "detail"], rows, justify="left")
     if failed:
         raise CheckFailed(f"{out}: {failed[0].name}: {failed[0].detail}. Run the pipeline again to repair it.")
 
@@ -54,11 +55,11 @@ def schema(
     elif name == "formats":
         from zero_engine.read.formats import FORMATS
 
-        table("", ["format", ""], [(key, _first_line(value)) for key, value in FORMATS.items()])
+        descriptions("format", {key: value.summary for key, value in FORMATS.items()})
     elif name == "scores":
         from zero_engine.score import SCORERS
 
-        table("", ["score", ""], [(key, _first_line(value)) for key, value in SCORERS.items()])
+        descriptions("score", {key: value.description for key, value in SCORERS.items()})
     elif name in texts:
         typer.echo(texts[name])
     else:
@@ -84,9 +85,4 @@ def doctor(json: AsJson = False) -> None:
     if json:
         print_json(facts)
     else:
-        table("", ["", ""], [(name, value) for name, value in facts.items()])
-
-
-def _first_line(value: object) -> str:
-    text = getattr(value, "description", None) or getattr(value, "__doc__", None) or str(value)
-    return str(text).strip().splitlines()[0]
+        table("", ["", ""], list(facts.items()), justify="left")

@@ -16,7 +16,6 @@ from zero_engine.cli.options import (
     Set,
     print_json,
     resolve,
-    table,
 )
 
 
@@ -127,19 +126,15 @@ def inspect(
         if row["rejections"] and not row["steps"]:
             for rejection in row["rejections"]:
                 typer.echo(f"  rejected: {rejection['stage']}: {rejection['reason']}: {rejection['detail']}")
-        if row["steps"]:
-            table(
-                "",
-                ["step", "verdict", "likelihood", "caption", "readback", "reason"],
-                [
-                    (f"{s['index']} {s['text']}", s["verdict"], *_scores(s), s["reason"] or "")
-                    for s in row["steps"]
-                ],
-            )
+        for step in row["steps"]:
+            typer.echo(f"  step {step['index']}:   {step['text']}\n            {_verdict(step)}")
     for path in saved:
         typer.echo(str(path))
 
 
-def _scores(step: dict) -> list[str]:
-    values = (step["scores"].get(name) for name in ("likelihood", "caption", "readback"))
-    return ["" if value is None else f"{value:.3f}" for value in values]
+def _verdict(step: dict) -> str:
+    """`kept: attempt 2, likelihood -0.031, ...` or `text_only: likelihood_low`."""
+    if step["verdict"] != "kept":
+        return f"{step['verdict']}: {step['reason']}"
+    scores = [f"{name} {value:.3f}" for name, value in step["scores"].items()]
+    return ", ".join([f"kept: attempt {step['attempt']}", *scores])

@@ -48,18 +48,26 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-def table(title: str, columns: list[str], rows: list[tuple]) -> None:
-    """A table on stdout; the first column is left-aligned, the others right-aligned."""
+def table(title: str, columns: list[str], rows: list[tuple], justify: str = "right") -> None:
+    """A table on stdout; the first column is left-aligned, the others as `justify` says."""
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=bool(any(columns)))
+    grid = Table(
+        title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, show_header=any(columns), title_style="bold"
+    )
     for position, column in enumerate(columns):
-        grid.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
+        grid.add_column(column, justify="left" if position == 0 else justify, overflow="fold")
     for row in rows:
-        grid.add_row(*(str(cell) for cell in row))
+        grid.add_row(*(escape(str(cell)) for cell in row))
     Console(highlight=False).print(grid)
+
+
+def descriptions(what: str, texts: dict[str, str]) -> None:
+    """A table of names and what they mean."""
+    table("", [what, ""], list(texts.items()), justify="left")
 
 
 def percent(part: float, whole: float) -> str:

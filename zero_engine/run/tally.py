@@ -51,7 +51,7 @@ def count(
         "rejected_steps": sum(r.step is not None and r.attempt is None for r in rejections),
         "rejected_pictures": sum(r.attempt is not None for r in rejections),
         "rules": dict(Counter(p.rule for p in parsed)),
-        "notes": dict(Counter(note for p in parsed for note in p.notes)),
+        "notes": dict(Counter(note.partition(":")[0] for p in parsed for note in p.notes)),
         "reasons": dict(Counter(f"{r.stage}: {r.reason}" for r in rejections)),
         "verdicts": dict(verdicts),
         "scores": _spread(candidates),
