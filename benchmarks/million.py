@@ -29,7 +29,9 @@ dask: {{workers: {workers}}}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rows-per-shard", type=int, default=1000)
@@ -55,7 +57,9 @@ def measure(folder: Path, options: argparse.Namespace) -> dict:
     )
     command = [sys.executable, "-c", "from zero_engine.cli import main; main()", "run", str(pipeline)]
     started = time.monotonic()
-    process = subprocess.Popen([*command, "--json", "--no-report"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, "--json", "--no-report"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     resident_mb = []
     while process.poll() is None:
         resident_mb.append(_resident_mb(process.pid))
@@ -82,7 +86,9 @@ def _write_input(path: Path, records: int) -> None:
     lines = [json.loads(line) for line in BUNDLED.read_text(encoding="utf-8").splitlines()]
     with open(path, "w", encoding="utf-8") as file:
         for number in range(records):
-            file.write(json.dumps({"id": f"gsm8k-{number}", **lines[number % len(lines)]}, ensure_ascii=False) + "\n")
+            file.write(
+                json.dumps({"id": f"gsm8k-{number}", **lines[number % len(lines)]}, ensure_ascii=False) + "\n"
+            )
 
 
 def _resident_mb(pid: int) -> float:

@@ -21,7 +21,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pipeline", default=str(REPOSITORY / "pipelines/gsm8k_nano.yaml"))
     parser.add_argument("--input", help="by default the pipeline's own")
     parser.add_argument("--workers", type=int, default=2)
@@ -40,7 +42,9 @@ def measure(out: Path, options: argparse.Namespace) -> dict:
     command += ["--input", options.input] if options.input else []
     command += ["--limit", str(options.limit)] if options.limit else []
     started = time.monotonic()
-    done = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    done = subprocess.run(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
+    )
     wall_s = time.monotonic() - started
     summary = json.loads(done.stdout)
     pure_s = summary["seconds"]["render"] + summary["seconds"]["score"]

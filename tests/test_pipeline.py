@@ -36,7 +36,11 @@ def test_set_overrides_nested_keys_and_reads_values_as_yaml(write):
 @pytest.mark.parametrize(
     ("extra", "overrides", "says"),
     [
-        ("render: {candidats: 3}", [], r"unknown key render\.candidats \(value 3\)\. Did you mean candidates\?"),
+        (
+            "render: {candidats: 3}",
+            [],
+            r"unknown key render\.candidats \(value 3\)\. Did you mean candidates\?",
+        ),
         ("bogus: 1", [], r"unknown key bogus .*Allowed: name, seed, input"),
         ("render: {guidance: 0}", [], r"render\.guidance must be greater than or equal to 1, got 0"),
         ("dask: {workers: many}", [], r"dask\.workers must be .*got 'many'\.$"),
@@ -60,6 +64,8 @@ def test_a_missing_key_is_named(write):
 
 def test_the_fingerprint_is_of_what_shapes_the_rows(write):
     path = write(SMALLEST)
-    same = load_pipeline(path, ["dask.workers=7", "output.path=elsewhere", "input.limit=3", "render.device=cpu"])
+    same = load_pipeline(
+        path, ["dask.workers=7", "output.path=elsewhere", "input.limit=3", "render.device=cpu"]
+    )
     assert load_pipeline(path).fingerprint == same.fingerprint
     assert load_pipeline(path).fingerprint != load_pipeline(path, ["seed=1"]).fingerprint

@@ -21,7 +21,6 @@ from zero_engine.errors import PipelineError
 from zero_engine.hashing import digest_json
 
 
-
 class Section(BaseModel):
     """A part of a pipeline file: closed and frozen, with its fields' docstrings as their help."""
 
@@ -209,7 +208,9 @@ def load_pipeline(path: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
-        raise PipelineError(f"{path}: cannot read the pipeline file: {error.strerror}. Check the path.") from None
+        raise PipelineError(
+            f"{path}: cannot read the pipeline file: {error.strerror}. Check the path."
+        ) from None
     except UnicodeDecodeError as error:
         raise PipelineError(f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8.") from None
     return parse_config(Pipeline, _yaml(text, str(path)), where=str(path), overrides=overrides)

@@ -73,7 +73,9 @@ def test_a_run_can_be_planned_made_checked_and_inspected(call, pipeline, tmp_pat
 def test_the_counts_table_and_paths_end_a_run(call, pipeline, tmp_path):
     code, text, _ = call("run", pipeline, "--no-report")
     assert code == 0
-    assert "rows written" in text and "nothing drawn" in text and str(tmp_path / "out folder" / "data") in text
+    assert (
+        "rows written" in text and "nothing drawn" in text and str(tmp_path / "out folder" / "data") in text
+    )
 
 
 def test_validate_fails_with_exit_code_1_on_a_damaged_file(call, pipeline, tmp_path):

@@ -33,6 +33,8 @@ def hashes():
 
     def of(out: str | Path) -> dict[str, str]:
         files = [p for folder in ("data", "candidates", "rejected") for p in Path(out, folder).glob("*-*.*")]
-        return {f"{p.parent.name}/{p.name}": hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)}
+        return {
+            f"{p.parent.name}/{p.name}": hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)
+        }
 
     return of

@@ -17,8 +17,17 @@ from zero_engine.write.validate import validate_dataset
 def _start(pipeline, tmp_path: Path) -> subprocess.Popen:
     path = tmp_path / "pipeline.yaml"
     path.write_text(yaml.safe_dump(pipeline.model_dump(mode="json")))
-    command = [sys.executable, "-c", "from zero_engine.cli import main; main()", "run", str(path), "--no-report"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True)
+    command = [
+        sys.executable,
+        "-c",
+        "from zero_engine.cli import main; main()",
+        "run",
+        str(path),
+        "--no-report",
+    ]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True
+    )
 
 
 def _wait_for_commits(out: Path, lines: int, process: subprocess.Popen, timeout_s: float = 120) -> None:

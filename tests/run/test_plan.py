@@ -15,7 +15,9 @@ def first_change(make_pipeline):
         chunk = next(iter(iter_chunks(before.input, 2)))
         old, new = stage_keys(before, "m", chunk), stage_keys(after, model, chunk)
         changed = [stage for stage in STAGES if old[stage] != new[stage]]
-        assert changed == list(STAGES[len(STAGES) - len(changed) :]), "a changed stage changes all that follow"
+        assert changed == list(STAGES[len(STAGES) - len(changed) :]), (
+            "a changed stage changes all that follow"
+        )
         return changed[0] if changed else None
 
     return of

@@ -2,15 +2,17 @@
 
 import json
 
+import numpy as np
+
 from zero_engine.records import Candidate, Rejection
 from zero_engine.run import tally
-
-import numpy as np
 
 
 def _tally(likelihoods: list[float], reason: str) -> dict:
     codes = np.zeros(4, np.uint16)
-    drawings = [Candidate("t", i, 0, 1, "p", codes, b"", {"likelihood": v}) for i, v in enumerate(likelihoods)]
+    drawings = [
+        Candidate("t", i, 0, 1, "p", codes, b"", {"likelihood": v}) for i, v in enumerate(likelihoods)
+    ]
     return tally.count(1, 1, [], drawings, [], [Rejection("t", "gate", reason)])
 
 

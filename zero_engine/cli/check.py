@@ -32,7 +32,9 @@ def validate(out: Folder, json: AsJson = False) -> None:
         rows = [(c.name, "ok" if c.ok else "FAILED", c.detail) for c in checks]
         table(str(out), ["check", "", "detail"], rows, justify="left")
     if failed:
-        raise CheckFailed(f"{out}: {failed[0].name}: {failed[0].detail}. Run the pipeline again to repair it.")
+        raise CheckFailed(
+            f"{out}: {failed[0].name}: {failed[0].detail}. Run the pipeline again to repair it."
+        )
 
 
 def report(out: Folder) -> None:
@@ -43,12 +45,16 @@ def report(out: Folder) -> None:
 
 
 def schema(
-    name: Annotated[str | None, typer.Argument(help="A contract's name; all names are listed without it.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A contract's name; all names are listed without it.")
+    ] = None,
 ) -> None:
     """Print a published contract: pipeline, trace, trajectory, candidate, rejection, manifest, formats, scores."""
     from zero_engine.contracts import schemas
 
-    texts = {file.split(".")[0] + (".arrow" if ".arrow." in file else ""): text for file, text in schemas().items()}
+    texts = {
+        file.split(".")[0] + (".arrow" if ".arrow." in file else ""): text for file, text in schemas().items()
+    }
     if name is None:
         for known in [*sorted(texts), "formats", "scores"]:
             typer.echo(known)
@@ -63,7 +69,9 @@ def schema(
     elif name in texts:
         typer.echo(texts[name])
     else:
-        raise InputError(f"schema {name}: unknown. Known: {', '.join([*sorted(texts), 'formats', 'scores'])}.")
+        raise InputError(
+            f"schema {name}: unknown. Known: {', '.join([*sorted(texts), 'formats', 'scores'])}."
+        )
 
 
 def doctor(json: AsJson = False) -> None:
@@ -81,7 +89,9 @@ def doctor(json: AsJson = False) -> None:
     facts["free_disk_gb"] = round(shutil.disk_usage(".").free / 1e9, 1)
     model = get_model("nano")
     drawing = model.draw(["3 + 4 = 7"], [0])
-    facts["nano"] = f"draws: {model.decode(drawing.codes).shape[1]} px, likelihood {float(drawing.likelihood[0]):.2f}"
+    facts["nano"] = (
+        f"draws: {model.decode(drawing.codes).shape[1]} px, likelihood {float(drawing.likelihood[0]):.2f}"
+    )
     if json:
         print_json(facts)
     else:

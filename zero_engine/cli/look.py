@@ -42,7 +42,10 @@ def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, 
         parsed = record if isinstance(record, Rejection) else parse_trace(record, config.parse)
         if isinstance(parsed, Rejection):
             rejected += 1
-            print(f"rejected {parsed.trace_id}: {parsed.stage}: {parsed.reason}: {parsed.detail}", file=sys.stderr)
+            print(
+                f"rejected {parsed.trace_id}: {parsed.stage}: {parsed.reason}: {parsed.detail}",
+                file=sys.stderr,
+            )
             continue
         traces += 1
         row = {
@@ -61,7 +64,9 @@ def preview(
     pipeline: PipelineFile,
     input: InputPath = None,
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="Traces to draw.")] = 4,
-    page: Annotated[Path | None, typer.Option(help="Where to write the page; by default preview.html.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Where to write the page; by default preview.html.")
+    ] = None,
     set: Set = None,
     json: AsJson = False,
 ) -> None:
@@ -101,14 +106,18 @@ def preview(
     if json:
         print_json(facts)
     else:
-        typer.echo(f"{facts['pictures']} pictures of {facts['traces']} traces, {kept} kept: open {facts['page']}")
+        typer.echo(
+            f"{facts['pictures']} pictures of {facts['traces']} traces, {kept} kept: open {facts['page']}"
+        )
 
 
 def inspect(
     out: Folder,
     trace: Annotated[str | None, typer.Option("--id", help="Show everything about this trace.")] = None,
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="Rows to show.")] = 3,
-    pictures: Annotated[Path | None, typer.Option(help="Also save the shown rows' pictures into this folder.")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Also save the shown rows' pictures into this folder.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Show rows of a finished dataset: steps, verdicts, scores, and why something was left out."""

@@ -19,12 +19,18 @@ def list_models(json: AsJson = False) -> None:
 
     path = weights_path()
     size_mb = sum(file.stat().st_size for file in path.glob("*")) / 1e6
-    facts = {"nano": {"path": str(path), "megabytes": round(size_mb, 1), "fingerprint": model_fingerprint("nano")[:16]}}
+    facts = {
+        "model": "nano",
+        "path": str(path),
+        "megabytes": round(size_mb, 1),
+        "fingerprint": model_fingerprint("nano")[:16],
+    }
     if json:
-        print_json(facts)
+        print_json([facts])
         return
-    table("", ["model", "where", "MB", "fingerprint"], [(n, f["path"], f["megabytes"], f["fingerprint"]) for n, f in facts.items()])
-    typer.echo("Any checkpoint in the Chameleon / Anole / Omni-R1 layout loads by path or hub name: --set render.model=PATH")
+    table("", list(facts), [tuple(facts.values())], justify="left")
+    typer.echo("Any checkpoint in the Chameleon / Anole / Omni-R1 layout loads by path or hub name:")
+    typer.echo("--set render.model=PATH")
 
 
 @app.command()
@@ -53,7 +59,9 @@ def check(
     facts = {
         "model": model.name,
         "fingerprint": model.fingerprint[:16],
-        "picture": f"{pixels.shape[2]}x{pixels.shape[1]} px, {model.grid[0]}x{model.grid[1]} codes of {model.codebook_size}",
+        "pixels": "{}x{}".format(*pixels.shape[1:3]),
+        "codes": "{}x{}".format(*model.grid),
+        "codebook": model.codebook_size,
         "loaded_s": round(loaded_s, 2),
         "drawn_s": round(drawn_s, 2),
         "likelihood": round(float(drawing.likelihood[0]), 4),
@@ -63,4 +71,4 @@ def check(
     if json:
         print_json(facts)
     else:
-        table("", ["", ""], list(facts.items()))
+        table("", ["", ""], list(facts.items()), justify="left")

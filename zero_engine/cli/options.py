@@ -12,13 +12,19 @@ PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="Pipeline
 Folder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a dataset that a run wrote.")]
 InputPath = Annotated[
     list[str] | None,
-    typer.Option("--input", help="Instead of input.path: file, glob, folder, URL or hub name. May be repeated."),
+    typer.Option(
+        "--input", help="Instead of input.path: file, glob, folder, URL or hub name. May be repeated."
+    ),
 ]
-OutputPath = Annotated[str | None, typer.Option("--output", help="Instead of output.path: the dataset's folder.")]
+OutputPath = Annotated[
+    str | None, typer.Option("--output", help="Instead of output.path: the dataset's folder.")
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Read at most this many records.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. --set render.guidance=3. May be repeated."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override any key, e.g. --set render.guidance=3. May be repeated."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as one JSON object on stdout.")]
 
@@ -56,7 +62,11 @@ def table(title: str, columns: list[str], rows: list[tuple], justify: str = "rig
     from rich.table import Table
 
     grid = Table(
-        title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, show_header=any(columns), title_style="bold"
+        title=escape(title),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_header=any(columns),
+        title_style="bold",
     )
     for position, column in enumerate(columns):
         grid.add_column(column, justify="left" if position == 0 else justify, overflow="fold")

@@ -34,9 +34,13 @@ def run(
     workers: Annotated[
         str | None, typer.Option(help="Local worker processes; 0 runs in this process, auto is one a core.")
     ] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Existing Dask scheduler, e.g. tcp://host:8786.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Existing Dask scheduler, e.g. tcp://host:8786.")
+    ] = None,
     set: Set = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace the dataset of another pipeline in the folder.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace the dataset of another pipeline in the folder.")
+    ] = False,
     report: Annotated[bool, typer.Option(help="Write report.html when done.")] = True,
     json: AsJson = False,
 ) -> None:
@@ -66,7 +70,8 @@ def plan(
     limit: Limit = None,
     set: Set = None,
     calibrate: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Draw N traces and propose thresholds for the gate.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Draw N traces and propose thresholds for the gate."),
     ] = None,
     json: AsJson = False,
 ) -> None:
@@ -112,7 +117,13 @@ def status(out: Folder, json: AsJson = False) -> None:
     entries = committed(out)
     for entry in entries.values():
         totals = tally.add(totals, entry.counts)
-    state = "finished" if (out / MANIFEST).exists() else "running" if is_locked(out) else "stopped; run again to go on"
+    state = (
+        "finished"
+        if (out / MANIFEST).exists()
+        else "running"
+        if is_locked(out)
+        else "stopped; run again to go on"
+    )
     facts = {"out": str(out), "pipeline": identity, "state": state, "shards": len(entries), "counts": totals}
     if json:
         print_json(facts)
@@ -138,17 +149,33 @@ def _show(facts: dict) -> None:
             ("records in", counts["records"], ""),
             ("traces in", counts["traces"], "100 %"),
             ("rows written", counts["rows"], percent(counts["rows"], counts["traces"])),
-            ("traces rejected", counts["rejected_traces"], percent(counts["rejected_traces"], counts["traces"])),
+            (
+                "traces rejected",
+                counts["rejected_traces"],
+                percent(counts["rejected_traces"], counts["traces"]),
+            ),
             ("steps", counts["steps"], ""),
-            ("steps with a picture", counts["pictures_kept"], percent(counts["pictures_kept"], counts["steps"])),
+            (
+                "steps with a picture",
+                counts["pictures_kept"],
+                percent(counts["pictures_kept"], counts["steps"]),
+            ),
             ("pictures", counts["pictures"], ""),
             ("  drawn in this run", facts["drawn"], percent(facts["drawn"], counts["pictures"])),
             ("  reused", facts["reused"], percent(facts["reused"], counts["pictures"])),
-            ("  rejected", counts["rejected_pictures"], percent(counts["rejected_pictures"], counts["pictures"])),
+            (
+                "  rejected",
+                counts["rejected_pictures"],
+                percent(counts["rejected_pictures"], counts["pictures"]),
+            ),
         ],
     )
     if counts["reasons"]:
-        table("Left out, and why", ["stage: reason", "count"], sorted(counts["reasons"].items(), key=lambda r: -r[1]))
+        table(
+            "Left out, and why",
+            ["stage: reason", "count"],
+            sorted(counts["reasons"].items(), key=lambda r: -r[1]),
+        )
     speed = f", {facts['pictures_per_s']:.1f} pictures/s" if facts["drawn"] else ", nothing drawn"
     typer.echo(f"{facts['wall_s']:.1f} s with {facts['workers']} workers{speed}")
     typer.echo("")
@@ -166,7 +193,13 @@ def _show(facts: dict) -> None:
 
 def _show_thresholds(proposals: list[dict], traces: int) -> None:
     rows = [
-        (p["score"], p["direction"], f"{p['quantile']:.2f}", f"{p['threshold']:.4g}", f"{100 * p['keep_rate']:.1f} %")
+        (
+            p["score"],
+            p["direction"],
+            f"{p['quantile']:.2f}",
+            f"{p['threshold']:.4g}",
+            f"{100 * p['keep_rate']:.1f} %",
+        )
         for p in proposals
     ]
     table(

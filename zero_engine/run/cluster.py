@@ -171,7 +171,8 @@ class OnDask:
             self._client.wait_for_workers(1, timeout=timeout_s)
         except TimeoutError:
             raise InputError(
-                f"dask: no worker came within {timeout_s:g} s (dask.workers_timeout_s). Start workers, or raise the limit."
+                f"dask: no worker came within {timeout_s:g} s (dask.workers_timeout_s). "
+                "Start workers, or raise the limit."
             ) from None
         workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         return {"GPU": 1} if any("GPU" in worker.get("resources", {}) for worker in workers) else None

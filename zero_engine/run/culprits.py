@@ -13,7 +13,6 @@ from zero_engine.errors import InputError
 from zero_engine.run.stages import ShardResult, ShardTask
 
 
-
 class Everything(frozenset):
     """A set that holds every position, so that a shard can be read without doing its work."""
 

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from zero_engine.errors import CheckFailed, Interrupted, OutputError
@@ -171,7 +171,9 @@ class _Driver:
                 continue
             if not self.began:
                 self._begin()
-                self.executor = stack.enter_context(open_executor(self.pipeline.dask, self.pipeline.render.device))
+                self.executor = stack.enter_context(
+                    open_executor(self.pipeline.dask, self.pipeline.render.device)
+                )
                 total = count_records(self.pipeline.input)
                 self.progress.start(total, self.totals["records"], self.executor.dashboard)
             self._submit(chunk, keys, decision)
@@ -284,7 +286,7 @@ class _Driver:
             fingerprints["model"] = self.model
         return Manifest(
             name=pipeline.name,
-            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=versions(),
             pipeline=pipeline.model_dump(mode="json"),
             fingerprints=fingerprints,

@@ -28,7 +28,9 @@ def inspect_rows(out: Path, trace_id: str | None, count: int) -> list[dict]:
             if len(found) >= (count if trace_id is None else 1):
                 return found
     if trace_id is not None:
-        raise InputError(f"{out}: no trace {trace_id!r}, neither kept nor rejected. List some with `inspect {out}`.")
+        raise InputError(
+            f"{out}: no trace {trace_id!r}, neither kept nor rejected. List some with `inspect {out}`."
+        )
     return found
 
 
@@ -50,7 +52,13 @@ def _rows(out: Path, entry: ShardEntry) -> Iterator[dict]:
     rejections: dict[str, list[dict]] = {}
     whole: list[str] = []
     for r in read_rejections(out / entry.rejections.name) if entry.rejections else ():
-        fact = {"stage": r.stage, "reason": r.reason, "detail": r.detail, "step": r.step, "attempt": r.attempt}
+        fact = {
+            "stage": r.stage,
+            "reason": r.reason,
+            "detail": r.detail,
+            "step": r.step,
+            "attempt": r.attempt,
+        }
         rejections.setdefault(r.trace_id, []).append(fact)
         if r.is_whole_trace:
             whole.append(r.trace_id)

@@ -22,7 +22,7 @@ from zero_engine.read import Chunk, read_chunk
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
 from zero_engine.run import tally
 from zero_engine.score.gate import judge
-from zero_engine.write.manifest import ModelInfo, ShardEntry
+from zero_engine.write.manifest import ModelInfo, ShardEntry, ShardFile
 from zero_engine.write.shards import (
     read_candidates,
     read_rejections,
@@ -93,9 +93,7 @@ def run_shard(task: ShardTask) -> ShardResult:
     return ShardResult(entry, temporary, clock.seconds, drawn, _describe(task) if drawn else None)
 
 
-def parse_all(
-    records: Iterable[object], pipeline: Pipeline
-) -> tuple[list[ParsedTrace], list[Rejection]]:
+def parse_all(records: Iterable[object], pipeline: Pipeline) -> tuple[list[ParsedTrace], list[Rejection]]:
     """Parse every trace; a record that was rejected already, or cannot be parsed, ends as a rejection."""
     parsed: list[ParsedTrace] = []
     rejections: list[Rejection] = []
@@ -109,9 +107,7 @@ def parse_all(
     return parsed, rejections
 
 
-def draw_all(
-    parsed: Sequence[ParsedTrace], pipeline: Pipeline
-) -> tuple[list[Candidate], list[Rejection]]:
+def draw_all(parsed: Sequence[ParsedTrace], pipeline: Pipeline) -> tuple[list[Candidate], list[Rejection]]:
     """Draw every step of a shard's traces with the pipeline's generator."""
     from zero_engine.models import get_model
     from zero_engine.render.renderer import draw_steps
@@ -199,20 +195,24 @@ def _write(
 ) -> tuple[dict, dict[str, str]]:
     """Write the shard's files under temporary names; nothing is left behind where one fails."""
     index, unique = task.chunk.index, uuid.uuid4().hex
-    work = Path(task.out) / ".work"
     texts = {(p.trace.id, s.index): s.text for p in parsed for s in p.steps}
-    jobs: list[tuple[str, str, Callable]] = [
-        ("data", f"data/data-{index:05d}.arrow", lambda p: write_trajectories(p, rows, task.pipeline.fingerprint, task.model))
-    ]
+    writers: dict[str, tuple[str, Callable[[Path], ShardFile]]] = {
+        "data": (
+            f"data/data-{index:05d}.arrow",
+            lambda path: write_trajectories(path, rows, task.pipeline.fingerprint, task.model),
+        )
+    }
     if candidates and task.start != "gate":
-        jobs.append(("candidates", f"candidates/part-{index:05d}.arrow", lambda p: write_candidates(p, candidates, texts)))
+        name = f"candidates/part-{index:05d}.arrow"
+        writers["candidates"] = (name, lambda path: write_candidates(path, candidates, texts))
     if rejections:
-        jobs.append(("rejections", f"rejected/part-{index:05d}.jsonl", lambda p: write_rejections(p, rejections)))
+        name = f"rejected/part-{index:05d}.jsonl"
+        writers["rejections"] = (name, lambda path: write_rejections(path, rejections))
     files: dict = {"candidates": task.committed.candidates} if task.start == "gate" else {}
     temporary: dict[str, str] = {}
     try:
-        for kind, name, write in jobs:
-            path = work / f"{kind}-{index:05d}-{unique}.tmp"
+        for kind, (name, write) in writers.items():
+            path = Path(task.out) / ".work" / f"{kind}-{index:05d}-{unique}.tmp"
             temporary[str(path)] = name
             files[kind] = write(path).renamed(name)
     except BaseException:

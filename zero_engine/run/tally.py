@@ -4,6 +4,7 @@ A tally is a plain JSON-able dict, a function of a shard's content alone (no tim
 committed with the shard. Tallies add up: `add(a, b)` is associative and commutative.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -25,7 +26,7 @@ GROUPS = ("rules", "notes", "reasons", "verdicts")
 
 
 def empty() -> dict:
-    return {**{name: 0 for name in NUMBERS}, **{name: {} for name in GROUPS}, "scores": {}}
+    return {**dict.fromkeys(NUMBERS, 0), **{name: {} for name in GROUPS}, "scores": {}}
 
 
 def count(
@@ -64,13 +65,13 @@ def add(total: dict, part: dict) -> dict:
     for group in GROUPS:
         result[group] = dict(sorted((Counter(total[group]) + Counter(part[group])).items()))
     result["scores"] = dict(total["scores"])
-    for name, b in part["scores"].items():
-        a = result["scores"].get(name)
-        result["scores"][name] = b if a is None else {
-            "n": a["n"] + b["n"],
-            "sum": a["sum"] + b["sum"],
-            "min": min(a["min"], b["min"]),
-            "max": max(a["max"], b["max"]),
+    for name, spread in part["scores"].items():
+        known = result["scores"].get(name, {"n": 0, "sum": 0.0, "min": math.inf, "max": -math.inf})
+        result["scores"][name] = {
+            "n": known["n"] + spread["n"],
+            "sum": known["sum"] + spread["sum"],
+            "min": min(known["min"], spread["min"]),
+            "max": max(known["max"], spread["max"]),
         }
     return result
 
