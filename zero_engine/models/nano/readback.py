@@ -37,7 +37,13 @@ def read_glyphs(image_HW3: np.ndarray) -> list[tuple[int, int, str]]:
     """
     _require_lattice(image_HW3)
     height, width = image_HW3.shape[0] // 8, image_HW3.shape[1] // 8
-    ink = (image_HW3 < _INK_BELOW).all(-1).reshape(height, 8, width, 8).swapaxes(1, 2).reshape(height * width, 64)
+    ink = (
+        (image_HW3 < _INK_BELOW)
+        .all(-1)
+        .reshape(height, 8, width, 8)
+        .swapaxes(1, 2)
+        .reshape(height * width, 64)
+    )
     inked = np.flatnonzero(ink.any(1))
     cells, templates = ink[inked].astype(np.float32), _templates()
     # pixels that differ: |a xor b| = |a| + |b| - 2 |a and b|, exact in float32
@@ -67,4 +73,6 @@ def _templates() -> np.ndarray:
 
 def _require_lattice(image_HW3: np.ndarray) -> None:
     if image_HW3.dtype != np.uint8 or image_HW3.ndim != 3 or image_HW3.shape[0] % 8 or image_HW3.shape[1] % 8:
-        raise ValueError(f"expected uint8 (H, W, 3), sides multiples of 8, got {image_HW3.dtype} {image_HW3.shape}")
+        raise ValueError(
+            f"expected uint8 (H, W, 3), sides multiples of 8, got {image_HW3.dtype} {image_HW3.shape}"
+        )
