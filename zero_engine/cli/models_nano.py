@@ -11,6 +11,9 @@ from zero_engine.errors import InputError, ModelError
 
 Model = Annotated[str, typer.Option(help="nano, or a checkpoint's folder that draws the nano world.")]
 Prompts = Annotated[int, typer.Option(min=1, help="Held-out prompts of each kind.")]
+Kinds = Annotated[
+    list[str] | None, typer.Option("--kind", help="Only this kind of drawing. May be repeated.")
+]
 Guidance = Annotated[float, typer.Option(min=0.0, help="Classifier-free guidance.")]
 
 
@@ -49,6 +52,7 @@ def train_nano(
 def eval_nano(
     prompts: Prompts = 200,
     guidance: Guidance = 1.5,
+    kind: Kinds = None,
     model: Model = "nano",
     candidates: Annotated[int, typer.Option(min=1, help="Drawings of each prompt.")] = 4,
     temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")] = 1.0,
@@ -70,7 +74,12 @@ def eval_nano(
     how = evaluate.Drawing(candidates, guidance, temperature, top_p)
     loaded = get_model(model)
     drawn = evaluate.judge_kinds(
-        loaded, prompts, how, new_phrasing=new_phrasing, report=lambda line: typer.echo(line, err=True)
+        loaded,
+        prompts,
+        how,
+        kinds=_known(kind),
+        new_phrasing=new_phrasing,
+        report=lambda line: typer.echo(line, err=True),
     )
     facts = evaluate.summary(drawn)
     gate = choose_gate(gate_curve(drawn, evaluate.DEFAULT_RANK, "likelihood"))
@@ -106,10 +115,7 @@ def eval_nano(
         ["kind", "one sample", f"best of {candidates}", "oracle's best"],
         [*cells, mean],
     )
-    typer.echo(
-        "AUC: "
-        + ", ".join(f"{name} {'-' if auc is None else f'{auc:.2f}'}" for name, auc in facts["auc"].items())
-    )
+    _print_aucs(facts)
     typer.echo(
         f"gate: likelihood >= {gate['threshold']} keeps {gate['keep_rate']:.1%}, {gate['precision']:.1%} right"
     )
@@ -118,6 +124,7 @@ def eval_nano(
 def calibrate(
     prompts: Prompts = 100,
     guidance: Guidance = 1.5,
+    kind: Kinds = None,
     model: Model = "nano",
     precision: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of kept pictures that must be right.")
@@ -131,7 +138,7 @@ def calibrate(
 
     how = evaluate.Drawing(guidance=guidance, seed=1)
     drawn = evaluate.judge_kinds(
-        get_model(model), prompts, how, report=lambda line: typer.echo(line, err=True)
+        get_model(model), prompts, how, kinds=_known(kind), report=lambda line: typer.echo(line, err=True)
     )
     facts = fit.calibrate(drawn, precision=precision)
     if json:
@@ -142,11 +149,7 @@ def calibrate(
         ["likelihood >=", "precision", "keep rate"],
         [tuple(point.values()) for point in facts["curve"]],
     )
-    table(
-        "AUC",
-        ["score", "AUC"],
-        [(name, f"{auc:.3f}") for name, auc in facts["auc"].items() if auc is not None],
-    )
+    _print_aucs(facts)
     typer.echo(f"rank: {facts['rank']}")
     typer.echo(f"gate: min likelihood {facts['gate']['threshold']}: {facts['gate']}")
 
@@ -172,3 +175,26 @@ def make_tasks(
         print_json({"tasks": n, "split": split, "path": str(out)})
     else:
         typer.echo(f"{n} {split} tasks: {out}")
+
+
+def _print_aucs(facts: dict) -> None:
+    shown = [
+        (
+            name,
+            *(
+                "-" if value is None else f"{value:.3f}"
+                for value in (facts["auc"][name], facts["auc_within"][name])
+            ),
+        )
+        for name in facts["auc"]
+    ]
+    table("AUC", ["score", "over all", "within a prompt"], shown)
+
+
+def _known(kinds: list[str] | None) -> list[str] | None:
+    from zero_engine.models.nano.world import KINDS
+
+    for name in kinds or ():
+        if name not in KINDS:
+            raise InputError(f"--kind {name}: no such kind of drawing. Give one of {', '.join(KINDS)}.")
+    return kinds

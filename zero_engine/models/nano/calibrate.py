@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from zero_engine.models.nano.evaluate import Judged, area_under_curve, ranked
+from zero_engine.models.nano.evaluate import Judged, area_under_curve, auc_within_prompts, ranked
 
 PRECISION = 0.95
 
@@ -31,8 +31,10 @@ def calibrate(
         )
         for name in next(iter(table.values())).scores
     }
+    within = {name: auc_within_prompts(table.values(), name) for name in aucs}
     curve = gate_curve(table, weights, "likelihood")
-    return {"rank": weights, "gate": choose_gate(curve, precision), "auc": aucs, "curve": curve}
+    gate = choose_gate(curve, precision)
+    return {"rank": weights, "gate": gate, "auc": aucs, "auc_within": within, "curve": curve}
 
 
 def fit_rank(table: Mapping[str, Judged], names: Sequence[str], steps: int = 400) -> dict[str, float]:

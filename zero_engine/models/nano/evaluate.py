@@ -147,7 +147,8 @@ def summary(table: Mapping[str, Judged], rank: Mapping[str, float] | None = None
         )
         for score in next(iter(table.values())).scores
     }
-    return {"mean": mean, "kinds": kinds, "auc": auc}
+    within = {score: auc_within_prompts(table.values(), score) for score in auc}
+    return {"mean": mean, "kinds": kinds, "auc": auc, "auc_within": within}
 
 
 def ranked(judged: Judged, weights: Mapping[str, float]) -> np.ndarray:
@@ -164,6 +165,18 @@ def area_under_curve(scores: np.ndarray, right: np.ndarray) -> float | None:
     _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
     return float((ranks[right].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def auc_within_prompts(table: Iterable[Judged], score: str) -> float | None:
+    """The same among candidates of one prompt only, which is what ranking them needs; None without such a pair."""
+    won = pairs = 0.0
+    for judged in table:
+        values, right = judged.scores[score], judged.right
+        ahead = np.sign(values[:, :, None] - values[:, None, :]) / 2 + 0.5
+        counted = right[:, :, None] & ~right[:, None, :]
+        won += float(ahead[counted].sum())
+        pairs += int(counted.sum())
+    return won / pairs if pairs else None
 
 
 def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:

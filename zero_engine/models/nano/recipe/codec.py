@@ -1,14 +1,15 @@
 """Codec: a `ChameleonVQVAE` with pixel-unshuffle(8) in front and its mirrored decoder, solved in closed form.
 
-A picture is 8x8 cells of 192 values and a code's vector is a linear map of its cell (`codebook`), so both sides are
-linear maps per cell, and nothing needs gradient descent (distilling them took minutes and reached 27 dB). What stands
-between is made harmless: residual blocks add zero, and the group norm in front of each last convolution is held
-still: each of its groups holds four signals in six channels, none of which moves the group's mean or its variance much,
-beside a bias pattern of +-8 that outweighs them. There SiLU is close to linear, and the last convolution is fitted by least squares on the
-features that it really gets. Codes are local: a cell's code depends on that cell alone.
+A picture is 8x8 cells of 192 values and a code's vector is a linear map of its cell (`codebook`), so both sides
+are linear maps per cell, and nothing needs gradient descent (distilling them took minutes and reached 27 dB).
+What stands between is made harmless: residual blocks add zero, and the group norm in front of each last
+convolution is held still: each of its groups holds four signals in six channels, none of which moves the
+group's mean or its variance much, beside a bias pattern of +-20 that outweighs them. There SiLU is close to
+linear, and the last convolution is fitted by least squares on the features that it really gets. Codes are
+local: a cell's code depends on that cell alone.
 
-`codec_report` checks: codes found on held-out pictures, PSNR, and the share of decoded pictures the oracles pass.
-"""
+`codec_report` checks: codes found on held-out pictures, PSNR, and the share of decoded pictures the oracles
+pass."""
 
 from __future__ import annotations
 
