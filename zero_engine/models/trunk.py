@@ -68,11 +68,14 @@ class Trunk:
     def dtype(self) -> torch.dtype:
         return self.embedding.dtype
 
-    def prefill(self, sequences: Sequence[Sequence[int]]) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    def prefill(
+        self, sequences: Sequence[Sequence[int]], *, last_only: bool = False
+    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """Run whole sequences, padded on the right.
 
-        Returns the hidden states after the final norm, (B, P, D), and per layer the rotated keys and values,
-        each (B, G, P, d). Slots past a sequence's end hold numbers that mean nothing.
+        Returns the hidden states after the final norm, (B, P, D), or with `last_only` those of each sequence's
+        last position, (B, D); and per layer the rotated keys and values, each (B, G, P, d). Slots past a
+        sequence's end hold numbers that mean nothing.
         """
         slots = padded(max(len(ids) for ids in sequences))
         ids_BP = torch.zeros(len(sequences), slots, dtype=torch.long)
@@ -86,9 +89,14 @@ class Trunk:
         for layer in self.layers:
             q, k, v = self.project(layer, hidden, cos_Md, sin_Md)
             q, k, v = (rows.view(-1, slots, *rows.shape[1:]).transpose(1, 2) for rows in (q, k, v))
-            hidden = self.finish(layer, hidden, _causal_attention(q, k, v))
+            attended = _causal_attention(q, k, v)
             cache.append((k, v))
-        return rms_norm(hidden, self.final_norm, self.eps).view(len(sequences), slots, -1), cache
+            if last_only and layer is self.layers[-1]:
+                last = [row * slots + len(ids) - 1 for row, ids in enumerate(sequences)]
+                hidden, attended = hidden[last], attended[last]
+            hidden = self.finish(layer, hidden, attended)
+        normed = rms_norm(hidden, self.final_norm, self.eps)
+        return normed if last_only else normed.view(len(sequences), slots, -1), cache
 
     def rotations(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and signed sines of positions, each (*positions, d): `project` rotates with them."""
@@ -100,12 +108,11 @@ class Trunk:
     def project(
         self, layer: Layer, hidden_MD: Tensor, cos_Md: Tensor, sin_Md: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Normed and rotated queries (M, H, d) and keys (M, G, d), and values (M, G, d)."""
+        """Normed and rotated queries (M, H, d), scaled by d^-0.5, and keys (M, G, d); and values (M, G, d)."""
         normed = hidden_MD if self.norm_after else rms_norm(hidden_MD, layer.norm_attention, self.eps)
         qkv = rows_by(normed, layer.qkv, layer.qkv_bias).view(len(normed), -1, self.head_width)
         normed_heads = self.heads + self.kv_heads
-        qk = functional.layer_norm(qkv[:, :normed_heads], (self.head_width,), eps=1e-5)
-        qk = torch.addcmul(layer.qk_norm_bias, qk, layer.qk_norm)
+        qk = head_norm(qkv[:, :normed_heads], layer.qk_norm, layer.qk_norm_bias)
         swapped = torch.roll(qk, self.head_width // 2, dims=-1)
         qk = torch.addcmul(qk * cos_Md[:, None], swapped, sin_Md[:, None])
         return qk[:, : self.heads], qk[:, self.heads :], qkv[:, normed_heads:]
@@ -138,19 +145,23 @@ def rows_by(rows_MD: Tensor, weight_DE: Tensor, bias_E: Tensor | None = None) ->
     return torch.addmm(bias_E, rows_MD, weight_DE)
 
 
-def bmm_rows(rows_BME: Tensor, matrices_BEF: Tensor) -> Tensor:
-    """`bmm`, where one row alone per matrix gets the bits it would get among others."""
-    if rows_BME.shape[1] == 1:
-        return torch.bmm(rows_BME.repeat(1, 2, 1), matrices_BEF)[:, :1].contiguous()
-    return torch.bmm(rows_BME, matrices_BEF)
-
-
 def rms_norm(rows_MD: Tensor, weight_D: Tensor, eps: float) -> Tensor:
     """x / sqrt(mean(x^2) + eps) * weight, the statistics in float32 as in transformers."""
     rows = rows_MD.float()
-    length_M1 = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
-    scale_M1 = length_M1.square_().div_(rows.shape[-1]).add_(eps).rsqrt_()
-    return (rows * scale_M1).to(rows_MD.dtype).mul_(weight_D)
+    return (rows * _inverse_root_mean_square(rows, eps)).to(rows_MD.dtype).mul_(weight_D)
+
+
+def head_norm(heads_MHd: Tensor, weight_Hd: Tensor, bias_Hd: Tensor) -> Tensor:
+    """Layer norm of every head by itself; torch's own spends more on the many short rows than on the numbers."""
+    centred = heads_MHd.float()
+    centred = centred - centred.mean(dim=-1, keepdim=True)
+    normed = centred.mul_(_inverse_root_mean_square(centred, 1e-5)).to(heads_MHd.dtype)
+    return torch.addcmul(bias_Hd, normed, weight_Hd)
+
+
+def _inverse_root_mean_square(rows: Tensor, eps: float) -> Tensor:
+    length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+    return length.square_().mul_(1 / rows.shape[-1]).add_(eps).rsqrt_()
 
 
 def _causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -164,7 +175,7 @@ def _causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         part = slice(start, start + at_once)
         keys = k[part].repeat_interleave(group, dim=1) if group > 1 else k[part]
         values = v[part].repeat_interleave(group, dim=1) if group > 1 else v[part]
-        scores = torch.matmul(q[part], keys.transpose(2, 3)).mul_(width**-0.5).add_(future_PP)
+        scores = torch.matmul(q[part], keys.transpose(2, 3)).add_(future_PP)
         weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(q.dtype)
         outs.append(torch.matmul(weights, values).transpose(1, 2).reshape(-1, heads * width))
     return torch.cat(outs)
@@ -175,12 +186,13 @@ def _pack(layer: torch.nn.Module) -> Layer:
     qkv, qkv_bias = _fuse(attention.q_proj, attention.k_proj, attention.v_proj)
     gate_up, gate_up_bias = _fuse(mlp.gate_proj, mlp.up_proj)
     out, out_bias = _fuse(attention.o_proj)
+    scale = attention.head_dim**-0.5  # of the queries, once here instead of at every product
     down, down_bias = _fuse(mlp.down_proj)
     return Layer(
         qkv=qkv,
         qkv_bias=qkv_bias,
-        qk_norm=torch.cat((attention.q_norm.weight, attention.k_norm.weight)).detach(),
-        qk_norm_bias=torch.cat((attention.q_norm.bias, attention.k_norm.bias)).detach(),
+        qk_norm=torch.cat((attention.q_norm.weight * scale, attention.k_norm.weight)).detach(),
+        qk_norm_bias=torch.cat((attention.q_norm.bias * scale, attention.k_norm.bias)).detach(),
         out=out,
         out_bias=out_bias,
         gate_up=gate_up,
