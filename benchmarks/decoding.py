@@ -4,10 +4,10 @@
     python benchmarks/decoding.py --model PATH --batch 1 8 32 --threads 2
 
 `generate` gets its best: a subclass whose forward computes last-position logits without the mask that forbids
-pictures, eager static or dynamic cache and two ways of guidance (its own, which runs the unconditional branch
-apart, and both branches in one batch with the sampling inside a logits processor), whichever is fastest. Prompts
-differ from row to row, so the loop's shared prefill helps it with the unconditional branch only. Both sides
-draw exactly N codes at temperature 1, top-p 0.9; times are the best of `--repeats`, taken in turn.
+pictures, static or dynamic cache, and two ways of guidance (its own, which runs the unconditional branch apart,
+and both branches in one batch with the sampling inside a logits processor), whichever is fastest. Both sides draw
+exactly N codes at temperature 1, top-p 0.9, and `--candidates` pictures of each prompt, 4 as in a pipeline: the
+loop prefills a prompt once for all of them. Times are the best of `--repeats`, taken in turn.
 """
 
 import argparse
@@ -36,6 +36,7 @@ from zero_engine.models.chameleon import Chameleon, ChameleonWithDecoder
 from zero_engine.models.layout import BOI_NAME, EOI_NAME, code_name
 from zero_engine.models.registry import NANO
 
+STEP = "She buys {a} boxes of {b} pens, so {a} * {b} pens."
 TOP_P = 0.9
 GUIDANCE = 1.5
 
@@ -47,7 +48,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         name = arguments.model or ("nano" if (NANO / "config.json").is_file() else "random")
         model = load_model(str(random_checkpoint(Path(folder))) if name == "random" else name)
-        figures = {str(batch): measure(model, batch, arguments.repeats) for batch in arguments.batch}
+        figures = {
+            str(batch): measure(model, batch, arguments.candidates, arguments.repeats)
+            for batch in arguments.batch
+        }
     if arguments.json:
         print(json.dumps(figures))
         return
@@ -58,12 +62,9 @@ def main() -> None:
         print(f"batch {batch:>3}: " + ", ".join(f"{key} {value:.2f}" for key, value in row.items()))
 
 
-def measure(model: Chameleon, batch: int, repeats: int) -> dict[str, float]:
+def measure(model: Chameleon, batch: int, candidates: int, repeats: int) -> dict[str, float]:
     """Figures of one batch size; ratios are ours over the best of `generate`."""
-    prompts = [
-        f"She buys {row + 2} boxes of {row * 7 % 11} pens, so {row + 2} * {row * 7 % 11} pens."
-        for row in range(batch)
-    ]
+    prompts = [STEP.format(a=row // candidates + 2, b=row // candidates * 7 % 11) for row in range(batch)]
     seeds = list(range(batch))
     opponent = Generate(model)
     runs = {
@@ -250,6 +251,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", help="nano, random (nano's shapes), or a checkpoint's folder")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32])
+    parser.add_argument("--candidates", type=int, default=4, help="pictures of each prompt")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="print one JSON object, by batch size")

@@ -15,25 +15,21 @@ the same numbers, truncated to uint8 as in the reference. Transparent pictures a
 """
 
 import json
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor
-from transformers import AutoTokenizer, ChameleonForConditionalGeneration, PreTrainedTokenizerBase
+from transformers import ChameleonForConditionalGeneration, PreTrainedTokenizerBase
 from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
-from transformers.utils import logging as transformers_logging
 
-from zero_engine.errors import ModelError
 from zero_engine.models import vq
 from zero_engine.models.base import Drawings
 from zero_engine.models.decoding import Sampling, draw_codes
 from zero_engine.models.layout import TokenLayout, read_layout
+from zero_engine.models.quiet import quiet
 from zero_engine.models.trunk import Trunk, rows_by
 
 SCORED_SLOTS = 4096
@@ -43,8 +39,6 @@ CODEC_BATCH = 8
 one. oneDNN's convolutions give a picture other bits in a batch of 1 than in 2 to 15, and others again from 16
 up, but the same wherever it stands in the batch. The reference's numbers are those of a batch of 3."""
 _SMALL_PICTURE = 128
-
-log = logging.getLogger(__name__)
 
 
 class ChameleonWithDecoder(ChameleonForConditionalGeneration):
@@ -176,7 +170,7 @@ class Chameleon:
         """Write the checkpoint, decoder included, in the layout that `load` reads."""
         folder = Path(folder)
         weights = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
-        with _quiet():
+        with quiet():
             self.module.save_pretrained(folder, state_dict=weights)
         self.tokenizer.save_pretrained(folder)
         self.image_processor.save_pretrained(folder)
@@ -233,46 +227,6 @@ class Chameleon:
         return means
 
 
-def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) -> Chameleon:
-    """Read a checkpoint folder.
-
-    Raises ModelError, one line, when the folder is not a whole checkpoint in this layout.
-    """
-    target = _device(device)
-    chosen = _dtype(dtype, target)
-    try:
-        kind = json.loads((path / "config.json").read_text(encoding="utf-8")).get("model_type")
-        if kind != "chameleon":
-            raise ModelError(
-                f"{name}: model_type in config.json is {kind!r}, not 'chameleon'. Give another model."
-            )
-        with _quiet():
-            module, report = ChameleonWithDecoder.from_pretrained(
-                path, dtype=chosen, device_map={"": target}, output_loading_info=True, local_files_only=True
-            )
-            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
-        image_processor = _image_processor(path, vq.picture_size(module.config.vq_config))
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(
-            f"{name}: cannot read the checkpoint in {path} ({reason}). Is it complete?"
-        ) from error
-    if missing := sorted(report["missing_keys"]):
-        raise ModelError(
-            f"{name}: {len(missing)} weights are missing in {path} (first: {missing[0]}). Give a whole checkpoint, "
-            "with model.vqmodel.decoder.*: what transformers' own class saved has lost them."
-        )
-    if unexpected := sorted(report["unexpected_keys"]):
-        log.warning("%s: %d weights are not used (first: %s)", name, len(unexpected), unexpected[0])
-    return Chameleon(module, tokenizer, image_processor, name=name, fingerprint=fingerprint)
-
-
-def _image_processor(path: Path, size: int) -> ChameleonImageProcessorPil:
-    if (path / "preprocessor_config.json").is_file():
-        return ChameleonImageProcessorPil.from_pretrained(path, local_files_only=True)
-    return ChameleonImageProcessorPil(size={"shortest_edge": size}, crop_size={"height": size, "width": size})
-
-
 def _on_white(picture: Image.Image) -> Image.Image:
     """RGB; what is transparent shows white. The arithmetic is the reference's, truncation included."""
     if picture.mode == "RGB":
@@ -280,33 +234,3 @@ def _on_white(picture: Image.Image) -> Image.Image:
     rgba = np.asarray(picture.convert("RGBA"))
     alpha = rgba[..., 3:] / 255.0
     return Image.fromarray(((1 - alpha) * 255 + alpha * rgba[..., :3]).astype(np.uint8))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and advice from transformers while it loads: our own errors say what is wrong."""
-    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if bars:
-            transformers_logging.enable_progress_bar()
-
-
-def _device(device: str) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
-
-
-def _dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """float32 on CPU, where drawings are exact; bfloat16 elsewhere."""
-    if dtype == "auto":
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
-    chosen = getattr(torch, dtype, None)
-    if chosen not in (torch.float32, torch.bfloat16, torch.float16):
-        raise ModelError(f"dtype must be auto, float32, bfloat16 or float16, got {dtype}")
-    return chosen

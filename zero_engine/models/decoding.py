@@ -3,8 +3,7 @@
 What makes it faster than a general `generate`:
 - each different prompt is prefilled once, in one pass, however many rows draw from it; with guidance the
   unconditional rows are a second branch, all with one prompt, so their prefix is computed once too;
-- the cache of the codes is written in place; the keys of a prompt are held once per group of
-  rows that share it, and attention reads them once for the group;
+- keys and values are written in place and read where they lie (see `memory`);
 - the head has the K rows of the codes only, in code order, and sampling sorts K values, not a vocabulary;
 - the likelihoods of what was drawn are read off the same logits.
 
@@ -18,7 +17,6 @@ top-k and top-p, in this order.
     python benchmarks/decoding.py --json
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +25,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zero_engine.models.trunk import SLOT_MULTIPLE, Trunk, padded, rms_norm, rows_by
+from zero_engine.models.memory import Memory
+from zero_engine.models.trunk import Trunk, rows_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def draw_codes(
     guided = sampling.guidance != 1
     batch = len(prompts)
     branches = [prompts, [unconditional] * batch] if guided else [prompts]
-    memory = _Memory(trunk, branches, length)
+    memory = Memory(trunk, branches, length)
     uniforms_NB = uniforms_from(seeds, length).to(trunk.device)
 
     codes_NB = torch.empty(length, batch, dtype=torch.long, device=trunk.device)
@@ -126,144 +125,3 @@ def _least_kept(probs_BK: Tensor, top_p: float, top_k: int | None) -> Tensor:
     mass_BK = torch.cumsum(ascending_BK, dim=-1, dtype=torch.float64)
     dropped_B1 = (mass_BK <= mass_BK[:, -1:] * (1 - top_p)).sum(dim=-1, keepdim=True)
     return ascending_BK.gather(1, dropped_B1)
-
-
-class _Memory:
-    """Keys and values that the rows of all branches attend to: of their prompts, and of their codes so far.
-
-    Rows stand branch by branch, sorted by prompt; `back` maps a row asked for to where it is. Shapes: R rows,
-    G key/value heads, r query heads for each, d head width, P prompt slots, T slots of the codes so far, padded.
-    """
-
-    def __init__(self, trunk: Trunk, branches: Sequence[Sequence[Sequence[int]]], length: int):
-        self.trunk = trunk
-        batch = len(branches[0])
-        slots = max(padded(max(map(len, asked))) for asked in branches)
-        self.prompts = [_Prompts(trunk, asked, slots) for asked in branches]
-        self.item_of_row = torch.cat([prompts.order for prompts in self.prompts])
-        self.back = torch.cat(
-            [torch.argsort(part.order) + batch * at for at, part in enumerate(self.prompts)]
-        )
-        self.last_hidden = torch.cat([prompts.last_hidden for prompts in self.prompts])
-        lengths_R = torch.cat([prompts.lengths for prompts in self.prompts])
-        self.cos_RNd, self.sin_RNd = trunk.rotations(
-            lengths_R[:, None] + torch.arange(length, device=trunk.device)
-        )
-        self.slots = slots
-        self.room = padded(length)
-        # zeros, for what a masked slot holds is multiplied by 0, and NaN times 0 is NaN
-        shape = (len(trunk.layers), 2, len(lengths_R), trunk.kv_heads, 0, trunk.head_width)
-        self.codes = torch.zeros(shape, dtype=trunk.dtype, device=trunk.device)
-        self.unseen_T = torch.full((self.room,), float("-inf"), dtype=trunk.dtype, device=trunk.device)
-
-    def advance(self, hidden_RD: Tensor, step: int) -> Tensor:
-        """Feed the codes drawn at `step` (their embeddings), and return the normed hidden states."""
-        trunk = self.trunk
-        cos_Rd, sin_Rd = self.cos_RNd[:, step], self.sin_RNd[:, step]
-        self._open_slot(step)
-        for number, layer in enumerate(trunk.layers):
-            q, k, v = trunk.project(layer, hidden_RD, cos_Rd, sin_Rd)
-            keys, values = self.codes[number]
-            keys[:, :, step] = k
-            values[:, :, step] = v
-            hidden_RD = trunk.finish(layer, hidden_RD, self._attend(number, q))
-        return rms_norm(hidden_RD, trunk.final_norm, trunk.eps)
-
-    def _open_slot(self, step: int) -> None:
-        """Make room for the code of a step, and let every row see it.
-
-        The cache doubles as it fills: what is read stays dense, which spares the processor's page tables.
-        """
-        self.unseen_T[step] = 0
-        room = self.codes.shape[4]
-        if step == room:
-            grown = min(max(2 * room, SLOT_MULTIPLE), self.room)
-            self.codes = functional.pad(self.codes, (0, 0, 0, grown - room))
-        if step % SLOT_MULTIPLE == 0:
-            self.seen_slots = padded(step + 1)
-            self.seen = [
-                (keys.mT, values) for keys, values in self.codes.flatten(2, 3)[:, :, :, : self.seen_slots]
-            ]
-
-    def _attend(self, number: int, q_RHd: Tensor) -> Tensor:
-        """One query position per row over its prompt and its codes so far, (R, H * d).
-
-        Plain `bmm` throughout: `baddbmm`, or a strided result, falls back to one matrix at a time, and so do
-        matrices of less than 400 products, hence T in whole multiples.
-        """
-        keys, values = self.seen[number]
-        rows, _, width = q_RHd.shape
-        queries_RGrd = q_RHd.reshape(rows, self.trunk.kv_heads, -1, width)
-        queries = queries_RGrd.flatten(0, 1)
-        scores = queries.new_empty(*queries.shape[:2], self.slots + self.seen_slots)
-        weights_RGrS = scores.view(*queries_RGrd.shape[:3], -1)
-        batch = rows // len(self.prompts)
-        parts = [slice(at * batch, (at + 1) * batch) for at in range(len(self.prompts))]
-        for part, prompts in zip(parts, self.prompts, strict=True):
-            prompts.score(number, queries_RGrd[part], out=weights_RGrS[part][..., : self.slots])
-        codes_scores = torch.bmm(queries, keys)
-        torch.add(codes_scores, self.unseen_T[: self.seen_slots], out=scores[..., self.slots :])
-        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(queries.dtype)
-        attended = torch.bmm(weights[..., self.slots :], values).view(queries_RGrd.shape)
-        weights_RGrS = weights.view(*queries_RGrd.shape[:3], -1)
-        for part, prompts in zip(parts, self.prompts, strict=True):
-            prompts.read(number, weights_RGrS[part][..., : self.slots], onto=attended[part])
-        return attended.view(rows, -1)
-
-
-class _Prompts:
-    """The prompts of one branch, held once per group of rows.
-
-    `order` sorts the rows asked for by prompt. Sorted, they are cut into n groups of C rows of one prompt, C the
-    greatest size that divides all.
-    """
-
-    def __init__(self, trunk: Trunk, asked: Sequence[Sequence[int]], slots: int):
-        device = trunk.device
-        prompts = list(dict.fromkeys(map(tuple, asked)))
-        index = {prompt: position for position, prompt in enumerate(prompts)}
-        prompt_of_row = np.array([index[tuple(prompt)] for prompt in asked])
-        order = np.argsort(prompt_of_row, kind="stable")
-        self.order = torch.from_numpy(order).to(device)
-        self.group = math.gcd(*np.bincount(prompt_of_row).tolist())
-        prompt_of_row_R = torch.from_numpy(prompt_of_row[order]).to(device)
-        prompt_of_group_n = prompt_of_row_R[:: self.group]
-
-        hidden_UD, cache = trunk.prefill(prompts, last_only=True)
-        lengths_U = torch.tensor([len(prompt) for prompt in prompts], device=device)
-        self.lengths = lengths_U[prompt_of_row_R]
-        self.last_hidden = hidden_UD[prompt_of_row_R]
-        fill = (0, 0, 0, slots - cache[0][0].shape[2])
-        padded_cache = [(functional.pad(keys, fill), functional.pad(values, fill)) for keys, values in cache]
-        self.keys = [keys[prompt_of_group_n].flatten(0, 1).mT.contiguous() for keys, _ in padded_cache]
-        self.values = [values[prompt_of_group_n].flatten(0, 1).contiguous() for _, values in padded_cache]
-        beyond_RP = torch.arange(slots, device=device) >= self.lengths[:, None]
-        self.mask_R11P = torch.zeros_like(beyond_RP, dtype=trunk.dtype).masked_fill_(beyond_RP, float("-inf"))
-        self.mask_R11P = self.mask_R11P[:, None, None]
-
-    def score(self, number: int, queries_RGrd: Tensor, out: Tensor) -> None:
-        """Masked scores of every row over its prompt, into `out` (R, G, r, P)."""
-        out = self._by_group(out)
-        scores = torch.bmm(self._together(queries_RGrd), self.keys[number])
-        torch.add(self._apart(scores, out.shape), self._by_group(self.mask_R11P), out=out)
-
-    def read(self, number: int, weights_RGrP: Tensor, onto: Tensor) -> None:
-        """Add to `onto` (R, G, r, d) every row's weighted values of its prompt."""
-        onto = self._by_group(onto)
-        onto += self._apart(torch.bmm(self._together(weights_RGrP), self.values[number]), onto.shape)
-
-    def _by_group(self, rows_RGrE: Tensor) -> Tensor:
-        """A view (n, G, C, r, E) of rows: what one product with a group's prompt gives, in its order."""
-        return rows_RGrE.unflatten(0, (-1, self.group)).transpose(1, 2)
-
-    def _together(self, rows_RGrE: Tensor) -> Tensor:
-        """The rows of one group side by side, (n * G, C * r, E), so that a prompt is read once for all of them.
-
-        What stands alone is doubled: BLAS gives a row alone in its matrix other bits than one among others.
-        """
-        grouped = self._by_group(rows_RGrE).flatten(0, 1).flatten(1, 2)
-        return grouped.repeat(1, 2, 1) if grouped.shape[1] == 1 else grouped.contiguous()
-
-    def _apart(self, product: Tensor, shape: Sequence[int]) -> Tensor:
-        """The product of rows put together, as (n, G, C, r, E)."""
-        return product[:, : shape[2] * shape[3]].unflatten(1, shape[2:4]).unflatten(0, shape[:2])

@@ -45,11 +45,11 @@ def load_model(name_or_path: str, *, device: str = "auto", dtype: str = "auto") 
 
     Raises ModelError when it cannot be found or read.
     """
-    from zero_engine.models import chameleon
+    from zero_engine.models import loading
 
     fingerprint = model_fingerprint(name_or_path)
     folder = model_folder(name_or_path)
-    return chameleon.load(folder, name=str(name_or_path), fingerprint=fingerprint, device=device, dtype=dtype)
+    return loading.load(folder, name=str(name_or_path), fingerprint=fingerprint, device=device, dtype=dtype)
 
 
 def model_fingerprint(name_or_path: str) -> str:

@@ -52,7 +52,8 @@ class Trunk:
         self.heads = config.num_attention_heads
         self.kv_heads = config.num_key_value_heads
         self.head_width = config.hidden_size // config.num_attention_heads
-        self.eps = config.rms_norm_eps
+        self.eps = torch.tensor(config.rms_norm_eps, device=module.device)
+        self.head_eps = torch.tensor(1e-5, device=module.device)
         self.norm_after = bool(config.swin_norm)
         self.activation = module.model.layers[0].mlp.act_fn
         self.embedding = module.model.embed_tokens.weight
@@ -84,10 +85,10 @@ class Trunk:
         hidden = functional.embedding(ids_BP.to(self.device), self.embedding).flatten(0, 1)
         cos_Pd, sin_Pd = self.rotations(torch.arange(slots))
         repeat = (len(sequences), 1)
-        cos_Md, sin_Md = cos_Pd.repeat(*repeat), sin_Pd.repeat(*repeat)
+        cos_M1d, sin_M1d = cos_Pd.repeat(*repeat)[:, None], sin_Pd.repeat(*repeat)[:, None]
         cache = []
         for layer in self.layers:
-            q, k, v = self.project(layer, hidden, cos_Md, sin_Md)
+            q, k, v = self.project(layer, hidden, cos_M1d, sin_M1d)
             q, k, v = (rows.view(-1, slots, *rows.shape[1:]).transpose(1, 2) for rows in (q, k, v))
             attended = _causal_attention(q, k, v)
             cache.append((k, v))
@@ -106,15 +107,15 @@ class Trunk:
         return cos.view(*positions.shape, -1), sin.view(*positions.shape, -1)
 
     def project(
-        self, layer: Layer, hidden_MD: Tensor, cos_Md: Tensor, sin_Md: Tensor
+        self, layer: Layer, hidden_MD: Tensor, cos_M1d: Tensor, sin_M1d: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Normed and rotated queries (M, H, d), scaled by d^-0.5, and keys (M, G, d); and values (M, G, d)."""
         normed = hidden_MD if self.norm_after else rms_norm(hidden_MD, layer.norm_attention, self.eps)
         qkv = rows_by(normed, layer.qkv, layer.qkv_bias).view(len(normed), -1, self.head_width)
         normed_heads = self.heads + self.kv_heads
-        qk = head_norm(qkv[:, :normed_heads], layer.qk_norm, layer.qk_norm_bias)
+        qk = head_norm(qkv[:, :normed_heads], layer.qk_norm, layer.qk_norm_bias, self.head_eps)
         swapped = torch.roll(qk, self.head_width // 2, dims=-1)
-        qk = torch.addcmul(qk * cos_Md[:, None], swapped, sin_Md[:, None])
+        qk = torch.addcmul(qk * cos_M1d, swapped, sin_M1d)
         return qk[:, : self.heads], qk[:, self.heads :], qkv[:, normed_heads:]
 
     def finish(self, layer: Layer, hidden_MD: Tensor, attended_MD: Tensor) -> Tensor:
@@ -145,23 +146,23 @@ def rows_by(rows_MD: Tensor, weight_DE: Tensor, bias_E: Tensor | None = None) ->
     return torch.addmm(bias_E, rows_MD, weight_DE)
 
 
-def rms_norm(rows_MD: Tensor, weight_D: Tensor, eps: float) -> Tensor:
+def rms_norm(rows_MD: Tensor, weight_D: Tensor, eps: Tensor) -> Tensor:
     """x / sqrt(mean(x^2) + eps) * weight, the statistics in float32 as in transformers."""
     rows = rows_MD.float()
     return (rows * _inverse_root_mean_square(rows, eps)).to(rows_MD.dtype).mul_(weight_D)
 
 
-def head_norm(heads_MHd: Tensor, weight_Hd: Tensor, bias_Hd: Tensor) -> Tensor:
+def head_norm(heads_MHd: Tensor, weight_Hd: Tensor, bias_Hd: Tensor, eps: Tensor) -> Tensor:
     """Layer norm of every head by itself; torch's own spends more on the many short rows than on the numbers."""
-    centred = heads_MHd.float()
-    centred = centred - centred.mean(dim=-1, keepdim=True)
-    normed = centred.mul_(_inverse_root_mean_square(centred, 1e-5)).to(heads_MHd.dtype)
+    heads = heads_MHd.float()
+    centred = heads - heads.mean(dim=-1, keepdim=True)
+    normed = centred.mul_(_inverse_root_mean_square(centred, eps)).to(heads_MHd.dtype)
     return torch.addcmul(bias_Hd, normed, weight_Hd)
 
 
-def _inverse_root_mean_square(rows: Tensor, eps: float) -> Tensor:
+def _inverse_root_mean_square(rows: Tensor, eps: Tensor) -> Tensor:
     length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
-    return length.square_().mul_(1 / rows.shape[-1]).add_(eps).rsqrt_()
+    return torch.addcmul(eps, length, length, value=1 / rows.shape[-1]).rsqrt_()
 
 
 def _causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
