@@ -13,6 +13,8 @@ import yaml
 from zero_engine.run import run_pipeline
 from zero_engine.write.validate import validate_dataset
 
+SMALL_SHARDS = {"render": {"candidates": 1}, "output": {"rows_per_shard": 1}}
+
 
 def _start(pipeline, tmp_path: Path) -> subprocess.Popen:
     path = tmp_path / "pipeline.yaml"
@@ -42,9 +44,8 @@ def _wait_for_commits(out: Path, lines: int, process: subprocess.Popen, timeout_
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_killed_run_resumes_to_the_same_bytes(make_pipeline, hashes, tmp_path, workers):
-    records = {"limit": 8}
-    plain = run_pipeline(make_pipeline("plain", input=records))
-    pipeline = make_pipeline("killed", dask={"workers": workers}, input=records)
+    plain = run_pipeline(make_pipeline("plain", **SMALL_SHARDS))
+    pipeline = make_pipeline("killed", dask={"workers": workers}, **SMALL_SHARDS)
     out = Path(pipeline.output.path)
     for kill in range(2):
         process = _start(pipeline, tmp_path)
@@ -60,7 +61,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(make_pipeline, hashes, tmp_path,
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_ctrl_c_drains_commits_and_says_how_to_go_on(make_pipeline, tmp_path, workers):
-    pipeline = make_pipeline("stopped", dask={"workers": workers}, input={"limit": 24})
+    pipeline = make_pipeline("stopped", dask={"workers": workers}, input={"limit": 24}, **SMALL_SHARDS)
     out = Path(pipeline.output.path)
     process = _start(pipeline, tmp_path)
     _wait_for_commits(out, 2, process)
