@@ -252,7 +252,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", help="nano, random (nano's shapes), or a checkpoint's folder")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--candidates", type=int, default=4, help="pictures of each prompt")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1, help="1, as in a worker of a run")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="print one JSON object, by batch size")
     return parser.parse_args()
