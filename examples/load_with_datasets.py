@@ -1,6 +1,6 @@
 """Load a finished dataset with Hugging Face datasets alone: rows, streaming rows, and every drawing.
 
-    python examples/load_with_datasets.py [OUT]
+python examples/load_with_datasets.py [OUT]
 """
 
 import sys
@@ -14,7 +14,9 @@ print(f"{len(rows)} rows, columns: {', '.join(rows.column_names)}")
 
 for row in load_dataset(out, split="train", streaming=True).take(1):
     codes = [len(step["codes"]) for step in row["steps"] if step["codes"] is not None]
-    print(f"first row: {row['id']}, {len(row['steps'])} steps, {len(codes)} with a picture of {codes[:1]} codes")
+    print(
+        f"first row: {row['id']}, {len(row['steps'])} steps, {len(codes)} with a picture of {codes[:1]} codes"
+    )
 
 drawings = load_dataset(out, "candidates", split="train")
 best = max(drawings, key=lambda drawing: drawing["likelihood"])

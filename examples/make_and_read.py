@@ -1,6 +1,6 @@
 """Make a small dataset from Python, and read it back.
 
-    python examples/make_and_read.py [OUT]
+python examples/make_and_read.py [OUT]
 """
 
 import sys
@@ -15,7 +15,9 @@ pipeline = load_pipeline(
     ["input.limit=4", f"output.path={out}", "dask.workers=0"],  # 0: in this process, no cluster
 )
 summary = run_pipeline(pipeline)  # run it twice: the second time there is nothing left to do
-print(f"{summary.counts['rows']} rows, {summary.drawn} pictures drawn, {summary.counts['pictures_kept']} kept")
+print(
+    f"{summary.counts['rows']} rows, {summary.drawn} pictures drawn, {summary.counts['pictures_kept']} kept"
+)
 
 for row in open_dataset(out):
     print(f"\n{row['id']}: {row['question']}")

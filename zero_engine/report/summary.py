@@ -178,7 +178,9 @@ def _reasons(out: Path, shard: ShardEntry, traces: set[str]) -> dict[tuple[str, 
 
 def _wall_drawing(drawing: dict, is_kept: bool, reasons: Mapping) -> Drawing:
     candidate = _candidate(drawing, is_kept, reasons)
-    detail = [f"{name} {drawing[name]:.3g}" for name in ("likelihood", "readback") if drawing[name] is not None]
+    detail = [
+        f"{name} {drawing[name]:.3g}" for name in ("likelihood", "readback") if drawing[name] is not None
+    ]
     detail += candidate.reasons or ([] if is_kept else ["passed, but was not chosen"])
     return Drawing(candidate, drawing["text"], "; ".join(detail))
 
