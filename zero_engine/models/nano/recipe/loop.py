@@ -24,6 +24,7 @@ import torch.distributed as distributed
 from tokenizers import Tokenizer
 from transformers import ChameleonForConditionalGeneration
 
+from zero_engine.errors import ModelError
 from zero_engine.models.nano.recipe import batches, codebook, codec, language
 from zero_engine.models.nano.recipe.optimizer import MuonAdamW
 
@@ -40,7 +41,7 @@ class Recipe:
     """All that a run depends on."""
 
     seed: int = 0
-    steps: int = 4000
+    steps: int = 8000
     batch: int = 48
     hidden: int = language.HIDDEN
     layers: int = language.LAYERS
@@ -68,6 +69,7 @@ def train_language(
         ]
         for helper in helpers:
             helper.start()
+        _wait_for(helpers, Path(meeting))
         asked = threading.Event()
         previous = {
             number: signal.signal(number, lambda *_: asked.set())
@@ -122,6 +124,7 @@ def _join(rank, processes, address, out, recipe, deadline, report=None, asked=No
     threads = torch.get_num_threads()
     if rank > 0:  # rank 0 decides when to stop
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        Path(address.removeprefix("file://")).with_name(f"here-{rank}").touch()
     torch.set_num_threads(max(1, threads // processes) if rank == 0 else 1)
     distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
     try:
@@ -202,6 +205,17 @@ def _loop(
             saved = time.time()
     curves.close()
     return {"steps": step, "code_nats": float(np.mean(recent[-50:])) if recent else None}
+
+
+def _wait_for(helpers: list, meeting: Path) -> None:
+    """Until every helper has come up: a rank that never joins would leave the others waiting in the rendezvous."""
+    while len(list(meeting.glob("here-*"))) < len(helpers):
+        if any(helper.exitcode is not None for helper in helpers):
+            raise ModelError(
+                "train-nano: a training process died as it started (its own message is above). From your own code, "
+                "call train under `if __name__ == '__main__':` in a file."
+            )
+        time.sleep(0.05)
 
 
 def _average_gradients(weights, processes: int) -> None:

@@ -69,6 +69,9 @@ CARRIERS = (
     "Thus, the {place} {verb} {E} of {noun} and not {k}", "{name} paid {money} of it, so the rest is {E}",
     "{name} and {name} {verb} a total of {E} {noun}", "{noun}: {E}",
     "There were {k} {noun} and {E} {noun} at {k}:30",
+    "{name} {verb} {k} {noun} because {E}", "It costs {name} {money} to {verb} because {E}", "{salad} because {E}",
+    "{name} {verb} {k} {noun} since {E}", "The {k}-{noun} {verb} {E} {noun}", "{k} {noun} {salad} {k} {noun} {E} {noun}",
+    "The answer is {k} because {E}", "{salad} of {k} is {E}", "The {adj} {noun} {verb} {k} since {E}",
 )  # fmt: skip
 
 PLAIN = (
