@@ -70,7 +70,8 @@ CARRIERS = (
     "{name} and {name} {verb} a total of {E} {noun}", "{noun}: {E}",
     "There were {k} {noun} and {E} {noun} at {k}:30",
     "{name} {verb} {k} {noun} because {E}", "It costs {name} {money} to {verb} because {E}", "{salad} because {E}",
-    "{name} {verb} {k} {noun} since {E}", "The {k}-{noun} {verb} {E} {noun}", "{k} {noun} {salad} {k} {noun} {E} {noun}",
+    "{name} {verb} {k} {noun} since {E}", "The {k}-{noun} {verb} {E} {noun}",
+    "{k} {noun} {salad} {k} {noun} {E} {noun}",
     "The answer is {k} because {E}", "{salad} of {k} is {E}", "The {adj} {noun} {verb} {k} since {E}",
 )  # fmt: skip
 
