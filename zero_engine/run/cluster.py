@@ -11,6 +11,7 @@ Workers ignore Ctrl-C: the terminal sends it to every process of the group, and 
 
 import contextlib
 import glob
+import logging
 import os
 import signal
 import threading
@@ -78,7 +79,7 @@ def open_executor(dask: Dask, device: str = "auto") -> Iterator[Executor]:
                         memory_limit=dask.memory_limit,
                         resources={"GPU": 1} if gpus else None,
                         dashboard_address=":0",
-                        silence_logs=40,
+                        silence_logs=logging.CRITICAL,
                     )
                 )
             client = stack.enter_context(Client(cluster, timeout=dask.workers_timeout_s))
@@ -192,6 +193,14 @@ class _Remote:
             value = self.future.result()
         except (KilledWorker, FutureCancelledError) as error:
             raise Died(str(error)) from None
+        except RuntimeError as error:
+            if "deserializ" not in str(error):
+                raise
+            reason = " ".join(str(error.__cause__ or error).split())
+            raise InputError(
+                f"dask: a worker or the scheduler cannot load the task ({reason}). "
+                "Install the same zero-engine there as here."
+            ) from None
         finally:
             self.future.release()
         return value
