@@ -42,6 +42,8 @@ class Job(Protocol):
 class Executor(Protocol):
     workers: int
     dashboard: str | None
+    is_remote: bool
+    """Whether tasks leave this process."""
 
     def submit(self, function: Callable, argument: object) -> Job: ...
 
@@ -91,6 +93,7 @@ class InProcess:
 
     workers = 1
     dashboard = None
+    is_remote = False
 
     def submit(self, function: Callable, argument: object) -> "_Lazy":
         return _Lazy(function, argument)
@@ -130,6 +133,8 @@ class _Lazy:
 
 class OnDask:
     """Tasks on a Dask scheduler, local or not."""
+
+    is_remote = True
 
     def __init__(self, client: Any, dask: Dask) -> None:
         self._client = client

@@ -30,6 +30,7 @@ from zero_engine.run.culprits import find_culprits
 from zero_engine.run.ledger import Ledger, open_ledger
 from zero_engine.run.plan import Decision, Plan, decide, stage_keys
 from zero_engine.run.progress import Progress, Silent
+from zero_engine.run.spill import spill
 from zero_engine.run.stages import ShardResult, ShardTask, run_shard
 from zero_engine.score import check_scores
 from zero_engine.write.finish import finish_dataset
@@ -196,7 +197,10 @@ class _Driver:
 
     def _submit(self, chunk: Chunk, keys: dict[str, str], decision: Decision) -> None:
         entry = self.ledger.entries.get(chunk.index) if decision.start != "render" else None
-        task = ShardTask(chunk, self.pipeline, self.model, keys, str(self.out), decision.start, entry)
+        chunk, records = spill(chunk, self.ledger.work) if self.executor.is_remote else (chunk, None)
+        task = ShardTask(
+            chunk, self.pipeline, self.model, keys, str(self.out), decision.start, entry, records
+        )
         self._launch(_Flight(task, self._deadline()))
 
     def _launch(self, flight: _Flight) -> None:
@@ -212,7 +216,7 @@ class _Driver:
         for job in self.executor.wait(set(self.flights)):
             flight = self.flights.pop(job)
             try:
-                self._commit(job.result())
+                self._commit(flight.task, job.result())
             except Died as death:
                 self._try_again(flight, str(death))
         for job in [job for job, flight in self.flights.items() if time.monotonic() > flight.deadline]:
@@ -220,8 +224,10 @@ class _Driver:
             self.executor.abandon(job)
             self._try_again(flight, f"took over {self.pipeline.dask.shard_timeout_s:g} s")
 
-    def _commit(self, result: ShardResult) -> None:
+    def _commit(self, task: ShardTask, result: ShardResult) -> None:
         self.ledger.commit(result.entry, result.temporary)
+        if task.records:
+            Path(task.records).unlink(missing_ok=True)
         if result.model:
             self.ledger.describe(result.model)
         counts = result.entry.counts
@@ -250,7 +256,7 @@ class _Driver:
                 f"{self.out}: shard {shard} keeps losing its worker although no single record does. "
                 "Give workers more memory (dask.memory_limit) or lower output.rows_per_shard."
             )
-        self._commit(result)
+        self._commit(task, result)
 
     def _survive(self, task: ShardTask) -> ShardResult | None:
         """Run one task alone; None where its worker dies or it outruns its limit."""

@@ -21,6 +21,7 @@ from zero_engine.pipeline import Pipeline
 from zero_engine.read import Chunk, read_chunk
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
 from zero_engine.run import tally
+from zero_engine.run.spill import fetch
 from zero_engine.score.gate import judge
 from zero_engine.write.manifest import ModelInfo, ShardEntry, ShardFile
 from zero_engine.write.shards import (
@@ -46,6 +47,8 @@ class ShardTask:
     """render, score (reuse the stored drawings) or gate (reuse their scores, too)."""
     committed: ShardEntry | None = None
     """What the folder holds of this shard, where something of it is reused."""
+    records: str | None = None
+    """File with the chunk's records, where they do not travel inside the task (`spill`)."""
     excluded: frozenset[int] = frozenset()
     """Positions inside the chunk of records that killed a worker; they are rejected unread."""
 
@@ -68,7 +71,7 @@ def run_shard(task: ShardTask) -> ShardResult:
     """Make one shard. Raises ZeroEngineError only for what the user has to fix (disk, model, output)."""
     clock = _Clock()
     with clock.measure("read"):
-        everything = read_chunk(task.chunk, task.pipeline.input)
+        everything = read_chunk(fetch(task.chunk, task.records), task.pipeline.input)
         records, rejections = _exclude(everything, task)
     with clock.measure("parse"):
         parsed, refused = parse_all(records, task.pipeline)
