@@ -1,14 +1,17 @@
 """Runs on real traces with the bundled model: same bytes, resume, re-gating, damage contained."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 
 from zero_engine import open_dataset
-from zero_engine.errors import InputError, ModelError, OutputError
+from zero_engine.errors import InputError, Interrupted, ModelError, OutputError
 from zero_engine.run import plan_run, run_pipeline
+from zero_engine.run.progress import Silent
 from zero_engine.write.validate import validate_dataset
 
 
@@ -38,6 +41,27 @@ def test_the_number_of_threads_does_not_change_the_bytes(make_pipeline, hashes):
         assert torch.get_num_threads() == threads
     torch.set_num_threads(before)
     assert written[0] == written[1]
+
+
+class InterruptAfter(Silent):
+    """Sends this process Ctrl-C when so many shards are committed."""
+
+    def __init__(self, shards: int) -> None:
+        self.left = shards
+
+    def update(self, **_: int) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_between_shards_stops_and_after_the_last_one_finishes(make_pipeline):
+    text_only = make_pipeline(render={"generator": "none"}, output={"rows_per_shard": 1})
+    with pytest.raises(Interrupted, match="2 shards .*Run the same command again"):
+        run_pipeline(text_only, progress=InterruptAfter(1))
+    assert not Path(text_only.output.path, "manifest.json").exists()
+    run_pipeline(text_only, progress=InterruptAfter(2))  # the other two of the four shards
+    assert Path(text_only.output.path, "manifest.json").exists()
 
 
 def test_running_again_does_nothing(make_pipeline, hashes):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry
 from zero_engine.hashing import seed_for
 from zero_engine.records import (
     Candidate,
@@ -18,7 +19,7 @@ from zero_engine.records import (
     Verdict,
 )
 from zero_engine.write.finish import finish_dataset
-from zero_engine.write.manifest import InputInfo, Manifest, ModelInfo, ShardEntry, versions
+from zero_engine.write.manifest import versions
 from zero_engine.write.shards import write_candidates, write_rejections, write_trajectories
 
 CODES = 64

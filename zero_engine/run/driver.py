@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry
 from zero_engine.errors import CheckFailed, Interrupted, OutputError
 from zero_engine.hashing import digest
 from zero_engine.pipeline import Pipeline, load_pipeline
@@ -34,7 +35,7 @@ from zero_engine.run.spill import spill
 from zero_engine.run.stages import ShardResult, ShardTask, run_shard
 from zero_engine.score import check_scores
 from zero_engine.write.finish import finish_dataset
-from zero_engine.write.manifest import InputInfo, Manifest, ModelInfo, ShardEntry, versions
+from zero_engine.write.manifest import versions
 
 
 @dataclass(slots=True)
@@ -160,8 +161,11 @@ class _Driver:
         return summary
 
     def _stream(self, stack: ExitStack, draining: threading.Event) -> None:
-        digests = []
+        digests, stopped = [], False
         for chunk in iter_chunks(self.pipeline.input, self.pipeline.output.rows_per_shard):
+            if draining.is_set():
+                stopped = True
+                break
             keys = stage_keys(self.pipeline, self.model, chunk)
             entry = self.ledger.entries.get(chunk.index)
             decision = decide(entry, keys, self.out)
@@ -182,11 +186,9 @@ class _Driver:
             window = self.workers * self.pipeline.dask.shards_in_flight
             while len(self.flights) >= window and not draining.is_set():
                 self._collect()
-            if draining.is_set():
-                break
         while self.flights:
             self._collect()
-        if draining.is_set():
+        if stopped:
             self._stopped()
         self.input_digest = digest(*digests)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from zero_engine.contracts.manifest import ShardEntry
 from zero_engine.errors import InputError
 from zero_engine.records import BUILTIN_SCORES
-from zero_engine.write.manifest import ShardEntry, read_manifest
+from zero_engine.write.manifest import read_manifest
 from zero_engine.write.shards import read_rejections
 
 

@@ -17,11 +17,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from zero_engine.contracts.manifest import ModelInfo, ShardEntry
 from zero_engine.errors import OutputError
 from zero_engine.pipeline import Pipeline
 from zero_engine.write.atomic import commit, disk_errors
 from zero_engine.write.finish import unfinish
-from zero_engine.write.manifest import MANIFEST, ModelInfo, ShardEntry, read_manifest
+from zero_engine.write.manifest import MANIFEST, read_manifest
 
 OURS = {"data", "candidates", "rejected", "README.md", "manifest.json", "stats.json", "report.html", ".work"}
 

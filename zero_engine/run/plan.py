@@ -17,10 +17,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zero_engine.contracts.manifest import ShardEntry
 from zero_engine.hashing import digest, digest_json
 from zero_engine.pipeline import Pipeline
 from zero_engine.read import Chunk
-from zero_engine.write.manifest import ShardEntry
 
 STAGES = ("read", "parse", "render", "score", "gate")
 VERSIONS = {"read": 1, "parse": 1, "render": 1, "score": 1, "gate": 1}

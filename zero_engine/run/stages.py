@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zero_engine.contracts.manifest import ModelInfo, ShardEntry, ShardFile
 from zero_engine.errors import ZeroEngineError
 from zero_engine.parse import parse_trace
 from zero_engine.pipeline import Pipeline
@@ -23,7 +24,6 @@ from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
 from zero_engine.run import tally
 from zero_engine.run.spill import fetch
 from zero_engine.score.gate import judge
-from zero_engine.write.manifest import ModelInfo, ShardEntry, ShardFile
 from zero_engine.write.shards import (
     read_candidates,
     read_rejections,

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from zero_engine import __version__
-from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry, ShardFile, Tally
+from zero_engine.contracts.manifest import Manifest
 from zero_engine.errors import OutputError
 from zero_engine.write.atomic import atomic_write
 
@@ -26,19 +26,6 @@ LIBRARIES = (
     "pillow",
     "distributed",
 )
-
-__all__ = [
-    "MANIFEST",
-    "InputInfo",
-    "Manifest",
-    "ModelInfo",
-    "ShardEntry",
-    "ShardFile",
-    "Tally",
-    "read_manifest",
-    "versions",
-    "write_manifest",
-]
 
 
 def read_manifest(out: str | Path) -> Manifest:

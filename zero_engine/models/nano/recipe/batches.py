@@ -11,7 +11,6 @@ Sequences of like length share a batch: a pool of several batches is drawn at on
 
 from __future__ import annotations
 
-import functools
 import random
 from dataclasses import dataclass
 
@@ -38,19 +37,22 @@ class Batch:
 
 
 class Batches:
-    """`batches[step]` is the batch of a step: no state, so a resumed run sees what an unbroken one would."""
+    """`batches[step]` is a function of seed and step alone: a resumed run sees what an unbroken one would."""
 
     def __init__(self, tokenizer: Tokenizer, book: Codebook, seed: int, size: int):
         self.tokenizer, self.book, self.seed, self.size = tokenizer, book, seed, size
         id_of = tokenizer.token_to_id
         self.bos, self.pad, self.eos = id_of(tokens.BOS), id_of(tokens.PAD), id_of(tokens.EOS)
         self.boi, self.eoi = id_of(tokens.BOI), id_of(tokens.EOI)
+        self._held: tuple[int, list[Batch]] = (-1, [])
         self.code_ids = np.array([id_of(tokens.code_token(code)) for code in range(len(book))])
 
     def __getitem__(self, step: int) -> Batch:
-        return self._pool(step // POOL)[step % POOL]
+        index = step // POOL
+        if index != self._held[0]:
+            self._held = (index, self._pool(index))
+        return self._held[1][step % POOL]
 
-    @functools.lru_cache(maxsize=1)  # noqa: B019 - one Batches object lives as long as the run
     def _pool(self, index: int) -> list[Batch]:
         rng = random.Random(f"batches-{self.seed}-{index}")
         samples = [world.sample(rng) for _ in range(POOL * self.size)]
