@@ -170,7 +170,7 @@ def trainable(model: Chameleon, lora: Lora | None, seed: int) -> nn.Module:
 
 
 def update(
-    run: Run, step: int, batches: Sequence[Batch], loss_of: Callable[..., tuple[Tensor, dict[str, Tensor]]]
+    run: Run, step: int, batches: Sequence[Any], loss_of: Callable[..., tuple[Tensor, dict[str, Tensor]]]
 ) -> dict[str, float]:
     """One optimiser step on this process's share of batches; figures of all are summed over all processes.
 

@@ -35,7 +35,7 @@ def train_sft(config: Sft, say: Callable[[str], None] = print) -> Path:
             f"data.validation_rows {config.data.validation_rows} leaves none of {len(run.rows)} rows."
         )
     codebook = torch.from_numpy(run.model.codebook()).to(run.device)
-    report = _reporter(run, say)
+    report = reporter(run, say)
     batches = Batches(
         run.rows,
         run.encoder.example,
@@ -124,16 +124,16 @@ def _validation(run: Run, report: Callable[[Rejection], None]) -> list[Example]:
     return sorted(examples, key=lambda example: len(example.ids))
 
 
-def _reporter(run: Run, say: Callable[[str], None]) -> Callable[[Rejection], None]:
-    """Rows that are left out go to `left_out.jsonl`, and the first of each reason to the console."""
+def reporter(run: Run, say: Callable[[str], None]) -> Callable[[Rejection], None]:
+    """Rows that are left out go to `left_out.jsonl`, once each, and the first of each reason to the console."""
     path, reasons = run.out / "left_out.jsonl", set()
-    if run.accelerator.is_main_process:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("")
+    known = {json.loads(line)["id"] for line in path.read_text().splitlines()} if path.exists() else set()
 
     def report(rejection: Rejection) -> None:
-        if not run.accelerator.is_main_process:
+        if not run.accelerator.is_main_process or rejection.trace_id in known:
             return
+        known.add(rejection.trace_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a", encoding="utf-8") as file:
             facts = {"id": rejection.trace_id, "reason": rejection.reason, "detail": rejection.detail}
             file.write(json.dumps(facts, ensure_ascii=False) + "\n")
