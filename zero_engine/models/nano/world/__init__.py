@@ -21,8 +21,9 @@ KINDS: dict[str, Kind] = {
 
 # How often a kind is drawn in training. Equations are what real traces ask for.
 WEIGHTS: dict[str, float] = {
-    "bars": 16, "chain": 12, "nothing": 6, "dots": 4, "rows": 5, "scatter": 5, "relation": 4, "mark": 6,
-    "right_angle": 8, "altitude": 7, "median": 7, "rectangle": 4, "circle": 1, "place": 5, "goal": 7, "move": 8,
+    "bars": 17, "chain": 13, "nothing": 6, "dots": 4, "rows": 5, "scatter": 4, "relation": 3, "mark": 7,
+    "right_angle": 8, "altitude": 5, "median": 5, "rectangle": 6, "circle": 2, "place": 3, "goal": 4, "move": 6,
+    "trail": 5,
 }  # fmt: skip
 
 
