@@ -69,21 +69,22 @@ def eval_nano(
     """Draw held-out prompts, let the oracles judge the pixels, and print accuracy per kind."""
     from zero_engine.models import get_model
     from zero_engine.models.nano import evaluate
-    from zero_engine.models.nano.calibrate import choose_gate, gate_curve
+    from zero_engine.models.nano.calibrate import gate_curve
 
     how = evaluate.Drawing(candidates, guidance, temperature, top_p)
     loaded = get_model(model)
+    scores = _scores(loaded)
     drawn = evaluate.judge_kinds(
         loaded,
         prompts,
         how,
         kinds=_known(kind),
         new_phrasing=new_phrasing,
+        extra=scores,
         report=lambda line: typer.echo(line, err=True),
     )
     facts = evaluate.summary(drawn)
-    gate = choose_gate(gate_curve(drawn, evaluate.DEFAULT_RANK, "likelihood"))
-    facts["gate"] = gate
+    facts["curve"] = gate_curve(drawn)
     facts["settings"] = {
         "prompts": prompts,
         "guidance": guidance,
@@ -94,7 +95,7 @@ def eval_nano(
         if not gsm8k.is_file():
             raise InputError(f"{gsm8k}: no such file. Give GSM8K's test.jsonl.")
         steps, counts = evaluate.gsm8k_steps(gsm8k)
-        real = evaluate.judge_traces(loaded, steps, how)
+        real = evaluate.judge_traces(loaded, steps, how, scores)
         facts["gsm8k"] = {"steps": counts, **evaluate.summary(real)["kinds"]}
         drawn |= {f"gsm8k {name}": judged for name, judged in real.items()}
     if sheet is not None:
@@ -115,10 +116,10 @@ def eval_nano(
         ["kind", "one sample", f"best of {candidates}", "oracle's best"],
         [*cells, mean],
     )
-    _print_aucs(facts)
-    typer.echo(
-        f"gate: likelihood >= {gate['threshold']} keeps {gate['keep_rate']:.1%}, {gate['precision']:.1%} right"
-    )
+    _print_scores(facts)
+    _print_curve(facts)
+    gate = facts["gate"]
+    typer.echo(f"default gate: keeps {gate['keep_rate']:.1%} of the prompts, {gate['precision']:.1%} right")
 
 
 def calibrate(
@@ -137,19 +138,21 @@ def calibrate(
     from zero_engine.models.nano import evaluate
 
     how = evaluate.Drawing(guidance=guidance, seed=1)
+    loaded = get_model(model)
     drawn = evaluate.judge_kinds(
-        get_model(model), prompts, how, kinds=_known(kind), report=lambda line: typer.echo(line, err=True)
+        loaded,
+        prompts,
+        how,
+        kinds=_known(kind),
+        extra=_scores(loaded),
+        report=lambda line: typer.echo(line, err=True),
     )
     facts = fit.calibrate(drawn, precision=precision)
     if json:
         print_json(facts)
         return
-    table(
-        "gate",
-        ["likelihood >=", "precision", "keep rate"],
-        [tuple(point.values()) for point in facts["curve"]],
-    )
-    _print_aucs(facts)
+    _print_curve(facts)
+    _print_scores(facts)
     typer.echo(f"rank: {facts['rank']}")
     typer.echo(f"gate: min likelihood {facts['gate']['threshold']}: {facts['gate']}")
 
@@ -177,18 +180,42 @@ def make_tasks(
         typer.echo(f"{n} {split} tasks: {out}")
 
 
-def _print_aucs(facts: dict) -> None:
+def _scores(model) -> dict:
+    """The scores that need no pass through the model, as the evaluation takes them; NaN where one does not apply."""
+    import numpy as np
+
+    from zero_engine.score.codebook import total_variation
+    from zero_engine.score.scorer import PICTURE_SCORES
+
+    def of_pictures(score):
+        def values(texts, codes_BN, images_BHW3):
+            found = [score(image, text) for text, image in zip(texts, images_BHW3, strict=True)]
+            return np.array([np.nan if value is None else value for value in found])
+
+        return values
+
+    def of_codes(texts, codes_BN, images_BHW3):
+        return np.array([total_variation(codes, codebook_KD, model.grid) for codes in codes_BN])
+
+    codebook_KD = model.codebook()
+    pictures = {name: of_pictures(score) for name, score in PICTURE_SCORES.items()}
+    return {"total_variation": of_codes, **pictures}
+
+
+def _print_scores(facts: dict) -> None:
     shown = [
-        (
-            name,
-            *(
-                "-" if value is None else f"{value:.3f}"
-                for value in (facts["auc"][name], facts["auc_within"][name])
-            ),
-        )
-        for name in facts["auc"]
+        (name, *("-" if value is None else f"{value:.3f}" for value in (facts["auc"][name], within)))
+        for name, within in facts["auc_within"].items()
     ]
     table("AUC", ["score", "over all", "within a prompt"], shown)
+
+
+def _print_curve(facts: dict) -> None:
+    points = [
+        (point["threshold"], f"{point['precision']:.3f}", f"{point['keep_rate']:.3f}")
+        for point in facts["curve"]
+    ]
+    table("gate", ["likelihood >=", "precision", "keep rate"], points)
 
 
 def _known(kinds: list[str] | None) -> list[str] | None:

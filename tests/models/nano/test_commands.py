@@ -54,5 +54,5 @@ def test_calibrate_proposes_a_rank_and_a_gate(app):
     result = CliRunner().invoke(app, ["calibrate", "--prompts", "2", "--kind", "mark", "--json"])
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
-    assert set(facts["rank"]) == {"likelihood", "caption"}
+    assert set(facts["rank"]) == {"likelihood", "caption", "readback"}
     assert 0 <= facts["gate"]["keep_rate"] <= 1

@@ -2,8 +2,8 @@
 
 Muon (Jordan 2024) orthogonalises the momentum of a matrix by five Newton-Schulz steps; the update is scaled by 0.2
 sqrt(max(rows, columns)) (Liu et al. 2025, arXiv 2502.16982), which gives it AdamW's size. The steps may run in
-bfloat16, as in the original: the momentum and the weights stay in float32. Matrices of one shape are orthogonalised together; a convolution counts as the matrix
-(outputs, inputs x kernel).
+bfloat16, as in the original; momentum and weights stay in float32. Matrices of one shape are orthogonalised together;
+a convolution counts as the matrix (outputs, inputs x kernel).
 """
 
 from __future__ import annotations
