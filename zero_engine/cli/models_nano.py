@@ -60,6 +60,9 @@ def eval_nano(
     new_phrasing: Annotated[
         bool, typer.Option("--new-phrasing", help="Use phrasings never trained on, too.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Also phrasings never trained on, and guidance 1, 1.5 and 2.")
+    ] = False,
     gsm8k: Annotated[
         Path | None, typer.Option(help="Judge the steps of this GSM8K file as well (test.jsonl).")
     ] = None,
@@ -71,18 +74,23 @@ def eval_nano(
     from zero_engine.models.nano import evaluate
     from zero_engine.models.nano.calibrate import gate_curve
 
-    how = evaluate.Drawing(candidates, guidance, temperature, top_p)
+    if gsm8k is not None and not gsm8k.is_file():
+        raise InputError(f"{gsm8k}: no such file. Give GSM8K's test.jsonl.")
     loaded = get_model(model)
     scores = _scores(loaded)
-    drawn = evaluate.judge_kinds(
-        loaded,
-        prompts,
-        how,
-        kinds=_known(kind),
-        new_phrasing=new_phrasing,
-        extra=scores,
-        report=lambda line: typer.echo(line, err=True),
-    )
+
+    def judge(guidance: float, new_phrasing: bool) -> dict:
+        return evaluate.judge_kinds(
+            loaded,
+            prompts,
+            evaluate.Drawing(candidates, guidance, temperature, top_p),
+            kinds=_known(kind),
+            new_phrasing=new_phrasing,
+            extra=scores,
+            report=lambda line: typer.echo(f"guidance {guidance:g}: {line}", err=True),
+        )
+
+    drawn = judge(guidance, new_phrasing)
     facts = evaluate.summary(drawn)
     facts["curve"] = gate_curve(drawn)
     facts["settings"] = {
@@ -91,10 +99,13 @@ def eval_nano(
         "candidates": candidates,
         "new_phrasing": new_phrasing,
     }
+    if full:
+        others = {f"guidance {scale:g}": (scale, False) for scale in (1.0, 1.5, 2.0) if scale != guidance}
+        others["new phrasings"] = guidance, True
+        facts["also"] = {name: evaluate.summary(judge(*setting)) for name, setting in others.items()}
     if gsm8k is not None:
-        if not gsm8k.is_file():
-            raise InputError(f"{gsm8k}: no such file. Give GSM8K's test.jsonl.")
         steps, counts = evaluate.gsm8k_steps(gsm8k)
+        how = evaluate.Drawing(candidates, guidance, temperature, top_p)
         real = evaluate.judge_traces(loaded, steps, how, scores)
         facts["gsm8k"] = {"steps": counts, **evaluate.summary(real)["kinds"]}
         drawn |= {f"gsm8k {name}": judged for name, judged in real.items()}
@@ -104,22 +115,8 @@ def eval_nano(
         Image.fromarray(evaluate.contact_sheet(drawn)).save(sheet)
     if json:
         print_json(facts)
-        return
-    rows = [
-        *facts["kinds"].items(),
-        *((f"gsm8k {k}", v) for k, v in facts.get("gsm8k", {}).items() if k != "steps"),
-    ]
-    cells = [(name, *(f"{row[key]:.3f}" for key in ("one", "best", "oracle"))) for name, row in rows]
-    mean = ("mean", *(f"{facts['mean'][key]:.3f}" for key in ("one", "best", "oracle")))
-    table(
-        f"guidance {guidance}",
-        ["kind", "one sample", f"best of {candidates}", "oracle's best"],
-        [*cells, mean],
-    )
-    _print_scores(facts)
-    _print_curve(facts)
-    gate = facts["gate"]
-    typer.echo(f"default gate: keeps {gate['keep_rate']:.1%} of the prompts, {gate['precision']:.1%} right")
+    else:
+        _print_evaluation(facts, candidates)
 
 
 def calibrate(
@@ -180,6 +177,24 @@ def make_tasks(
         typer.echo(f"{n} {split} tasks: {out}")
 
 
+def _print_evaluation(facts: dict, candidates: int) -> None:
+    def cells(name: str, row: dict) -> tuple[str, ...]:
+        low, high = row.get("interval", (None, None))
+        interval = "" if low is None else f"{low:.3f} to {high:.3f}"
+        return name, f"{row['one']:.3f}", interval, f"{row['best']:.3f}", f"{row['oracle']:.3f}"
+
+    real = {f"gsm8k {name}": row for name, row in facts.get("gsm8k", {}).items() if name != "steps"}
+    rows = [cells(name, row) for name, row in (facts["kinds"] | real).items()]
+    rows.append(cells("mean", facts["mean"]))
+    rows += [cells(f"mean, {name}", other["mean"]) for name, other in facts.get("also", {}).items()]
+    heads = ["kind", "one sample", "95 % interval", f"best of {candidates}", "oracle's best"]
+    table(f"guidance {facts['settings']['guidance']:g}", heads, rows)
+    _print_scores(facts)
+    _print_curve(facts)
+    gate = facts["gate"]
+    typer.echo(f"default gate: keeps {gate['keep_rate']:.1%} of the prompts, {gate['precision']:.1%} right")
+
+
 def _scores(model) -> dict:
     """The scores that need no pass through the model, as the evaluation takes them; NaN where one does not apply."""
     import numpy as np
@@ -203,11 +218,15 @@ def _scores(model) -> dict:
 
 
 def _print_scores(facts: dict) -> None:
-    shown = [
-        (name, *("-" if value is None else f"{value:.3f}" for value in (facts["auc"][name], within)))
-        for name, within in facts["auc_within"].items()
-    ]
-    table("AUC", ["score", "over all", "within a prompt"], shown)
+    kinds = facts.get("kinds", {}).values()
+    rows = []
+    for name, within in facts["auc_within"].items():
+        numbers = [facts["auc"][name], within]
+        if kinds:
+            numbers.append(sum(kind["by"][name] for kind in kinds) / len(kinds))
+        rows.append((name, *("-" if number is None else f"{number:.3f}" for number in numbers)))
+    heads = ["score", "AUC over all", "AUC within a prompt", "best by it"]
+    table("scores", heads if kinds else heads[:-1], rows)
 
 
 def _print_curve(facts: dict) -> None:

@@ -38,12 +38,14 @@ def test_eval_nano_prints_the_published_facts(app, tmp_path):
         "--json",
         "--sheet",
         str(sheet),
+        "--full",
         "--kind",
         "bars",
     ]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
+    assert set(facts["also"]) == {"guidance 1", "guidance 2", "new phrasings"}
     assert set(facts["mean"]) == {"one", "best", "oracle"}
     assert set(facts["kinds"]["bars"]) >= {"one", "best", "oracle"}
     assert set(facts["gate"]) >= {"precision", "keep_rate"}
