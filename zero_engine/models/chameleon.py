@@ -76,10 +76,19 @@ class Chameleon:
         self.codes_per_picture = self.grid[0] * self.grid[1]
         # a caption holds BOS, BOI, the codes, EOI and the text: one id more than a drawing
         self.max_prompt_length = module.config.max_position_embeddings - self.codes_per_picture - 1
-        self._trunk = Trunk(self.module)
-        self.device = self._trunk.device
-        self._code_ids = torch.from_numpy(self.layout.code_ids).to(self._trunk.device)
-        self._code_head = self.module.lm_head.weight[self._code_ids].t().contiguous()
+        self.device = self.module.device
+        self._code_ids = torch.from_numpy(self.layout.code_ids).to(self.device)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take up the module's weights as they are now: needed after training, for norms and the head are copies.
+
+        The module's parameters stay the same objects, so an optimizer keeps hold of them.
+        """
+        self._trunk = None  # its matrices go as the new ones come, one at a time
+        with torch.inference_mode(False), torch.no_grad():
+            self._trunk = Trunk(self.module)
+            self._code_head = self.module.lm_head.weight[self._code_ids].t().contiguous()
 
     def draw(
         self,
