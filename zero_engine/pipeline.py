@@ -205,6 +205,11 @@ def load_pipeline(path: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
 
     Raises PipelineError (one line: key, value, what is allowed, file) for anything wrong with either.
     """
+    return parse_config(Pipeline, read_yaml(path), where=str(path), overrides=overrides)
+
+
+def read_yaml(path: str | Path) -> object:
+    """The document in a pipeline or training file. Raises PipelineError where there is none to be read."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
@@ -213,7 +218,7 @@ def load_pipeline(path: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
         ) from None
     except UnicodeDecodeError as error:
         raise PipelineError(f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8.") from None
-    return parse_config(Pipeline, _yaml(text, str(path)), where=str(path), overrides=overrides)
+    return _yaml(text, str(path))
 
 
 def parse_config(model: type[Section], document: object, where: str, overrides: Sequence[str] = ()) -> Any:

@@ -1,0 +1,88 @@
+"""The language model's layers with gradients: what transformers' Chameleon computes, without what training never needs.
+
+`hidden_states` borrows a module's own parameters. It differs from transformers' forward in these ways only: q, k, v
+are one product where they are plain linear layers (an adapter's layer is called as it is); attention takes the causal
+kernel where a batch needs no mask; nothing is cached, and no logits are made: the caller applies the head where it
+needs it. Sums may differ in their last bits.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint as recompute
+from transformers import ChameleonForConditionalGeneration
+
+
+def hidden_states(
+    module: ChameleonForConditionalGeneration,
+    ids_BT: Tensor,
+    *,
+    positions_BT: Tensor | None = None,
+    segments_BT: Tensor | None = None,
+    checkpointing: bool = False,
+) -> Tensor:
+    """Hidden states (B, T, D) after the final norm.
+
+    Without `segments_BT` rows are whole, or padded on the right. With it, a position sees the earlier ones of its own
+    segment only: rows padded on the left, or several sequences in one row, with `positions_BT` counting in each.
+    `checkpointing` computes a layer again in the backward pass.
+    """
+    trunk = module.model
+    hidden = trunk.embed_tokens(ids_BT)
+    length = ids_BT.shape[1]
+    if positions_BT is None:
+        positions_BT = torch.arange(length, device=ids_BT.device)[None]
+    cos, sin = trunk.rotary_emb(hidden, positions_BT)
+    half = cos.shape[-1] // 2
+    cos, sin = cos[:, :, None], torch.cat((-sin[..., :half], sin[..., half:]), -1)[:, :, None]
+    mask = None
+    if segments_BT is not None:
+        same = segments_BT[:, None, :, None] == segments_BT[:, None, None, :]
+        mask = same & torch.ones(length, length, dtype=torch.bool, device=ids_BT.device).tril()
+    for layer in trunk.layers:
+        if checkpointing and torch.is_grad_enabled():
+            hidden = recompute(_layer, module.config, layer, hidden, cos, sin, mask, use_reentrant=False)
+        else:
+            hidden = _layer(module.config, layer, hidden, cos, sin, mask)
+    return functional.rms_norm(hidden, hidden.shape[-1:], trunk.norm.weight, module.config.rms_norm_eps)
+
+
+def _layer(config, layer: nn.Module, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+    attention, mlp, eps = layer.self_attn, layer.mlp, config.rms_norm_eps
+    batch, length, size = hidden.shape
+    heads, groups = config.num_attention_heads, config.num_key_value_heads
+    width = size // heads
+
+    def norm(rows: Tensor, weight: Tensor) -> Tensor:
+        return functional.rms_norm(rows, rows.shape[-1:], weight, eps)
+
+    before = hidden if config.swin_norm else norm(hidden, layer.input_layernorm.weight)
+    qkv = _together(before, attention.q_proj, attention.k_proj, attention.v_proj)
+    q, k, v = qkv.view(batch, length, heads + 2 * groups, width).split((heads, groups, groups), dim=2)
+    q, k = (
+        _turn(functional.layer_norm(x, (width,), eps=1e-5) * by.weight + by.bias, cos, sin)
+        for x, by in ((q, attention.q_norm), (k, attention.k_norm))
+    )
+    q, k, v = (x.transpose(1, 2).to(v.dtype) for x in (q, k, v))
+    if groups != heads:
+        k, v = (x.repeat_interleave(heads // groups, dim=1) for x in (k, v))
+    attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+    out = attention.o_proj(attended.transpose(1, 2).reshape(batch, length, size))
+    hidden = hidden + (norm(out, layer.input_layernorm.weight) if config.swin_norm else out)
+    before = hidden if config.swin_norm else norm(hidden, layer.post_attention_layernorm.weight)
+    gate, up = _together(before, mlp.gate_proj, mlp.up_proj).chunk(2, -1)
+    out = mlp.down_proj(mlp.act_fn(gate) * up)
+    return hidden + (norm(out, layer.post_attention_layernorm.weight) if config.swin_norm else out)
+
+
+def _together(rows: Tensor, *layers: nn.Module) -> Tensor:
+    """The layers' outputs side by side, in one product where all are plain linear layers."""
+    if any(type(layer) is not nn.Linear for layer in layers):
+        return torch.cat([layer(rows) for layer in layers], dim=-1)
+    bias = None if layers[0].bias is None else torch.cat([layer.bias for layer in layers])
+    return functional.linear(rows, torch.cat([layer.weight for layer in layers]), bias)
+
+
+def _turn(heads_BTHd: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary embedding; `sin` carries the sign of the rotated half."""
+    return heads_BTHd * cos + heads_BTHd.roll(heads_BTHd.shape[-1] // 2, -1) * sin
