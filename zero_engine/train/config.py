@@ -1,0 +1,216 @@
+"""Training files: one YAML document that says all of a training, closed and frozen like a pipeline file.
+
+A template says how a row becomes text, in six pieces of plain text. `{question}`, `{step}`, `{answer}` are data;
+`{pictures}` and `{picture}` are the codes of the question's pictures and of the step's drawing in their brackets;
+a `<name>` that the vocabulary has is that token. Data is never a token: a question that quotes `</s>` is spelled
+out. No other syntax.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from zero_engine.errors import PipelineError
+from zero_engine.pipeline import Section, parse_config, read_yaml
+
+PLACES = {
+    "prompt": {"question", "pictures"},
+    "step": {"step", "picture"},
+    "answer": {"answer"},
+    "open": set(),
+    "between": set(),
+    "close": set(),
+}
+
+
+class Template(Section):
+    """The pieces of a row, in their order; what is not given is as in `omni_r1`."""
+
+    prompt: str = (
+        "You are a helpful assistant.\nUser: {question}{pictures} Think with images first. The image reasoning process "
+        "and the final answer are enclosed within <reserved12856> <reserved12857> and <reserved12866> "
+        "<reserved12867> XML tags, respectively.\nAssistant:"
+    )
+    """What the model is given; it bears no loss."""
+    open: str = "<reserved12856>"
+    """Before the first step."""
+    step: str = "{step}{picture}"
+    """One step; `{picture}` is empty where it has no drawing."""
+    between: str = "\n"
+    """Between two steps."""
+    close: str = "<reserved12857>"
+    """After the last step."""
+    answer: str = "<reserved12866>{answer}<reserved12867>"
+    """The answer; the end-of-sequence token follows."""
+
+    @model_validator(mode="after")
+    def _places_are_known(self) -> "Template":
+        for piece, known in PLACES.items():
+            for name in re.findall(r"\{(\w*)\}", getattr(self, piece)):
+                if name not in known:
+                    allowed = ", ".join(f"{{{place}}}" for place in sorted(known)) or "no place"
+                    raise ValueError(f"template.{piece} has {{{name}}}; it may have {allowed}")
+        for piece, place in (("prompt", "question"), ("step", "step"), ("answer", "answer")):
+            if f"{{{place}}}" not in getattr(self, piece):
+                raise ValueError(f"template.{piece} must have {{{place}}} in it")
+        return self
+
+
+TEMPLATES = {
+    "omni_r1": Template(),
+    "plain": Template(prompt="{question}{pictures}\n", open="", close="\n", answer="Final Answer: {answer}"),
+    "bare": Template(prompt="{question}{pictures}"),
+}
+"""`bare` is `omni_r1` without its instruction: for models trained here from the start."""
+
+
+class Data(Section):
+    path: str
+    """Folder of a dataset that a run wrote."""
+    template: str | Template = "omni_r1"
+    """omni_r1, plain, bare, or the pieces of one's own."""
+    pictures: bool = True
+    """Whether drawings are trained on; without, the same rows are text only."""
+    max_length: int = Field(4096, ge=16)
+    """Longest sequence in ids; a longer row is left out, counted and named."""
+    validation_rows: int = Field(0, ge=0)
+    """Rows kept from training, for the evaluation loss."""
+    limit: int | None = Field(None, ge=1)
+    """Use only the first rows of the dataset."""
+
+    @field_validator("template")
+    @classmethod
+    def _known(cls, value: str | Template) -> str | Template:
+        if isinstance(value, str) and value not in TEMPLATES:
+            raise ValueError(f"must be one of {', '.join(TEMPLATES)}, or a mapping of pieces")
+        return value
+
+    @property
+    def pieces(self) -> Template:
+        return TEMPLATES[self.template] if isinstance(self.template, str) else self.template
+
+
+class Lora(Section):
+    rank: int = Field(16, ge=1)
+    alpha: float = Field(32.0, gt=0)
+    dropout: float = Field(0.0, ge=0.0, lt=1.0)
+    targets: list[str] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    """Linear layers that get an adapter."""
+
+
+class Optimiser(Section):
+    learning_rate: float = Field(1e-5, gt=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: int = Field(0, ge=0)
+    """Steps over which the learning rate rises from 0."""
+    final: float = Field(0.1, ge=0, le=1)
+    """Share of the learning rate that a cosine ends at."""
+    weight_decay: float = Field(0.0, ge=0)
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip: float = Field(1.0, gt=0)
+    """Largest norm of a gradient."""
+
+
+class Training(Section):
+    """What SFT and RL have in common."""
+
+    name: str = Field("zero-engine", pattern=r"^[\w.-]+$")
+    seed: int = Field(0, ge=0)
+    model: str = "nano"
+    """`nano`, a checkpoint folder, or a hub name."""
+    output: str
+    """Folder of the training: states, logs, and the trained model in `model/`."""
+    data: Data
+    lora: Lora | None = None
+    """Adapters instead of full weights."""
+    optimiser: Optimiser = Optimiser()
+    steps: int = Field(ge=1)
+    """Optimiser steps."""
+    micro_batch: int = Field(8, ge=1)
+    """Sequences in one forward pass; a memory setting, never a change of result."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16 runs the layers under autocast; weights and optimiser stay float32."""
+    gradient_checkpointing: bool = False
+    """Compute a layer again in the backward pass instead of keeping what it computed."""
+    device: str = "auto"
+    save_every: int = Field(200, ge=1)
+    """Steps between states to resume from; the last two are kept."""
+    tensorboard: bool = True
+
+
+class SftLoss(Section):
+    perception: float = Field(0.1, ge=0)
+    """Lambda of L_Pe; 0 leaves it out."""
+    shift: Literal[0, 1] = 1
+    """1 projects the hidden state that predicts the code, 0 the one at the code (the reference's)."""
+    text: float = Field(1.0, ge=0)
+    """Weight of the mean over text tokens."""
+    picture: float = Field(1.0, ge=0)
+    """Weight of the mean over codes."""
+    reduction: Literal["modalities", "tokens"] = "modalities"
+    """Means by modality, or one mean over all tokens (the reference's)."""
+
+
+class Sft(Training):
+    loss: SftLoss = SftLoss()
+    batch_size: int = Field(32, ge=1)
+    """Sequences in one optimiser step, over all processes."""
+    pack: bool = False
+    """Several sequences in one row, each attending to itself alone."""
+    eval_every: int = Field(100, ge=1)
+
+
+class Rewards(Section):
+    perception: float = Field(0.05, ge=0, le=1)
+    """w in (1 - w) (0.9 accuracy + 0.1 format) + w perception; counts only where pictures are asked for."""
+    min_pictures: int = Field(1, ge=0)
+    """Answers with fewer pictures get no reward for perception."""
+    tau: float = Field(3.0, gt=0)
+    """Scale of the energy in code space: 1 / (1 + tv / tau)."""
+    blank: float = Field(0.98, gt=0, le=1)
+    """A picture with at least this share of one code is blank."""
+
+
+class Rl(Training):
+    rewards: Rewards = Rewards()
+    mode: Literal["text-only", "interleaved-text-image", "unrestricted"] = "interleaved-text-image"
+    prompts: int = Field(8, ge=1)
+    """Questions in one optimiser step."""
+    group: int = Field(8, ge=2)
+    """Answers sampled to each question."""
+    rounds: int = Field(2, ge=1)
+    """Rounds of sampling until enough groups differ in accuracy; then the step goes on with what there is."""
+    max_new_tokens: int = Field(1024, ge=8)
+    temperature: float = Field(1.0, gt=0)
+    sample_batch: int = Field(64, ge=1)
+    """Answers sampled at once."""
+    loss: Literal["dapo", "grpo", "dr_grpo"] = "dapo"
+    clip_low: float = Field(0.2, gt=0, lt=1)
+    clip_high: float = Field(0.28, gt=0)
+    scale_by_std: bool = False
+    """Divide advantages by the group's standard deviation."""
+    kl: float = Field(0.0, ge=0)
+    """Weight of the divergence from the model that the training began with."""
+    text: float = Field(1.0, ge=0)
+    """Weight of a text token in the loss."""
+    picture: float = Field(1.0, ge=0)
+    """Weight of a code in the loss."""
+    updates: int = Field(1, ge=1)
+    """Optimiser updates on one batch of answers."""
+    overlong: int = Field(0, ge=0)
+    """Ids before `max_new_tokens` from which the reward falls, by up to 1; 0 leaves it out."""
+    samples_every: int = Field(10, ge=1)
+    """Steps between answers saved with their pictures."""
+
+
+def load_training(path: str | Path, kind: str, overrides: Sequence[str] = ()) -> Any:
+    """Read an `sft` or `rl` file with `key=value` overrides. Raises PipelineError, one line."""
+    if kind not in TRAININGS:
+        raise PipelineError(f"{path}: a training is one of {', '.join(TRAININGS)}, not {kind!r}.")
+    return parse_config(TRAININGS[kind], read_yaml(path), where=str(path), overrides=overrides)
+
+
+TRAININGS = {"sft": Sft, "rl": Rl}
