@@ -1,0 +1,167 @@
+"""Losses: pure functions of tensors that return a number to go down from, and figures to log.
+
+PeSFT (arXiv 2601.09536): `CE + lambda L_Pe`, with L_Pe the mean over picture positions of |W h - E[c]|^2, E the frozen
+codebook. Means are taken by modality: three pictures are 3072 codes against some 300 tokens of text.
+
+PeRPO: the clipped surrogate of PPO (Schulman et al. 2017) with group advantages (Shao et al. 2024), clipped wider above
+than below and averaged over the tokens of the whole optimiser step (DAPO, arXiv 2503.14476), or in GRPO's or Dr. GRPO's
+(arXiv 2503.20783) way. Log-ratios are clamped before they are exponentiated.
+
+Every normaliser is a count over the *whole* optimiser step and comes in as an argument, so gradients of parts add up to
+the gradient of the whole, however it is cut. Logits exist only where there is something to learn.
+
+Shapes: M positions that count, D hidden, V vocabulary, K codes, E width of a code's vector.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint as recompute
+
+from zero_engine.train.config import SftLoss
+from zero_engine.train.data import PICTURE, TEXT, Batch
+
+LOG_RATIO = 10.0
+"""Largest |log(new / old)|: a token that one numerical accident away must not carry e^50."""
+AT_ONCE = 8192
+"""Positions whose logits exist at one time."""
+
+
+def pesft_counts(batch: Batch, shift: int) -> Tensor:
+    """Text targets, code targets and projected positions of a batch: (3,), to be summed over the optimiser step."""
+    kinds = batch.kinds[:, 1:]
+    pictures = _projected(batch, shift).sum()
+    return torch.stack(((kinds == TEXT).sum(), (kinds == PICTURE).sum(), pictures)).float()
+
+
+def pesft_loss(
+    hidden_BTD: Tensor,
+    head_VD: Tensor,
+    projection: torch.nn.Linear | None,
+    codebook_KE: Tensor,
+    batch: Batch,
+    counts_3: Tensor,
+    options: SftLoss,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """This batch's share of `CE + lambda L_Pe`; `counts_3` are `pesft_counts` of the whole optimiser step.
+
+    Figures: sums of nats over text and codes, and the sum of squared distances, to be divided by the counts.
+    """
+    targets, kinds = batch.ids[:, 1:], batch.kinds[:, 1:]
+    counted = kinds != 0
+    nats_M = token_nats(hidden_BTD[:, :-1][counted], head_VD, targets[counted])
+    is_code = (kinds[counted] == PICTURE).float()
+    text, code = (nats_M * (1 - is_code)).sum(), (nats_M * is_code).sum()
+    if options.reduction == "tokens":
+        loss = (text + code) / counts_3[:2].sum().clamp(min=1)
+    else:
+        loss = options.text * text / counts_3[0].clamp(min=1) + options.picture * code / counts_3[1].clamp(
+            min=1
+        )
+    figures = {"text": text.detach(), "code": code.detach(), "perception": torch.zeros_like(text)}
+    if projection is not None:
+        at = _projected(batch, options.shift)
+        codes = batch.codes[:, options.shift :][at]
+        hidden_MD = hidden_BTD[:, : hidden_BTD.shape[1] - options.shift][at]
+        distance = perception(hidden_MD, projection, codebook_KE, codes)
+        loss = loss + options.perception * distance.sum() / counts_3[2].clamp(min=1)
+        figures["perception"] = distance.sum().detach()
+    return loss, figures
+
+
+def perception(
+    hidden_MD: Tensor, projection: torch.nn.Linear, codebook_KE: Tensor, codes_M: Tensor
+) -> Tensor:
+    """|W h - E[c]|^2, the mean over the vector's dimensions, (M,) float32: L_Pe before its mean over positions."""
+    with torch.autocast(hidden_MD.device.type, enabled=False):
+        projected_ME = projection(hidden_MD.float())
+        return (projected_ME - codebook_KE[codes_M].float()).square().mean(-1)
+
+
+def token_nats(hidden_MD: Tensor, head_VD: Tensor, targets_M: Tensor) -> Tensor:
+    """-log p of each target over the whole vocabulary, (M,) float32; large batches recompute their logits."""
+
+    def nats(hidden: Tensor, targets: Tensor) -> Tensor:
+        return functional.cross_entropy(functional.linear(hidden, head_VD).float(), targets, reduction="none")
+
+    if len(hidden_MD) <= AT_ONCE:
+        return nats(hidden_MD, targets_M)
+    parts = zip(hidden_MD.split(AT_ONCE), targets_M.split(AT_ONCE), strict=True)
+    return torch.cat([recompute(nats, hidden, targets, use_reentrant=False) for hidden, targets in parts])
+
+
+def allowed_log_p(
+    hidden_MD: Tensor, head_VD: Tensor, ids_M: Tensor, states_M: Tensor, allowed: Mapping[int, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """log p of each token over the ids that were allowed where it stands, and the entropy there; (M,) float32.
+
+    `states_M` says which of `allowed`'s id lists, ascending, holds at a position. A token that was the only one
+    allowed has log p 0 and no gradient.
+    """
+    logp_M = torch.zeros(len(hidden_MD), dtype=torch.float32, device=hidden_MD.device)
+    entropy_M = torch.zeros_like(logp_M)
+    for state, allowed_A in allowed.items():
+        at = (states_M == state).nonzero()[:, 0]
+        if len(at) == 0 or len(allowed_A) < 2:
+            continue
+        logits = functional.linear(hidden_MD[at], head_VD[allowed_A]).float()
+        logp_RA = torch.log_softmax(logits, dim=-1)
+        picked = torch.searchsorted(allowed_A, ids_M[at])
+        logp_M = logp_M.index_put((at,), logp_RA.gather(1, picked[:, None])[:, 0])
+        with torch.no_grad():
+            entropy_M[at] = -(logp_RA.exp() * logp_RA).sum(-1)
+    return logp_M, entropy_M
+
+
+def token_scales(kind: str, lengths_N: Tensor, longest: int) -> Tensor:
+    """What each token of a sequence weighs, (N,), from the counted lengths of *all* sequences of the optimiser step.
+
+    dapo: one mean over all tokens. grpo: means of sequences, averaged. dr_grpo: a constant length for all.
+    """
+    lengths_N = lengths_N.float()
+    if kind == "dapo":
+        return torch.ones_like(lengths_N) / lengths_N.sum().clamp(min=1)
+    if kind == "grpo":
+        return 1 / (len(lengths_N) * lengths_N.clamp(min=1))
+    return torch.full_like(lengths_N, 1 / (len(lengths_N) * longest))
+
+
+def policy_loss(
+    logp_M: Tensor,
+    old_M: Tensor,
+    advantage_M: Tensor,
+    scale_M: Tensor,
+    *,
+    clip_low: float,
+    clip_high: float,
+    reference_M: Tensor | None = None,
+    kl: float = 0.0,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """-sum of scale min(r A, clip(r) A), plus kl times the k3 estimate of KL(new, reference).
+
+    `scale_M` is `token_scales` times the weight of the token's modality; 0 for a token that the rules forced.
+    Figures are sums over tokens that count: clipped above and below, the largest |log r|, KL.
+    """
+    log_ratio = (logp_M - old_M).clamp(-LOG_RATIO, LOG_RATIO)
+    ratio = log_ratio.exp()
+    surrogate = torch.minimum(ratio * advantage_M, ratio.clamp(1 - clip_low, 1 + clip_high) * advantage_M)
+    loss = -(scale_M * surrogate).sum()
+    counted = scale_M > 0
+    figures = {
+        "clip_high": (counted & (advantage_M > 0) & (ratio > 1 + clip_high)).sum(),
+        "clip_low": (counted & (advantage_M < 0) & (ratio < 1 - clip_low)).sum(),
+        "tokens": counted.sum(),
+    }
+    if reference_M is not None and kl:
+        difference = (reference_M - logp_M).clamp(-LOG_RATIO, LOG_RATIO)
+        divergence = difference.exp() - difference - 1
+        loss = loss + kl * (scale_M * divergence).sum()
+        figures["kl"] = (divergence * counted).sum().detach()
+    return loss, figures
+
+
+def _projected(batch: Batch, shift: int) -> Tensor:
+    """Positions (B, T - shift) whose hidden state is projected: those at a code of a whole picture, or before one."""
+    return (batch.codes >= 0)[:, shift:]
