@@ -26,6 +26,8 @@ from zero_engine.models.nano.recipe.codebook import Codebook
 POOL = 16
 """Batches drawn, sorted and shuffled together."""
 LONGEST_TEXT = 120
+FIRST = 0.25
+"""The share of a run's steps with the first mix of kinds."""
 _DRAWINGS = 0.76
 _PROMPT_WEIGHT, _CAPTION_WEIGHT = 0.05, 0.5
 
@@ -39,10 +41,14 @@ class Batch:
 
 
 class Batches:
-    """`batches[step]` is a function of seed and step alone: a resumed run sees what an unbroken one would."""
+    """`batches[step]` is a function of seed and step alone: a resumed run sees what an unbroken one would.
 
-    def __init__(self, tokenizer: Tokenizer, book: Codebook, seed: int, size: int):
+    `steps`, the length of the whole run, says where the mix of kinds changes.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, book: Codebook, seed: int, size: int, steps: int):
         self.tokenizer, self.book, self.seed, self.size = tokenizer, book, seed, size
+        self.steps = steps
         id_of = tokenizer.token_to_id
         self.bos, self.pad, self.eos = id_of(tokens.BOS), id_of(tokens.PAD), id_of(tokens.EOS)
         self.boi, self.eoi = id_of(tokens.BOI), id_of(tokens.EOI)
@@ -57,7 +63,8 @@ class Batches:
 
     def _pool(self, index: int) -> list[Batch]:
         rng = random.Random(f"batches-{self.seed}-{index}")
-        samples = [world.sample(rng) for _ in range(POOL * self.size)]
+        mix = world.FIRST if index * POOL < FIRST * self.steps else world.THEN
+        samples = [world.sample(rng, mix=mix) for _ in range(POOL * self.size)]
         texts = [
             encoding.ids
             for encoding in self.tokenizer.encode_batch([s.text for s in samples], add_special_tokens=False)

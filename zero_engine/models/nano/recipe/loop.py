@@ -166,7 +166,7 @@ def _loop(
             weight.data.copy_(state["weights"][name])
         optimizer.load_state_dict(state["optimizer"])
         report(f"language model: resumed at step {start}")
-    data = batches.Batches(tokenizer, book, recipe.seed, recipe.batch)
+    data = batches.Batches(tokenizer, book, recipe.seed, recipe.batch, recipe.steps)
     curves = _curves(out) if rank == 0 else _NoCurves()
     began = saved = time.time()
     recent: list[float] = []

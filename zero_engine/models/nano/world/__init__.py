@@ -19,11 +19,16 @@ KINDS: dict[str, Kind] = {
     kind.name: kind for module in (quantity, space, geometry, grid, nothing) for kind in module.KINDS
 }
 
-# How often a kind is drawn in training. Equations are what real traces ask for.
-WEIGHTS: dict[str, float] = {
+# How often a kind is drawn in training: equations, which real traces ask for, at first; then what takes longest.
+FIRST: dict[str, float] = {
     "bars": 17, "chain": 13, "nothing": 6, "dots": 4, "rows": 5, "scatter": 4, "relation": 3, "mark": 7,
     "right_angle": 8, "altitude": 5, "median": 5, "rectangle": 6, "circle": 2, "place": 3, "goal": 4, "move": 6,
     "trail": 5,
+}  # fmt: skip
+THEN: dict[str, float] = {
+    "bars": 10, "chain": 13, "nothing": 5, "dots": 6, "rows": 6, "scatter": 4, "relation": 2, "mark": 10,
+    "right_angle": 10, "altitude": 3, "median": 3, "rectangle": 8, "circle": 1, "place": 6, "goal": 8, "move": 9,
+    "trail": 9,
 }  # fmt: skip
 
 
@@ -38,10 +43,17 @@ class Sample:
 
 
 def sample(
-    rng: random.Random, kind: str | None = None, held_out: bool = False, new_phrasing: bool = False
+    rng: random.Random,
+    kind: str | None = None,
+    held_out: bool = False,
+    new_phrasing: bool = False,
+    mix: dict[str, float] = FIRST,
 ) -> Sample:
-    """One pair. `held_out`: a specification never trained on; `new_phrasing`: a template never trained on."""
-    chosen = KINDS[kind] if kind else KINDS[rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]]
+    """One pair, of a kind drawn from `mix` where none is named.
+
+    `held_out`: a specification never trained on; `new_phrasing`: a template never trained on.
+    """
+    chosen = KINDS[kind or rng.choices(list(mix), list(mix.values()))[0]]
     while True:
         spec = chosen.specify(rng)
         if held_out_spec(chosen.name, spec) == held_out:
