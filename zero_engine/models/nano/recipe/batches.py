@@ -26,8 +26,6 @@ from zero_engine.models.nano.recipe.codebook import Codebook
 POOL = 16
 """Batches drawn, sorted and shuffled together."""
 LONGEST_TEXT = 120
-FIRST = 0.25
-"""The share of a run's steps with the first mix of kinds."""
 _DRAWINGS = 0.76
 _PROMPT_WEIGHT, _CAPTION_WEIGHT = 0.05, 0.5
 
@@ -63,8 +61,8 @@ class Batches:
 
     def _pool(self, index: int) -> list[Batch]:
         rng = random.Random(f"batches-{self.seed}-{index}")
-        mix = world.FIRST if index * POOL < FIRST * self.steps else world.THEN
-        samples = [world.sample(rng, mix=mix) for _ in range(POOL * self.size)]
+        progress = min(1.0, index * POOL / self.steps)
+        samples = [world.sample(rng, progress=progress) for _ in range(POOL * self.size)]
         texts = [
             encoding.ids
             for encoding in self.tokenizer.encode_batch([s.text for s in samples], add_special_tokens=False)
