@@ -30,7 +30,7 @@ from zero_engine.models.base import Drawings
 from zero_engine.models.decoding import Sampling, draw_codes
 from zero_engine.models.layout import TokenLayout, read_layout
 from zero_engine.models.quiet import quiet
-from zero_engine.models.trunk import Trunk, rows_by
+from zero_engine.models.trunk import Trunk, pack, rows_by
 
 SCORED_SLOTS = 1024
 """Positions run through the layers at once when scoring: what fits a cache is faster, and no number changes."""
@@ -79,7 +79,8 @@ class Chameleon:
         self._trunk = Trunk(self.module)
         self.device = self._trunk.device
         self._code_ids = torch.from_numpy(self.layout.code_ids).to(self._trunk.device)
-        self._code_head = self.module.lm_head.weight[self._code_ids].t().contiguous()
+        self._code_head = pack(self.module.lm_head.weight[self._code_ids].t().contiguous())
+        self._head = pack(self.module.lm_head.weight.t())
 
     def draw(
         self,
@@ -156,7 +157,7 @@ class Chameleon:
             sequences.append(picture + text_ids[:-1])
             firsts.append(len(picture) - 1)
             targets.append(text_ids)
-        return self._mean_log_p(sequences, firsts, targets, self.module.lm_head.weight.t())
+        return self._mean_log_p(sequences, firsts, targets, self._head)
 
     def codebook(self) -> np.ndarray:
         """The VQ codebook, (K, D) float32."""
