@@ -75,8 +75,9 @@ def draw_codes(
         scores_UK = logp_MK[nodes.conditional]
         if guided:
             scores_UK = guide(scores_UK, logp_MK[nodes.unconditional], sampling.guidance)
-        codes_NB[step] = choose(scores_UK, uniforms_NB[step], sampling, nodes.place)
-        codes_R = codes_NB[step].repeat(branches)
+        codes_B = choose(scores_UK, uniforms_NB[step], sampling, nodes.place)
+        codes_NB[step] = codes_B
+        codes_R = torch.cat([codes_B] * branches)
         logp_NR[step] = logp_MK[nodes.of_row, codes_R]
         if step + 1 < length:
             memory.fork(nodes.split(codes_R))

@@ -16,7 +16,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zero_engine.models.trunk import SLOT_MULTIPLE, Trunk, padded, rms_norm
+from zero_engine.models.trunk import SLOT_MULTIPLE, Trunk, rms_norm
+
+_GROWTH = 2 * SLOT_MULTIPLE
+"""Slots by which the cache grows: copied rarely, and few that are read in vain."""
 
 
 class Memory:
@@ -31,24 +34,21 @@ class Memory:
         self.last_hidden = hidden_UD[place_M]
         self.lengths = torch.tensor([len(prompt) for prompt in prompts], device=trunk.device)
         self.slots = self.seen = prefilled[0][0].shape[2]
-        # never written as a whole: what no node has filled takes no memory of the host
-        shape = (len(trunk.layers), 2, limit, trunk.kv_heads, self.slots + padded(length), trunk.head_width)
-        self.cache = torch.empty(shape, dtype=trunk.dtype, device=trunk.device)
-        for layer, pair in zip(self.cache, prefilled, strict=True):
-            for half, kept_UGPd in zip(layer, pair, strict=True):
-                half[: self.nodes, :, : self.slots] = kept_UGPd[place_M]
-        unseen = torch.full((limit, 1, shape[4]), float("-inf"), dtype=trunk.dtype, device=trunk.device)
-        held_MS = torch.arange(shape[4], device=trunk.device) < self.lengths[:, None]
-        unseen[: self.nodes].masked_fill_(held_MS[:, None], 0)
-        self.unseen = unseen
+        self.limit, longest = limit, self.slots + -(-length // _GROWTH) * _GROWTH
+        self.cache = [torch.stack(pair)[:, place_M] for pair in prefilled]
+        self.unseen = torch.full((limit, 1, longest), float("-inf"), dtype=trunk.dtype, device=trunk.device)
+        held_MS = torch.arange(longest, device=trunk.device) < self.lengths[:, None]
+        self.unseen[: self.nodes].masked_fill_(held_MS[:, None], 0)
         self.cos, self.sin = trunk.rotations(torch.arange(max(map(len, distinct)) + length))
+        self._see_more()
 
     def fork(self, sources: Sequence[int]) -> None:
         """Add a node for each of `sources`, with what that node has seen."""
         if not sources:
             return
         for source in sources:
-            self.cache[:, :, self.nodes, :, : self.seen] = self.cache[:, :, source, :, : self.seen]
+            for layer in self.cache:
+                layer[:, self.nodes] = layer[:, source]
             self.unseen[self.nodes] = self.unseen[source]
             self.nodes += 1
         self.lengths = torch.cat((self.lengths, self.lengths[list(sources)]))
@@ -58,26 +58,34 @@ class Memory:
         """Feed the codes drawn at `step` (their embeddings), and return the normed hidden states."""
         trunk, slot = self.trunk, self.slots + step
         if slot == self.seen:
-            self.seen += SLOT_MULTIPLE
-            # zeros, for what a masked slot holds is multiplied by 0, and NaN times 0 is NaN
-            self.cache[:, :, : self.nodes, :, slot : self.seen] = 0
-            self._look()
+            self._see_more()
         self.unseen[: self.nodes, :, slot] = 0
         positions_M = self.lengths + step
         cos_M1d, sin_M1d = self.cos[positions_M, None], self.sin[positions_M, None]
-        written = self.cache[:, :, : self.nodes, :, slot].flatten(0, 1).unbind()
         for number, layer in enumerate(trunk.layers):
             q, k, v = trunk.project(layer, hidden_MD, cos_M1d, sin_M1d)
-            written[2 * number].copy_(k)
-            written[2 * number + 1].copy_(v)
+            keys, values = self.cache[number][:, : self.nodes, :, slot]
+            keys.copy_(k)
+            values.copy_(v)
             hidden_MD = trunk.finish(layer, hidden_MD, self._attend(number, q))
         return rms_norm(hidden_MD, trunk.final_norm, trunk.eps)
+
+    def _see_more(self) -> None:
+        """Slots for the codes to come. Copied into a new cache, for matrices side by side are read much faster."""
+        for number, layer in enumerate(self.cache):
+            shape = (2, self.limit, self.trunk.kv_heads, self.seen + _GROWTH, self.trunk.head_width)
+            grown = layer.new_empty(shape)  # what no node has filled takes no memory of the host
+            grown[:, : self.nodes, :, : self.seen] = layer[:, : self.nodes]
+            # zeros, for what a masked slot holds is multiplied by 0, and NaN times 0 is NaN
+            grown[:, : self.nodes, :, self.seen :] = 0
+            self.cache[number] = grown
+        self.seen += _GROWTH
+        self._look()
 
     def _look(self) -> None:
         """Views of what the nodes see, made once for many steps."""
         self.read = [
-            (keys.mT, values)
-            for keys, values in self.cache[:, :, : self.nodes].flatten(2, 3)[:, :, :, : self.seen]
+            (keys.mT, values) for keys, values in (layer[:, : self.nodes].flatten(1, 2) for layer in self.cache)
         ]
         self.mask = self.unseen[: self.nodes, :, : self.seen]
 
