@@ -27,9 +27,16 @@ class Nodes:
     place         (B,) each drawing's place in these two
     """
 
-    def __init__(self, prompts: Sequence[Sequence[int]], batch: int, device: torch.device):
-        self.batch, self.device = batch, device
-        shared = device.type == "cpu"
+    def __init__(
+        self,
+        prompts: Sequence[Sequence[int]],
+        batch: int,
+        device: torch.device | str = "cpu",
+        *,
+        shared: bool | None = None,
+    ):
+        self.batch, self.device = batch, torch.device(device)
+        shared = self.device.type == "cpu" if shared is None else shared
         numbers: dict[object, int] = {}
         keys = map(tuple, prompts) if shared else range(len(prompts))
         self._of_row = np.array([numbers.setdefault(key, len(numbers)) for key in keys])
