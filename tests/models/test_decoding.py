@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from zero_engine.models import load_model
+from zero_engine.models import decoding, load_model
 from zero_engine.models.decoding import Sampling, choose, guide, uniforms_from
+from zero_engine.models.nodes import Nodes
+from zero_engine.models.trunk import pack, rows_by
 
 PROMPTS = [
     "Draw 3 apples.",
@@ -87,6 +89,58 @@ def test_a_row_has_the_same_bits_whatever_its_neighbours(model, guidance, rows):
     assert np.array_equal(
         model.caption_likelihood(whole.codes[rows], [prompts[row] for row in rows]), captions[rows]
     )
+
+
+@pytest.mark.parametrize("guidance", [1.0, 1.5])
+def test_rows_that_part_one_by_one_have_the_bits_of_drawing_each_alone(model, guidance):
+    prompts = ["Draw 3 apples."] * 6 + [""] * 2
+    options = {"guidance": guidance, "temperature": 0.4, "top_k": 2}  # few choices: long shared beginnings
+    whole = model.draw(prompts, range(8), **options)
+    shared = [len(set(map(bytes, whole.codes[:6, :length]))) for length in (1, 4, model.codes_per_picture)]
+    assert shared[0] < shared[1] < shared[2], "rows must part early and late, or this tests nothing"
+    for row, prompt in enumerate(prompts):
+        alone = model.draw([prompt], [row], **options)
+        assert np.array_equal(alone.codes[0], whole.codes[row])
+        assert alone.likelihood[0] == whole.likelihood[row]
+        if guidance != 1:
+            assert alone.likelihood_unconditional[0] == whole.likelihood_unconditional[row]
+
+
+def test_sharing_changes_no_bit(model, monkeypatch):
+    """On other devices than the CPU every row is a node from the start."""
+    options = {"guidance": 1.5, "temperature": 0.4, "top_k": 2}
+    shared = model.draw(PROMPTS * 2, range(8), **options)
+    monkeypatch.setattr(decoding, "Nodes", lambda *args: Nodes(*args, shared=False))
+    apart = model.draw(PROMPTS * 2, range(8), **options)
+    assert np.array_equal(shared.codes, apart.codes)
+    assert np.array_equal(shared.likelihood, apart.likelihood)
+    assert np.array_equal(shared.likelihood_unconditional, apart.likelihood_unconditional)
+
+
+def test_a_node_splits_by_what_its_rows_chose_and_the_first_code_keeps_it():
+    nodes = Nodes([[7], [7], [8], [7], [0], [0], [0], [0]], batch=4, shared=True)
+    assert nodes.prompts == [[7], [8], [0]]
+    assert (nodes.conditional.tolist(), nodes.unconditional.tolist()) == ([0, 1], [2, 2])
+    assert nodes.place.tolist() == [0, 0, 1, 0]
+    assert nodes.split(torch.tensor([5, 5, 6, 5] * 2)) == [2]  # without a prompt, row 2 has parted from the others
+    assert (nodes.conditional.tolist(), nodes.unconditional.tolist()) == ([0, 1], [2, 3])
+    assert nodes.split(torch.tensor([5, 5, 5, 5] * 2)) == []
+    assert nodes.split(torch.tensor([1, 2, 3, 2] * 2)) == [0, 2]
+    assert nodes.of_row.tolist() == [0, 4, 1, 4, 2, 5, 3, 5]
+    assert nodes.first_row.tolist() == [0, 2, 4, 6, 1, 5]
+    assert nodes.unconditional.tolist() == [2, 3, 5]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_product_has_the_same_bits_for_any_number_of_rows(packed):
+    generator = torch.Generator().manual_seed(0)
+    for inner, outer in ((192, 576), (512, 192), (64, 640), (2048, 64)):
+        rows = torch.randn(100, inner, generator=generator)
+        weight = torch.randn(inner, outer, generator=generator)
+        weight = pack(weight) if packed else weight
+        whole = rows_by(rows, weight)
+        for count in (1, 2, 3, 5, 8, 13, 32, 33):
+            assert torch.equal(rows_by(rows[-count:], weight), whole[-count:]), (inner, outer, count)
 
 
 def test_a_seed_alone_decides_a_drawing(model):

@@ -30,7 +30,7 @@ from zero_engine.models.base import Drawings
 from zero_engine.models.decoding import Sampling, draw_codes
 from zero_engine.models.layout import TokenLayout, read_layout
 from zero_engine.models.quiet import quiet
-from zero_engine.models.trunk import Trunk, rows_by
+from zero_engine.models.trunk import Trunk, pack, rows_by
 
 SCORED_SLOTS = 1024
 """Positions run through the layers at once when scoring: what fits a cache is faster, and no number changes."""
@@ -81,14 +81,15 @@ class Chameleon:
         self.refresh()
 
     def refresh(self) -> None:
-        """Take up the module's weights as they are now: needed after training, for norms and the head are copies.
+        """Take up the module's weights as they are now: needed after training, for what the trunk holds are copies.
 
         The module's parameters stay the same objects, so an optimizer keeps hold of them.
         """
         self._trunk = None  # its matrices go as the new ones come, one at a time
         with torch.inference_mode(False), torch.no_grad():
             self._trunk = Trunk(self.module)
-            self._code_head = self.module.lm_head.weight[self._code_ids].t().contiguous()
+            self._head = pack(self.module.lm_head.weight.t())
+            self._code_head = pack(self.module.lm_head.weight[self._code_ids].t().contiguous())
 
     def draw(
         self,
@@ -165,7 +166,7 @@ class Chameleon:
             sequences.append(picture + text_ids[:-1])
             firsts.append(len(picture) - 1)
             targets.append(text_ids)
-        return self._mean_log_p(sequences, firsts, targets, self.module.lm_head.weight.t())
+        return self._mean_log_p(sequences, firsts, targets, self._head)
 
     def codebook(self) -> np.ndarray:
         """The VQ codebook, (K, D) float32."""

@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from zero_engine.models.memory import Memory
+from zero_engine.models.nodes import Nodes
 from zero_engine.models.trunk import Trunk, rows_by
 
 
@@ -60,24 +61,28 @@ def draw_codes(
     codes under the prompt (B,), and the same under `unconditional`, or None without guidance.
     """
     guided = sampling.guidance != 1
-    batch = len(prompts)
-    branches = [prompts, [unconditional] * batch] if guided else [prompts]
-    memory = Memory(trunk, branches, length)
+    batch, branches = len(prompts), 2 if guided else 1
+    rows = [*prompts, *([unconditional] * batch if guided else [])]
+    nodes = Nodes(rows, batch, trunk.device)
+    memory = Memory(trunk, nodes.prompts, len(rows), length)
     uniforms_NB = uniforms_from(seeds, length).to(trunk.device)
 
     codes_NB = torch.empty(length, batch, dtype=torch.long, device=trunk.device)
-    logp_NR = torch.empty(length, batch * len(branches), dtype=torch.float32, device=trunk.device)
-    hidden_RD = memory.last_hidden
+    logp_NR = torch.empty(length, len(rows), dtype=torch.float32, device=trunk.device)
+    hidden_MD = memory.last_hidden
     for step in range(length):
-        logits_RK = rows_by(hidden_RD[memory.back], head_DK)
-        logp_RK = torch.log_softmax(logits_RK, dim=-1, dtype=torch.float32)
-        scores_BK = guide(logp_RK[:batch], logp_RK[batch:], sampling.guidance) if guided else logp_RK
-        codes_B = choose(scores_BK, uniforms_NB[step], sampling)
+        logp_MK = torch.log_softmax(rows_by(hidden_MD, head_DK), dim=-1, dtype=torch.float32)
+        scores_UK = logp_MK[nodes.conditional]
+        if guided:
+            scores_UK = guide(scores_UK, logp_MK[nodes.unconditional], sampling.guidance)
+        codes_B = choose(scores_UK, uniforms_NB[step], sampling, nodes.place)
         codes_NB[step] = codes_B
-        logp_NR[step] = logp_RK.gather(1, codes_B.repeat(len(branches))[:, None])[:, 0]
+        codes_R = torch.cat([codes_B] * branches)
+        logp_NR[step] = logp_MK[nodes.of_row, codes_R]
         if step + 1 < length:
-            inputs_R = code_ids_K[codes_B][memory.item_of_row]
-            hidden_RD = memory.advance(functional.embedding(inputs_R, trunk.embedding), step)
+            memory.fork(nodes.split(codes_R))
+            inputs_M = code_ids_K[codes_R[nodes.first_row]]
+            hidden_MD = memory.advance(functional.embedding(inputs_M, trunk.embedding), step)
     mean_R = logp_NR.double().mean(dim=0).float()
     return codes_NB.t().contiguous(), mean_R[:batch], mean_R[batch:] if guided else None
 
@@ -87,21 +92,26 @@ def guide(conditional_BK: Tensor, unconditional_BK: Tensor, scale: float) -> Ten
     return torch.add(unconditional_BK, conditional_BK - unconditional_BK, alpha=scale)
 
 
-def choose(scores_BK: Tensor, uniforms_B: Tensor, sampling: Sampling) -> Tensor:
-    """One code per row, (B,): the inverse of the cumulative distribution, in code order, at a uniform number.
+def choose(
+    scores_UK: Tensor, uniforms_B: Tensor, sampling: Sampling, place_B: Tensor | None = None
+) -> Tensor:
+    """A code for each uniform number, (B,): the inverse of the cumulative distribution, in code order.
 
-    Top-k and top-p keep whatever is as likely as the last one kept, so ties never depend on a sort.
+    `place` says which of the distributions each is drawn from; without it, as many stand side by side. Top-k and
+    top-p keep whatever is as likely as the last one kept, so ties never depend on a sort.
     """
     if sampling.temperature == 0:
-        return scores_BK.argmax(dim=-1)
-    probs_BK = torch.softmax(
-        scores_BK / sampling.temperature if sampling.temperature != 1 else scores_BK, dim=-1
+        best_U = scores_UK.argmax(dim=-1)
+        return best_U if place_B is None else best_U[place_B]
+    probs_UK = torch.softmax(
+        scores_UK / sampling.temperature if sampling.temperature != 1 else scores_UK, dim=-1
     )
     if sampling.top_p < 1 or sampling.top_k is not None:
-        least_B1 = _least_kept(probs_BK, sampling.top_p, sampling.top_k)
-        probs_BK = probs_BK.mul_(probs_BK >= least_B1)
+        least_U1 = _least_kept(probs_UK, sampling.top_p, sampling.top_k)
+        probs_UK = probs_UK.mul_(probs_UK >= least_U1)
     # float64: u * total stays below total, so a code of probability zero is never chosen
-    mass_BK = torch.cumsum(probs_BK, dim=-1, dtype=torch.float64)
+    mass_UK = torch.cumsum(probs_UK, dim=-1, dtype=torch.float64)
+    mass_BK = mass_UK if place_B is None else mass_UK[place_B]
     return torch.searchsorted(mass_BK, uniforms_B[:, None] * mass_BK[:, -1:], right=True)[:, 0]
 
 
