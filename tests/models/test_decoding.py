@@ -122,7 +122,9 @@ def test_a_node_splits_by_what_its_rows_chose_and_the_first_code_keeps_it():
     assert nodes.prompts == [[7], [8], [0]]
     assert (nodes.conditional.tolist(), nodes.unconditional.tolist()) == ([0, 1], [2, 2])
     assert nodes.place.tolist() == [0, 0, 1, 0]
-    assert nodes.split(torch.tensor([5, 5, 6, 5] * 2)) == [2]  # without a prompt, row 2 has parted from the others
+    assert nodes.split(torch.tensor([5, 5, 6, 5] * 2)) == [
+        2
+    ]  # without a prompt, row 2 has parted from the others
     assert (nodes.conditional.tolist(), nodes.unconditional.tolist()) == ([0, 1], [2, 3])
     assert nodes.split(torch.tensor([5, 5, 5, 5] * 2)) == []
     assert nodes.split(torch.tensor([1, 2, 3, 2] * 2)) == [0, 2]

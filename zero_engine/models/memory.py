@@ -85,7 +85,8 @@ class Memory:
     def _look(self) -> None:
         """Views of what the nodes see, made once for many steps."""
         self.read = [
-            (keys.mT, values) for keys, values in (layer[:, : self.nodes].flatten(1, 2) for layer in self.cache)
+            (keys.mT, values)
+            for keys, values in (layer[:, : self.nodes].flatten(1, 2) for layer in self.cache)
         ]
         self.mask = self.unseen[: self.nodes, :, : self.seen]
 

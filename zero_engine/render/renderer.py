@@ -27,6 +27,7 @@ from zero_engine.models.batching import (
     filler_prompt,
     run_batched,
     run_bucketed,
+    run_distinct,
 )
 from zero_engine.pipeline import Render
 from zero_engine.records import Candidate, ParsedTrace, Rejection
@@ -153,7 +154,11 @@ def _decode(
     rows, columns = model.grid
     blank_N = np.zeros(rows * columns, np.uint16)
     size = max(1, min(32, DECODE_PIXELS // model.image_size**2))
-    return run_batched(codes, decode, size, blank_N)
+    return run_distinct(
+        codes,
+        lambda codes_N: codes_N.tobytes(),
+        lambda distinct: run_batched(distinct, decode, size, blank_N),
+    )
 
 
 def _rejection(job: _Job, what: str, failure: BatchFailure) -> Rejection:

@@ -23,7 +23,7 @@ from zero_engine.pipeline import Pipeline
 from zero_engine.read import Chunk
 
 STAGES = ("read", "parse", "render", "score", "gate")
-VERSIONS = {"read": 1, "parse": 1, "render": 1, "score": 1, "gate": 1}
+VERSIONS = {"read": 1, "parse": 1, "render": 2, "score": 2, "gate": 1}
 RESUME_AT = {"read": "render", "parse": "render", "render": "render", "score": "score", "gate": "gate"}
 
 
