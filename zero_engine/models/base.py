@@ -70,3 +70,6 @@ class UnifiedModel(Protocol):
 
     def prompt_length(self, prompt: str) -> int:
         """Ids that the prompt takes in front of a picture."""
+
+    def describe(self) -> dict[str, object]:
+        """What `zero-engine models check` prints of the model's layout and sizes, by name."""

@@ -176,6 +176,26 @@ class Chameleon:
         """Ids that the prompt takes in front of a picture, with BOS and BOI."""
         return len(self._text_ids(prompt)) + 2
 
+    def describe(self) -> dict[str, object]:
+        """Token layout, parameters, and the memory that weights and one drawing with guidance take."""
+        config, layout = self.module.config, self.layout
+        codec = sum(parameter.numel() for parameter in self.vqmodel.parameters())
+        everything = sum(parameter.numel() for parameter in self.module.parameters())
+        weights = sum(p.numel() * p.element_size() for p in self.module.parameters())
+        slot = 2 * config.num_hidden_layers * self._trunk.kv_heads * self._trunk.head_width
+        width = self.module.lm_head.weight.element_size()
+        return {
+            "family": "Chameleon",
+            "vocabulary": config.vocab_size,
+            "code_ids": f"{layout.code_ids.min()}..{layout.code_ids.max()}, by name",
+            "bos_boi_eoi": f"{layout.bos} {layout.boi} {layout.eoi}",
+            "parameters": f"{everything - codec:,} + codec {codec:,}",
+            "dtype": str(self._trunk.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            "weights_mb": round(weights / 1e6, 1),
+            "mb_per_drawing": round(2 * slot * width * self.codes_per_picture / 1e6, 2),
+        }
+
     def save(self, folder: str | Path) -> None:
         """Write the checkpoint, decoder included, in the layout that `load` reads."""
         folder = Path(folder)
