@@ -4,13 +4,13 @@ Works with any `UnifiedModel`; what only the family knows (token layout, sizes) 
 `describe`. The test picture is drawn here: plain shapes on white, as an illustration of a step would have.
 """
 
-import math
 import time
 
 import numpy as np
 
 from zero_engine.models.base import Drawings, UnifiedModel
 from zero_engine.models.batching import auto_batch_size
+from zero_engine.models.painting import psnr
 
 SLOW_S = 60.0
 """A model that takes longer for one picture is not asked for a whole batch."""
@@ -53,12 +53,6 @@ def sample_picture(size: int) -> np.ndarray:
     image_HW3[(abs(x_HW - 0.7) < 0.15) & (abs(y_HW - 0.65) < 0.15)] = (40, 80, 200)
     image_HW3[abs(y_HW - 1 + 0.6 * x_HW) < 0.02] = 0
     return image_HW3
-
-
-def psnr(one_HW3: np.ndarray, other_HW3: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of uint8 pictures; infinite for equal ones."""
-    error = float(np.mean((one_HW3.astype(np.float64) - other_HW3) ** 2))
-    return 10 * math.log10(255**2 / error) if error else math.inf
 
 
 def _drawn(model: UnifiedModel, prompts: list[str]) -> tuple[Drawings, float]:

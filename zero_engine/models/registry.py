@@ -69,18 +69,24 @@ def model_folder(name_or_path: str) -> Path:
     """
     if str(name_or_path) == "nano":
         return NANO
+    return fetched_folder(str(name_or_path), _PATTERNS, "'nano', a checkpoint's folder,")
+
+
+def fetched_folder(name_or_path: str, patterns: list[str], kinds: str) -> Path:
+    """A local folder as it is; a hub name's files that match, from the local cache or fetched.
+
+    Raises ModelError, which says what `kinds` of names there are, when there is neither.
+    """
     folder = Path(name_or_path).expanduser()
     if folder.is_dir():
         return folder
     if folder.exists() or str(name_or_path).count("/") != 1 or str(name_or_path).startswith((".", "/", "~")):
-        raise ModelError(
-            f"{name_or_path}: no such folder. Give 'nano', a checkpoint's folder, or a hub name."
-        )
+        raise ModelError(f"{name_or_path}: no such folder. Give {kinds} or a hub name.")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(str(name_or_path), allow_patterns=_PATTERNS))
+        return Path(snapshot_download(str(name_or_path), allow_patterns=patterns))
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(

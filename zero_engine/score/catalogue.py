@@ -77,6 +77,13 @@ SCORERS: dict[str, Scorer] = {
         (0.0, 1.0),
         "earlier",
     ),
+    "roundtrip": Scorer(
+        "PSNR in dB of a painted picture and what its codes decode to; absent where the model drew the codes itself",
+        "higher",
+        (-_INFINITE, 100.0),
+        "drawing",
+        optional=True,
+    ),
     "readback": Scorer(
         "numbers and equations drawn against the step's: 1 agree, 0 contradict; absent where none is legible",
         "higher",

@@ -30,7 +30,7 @@ from zero_engine.score import codebook, likelihood, pixels
 from zero_engine.score.catalogue import SCORERS
 from zero_engine.score.readback import is_nothing, readback
 
-DRAWN = ("likelihood", "unconditional")
+DRAWN = ("likelihood", "unconditional", "roundtrip")
 """Scores that come with a drawing."""
 
 NEARLY_BLANK = 0.9
