@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_models import tiny_diffusion
+from tiny_models import tiny_diffusion, tiny_janus
 
 from zero_engine import load_pipeline, open_dataset, run_pipeline
 from zero_engine.run.driver import plan_run
@@ -76,3 +76,12 @@ def test_diffusion_paints_and_the_unified_model_encodes(small, tmp_path):
     assert len(kept) == 4
     again = run_pipeline(pipeline.model_copy(update={"gate": pipeline.gate.model_copy(update={"min": {}})}))
     assert again.drawn == 0
+
+
+def test_janus_draws_and_reads_with_a_checkpoint_of_its_family(small, tmp_path):
+    pipeline = small("gsm8k_janus.yaml", f"render.model={tiny_janus(tmp_path / 'tiny')}", "parse.max_steps=2")
+    candidates = check(pipeline, drawings=8)
+    for drawing in candidates:
+        assert len(drawing["codes"]) == 16 and drawing["image"].size == (32, 32)
+        scores = [drawing[name] for name in ("likelihood", "unconditional", "caption")]
+        assert all(score < 0 for score in scores)

@@ -52,3 +52,39 @@ def clip_tokenizer(folder: Path):
     (folder / "vocab.json").write_text(json.dumps({name: i for i, name in enumerate(names)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
     return CLIPTokenizer.from_pretrained(folder, model_max_length=77)
+
+
+def tiny_janus(folder: Path) -> Path:
+    """A Janus checkpoint, seeded: 4 x 4 codes of 64, pictures of 32 x 32 pixels, the nano model's tokenizer."""
+    import shutil
+
+    from transformers import JanusConfig, JanusForConditionalGeneration
+    from transformers.models.janus.image_processing_pil_janus import JanusImageProcessorPil
+
+    from zero_engine.models.nano import weights_path
+
+    torch.manual_seed(0)
+    vision = {
+        "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 32, "patch_size": 8,
+        "num_image_tokens": 16, "projection_dim": 32,
+    }  # fmt: skip
+    codec = {
+        "embed_dim": 8, "num_embeddings": 64, "latent_channels": 16, "base_channels": 32, "num_res_blocks": 1,
+        "channel_multiplier": [1, 1, 1, 1], "projection_dim": 32, "image_token_embed_dim": 32,
+    }  # fmt: skip
+    text = {
+        "model_type": "llama", "vocab_size": 1323, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512, "initializer_range": 0.3,
+    }  # fmt: skip
+    config = JanusConfig(text_config=text, vision_config=vision, vq_config=codec, image_token_id=292)
+    janus = JanusForConditionalGeneration(config)
+    for parameter in janus.model.vqmodel.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    janus.save_pretrained(folder / "janus")
+    for file in weights_path().glob("tokenizer*"):
+        shutil.copy(file, folder / "janus")
+    size = {"height": 32, "width": 32}
+    JanusImageProcessorPil(size=size, image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(
+        folder / "janus"
+    )
+    return folder / "janus"

@@ -30,7 +30,7 @@ def list_models(json: AsJson = False) -> None:
         print_json([facts])
         return
     table("", list(facts), [tuple(facts.values())], justify="left")
-    typer.echo("Any checkpoint in the Chameleon / Anole / Omni-R1 layout loads by path or hub name:")
+    typer.echo("Checkpoints of Chameleon / Anole / Omni-R1 and of Janus load by path or hub name:")
     typer.echo("--set render.model=PATH")
 
 
