@@ -88,3 +88,32 @@ def tiny_janus(folder: Path) -> Path:
         folder / "janus"
     )
     return folder / "janus"
+
+
+def tiny_clip(folder: Path, kind: str = "clip") -> Path:
+    """A CLIP or SigLIP checkpoint, seeded, that sees 32 x 32 pixels, with `clip_tokenizer`."""
+    from transformers import CLIPConfig, CLIPModel, SiglipConfig, SiglipModel
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    torch.manual_seed(0)
+    tokenizer = clip_tokenizer(folder / "vocabulary")
+    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    reads = {
+        **shape,
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": 40,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+    }
+    sees = {**shape, "image_size": 32, "patch_size": 8}
+    if kind == "clip":
+        model = CLIPModel(CLIPConfig(text_config=reads, vision_config=sees, projection_dim=8))
+    else:
+        model = SiglipModel(SiglipConfig(text_config=reads, vision_config=sees))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    model.save_pretrained(folder / kind)
+    tokenizer.save_pretrained(folder / kind)
+    sides = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
+    CLIPImageProcessorPil(**sides).save_pretrained(folder / kind)
+    return folder / kind

@@ -124,6 +124,10 @@ class Score(Section):
     """Scores computed for every drawing; see `zero-engine schema scores`."""
     tau: float = Field(3.0, gt=0.0)
     """Scale of total_variation: score = 1 / (1 + tv / tau)."""
+    clip: str | None = None
+    """CLIP or SigLIP checkpoint, a local folder or a hub name, for the score `clip`."""
+    options: dict[str, str | int | float | bool] | None = None
+    """Settings of plugins' scores."""
 
 
 class Gate(Section):
@@ -220,7 +224,7 @@ class Pipeline(Section):
             "read": {k: v for k, v in everything["input"].items() if k not in ("path", "limit", "strict")},
             "parse": everything["parse"],
             "render": {"seed": self.seed, "image_format": self.output.image_format, **render},
-            "score": everything["score"],
+            "score": {k: v for k, v in everything["score"].items() if v is not None},
             "gate": everything["gate"],
         }
 

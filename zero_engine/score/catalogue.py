@@ -17,7 +17,7 @@ class Scorer:
     better: Literal["higher", "lower"]
     range: tuple[float, float]
     needs: str
-    """drawing (comes with it), model (another pass), codes, picture, or earlier (drawings of the trace)."""
+    """drawing (comes with it), model (another pass), codes, picture, earlier (drawings of the trace), checkpoint."""
     optional: bool = False
     """Whether a sound drawing can lack it; the gate then lets the drawing pass."""
 
@@ -90,5 +90,11 @@ SCORERS: dict[str, Scorer] = {
         (0.0, 1.0),
         "picture",
         optional=True,
+    ),
+    "clip": Scorer(
+        "cosine of the drawing's and the step's embeddings by the CLIP or SigLIP checkpoint that score.clip names",
+        "higher",
+        (-1.0, 1.0),
+        "checkpoint",
     ),
 }
