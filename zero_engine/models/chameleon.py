@@ -15,7 +15,7 @@ the same numbers, truncated to uint8 as in the reference. Transparent pictures a
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from torch import Tensor
 from transformers import ChameleonForConditionalGeneration, PreTrainedTokenizerBase
 from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
 
-from zero_engine.models import vq
+from zero_engine.models import pixels, vq
 from zero_engine.models.base import Drawings
 from zero_engine.models.decoding import Sampling, draw_codes
 from zero_engine.models.layout import TokenLayout, read_layout
@@ -34,11 +34,6 @@ from zero_engine.models.trunk import Trunk, pack, rows_by
 
 SCORED_SLOTS = 1024
 """Positions run through the layers at once when scoring: what fits a cache is faster, and no number changes."""
-CODEC_BATCH = 8
-"""Small pictures pass the codec in batches of exactly this many, the last one filled up; larger ones one by
-one. oneDNN's convolutions give a picture other bits in a batch of 1 than in 2 to 15, and others again from 16
-up, but the same wherever it stands in the batch. The reference's numbers are those of a batch of 3."""
-_SMALL_PICTURE = 128
 
 
 class ChameleonWithDecoder(ChameleonForConditionalGeneration):
@@ -127,19 +122,20 @@ class Chameleon:
     @torch.inference_mode()
     def decode(self, codes_BN: np.ndarray) -> np.ndarray:
         """Pictures (B, H, W, 3) uint8, truncated as in the reference: rounding changes half of the values."""
-        return self._to_uint8(self.decode_pixels(codes_BN)).transpose(0, 2, 3, 1)
+        return pixels.to_uint8(self.decode_pixels(codes_BN), self.image_processor).transpose(0, 2, 3, 1)
 
     @torch.inference_mode()
     def decode_pixels(self, codes_BN: np.ndarray) -> np.ndarray:
         """Pictures (B, 3, H, W) float32 as the decoder gives them, about [-1, 1]."""
         codes = torch.from_numpy(np.asarray(codes_BN).astype(np.int64)).to(self._trunk.device)
-        return self._in_batches(lambda part: vq.decode_codes(self.vqmodel, part), codes).cpu().numpy()
+        decoded = pixels.in_batches(lambda part: vq.decode_codes(self.vqmodel, part), codes, self.image_size)
+        return decoded.cpu().numpy()
 
     @torch.inference_mode()
     def encode(self, images: Sequence[np.ndarray | Image.Image]) -> np.ndarray:
         """Codes (B, N) uint16 of pictures of any size and mode."""
-        pixels = self._pixels(images).to(self._trunk.device)
-        codes = self._in_batches(lambda part: vq.encode_pixels(self.vqmodel, part), pixels)
+        rows = self._pixels(images).to(self._trunk.device)
+        codes = pixels.in_batches(lambda part: vq.encode_pixels(self.vqmodel, part), rows, self.image_size)
         return codes.cpu().numpy().astype(np.uint16)
 
     def log_likelihood(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
@@ -176,6 +172,26 @@ class Chameleon:
         """Ids that the prompt takes in front of a picture, with BOS and BOI."""
         return len(self._text_ids(prompt)) + 2
 
+    def describe(self) -> dict[str, object]:
+        """Token layout, parameters, and the memory that weights and one drawing with guidance take."""
+        config, layout = self.module.config, self.layout
+        codec = sum(parameter.numel() for parameter in self.vqmodel.parameters())
+        everything = sum(parameter.numel() for parameter in self.module.parameters())
+        weights = sum(p.numel() * p.element_size() for p in self.module.parameters())
+        slot = 2 * config.num_hidden_layers * self._trunk.kv_heads * self._trunk.head_width
+        width = self.module.lm_head.weight.element_size()
+        return {
+            "family": "Chameleon",
+            "vocabulary": config.vocab_size,
+            "code_ids": f"{layout.code_ids.min()}..{layout.code_ids.max()}, by name",
+            "bos_boi_eoi": f"{layout.bos} {layout.boi} {layout.eoi}",
+            "parameters": f"{everything - codec:,} + codec {codec:,}",
+            "dtype": str(self._trunk.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            "weights_mb": round(weights / 1e6, 1),
+            "mb_per_drawing": round(2 * slot * width * self.codes_per_picture / 1e6, 2),
+        }
+
     def save(self, folder: str | Path) -> None:
         """Write the checkpoint, decoder included, in the layout that `load` reads."""
         folder = Path(folder)
@@ -201,22 +217,8 @@ class Chameleon:
         return ids
 
     def _pixels(self, images: Sequence[np.ndarray | Image.Image]) -> Tensor:
-        pictures = [image if isinstance(image, Image.Image) else Image.fromarray(image) for image in images]
-        arrays = [self.image_processor(_on_white(picture))["pixel_values"][0] for picture in pictures]
+        arrays = [self.image_processor(pixels.on_white(image))["pixel_values"][0] for image in images]
         return torch.from_numpy(np.stack(arrays).astype(np.float32))
-
-    def _in_batches(self, codec: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-        size = CODEC_BATCH if self.image_size <= _SMALL_PICTURE else 1
-        short = -len(rows) % size
-        filled = torch.cat((rows, rows[-1:].expand(short, *rows.shape[1:]))) if short else rows
-        return torch.cat([codec(part) for part in filled.split(size)])[: len(rows)]
-
-    def _to_uint8(self, pixels_B3HW: np.ndarray) -> np.ndarray:
-        processor = self.image_processor
-        mean = np.array(processor.image_mean, np.float32).reshape(3, 1, 1)
-        std = np.array(processor.image_std, np.float32).reshape(3, 1, 1)
-        scaled = (pixels_B3HW * std + mean) * np.float32(1 / processor.rescale_factor)
-        return np.clip(scaled, 0, 255).astype(np.uint8)
 
     @torch.inference_mode()
     def _mean_log_p(
@@ -235,12 +237,3 @@ class Chameleon:
                 picked_T = logp_TE.gather(1, torch.tensor(targets[row], device=logp_TE.device)[:, None])
                 means[row] = picked_T.double().mean().item()
         return means
-
-
-def _on_white(picture: Image.Image) -> Image.Image:
-    """RGB; what is transparent shows white. The arithmetic is the reference's, truncation included."""
-    if picture.mode == "RGB":
-        return picture
-    rgba = np.asarray(picture.convert("RGBA"))
-    alpha = rgba[..., 3:] / 255.0
-    return Image.fromarray(((1 - alpha) * 255 + alpha * rgba[..., :3]).astype(np.uint8))

@@ -127,7 +127,11 @@ def _draw(jobs: Sequence[_Job], model: UnifiedModel, render: Render) -> list[_Dr
             top_p=render.top_p,
             top_k=render.top_k,
         )
-        found = {"likelihood": drawings.likelihood, "unconditional": drawings.likelihood_unconditional}
+        found = {
+            "likelihood": drawings.likelihood,
+            "unconditional": drawings.likelihood_unconditional,
+            **drawings.scores,
+        }
         return [
             _Drawn(
                 np.array(drawings.codes[row], np.uint16),  # a copy: a view would keep the whole batch

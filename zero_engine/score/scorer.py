@@ -28,9 +28,10 @@ from zero_engine.render.images import decode_image
 from zero_engine.render.prompts import plain_text, prose
 from zero_engine.score import codebook, likelihood, pixels
 from zero_engine.score.catalogue import SCORERS
+from zero_engine.score.outside import outside_fingerprint, outside_scores, plugin_names, score_outside
 from zero_engine.score.readback import is_nothing, readback
 
-DRAWN = ("likelihood", "unconditional")
+DRAWN = ("likelihood", "unconditional", "roundtrip")
 """Scores that come with a drawing."""
 
 NEARLY_BLANK = 0.9
@@ -67,14 +68,22 @@ def score_candidates(
     _score_pictures(
         sheet, [name for name in PICTURE_SCORES if name in score.names], "duplicate" in score.names
     )
+    for name in outside_scores(score):
+        images = [candidate.image for candidate in candidates]
+        texts = [plain_text(prose(text)) for text in sheet.texts]
+        values = score_outside(name, images, texts, score, str(getattr(model, "device", "cpu")))
+        for row, value in enumerate(values):
+            sheet.put(row, name, value)
     return sheet.scored(), sheet.rejections()
 
 
 def check_scores(score: Score) -> None:
-    """Raise PipelineError where `score.names` holds a name that is no score."""
+    """Raise PipelineError where `score.names` holds a name that is no score, ModelError where one lacks its model."""
+    known = [*SCORERS, *plugin_names()]
     for name in score.names:
-        if name not in SCORERS:
-            raise PipelineError(f"score.names: unknown score {name!r}. Known: {', '.join(SCORERS)}.")
+        if name not in known:
+            raise PipelineError(f"score.names: unknown score {name!r}. Known: {', '.join(known)}.")
+    outside_fingerprint(score)
 
 
 class _Sheet:
@@ -104,9 +113,12 @@ class _Sheet:
         return [row for row, values in enumerate(self.values) if name not in values]
 
     def scored(self) -> list[Candidate]:
-        order = {name: place for place, name in enumerate(SCORERS)}
+        order, last = {name: place for place, name in enumerate(SCORERS)}, len(SCORERS)
         return [
-            replace(candidate, scores={name: values[name] for name in sorted(values, key=order.__getitem__)})
+            replace(
+                candidate,
+                scores={n: values[n] for n in sorted(values, key=lambda n: (order.get(n, last), n))},
+            )
             for candidate, values in zip(self.candidates, self.values, strict=True)
         ]
 
