@@ -11,6 +11,7 @@ import yaml
 
 from zero_engine import load_pipeline
 from zero_engine.pipeline import Pipeline, parse_config
+from zero_engine.train.config import load_training
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/data/README.md")
@@ -64,8 +65,9 @@ def test_readme_pipeline_is_valid():
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "pipelines").glob("*.yaml")), ids=lambda path: path.name)
-def test_every_pipeline_file_loads(path: Path):
-    load_pipeline(path)
+def test_every_pipeline_and_training_file_loads(path: Path):
+    kind = path.stem.removeprefix("train_").split("_")[0]
+    load_training(path, kind) if path.stem.startswith("train_") else load_pipeline(path)
 
 
 def test_demo_pipeline_explains_every_section_and_reads_the_bundled_data():

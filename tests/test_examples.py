@@ -10,7 +10,13 @@ from pathlib import Path
 
 from zero_engine import open_dataset
 
-EXAMPLES = ("make_and_read.py", "load_with_datasets.py")
+EXAMPLES = (
+    "make_and_read.py",
+    "load_with_datasets.py",
+    "contact_sheet.py",
+    "reward_for_verl.py",
+    "reward_for_trl.py",
+)
 
 
 def run(repository: Path, tmp_path: Path, name: str) -> str:
@@ -41,6 +47,9 @@ def test_a_dataset_is_made_from_python_and_loads_with_datasets(repository: Path,
     assert 1 <= rows <= 4 and made.count("  answer: ") == rows and "64x64 px" in made
     loaded = run(repository, tmp_path, "load_with_datasets.py")
     assert loaded.startswith(f"{rows} rows, columns: id, question") and "drawings; the likeliest" in loaded
+    assert re.search(
+        r"out.png: \d+ drawings kept, \d+ left out", run(repository, tmp_path, "contact_sheet.py")
+    )
 
 
 def test_a_plugin_adds_a_score_and_a_generator(repository: Path, tmp_path: Path):
@@ -67,3 +76,12 @@ def test_a_plugin_adds_a_score_and_a_generator(repository: Path, tmp_path: Path)
     for drawing in drawings:
         scores = {score["name"]: score["value"] for score in drawing["plugin_scores"]}
         assert set(scores) == {"ink", "roundtrip"} and 0 <= scores["ink"] <= 1
+
+
+def test_rewards_are_called_as_verl_and_trl_call_them(repository: Path, tmp_path: Path):
+    assert run(repository, tmp_path, "reward_for_verl.py").splitlines() == [
+        "42: score 0.990, accuracy 1, format 1",
+        "42.0 pens: score 0.990, accuracy 1, format 1",
+        "42 or 43: score 0.135, accuracy 0, format 1",
+    ]
+    assert run(repository, tmp_path, "reward_for_trl.py") == "rewards: 1.0 0.1\n"

@@ -38,13 +38,14 @@ def encoder(tiny: Chameleon, dataset: Path) -> Encoder:
     return Encoder(tiny, Data(path=str(dataset), template="bare", max_length=512))
 
 
-def build(out: Path, rows: int, **changes) -> Path:
+def build(out: Path, rows: int, answers: list[str | None] | None = None, steps: tuple[str, ...] = ()) -> Path:
     for folder in ("data", "candidates", "rejected"):
         (out / folder).mkdir(parents=True)
     trajectories, drawings, texts = [], [], {}
     for row in range(rows):
-        steps = tuple(f"{WORDS[row % 10]} and {WORDS[(row + i) % 10]}" for i in range(1 + row % 4))
-        parsed = parsed_trace(f"t-{row:03d}", steps, **{"answer": WORDS[row % 10], **changes})
+        words = steps or tuple(f"{WORDS[row % 10]} and {WORDS[(row + i) % 10]}" for i in range(1 + row % 4))
+        answer = answers[row] if answers else WORDS[row % 10]
+        parsed = parsed_trace(f"t-{row:03d}", words, answer=answer)
         verdicts = []
         for step in parsed.steps:
             texts[parsed.trace.id, step.index] = step.text

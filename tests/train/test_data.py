@@ -86,7 +86,7 @@ def test_rows_that_do_not_fit_are_named_with_the_reason(tiny, dataset, tmp_path)
         and {f.reason for f in found} == {"too_long"}
         and all("max_length 64" in f.detail for f in found)
     )
-    unanswered = open_dataset(build(tmp_path / "none", 3, answer=None))
+    unanswered = open_dataset(build(tmp_path / "none", 3, answers=[None] * 3))
     whole = Encoder(tiny, Data(path="x"))
     assert [f.reason for f in misfits(unanswered, whole.example)] == ["no_answer"] * 3
     row = rows_of(dataset)[0]

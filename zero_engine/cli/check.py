@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,8 +19,21 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def validate(out: Folder, json: AsJson = False) -> None:
+def validate(
+    out: Folder,
+    purpose: Annotated[
+        str | None,
+        typer.Option("--for", metavar="sft|rl", help="Say which rows cannot be trained on, and why."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="With --for: the training file; its defaults without.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
     """Re-read every file of a dataset: hashes, schema, pictures, codes, and traces in = rows + rejections."""
+    if purpose is not None:
+        _validate_for(out, purpose, config, json)
+        return
     from zero_engine.write.validate import validate_dataset
 
     checks = validate_dataset(out)
@@ -34,6 +48,29 @@ def validate(out: Folder, json: AsJson = False) -> None:
     if failed:
         raise CheckFailed(
             f"{out}: {failed[0].name}: {failed[0].detail}. Run the pipeline again to repair it."
+        )
+
+
+def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> None:
+    from zero_engine.pipeline import read_yaml
+    from zero_engine.train.config import training
+    from zero_engine.train.data import left_out
+
+    document = {"steps": 1, "output": "out", **(read_yaml(config) if config else {})}
+    document["data"] = {**document.get("data", {}), "path": str(out)}
+    rows, found = left_out(training(document, purpose, str(config or "--for")))
+    if json:
+        facts = [{"id": r.trace_id, "reason": r.reason, "detail": r.detail} for r in found]
+        print_json({"ok": not found, "rows": rows, "fit": rows - len(found), "left_out": facts})
+    else:
+        named = [(r.trace_id, r.reason, r.detail) for r in found]
+        typer.echo(f"{rows - len(found)} of {rows} rows fit")
+        if found:
+            table("", ["row", "reason", "detail"], named, justify="left")
+    if found:
+        raise CheckFailed(
+            f"{out}: {len(found)} of {rows} rows cannot be trained on (first: {found[0].trace_id}: {found[0].reason}). "
+            "A training would leave them out."
         )
 
 

@@ -208,9 +208,14 @@ class Rl(Training):
 
 def load_training(path: str | Path, kind: str, overrides: Sequence[str] = ()) -> Any:
     """Read an `sft` or `rl` file with `key=value` overrides. Raises PipelineError, one line."""
+    return training(read_yaml(path), kind, str(path), overrides)
+
+
+def training(document: object, kind: str, where: str, overrides: Sequence[str] = ()) -> Any:
+    """The training that a document says. Raises PipelineError, one line."""
     if kind not in TRAININGS:
-        raise PipelineError(f"{path}: a training is one of {', '.join(TRAININGS)}, not {kind!r}.")
-    return parse_config(TRAININGS[kind], read_yaml(path), where=str(path), overrides=overrides)
+        raise PipelineError(f"{where}: a training is one of {', '.join(TRAININGS)}, not {kind!r}.")
+    return parse_config(TRAININGS[kind], document, where=where, overrides=overrides)
 
 
 TRAININGS = {"sft": Sft, "rl": Rl}

@@ -17,11 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zero_engine import open_dataset
 from zero_engine.errors import InputError
+from zero_engine.models import load_model
 from zero_engine.models.chameleon import Chameleon
 from zero_engine.records import Rejection
 from zero_engine.render.images import decode_image
-from zero_engine.train.config import Data, Template
+from zero_engine.train.config import Data, Rl, Template, Training
 
 POOL = 16
 """Batches drawn, sorted by length and shuffled together."""
@@ -281,6 +283,15 @@ def misfits(rows, read: Callable[[dict], object], at_once: int = 256) -> Iterato
         for row in read_rows(rows, range(start, min(start + at_once, len(rows)))):
             if isinstance(found := read(row), Rejection):
                 yield found
+
+
+def left_out(config: Training) -> tuple[int, list[Rejection]]:
+    """How many rows the dataset of a training has, and those that it would leave out, with the reasons."""
+    encoder = Encoder(load_model(config.model, device="cpu"), config.data)
+    rows = open_dataset(config.data.path)
+    if isinstance(config, Rl):
+        return len(rows), list(misfits(rows, lambda row: encoder.question(row, config.max_new_tokens)))
+    return len(rows), list(misfits(rows, encoder.example))
 
 
 def collate(examples: Sequence[Example], pad: int, *, left: bool = False) -> Batch:

@@ -1,0 +1,154 @@
+"""Evaluation: questions in every form, predictions with pictures, resumed; and the commands around it."""
+
+import base64
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from tests.train.conftest import TINY
+from zero_engine.cli.app import app
+from zero_engine.errors import InputError, OutputError
+from zero_engine.pipeline import parse_config
+from zero_engine.render.images import encode_image
+from zero_engine.train.evaluate import Evaluation, evaluate, summarise, wilson
+
+
+def config(data: Path, out: Path, **changes) -> Evaluation:
+    document = {
+        "model": str(TINY),
+        "data": str(data),
+        "output": str(out),
+        "template": "bare",
+        "max_new_tokens": 40,
+        "temperature": 1.0,
+        "batch_size": 2,
+        "device": "cpu",
+    }
+    return parse_config(Evaluation, {**document, **changes}, "test")
+
+
+@pytest.fixture
+def lines(tmp_path) -> Path:
+    rows = [{"id": f"walk-{i}", "question": f"what is {i}?", "answer": i, "task": "walk"} for i in range(5)]
+    rows[4]["task"] = "sum"
+    path = tmp_path / "questions.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_predictions_have_text_pictures_and_a_judgement(lines, tmp_path):
+    summary = evaluate(config(lines, tmp_path / "out"), lambda text: None)
+    predictions = [
+        json.loads(line) for line in (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()
+    ]
+    assert [p["id"] for p in predictions] == [f"walk-{i}" for i in range(5)]
+    assert (
+        summary["questions"] == 5
+        and summary["accuracy"] == 0
+        and summary["by_task"].keys() == {"walk", "sum"}
+    )
+    assert summary["by_task"]["sum"]["questions"] == 1
+    assert sum(len(p["pictures"]) for p in predictions) == pytest.approx(5 * summary["pictures"])
+    for prediction in predictions:
+        assert prediction["text"].count("<image>") >= len(prediction["pictures"])
+        assert all((tmp_path / "out" / name).is_file() for name in prediction["pictures"])
+
+
+def test_a_stopped_evaluation_goes_on_to_the_same_predictions(lines, tmp_path):
+    evaluate(config(lines, tmp_path / "whole"), lambda text: None)
+    whole = (tmp_path / "whole" / "predictions.jsonl").read_bytes()
+
+    def stop(text: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(config(lines, tmp_path / "out"), stop)
+    cut = tmp_path / "out" / "predictions.jsonl"
+    cut.write_bytes(cut.read_bytes()[:-7])  # as a kill in the middle of a write would leave it
+    said: list[str] = []
+    evaluate(config(lines, tmp_path / "out"), said.append)
+    assert cut.read_bytes() == whole and said[0].startswith("1 of 5")
+    with pytest.raises(OutputError, match="another"):
+        evaluate(config(lines, tmp_path / "out", seed=1), lambda text: None)
+
+
+def test_pictures_come_in_every_form_of_omni_bench(tiny, tmp_path):
+    image = encode_image(tiny.decode(np.arange(16)[None])[0])
+    (tmp_path / "picture.png").write_bytes(image)
+    forms = [
+        {"bytes": image, "path": None},
+        {"bytes": None, "path": "picture.png"},
+    ]
+    for place, form in enumerate([*forms, image, base64.b64encode(image).decode(), [image, image]]):
+        table = pa.table({"question": ["what is this?"], "image": [form], "answer": ["A"]})
+        path = tmp_path / f"bench-{place}.parquet"
+        pq.write_table(table, path)
+        summary = evaluate(config(path, tmp_path / f"out-{place}", mode="text-only"), lambda text: None)
+        assert summary["questions"] == 1
+
+
+def test_a_dataset_folder_is_a_set_of_questions(dataset, tmp_path):
+    summary = evaluate(config(dataset, tmp_path, limit=3, mode="text-only"), lambda text: None)
+    assert summary["questions"] == 3 and summary["pictures"] == 0
+
+
+def test_a_question_without_an_answer_is_an_error_not_a_wrong_answer(tmp_path):
+    path = tmp_path / "q.jsonl"
+    path.write_text('{"question": "why?"}\n')
+    with pytest.raises(InputError, match="no_answer"):
+        evaluate(config(path, tmp_path / "out"), lambda text: None)
+    with pytest.raises(InputError, match="no such file"):
+        evaluate(config(tmp_path / "none", tmp_path / "out"), lambda text: None)
+
+
+def test_intervals_are_wilsons():
+    # Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29
+    for right, asked, low, high in (
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ):
+        assert wilson(right, asked) == pytest.approx((low, high), abs=5e-5)
+    assert wilson(0, 0) == (0, 1)
+    rows = [{"task": "a", "accuracy": 1.0, "format": 1.0, "pictures": ["x"]}] * 3
+    assert summarise(rows)["by_task"]["a"]["pictures"] == 1
+
+
+def invoke(*arguments: str):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_the_commands_train_and_judge(dataset, tmp_path):
+    sft, rl = tmp_path / "sft.yaml", tmp_path / "rl.yaml"
+    common = f"model: {TINY}\ndata: {{path: {dataset}, template: bare, max_length: 256}}\nsteps: 1\ntensorboard: true\n"
+    sft.write_text(common + f"output: {tmp_path / 'sft'}\nbatch_size: 2\ndevice: cpu\n")
+    rl.write_text(common + "output: x\nprompts: 1\ngroup: 2\nmax_new_tokens: 24\ndevice: cpu\n")
+    done = invoke("train", "sft", str(sft), "--json")
+    assert done.exit_code == 0, done.output
+    model = json.loads(done.stdout)["model"]
+    assert list((tmp_path / "sft" / "tensorboard").iterdir())
+    done = invoke("train", "rl", str(rl), "--set", f"model={model}", "--output", str(tmp_path / "rl"))
+    assert done.exit_code == 0 and (tmp_path / "rl" / "model" / "config.json").exists(), done.output
+    arguments = ["--limit", "2", "--set", "template=bare", "--set", "max_new_tokens=8", "--json"]
+    done = invoke("eval", model, str(dataset), "--output", str(tmp_path / "eval"), *arguments)
+    assert done.exit_code == 0 and json.loads(done.stdout)["questions"] == 2, done.output
+
+
+def test_validate_says_which_rows_a_training_would_leave_out(dataset, tmp_path):
+    file = tmp_path / "sft.yaml"
+    file.write_text(f"model: {TINY}\ndata: {{template: bare, max_length: 64}}\n")
+    done = invoke("validate", str(dataset), "--for", "sft", "--config", str(file), "--json")
+    facts = json.loads(done.stdout)
+    assert done.exit_code == 1 and facts["rows"] == 24 and not facts["ok"]
+    assert {row["reason"] for row in facts["left_out"]} == {"too_long"} and facts["left_out"][0][
+        "id"
+    ].startswith("t-")
+    file.write_text(f"model: {TINY}\ndata: {{template: bare}}\nmax_new_tokens: 100\n")
+    done = invoke("validate", str(dataset), "--for", "rl", "--config", str(file))
+    assert done.exit_code == 0 and "24 of 24 rows fit" in done.stdout

@@ -1,0 +1,189 @@
+"""PeSFT from file to model: it learns, resumes to the same bits, and two processes are one."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.train.conftest import TINY
+from zero_engine.errors import Interrupted, OutputError, PipelineError
+from zero_engine.models import load_model
+from zero_engine.pipeline import parse_config
+from zero_engine.train.config import Sft
+from zero_engine.train.sft import train_sft
+
+
+def config(dataset: Path, out: Path, **changes) -> Sft:
+    document = {
+        "model": str(TINY),
+        "output": str(out),
+        "data": {"path": str(dataset), "template": "bare", "max_length": 512, "validation_rows": 4},
+        "optimiser": {"learning_rate": 3e-3, "warmup": 1},
+        "steps": 6,
+        "batch_size": 4,
+        "micro_batch": 2,
+        "save_every": 2,
+        "eval_every": 3,
+        "device": "cpu",
+        "tensorboard": False,
+    }
+    return parse_config(Sft, {**document, **changes}, "test")
+
+
+def weights(model: Path) -> dict[str, torch.Tensor]:
+    return {**load_file(model / "model.safetensors"), **load_file(model / "perception.safetensors")}
+
+
+class Killed(BaseException):
+    """Nothing of ours catches it: the files lie as a SIGKILL would leave them."""
+
+
+def kill_at(step: int):
+    def say(text: str) -> None:
+        if text.strip().startswith(f"{step}/"):
+            raise Killed
+
+    return say
+
+
+@pytest.fixture(scope="module")
+def unbroken(dataset, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("sft")
+    train_sft(config(dataset, out), lambda text: None)
+    return out
+
+
+def test_the_loss_falls_and_the_model_that_comes_out_draws(unbroken):
+    log = [json.loads(line) for line in (unbroken / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == list(range(1, 7))
+    assert log[-1]["validation_loss"] < log[2]["validation_loss"]
+    assert log[-1]["perception"] < log[0]["perception"]
+    model = load_model(str(unbroken / "model"), device="cpu")
+    assert model.decode(model.draw(["one"], [0]).codes).shape == (1, 32, 32, 3)
+    before = load_file(TINY / "model.safetensors")
+    after = load_file(unbroken / "model" / "model.safetensors")
+    changed = {name for name in before if not torch.equal(before[name].float(), after[name])}
+    assert any("layers.0" in name for name in changed) and not any("vqmodel" in name for name in changed)
+
+
+@pytest.mark.parametrize("step", [3, 4, 6])
+def test_killed_and_resumed_it_ends_with_the_same_bits(unbroken, dataset, tmp_path, step):
+    with pytest.raises(Killed):
+        train_sft(config(dataset, tmp_path), kill_at(step))
+    train_sft(config(dataset, tmp_path), lambda text: None)
+    assert (tmp_path / "log.jsonl").read_bytes() == (unbroken / "log.jsonl").read_bytes()
+    expected, found = weights(unbroken / "model"), weights(tmp_path / "model")
+    assert (
+        all(torch.equal(expected[name], found[name]) for name in expected) and found.keys() == expected.keys()
+    )
+
+
+def test_a_signal_finishes_the_step_and_the_same_command_goes_on(unbroken, dataset, tmp_path):
+    def interrupt(text: str) -> None:
+        if text.strip().startswith("3/"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted, match="after step 3 of 6"):
+        train_sft(config(dataset, tmp_path), interrupt)
+    said: list[str] = []
+    train_sft(config(dataset, tmp_path), said.append)
+    assert any("resumed at step 3" in text for text in said)
+    assert (tmp_path / "log.jsonl").read_bytes() == (unbroken / "log.jsonl").read_bytes()
+    train_sft(config(dataset, tmp_path), said.append)
+    assert "finished already" in said[-1]
+
+
+def test_a_folder_of_another_training_is_refused(unbroken, dataset):
+    with pytest.raises(OutputError, match="another training"):
+        train_sft(config(dataset, unbroken, seed=1), lambda text: None)
+
+
+def test_micro_batches_are_a_matter_of_memory(unbroken, dataset, tmp_path):
+    train_sft(config(dataset, tmp_path, micro_batch=4, save_every=100), lambda text: None)
+    one, other = (
+        [json.loads(t)["loss"] for t in (o / "log.jsonl").read_text().splitlines()]
+        for o in (unbroken, tmp_path)
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-4)  # sums in another order, through six AdamW steps
+
+
+@pytest.mark.parametrize(
+    "changes", [{"pack": True}, {"precision": "bfloat16", "gradient_checkpointing": True}]
+)
+def test_packing_and_half_precision_train_too(unbroken, dataset, tmp_path, changes):
+    train_sft(config(dataset, tmp_path, **changes), lambda text: None)
+    one, other = (
+        [json.loads(t)["loss"] for t in (o / "log.jsonl").read_text().splitlines()]
+        for o in (unbroken, tmp_path)
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-4 if "pack" in changes else 0.05)  # bfloat16 has 8 bits
+
+
+def test_adapters_train_and_come_out_merged(dataset, tmp_path):
+    lora = {"rank": 4, "targets": ["q_proj", "down_proj"]}
+    train_sft(config(dataset, tmp_path, lora=lora, optimiser={"learning_rate": 1e-2}), lambda text: None)
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["validation_loss"] < log[2]["validation_loss"]
+    before, after = load_file(TINY / "model.safetensors"), load_file(tmp_path / "model" / "model.safetensors")
+    changed = {name.split(".")[-2] for name in before if not torch.equal(before[name].float(), after[name])}
+    assert changed == {"q_proj", "down_proj"} and before.keys() == after.keys()
+    with pytest.raises(PipelineError, match="no linear layer is called 'nose'"):
+        train_sft(config(dataset, tmp_path / "other", lora={"targets": ["nose"]}), lambda text: None)
+
+
+def test_a_training_goes_on_from_the_projection_beside_its_model(unbroken, dataset, tmp_path):
+    train_sft(config(dataset, tmp_path, model=str(unbroken / "model"), steps=1), lambda text: None)
+    first = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])
+    last = json.loads((unbroken / "log.jsonl").read_text().splitlines()[-1])
+    start = json.loads((unbroken / "log.jsonl").read_text().splitlines()[0])
+    assert abs(first["perception"] - last["perception"]) < abs(first["perception"] - start["perception"])
+
+
+def test_two_processes_equal_one(unbroken, dataset, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    file = tmp_path / "sft.json"
+    file.write_text(config(dataset, tmp_path / "out").model_dump_json())
+    code = (
+        "import sys, torch; torch.set_num_threads(1)\n"
+        "from zero_engine.train.config import load_training\n"
+        "from zero_engine.train.sft import train_sft\n"
+        "train_sft(load_training(sys.argv[1], 'sft'))"
+    )
+    shared = {
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "ACCELERATE_USE_CPU": "true",
+        "OMP_NUM_THREADS": "1",
+    }
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(file)],
+            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    outputs = [rank.communicate(timeout=240)[0] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0], outputs
+    lines = [
+        [json.loads(t) for t in (o / "log.jsonl").read_text().splitlines()]
+        for o in (unbroken, tmp_path / "out")
+    ]
+    # the gradient is a mean of two instead of a sum of two: float32 sums in another order, through six AdamW steps
+    for one, two in zip(*lines, strict=True):
+        assert two == pytest.approx(one, rel=1e-4)
+    expected, found = weights(unbroken / "model"), weights(tmp_path / "out" / "model")
+    assert max(float((expected[n] - found[n]).abs().max()) for n in expected) < 2e-4  # of steps of up to 3e-3

@@ -1,0 +1,96 @@
+"""`train sft`, `train rl`, `eval`: train on a dataset, and judge what came out."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zero_engine.cli.options import AsJson, Set, print_json, table
+
+app = typer.Typer(no_args_is_help=True)
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Training file (YAML).")]
+OutputPath = Annotated[str | None, typer.Option("--output", help="Instead of output: the training's folder.")]
+
+
+@app.command()
+def sft(config: Config, output: OutputPath = None, set: Set = None, json: AsJson = False) -> None:
+    """PeSFT: learn to write and draw what a dataset holds. Resumes what the folder holds already.
+
+    Ctrl-C finishes the step and saves; the same command goes on. Several processes: accelerate launch.
+    """
+    from zero_engine.train.config import load_training
+    from zero_engine.train.sft import train_sft
+
+    _done(train_sft(load_training(config, "sft", _said(output, set)), _say), json)
+
+
+@app.command()
+def rl(config: Config, output: OutputPath = None, set: Set = None, json: AsJson = False) -> None:
+    """PeRPO: answer a dataset's questions, and learn from what was right. Resumes likewise."""
+    from zero_engine.train.config import load_training
+    from zero_engine.train.rl import train_rl
+
+    _done(train_rl(load_training(config, "rl", _said(output, set)), _say), json)
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="nano, a checkpoint's folder, or a hub name.")],
+    data: Annotated[
+        str, typer.Argument(help="JSON lines or Parquet with question and answer, or a dataset's folder.")
+    ],
+    output: Annotated[
+        str, typer.Option("--output", help="Folder of predictions, pictures and summary.")
+    ] = "out/eval",
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Ask at most this many questions.")
+    ] = None,
+    set: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="template, mode, max_new_tokens, temperature, columns.answer ...",
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Answer questions and judge the answers: accuracy with a 95 % interval, format, pictures, by task."""
+    from zero_engine.pipeline import parse_config
+    from zero_engine.train.evaluate import Evaluation, evaluate
+
+    document: dict[str, Any] = {"model": model, "data": data, "output": output, "limit": limit}
+    summary = evaluate(parse_config(Evaluation, document, "eval", set or []), _say)
+    if json:
+        print_json(summary)
+        return
+    rows = [("all", summary), *summary["by_task"].items()]
+    table(
+        f"{model} on {data}",
+        ["task", "questions", "accuracy", "95 %", "format", "pictures"],
+        [
+            (
+                name,
+                found["questions"],
+                f"{100 * found['accuracy']:.1f} %",
+                f"{100 * found['low']:.1f} to {100 * found['high']:.1f}",
+                f"{100 * found['format']:.1f} %",
+                f"{found['pictures']:.2f}",
+            )
+            for name, found in rows
+        ],
+    )
+
+
+def _said(output: str | None, overrides: list[str] | None) -> list[str]:
+    return [*([f"output={output}"] if output is not None else []), *(overrides or [])]
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _done(model: Path, json: bool) -> None:
+    if json:
+        print_json({"model": str(model)})
+    else:
+        typer.echo(f"trained model: {model}")

@@ -1,0 +1,194 @@
+"""Rewards: an answer judged by program. Pure functions of texts and codes.
+
+    reward = (1 - w) (0.9 accuracy + 0.1 format) + w perception
+
+Accuracy is 0 or 1. The answer is what stands in the one answer bracket, or after the one `Final Answer:`; an answer
+in the thought, a second one, or text behind it is no answer, so hedging earns nothing. Perception is the mean
+smoothness of the pictures in code space; a blank picture, one drawn before, and a missing one score 0.
+
+Others train with these too: `compute_score` has verl's signature, `trl_reward` TRL's.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zero_engine.parse.answers import SAME_WORDS, answers_equal, extract_answer, normal_form
+from zero_engine.score.codebook import total_variation
+from zero_engine.train.config import TEMPLATES, Rewards, Template
+
+ACCURACY, FORMAT = 0.9, 0.1
+_LETTERED = re.compile(r"\(?([A-Z])[).:]\s*(\S.*)")
+_ASSIGNED = re.compile(r"\s*[A-Za-z]\w?\s*=\s*([^=]+)")
+_SPACED_THOUSANDS = re.compile(r"(?<!\S)(\d{1,3})((?:[ \u00a0\u2009\u202f]\d{3})+)(?![\d])")
+_CURRENCY = re.compile(r"[$€£¥₽₹]")
+_ATOMS = re.compile(r"([A-Z][a-z]?)(\d*)")
+_ELEMENTS = frozenset(
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr "
+    "Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt "
+    "Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A completion taken apart."""
+
+    answer: str | None
+    """None where there is not exactly one, in its place."""
+    well_formed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    total: float
+    accuracy: float
+    format: float
+    perception: float
+
+
+def reward(
+    text: str,
+    truth: str | None,
+    *,
+    choices: Sequence[str] = (),
+    perception: float | None = None,
+    weight: float = 0.05,
+    template: Template | None = None,
+) -> Reward:
+    """The reward of a completion, special tokens written out. Without `perception` only text counts."""
+    parsed = parse_completion(text, template)
+    accuracy = float(same_answer(parsed.answer, truth, choices))
+    said = ACCURACY * accuracy + FORMAT * parsed.well_formed
+    if perception is None:
+        return Reward(said, accuracy, float(parsed.well_formed), 0.0)
+    total = (1 - weight) * said + weight * perception
+    return Reward(total, accuracy, float(parsed.well_formed), perception)
+
+
+def perception_reward(
+    pictures: Sequence[np.ndarray], codebook_KD: np.ndarray, grid: tuple[int, int], options: Rewards
+) -> float:
+    """Mean smoothness, from 0 to 1, of the pictures of one answer; 0 with fewer than are asked for."""
+    if len(pictures) < max(1, options.min_pictures):
+        return 0.0
+    seen: set[bytes] = set()
+    scores = []
+    for codes_N in pictures:
+        key = np.asarray(codes_N, np.uint16).tobytes()
+        usable = key not in seen and not is_blank(codes_N, options.blank)
+        seen.add(key)
+        scores.append(total_variation(codes_N, codebook_KD, grid, options.tau) if usable else 0.0)
+    return float(np.mean(scores))
+
+
+def is_blank(codes_N: np.ndarray, share: float) -> bool:
+    """Whether one code makes up at least this share of a picture."""
+    return bool(np.bincount(np.asarray(codes_N, np.int64)).max() >= share * len(codes_N))
+
+
+def parse_completion(text: str, template: Template | None = None) -> Parsed:
+    """Answer and form of a completion. Without a template: of `omni_r1` where it has brackets, else of `plain`."""
+    text = text.strip().removesuffix("</s>").rstrip()
+    if template is None:
+        bracket = TEMPLATES["omni_r1"].answer.partition("{answer}")[0]
+        template = TEMPLATES["omni_r1" if bracket in text else "plain"]
+    before, _, after = (piece.strip() for piece in template.answer.partition("{answer}"))
+    if not before:  # the answer is the last line
+        thought, found, answer = text.rpartition("\n")
+        return Parsed(answer.strip() or None, bool(found and answer.strip()))
+    if text.count(before) != 1 or (after and text.count(after) != 1):
+        return Parsed(None, False)
+    thought, _, rest = text.partition(before)
+    answer, closed, tail = rest.partition(after) if after else (rest, True, "")
+    if not closed or tail.strip() or not answer.strip():
+        return Parsed(None, False)
+    opening, closing, thought = template.open.strip(), template.close.strip(), thought.strip()
+    if opening and thought.count(opening) > thought.count(closing):
+        return Parsed(None, False)  # the answer stands in the thought
+    whole = bool(thought) and thought.startswith(opening) and thought.endswith(closing)
+    once = all(not mark or thought.count(mark) == 1 for mark in (opening, closing))
+    inside = thought.removeprefix(opening).removesuffix(closing).strip()
+    return Parsed(answer.strip(), whole and once and bool(inside))
+
+
+def same_answer(answer: str | None, truth: str | None, choices: Sequence[str] = ()) -> bool:
+    """Whether an answer is right. Never for an empty one; letters name choices; numbers by value, formulas by atoms."""
+    if not answer or not truth or not truth.strip():
+        return False
+    said = extract_answer(answer)
+    if said is None:
+        return False
+    left, right = _tidy(said), _tidy(truth)
+    if left.split() == right.split():
+        return bool(left)
+    signs = set(_CURRENCY.findall(left)), set(_CURRENCY.findall(right))
+    if all(signs) and signs[0] != signs[1]:
+        return False
+    atoms = _atoms(left), _atoms(right)
+    if all(atoms) and not {normal_form(left), normal_form(right)} & set(SAME_WORDS.values()):
+        return atoms[0] == atoms[1]
+    if answers_equal(left, right, tuple(choices)):
+        return True
+    lettered = _LETTERED.fullmatch(right)
+    if lettered and answers_equal(left, lettered.group(2)):
+        return True
+    values = [found.group(1) if (found := _ASSIGNED.fullmatch(side)) else side for side in (left, right)]
+    return (
+        values != [left, right] and "=" not in right and answers_equal(values[0], values[1], tuple(choices))
+    )
+
+
+def compute_score(
+    data_source: str,
+    solution_str: str,
+    ground_truth: str | None,
+    extra_info: dict[str, Any] | None = None,
+    **kwargs: Any,
+) -> dict[str, float]:
+    """verl's custom reward function: `custom_reward_function.path` is this file, `.name` is `compute_score`.
+
+    `extra_info` may hold `choices`, and `perception`, the score of the answer's pictures (`perception_reward`).
+    """
+    extra = extra_info or {}
+    choices, perception = extra.get("choices") or (), extra.get("perception")
+    found = reward(
+        solution_str, ground_truth, choices=choices, perception=perception, weight=kwargs.get("weight", 0.05)
+    )
+    return {
+        "score": found.total,
+        "acc": found.accuracy,
+        "format": found.format,
+        "perception": found.perception,
+    }
+
+
+def trl_reward(completions: Sequence[Any], answer: Sequence[str | None], **kwargs: Any) -> list[float]:
+    """TRL's reward function: completions (texts or chats) and the dataset's `answer` column to one number each."""
+    choices = kwargs.get("choices") or [()] * len(completions)
+    texts = [text if isinstance(text, str) else text[-1]["content"] for text in completions]
+    triples = zip(texts, answer, choices, strict=True)
+    return [reward(text, truth, choices=given or ()).total for text, truth, given in triples]
+
+
+def _tidy(text: str) -> str:
+    text = unicodedata.normalize("NFKC", text).replace("\u2044", "/").strip().rstrip(".").strip()
+    return _SPACED_THOUSANDS.sub(lambda m: m[1] + re.sub(r"\D", "", m[2]), text)
+
+
+def _atoms(text: str) -> Counter[str] | tuple[str, ...] | None:
+    """Atoms of a chemical formula, by number; by order where one comes twice, for that spells out a structure."""
+    joined = "".join(text.split())
+    parts = _ATOMS.findall(joined)
+    if not parts or "".join(symbol + number for symbol, number in parts) != joined:
+        return None
+    if any(symbol not in _ELEMENTS for symbol, _ in parts) or (len(parts) == 1 and len(joined) == 1):
+        return None
+    if len({symbol for symbol, _ in parts}) < len(parts):
+        return tuple(symbol + number for symbol, number in parts)
+    return Counter({symbol: int(number or 1) for symbol, number in parts})
