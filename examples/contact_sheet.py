@@ -15,21 +15,22 @@ COLUMNS, ROWS, TILE, LINES = 6, 3, 128, 5
 out = sys.argv[1] if len(sys.argv) > 1 else "out/example"
 path = sys.argv[2] if len(sys.argv) > 2 else f"{out}.png"
 
-# Rows hold the drawings that were kept; what was left out is among the candidates.
-kept = [
-    (step["text"], step["image"], f"kept, likelihood {step['likelihood']:.3f}", "green")
-    for row in open_dataset(out)
-    for step in row["steps"]
-    if step["image"]
-]
-with_a_picture = {text for text, *_ in kept}
-left_out = {
-    drawing["text"]: (drawing["text"], drawing["image"], f"left out: {drawing['reason']}", "firebrick")
-    for drawing in open_dataset(out, "candidates")
-    if drawing["reason"] and drawing["text"] not in with_a_picture
-}
+# Rows hold the drawings that were kept, and say why a step has none; every drawing is among the candidates.
+kept, reasons = [], {}
+for row in open_dataset(out):
+    for step in row["steps"]:
+        if step["image"]:
+            kept.append((step["text"], step["image"], f"kept, likelihood {step['likelihood']:.3f}", "green"))
+        else:
+            reasons[row["id"], step["index"]] = step["reason"]
+left_out = {}
+for drawing in open_dataset(out, "candidates"):
+    place = drawing["trace_id"], drawing["step"]
+    if place in reasons:
+        left_out[place] = (drawing["text"], drawing["image"], f"left out: {reasons[place]}", "firebrick")
+
 choose = random.Random(0)
-bad = choose.sample(sorted(left_out.values(), key=lambda shown: shown[0]), min(len(left_out), COLUMNS))
+bad = choose.sample(list(left_out.values()), min(len(left_out), COLUMNS))
 good = choose.sample(kept, min(len(kept), COLUMNS * ROWS - len(bad)))
 
 font = ImageFont.load_default(11)

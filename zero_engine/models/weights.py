@@ -45,7 +45,7 @@ def read_weights(
     for file in files:
         try:
             with safe_open(
-                file, framework="pt", device="cpu" if device.type == "meta" else str(device)
+                file, framework="pt", device=str(device) if device.type == "cuda" else "cpu"
             ) as shard:
                 for name in shard.keys():  # noqa: SIM118 (the file is no dict)
                     if name not in wanted:
