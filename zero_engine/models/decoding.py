@@ -1,9 +1,9 @@
 """Drawing as a fixed-length loop: every picture is exactly N codes, so nothing is ever tested for stopping.
 
 What makes it faster than a general `generate`:
-- each different prompt is prefilled once, in one pass, however many rows draw from it; with guidance the
-  unconditional rows are a second branch, all with one prompt, so their prefix is computed once too;
-- keys and values are written in place and read where they lie (see `memory`);
+- rows that agree in prompt and codes so far are computed once (see `nodes`); with guidance the unconditional
+  rows, which all have one prompt, are rows like any other;
+- keys and values are written in place and read side by side (see `memory`), weights are packed (see `trunk`);
 - the head has the K rows of the codes only, in code order, and sampling sorts K values, not a vocabulary;
 - the likelihoods of what was drawn are read off the same logits.
 
