@@ -2,7 +2,8 @@
 
 `relation`: two shapes, one left of, right of, above or below the other. `mark`: two to four shapes in a row, in
 the order in which the text names them, and an arrow under the one that is meant (visual prediction and marking in
-the paper).
+the paper). One that is named by what it looks like is drawn on top first, to be found in the row: without that the
+model stayed at chance, for it had to match a word with a picture in the same stroke that draws the arrow.
 """
 
 from __future__ import annotations
@@ -97,11 +98,14 @@ def _phrase_mark(spec: Spec, rng: random.Random, held_out: bool) -> str:
 
 
 def _draw_mark(spec: Spec, rng: random.Random) -> np.ndarray:
-    things, meant, _ = spec
+    things, meant, how = spec
     image = canvas.blank()
+    if how == "name":
+        color, shape = things[meant]
+        canvas.shape(image, 0, 3, shape, color)
     for i, (color, shape) in enumerate(things):
-        canvas.shape(image, 2, 2 * i, shape, color)
-    canvas.stamp(image, 4, 2 * meant, canvas.arrow_mask())
+        canvas.shape(image, 3, 2 * i, shape, color)
+    canvas.stamp(image, 5, 2 * meant, canvas.arrow_mask())
     return image
 
 
