@@ -88,6 +88,10 @@ class Render(Section):
     """Drawings tried for every step."""
     guidance: float = Field(1.5, ge=1.0, le=20.0)
     """Classifier-free guidance g in u + g (c - u); 1 switches it off."""
+    image_guidance: float | None = Field(None, ge=0.0, le=20.0)
+    """Shows the question's pictures before the prompt and adds h (i - u), i: pictures without text. Null shows none."""
+    negative_prompt: str | None = None
+    """What to steer away from: the prompt of u, instead of nothing."""
     temperature: float = Field(1.0, ge=0.0, le=10.0)
     """Sampling temperature; 0 is greedy."""
     top_p: float = Field(0.9, gt=0.0, le=1.0)
@@ -176,7 +180,7 @@ class Dask(Section):
         return value
 
 
-_YOUNG_KEYS = ("diffusion", "options")
+_YOUNG_KEYS = ("diffusion", "options", "image_guidance", "negative_prompt")
 """Keys of `render` that came later; null switches each off."""
 
 

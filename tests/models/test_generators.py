@@ -68,6 +68,17 @@ def test_options_reach_the_pipeline_and_unknown_ones_are_refused(render, folder)
         Diffusion(Plain(), asked)
 
 
+def test_a_negative_prompt_reaches_the_painter(render):
+    options = {"diffusion": render.diffusion.model_copy(update={"guidance": 5.0})}
+    plain = get_generator(render.model_copy(update=options)).draw(["a"], [0])
+    steered = get_generator(render.model_copy(update={**options, "negative_prompt": "dark"}))
+    assert steered.painter.negative == "dark"
+    assert not np.array_equal(
+        steered.painter.paint(["a"], [0]), get_generator(render).painter.paint(["a"], [0])
+    )
+    assert steered.draw(["a"], [0], negative_prompt="dark").codes.shape == plain.codes.shape
+
+
 def test_the_fingerprint_is_of_the_painters_files_and_the_readers(render, folder, tmp_path):
     import shutil
 

@@ -53,7 +53,7 @@ def test_greedy_drawing_is_identical_to_a_plain_loop_over_the_full_forward(janus
         codes, given, prior = [], [], []
         for _ in range(16):
             c, u = plain_log_p(janus, prompt, codes), plain_log_p(janus, "", codes)
-            codes.append(int(guide(c[None], u[None], guidance).argmax()))
+            codes.append(int(guide(u[None], [c[None]], [guidance]).argmax()))
             given.append(float(c[codes[-1]]))
             prior.append(float(u[codes[-1]]))
         assert drawings.codes[row].tolist() == codes

@@ -53,7 +53,12 @@ class UnifiedModel(Protocol):
         top_p: float = 1.0,
         top_k: int | None = None,
     ) -> Drawings:
-        """Draw one picture per prompt. A row's random numbers depend on its own seed only."""
+        """Draw one picture per prompt. A row's random numbers depend on its own seed only.
+
+        A model may take more, and is given it only where a pipeline asks for it: `negative_prompt`, what the
+        unconditional branch is prompted with; `image_guidance` and `pictures`, the codes (P, N) of pictures that
+        stand before each prompt, where `sees_pictures` says so.
+        """
 
     def decode(self, codes_BN: np.ndarray) -> np.ndarray:
         """Pictures (B, H, W, 3) uint8 of codes."""

@@ -49,6 +49,9 @@ class ChameleonWithDecoder(ChameleonForConditionalGeneration):
 class Chameleon:
     """A loaded checkpoint: a `zero_engine.models.base.UnifiedModel`."""
 
+    sees_pictures = True
+    """`draw` takes pictures that stand before the prompt."""
+
     def __init__(
         self,
         module: ChameleonForConditionalGeneration,
@@ -95,24 +98,38 @@ class Chameleon:
         temperature: float = 1.0,
         top_p: float = 1.0,
         top_k: int | None = None,
+        image_guidance: float = 0.0,
+        negative_prompt: str | None = None,
+        pictures: Sequence[np.ndarray] | None = None,
     ) -> Drawings:
         """Draw one picture per prompt; see `base.UnifiedModel.draw`.
 
-        Raises ValueError when a prompt is longer than `max_prompt_length`, or the seeds do not match.
+        Where a prompt has pictures (P, N), it is `[BOS] ([BOI] codes [EOI])* text [BOI]`, and its likelihood is that
+        after the pictures, too. Raises ValueError when a prompt is longer than `max_prompt_length`, or seeds or
+        pictures do not match.
         """
         if len(prompts) != len(seeds):
             raise ValueError(f"one seed per prompt: got {len(prompts)} prompts and {len(seeds)} seeds")
-        sampling = Sampling(guidance, temperature, top_p, top_k)
+        shown = [self._picture_ids(own) for own in pictures] if pictures is not None else [[]] * len(prompts)
+        if len(shown) != len(prompts):
+            raise ValueError(f"got pictures for {len(shown)} of {len(prompts)} prompts")
+        if not any(shown):
+            image_guidance = 0.0  # the third branch would say nothing
+        prior_ids = self._prompt_ids(negative_prompt or "")
+        sampling = Sampling(guidance, temperature, top_p, top_k, image_guidance)
         codes_BN, likelihood, unconditional = draw_codes(
             self._trunk,
             self._code_head,
             self._code_ids,
-            [self._prompt_ids(prompt) for prompt in prompts],
-            self.layout.prompt([]),
+            [self._prompt_ids(prompt, seen) for prompt, seen in zip(prompts, shown, strict=True)],
+            prior_ids,
             seeds,
             self.codes_per_picture,
             sampling,
+            [self.layout.prompt(seen) if seen else prior_ids for seen in shown],  # without pictures, i is u
         )
+        if negative_prompt:
+            unconditional = None  # it is not the likelihood under the empty prompt
         return Drawings(
             codes=codes_BN.cpu().numpy().astype(np.uint16),
             likelihood=likelihood.cpu().numpy(),
@@ -209,8 +226,13 @@ class Chameleon:
     def _text_ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
-    def _prompt_ids(self, prompt: str) -> list[int]:
-        ids = self.layout.prompt(self._text_ids(prompt))
+    def _picture_ids(self, codes_PN: np.ndarray) -> list[int]:
+        """Pictures inside a prompt, each between BOI and EOI."""
+        layout = self.layout
+        return [i for codes in codes_PN for i in (layout.boi, *layout.code_ids[codes].tolist(), layout.eoi)]
+
+    def _prompt_ids(self, prompt: str, shown: Sequence[int] = ()) -> list[int]:
+        ids = self.layout.prompt([*shown, *self._text_ids(prompt)])
         if len(ids) > self.max_prompt_length:
             limit = self.max_prompt_length
             raise ValueError(f"a prompt of {len(ids)} ids leaves no room for a picture: at most {limit}")

@@ -12,7 +12,9 @@ distribution in code order. On CPU in float32 a row's codes and likelihoods are 
 neighbours are (see `trunk`), so a batch may be cut, padded or re-ordered freely.
 
 Guidance is classifier-free, `u + g * (c - u)` on log-probabilities (Ho & Salimans 2022), before temperature,
-top-k and top-p, in this order.
+top-k and top-p, in this order. Where pictures stand before the prompt it may have a third branch, i, which has seen
+the pictures and no text: `u + g * (c - u) + h * (i - u)`. Logits instead of log-probabilities would give the same
+codes: what log-softmax takes off is one number a branch.
 
     python benchmarks/decoding.py --json
 """
@@ -38,6 +40,8 @@ class Sampling:
     temperature: float = 1.0
     top_p: float = 1.0
     top_k: int | None = None
+    image_guidance: float = 0.0
+    """The h of `h * (i - u)`; 0 switches the third branch off."""
 
     def __post_init__(self) -> None:
         if self.temperature < 0 or not 0 < self.top_p <= 1 or (self.top_k is not None and self.top_k < 1):
@@ -54,15 +58,19 @@ def draw_codes(
     seeds: Sequence[int],
     length: int,
     sampling: Sampling,
+    pictures: Sequence[Sequence[int]] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Draw `length` codes after each prompt.
 
-    Prompts and `unconditional` are ids that end with BOI. Returns codes (B, N) int64, the mean log p of the
-    codes under the prompt (B,), and the same under `unconditional`, or None without guidance.
+    Prompts, `unconditional` and `pictures` (the prompts without their text) are ids that end with BOI. Returns codes
+    (B, N) int64, the mean log p of the codes under the prompt (B,), and the same under `unconditional`, or None
+    without guidance.
     """
-    guided = sampling.guidance != 1
-    batch, branches = len(prompts), 2 if guided else 1
-    rows = [*prompts, *([unconditional] * batch if guided else [])]
+    weights = [sampling.guidance, *([sampling.image_guidance] if sampling.image_guidance else [])]
+    guided = weights != [1]
+    batch = len(prompts)
+    rows = [*prompts, *([unconditional] * batch if guided else []), *(pictures if len(weights) > 1 else [])]
+    branches = len(rows) // batch
     nodes = Nodes(rows, batch, trunk.device)
     memory = Memory(trunk, nodes.prompts, len(rows), length)
     uniforms_NB = uniforms_from(seeds, length).to(trunk.device)
@@ -74,7 +82,8 @@ def draw_codes(
         logp_MK = torch.log_softmax(rows_by(hidden_MD, head_DK), dim=-1, dtype=torch.float32)
         scores_UK = logp_MK[nodes.conditional]
         if guided:
-            scores_UK = guide(scores_UK, logp_MK[nodes.unconditional], sampling.guidance)
+            prior_UK, *seen_UK = (logp_MK[other] for other in nodes.others)
+            scores_UK = guide(prior_UK, [scores_UK, *seen_UK], weights)
         codes_B = choose(scores_UK, uniforms_NB[step], sampling, nodes.place)
         codes_NB[step] = codes_B
         codes_R = torch.cat([codes_B] * branches)
@@ -84,12 +93,15 @@ def draw_codes(
             inputs_M = code_ids_K[codes_R[nodes.first_row]]
             hidden_MD = memory.advance(functional.embedding(inputs_M, trunk.embedding), step)
     mean_R = logp_NR.double().mean(dim=0).float()
-    return codes_NB.t().contiguous(), mean_R[:batch], mean_R[batch:] if guided else None
+    return codes_NB.t().contiguous(), mean_R[:batch], mean_R[batch : 2 * batch] if guided else None
 
 
-def guide(conditional_BK: Tensor, unconditional_BK: Tensor, scale: float) -> Tensor:
-    """`u + g * (c - u)`."""
-    return torch.add(unconditional_BK, conditional_BK - unconditional_BK, alpha=scale)
+def guide(prior_BK: Tensor, conditions: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """`u + g * (c - u) + h * (i - u)`, with as many terms as there are conditions."""
+    guided_BK = prior_BK
+    for condition_BK, weight in zip(conditions, weights, strict=True):
+        guided_BK = torch.add(guided_BK, condition_BK - prior_BK, alpha=weight)
+    return guided_BK
 
 
 def choose(

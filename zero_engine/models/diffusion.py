@@ -80,21 +80,26 @@ class Diffusion:
             "guidance_scale": settings.guidance,
             "height": settings.size,
             "width": settings.size,
+            "negative_prompt": render.negative_prompt,
         }
         self.options = {name: value for name, value in asked.items() if value is not None}
         takes = inspect.signature(pipe.__call__).parameters
         if unknown := [name for name in self.options if name not in takes]:
             raise ModelError(
-                f"{self.name}: {type(pipe).__name__} takes no {unknown[0]}. Drop it from render.diffusion."
+                f"{self.name}: {type(pipe).__name__} takes no {unknown[0]}. Drop it from the pipeline file."
             )
+        self.negative = self.options.pop("negative_prompt", None)
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> np.ndarray:
         """Pictures (B, H, W, 3) uint8, one per prompt, each from the noise of its own seed."""
         import torch
 
+        options = dict(self.options)
+        if self.negative is not None:
+            options["negative_prompt"] = [self.negative] * len(prompts)
         noise = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         with torch.inference_mode():
-            done = self.pipe(prompt=list(prompts), generator=noise, output_type="np", **self.options)
+            done = self.pipe(prompt=list(prompts), generator=noise, output_type="np", **options)
         return (np.asarray(done.images) * 255).round().clip(0, 255).astype(np.uint8)
 
 

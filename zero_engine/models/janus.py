@@ -123,6 +123,7 @@ class Janus:
         temperature: float = 1.0,
         top_p: float = 1.0,
         top_k: int | None = None,
+        negative_prompt: str | None = None,
     ) -> Drawings:
         """Draw one picture per prompt; see `base.UnifiedModel.draw`.
 
@@ -135,7 +136,7 @@ class Janus:
             len(prompts),
             self.codes_per_picture,
         )
-        branches = [list(prompts), [""] * batch] if guidance != 1 else [list(prompts)]
+        branches = [list(prompts), [negative_prompt or ""] * batch] if guidance != 1 else [list(prompts)]
         rows = [self._embed(self._prompt_ids(prompt)) for branch in branches for prompt in branch]
         hidden_RPD, mask_RP, lengths_R, cache = self._prefill(rows, room=length)
         hidden_RD = hidden_RPD[torch.arange(len(rows)), lengths_R - 1]
@@ -143,7 +144,7 @@ class Janus:
         codes_NB, logp_NR = [], []
         for step in range(length):
             logp_RK = self._code_log_p(hidden_RD)
-            scores_BK = guide(logp_RK[:batch], logp_RK[batch:], guidance) if guidance != 1 else logp_RK
+            scores_BK = guide(logp_RK[batch:], [logp_RK[:batch]], [guidance]) if guidance != 1 else logp_RK
             codes_NB.append(choose(scores_BK, uniforms_NB[step], sampling))
             codes_R1 = codes_NB[-1].repeat(len(branches))[:, None]
             logp_NR.append(logp_RK.gather(1, codes_R1)[:, 0])
@@ -157,7 +158,8 @@ class Janus:
                 ).last_hidden_state[:, 0]
         mean_R = torch.stack(logp_NR).double().mean(dim=0).float().cpu().numpy()
         codes_BN = torch.stack(codes_NB, dim=1).cpu().numpy().astype(np.uint16)
-        return Drawings(codes_BN, mean_R[:batch], mean_R[batch:] if guidance != 1 else None)
+        free = guidance != 1 and not negative_prompt
+        return Drawings(codes_BN, mean_R[:batch], mean_R[batch:] if free else None)
 
     @torch.inference_mode()
     def decode(self, codes_BN: np.ndarray) -> np.ndarray:

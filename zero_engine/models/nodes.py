@@ -18,13 +18,15 @@ from torch import Tensor
 
 
 class Nodes:
-    """The nodes of R rows: B drawings, branch by branch (conditional first, then unconditional or nothing).
+    """The nodes of R rows: B drawings, branch by branch: conditional, and what guidance compares it with.
+
+    Rows of one conditional prompt must have one prompt in every other branch, too.
 
     of_row        (R,) the node of each row
     first_row     (M,) a row of each node
     conditional   (U,) the nodes that drawings draw from
-    unconditional (U,) their counterparts in the second branch
-    place         (B,) each drawing's place in these two
+    others        (U,) their counterparts, for each further branch
+    place         (B,) each drawing's place in these
     """
 
     def __init__(
@@ -74,5 +76,6 @@ class Nodes:
             torch.tensor(part, device=self.device)
             for part in (self._of_row, self._first_row, conditional, place)
         )
-        # the same prompt and codes: one node of the other branch for all drawings of a conditional node
-        self.unconditional = self.of_row[rows + len(self._of_row) - self.batch]
+        # the same prompt and codes: one node of each other branch for all drawings of a conditional node
+        starts = range(self.batch, len(self._of_row), self.batch)
+        self.others = [self.of_row[rows + start] for start in starts]

@@ -33,6 +33,8 @@ class Painter(Protocol):
 class PaintedModel:
     """A `UnifiedModel` that draws with a painter and does everything else with its reader."""
 
+    sees_pictures = False
+
     def __init__(self, reader: UnifiedModel, painter: Painter):
         self.reader, self.painter = reader, painter
         self.name = f"{painter.name}, read by {reader.name}"
@@ -51,8 +53,10 @@ class PaintedModel:
         temperature: float = 1.0,
         top_p: float = 1.0,
         top_k: int | None = None,
+        negative_prompt: str | None = None,
     ) -> Drawings:
-        """Paint one picture per prompt. How codes would be sampled has no meaning here and is ignored."""
+        """Paint one picture per prompt. How codes would be sampled has no meaning here and is ignored, and the
+        painter knows of a negative prompt from the pipeline."""
         painted = [fit(picture, self.reader.image_size) for picture in self.painter.paint(prompts, seeds)]
         codes_BN = self.reader.encode(painted)
         kept = self.reader.decode(codes_BN)
