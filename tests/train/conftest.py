@@ -1,5 +1,9 @@
 """A small dataset as a run writes it, for the tiny checkpoint: 16 codes of 64 a picture."""
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +90,30 @@ def build(out: Path, rows: int, answers: list[str | None] | None = None, steps: 
     )
     finish_dataset(out, manifest, {"counts": manifest.counts})
     return out
+
+
+def two_processes(kind: str, file: Path) -> None:
+    """Run a training file in two processes that talk over gloo, as accelerate launch would."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = (
+        "import sys, torch; torch.set_num_threads(1)\n"
+        "from zero_engine.train.config import load_training\n"
+        f"from zero_engine.train.{kind} import train_{kind}\n"
+        f"train_{kind}(load_training(sys.argv[1], '{kind}'))"
+    )
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(file)],
+            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    outputs = [rank.communicate(timeout=240)[0] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0], outputs

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.train.conftest import TINY, build
+from tests.train.conftest import TINY, build, two_processes
 from zero_engine.pipeline import parse_config
 from zero_engine.train.advantage import advantages, differs, overlong_penalty
 from zero_engine.train.config import Rl, Sft
@@ -108,6 +108,15 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(unbroken, undecided, ques
     assert (tmp_path / "log.jsonl").read_bytes() == (unbroken / "log.jsonl").read_bytes()
     expected, found = (load_file(out / "model" / "model.safetensors") for out in (unbroken, tmp_path))
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_two_processes_equal_one(unbroken, undecided, questions, tmp_path):
+    file = tmp_path / "rl.json"
+    file.write_text(config(undecided, questions, tmp_path / "out", steps=3).model_dump_json())
+    two_processes("rl", file)
+    for two, one in zip(log(tmp_path / "out"), log(unbroken), strict=False):
+        # the gradient is a mean of two instead of a sum of two: float32 sums in another order
+        assert two == pytest.approx(one, rel=1e-3, abs=1e-6)
 
 
 def test_it_learns_which_answer_is_right(undecided, questions, tmp_path):

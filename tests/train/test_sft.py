@@ -3,9 +3,6 @@
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.train.conftest import TINY
+from tests.train.conftest import TINY, two_processes
 from zero_engine.errors import Interrupted, OutputError, PipelineError
 from zero_engine.models import load_model
 from zero_engine.pipeline import parse_config
@@ -148,36 +145,9 @@ def test_a_training_goes_on_from_the_projection_beside_its_model(unbroken, datas
 
 
 def test_two_processes_equal_one(unbroken, dataset, tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     file = tmp_path / "sft.json"
     file.write_text(config(dataset, tmp_path / "out").model_dump_json())
-    code = (
-        "import sys, torch; torch.set_num_threads(1)\n"
-        "from zero_engine.train.config import load_training\n"
-        "from zero_engine.train.sft import train_sft\n"
-        "train_sft(load_training(sys.argv[1], 'sft'))"
-    )
-    shared = {
-        "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "ACCELERATE_USE_CPU": "true",
-        "OMP_NUM_THREADS": "1",
-    }
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(file)],
-            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    outputs = [rank.communicate(timeout=240)[0] for rank in ranks]
-    assert [rank.returncode for rank in ranks] == [0, 0], outputs
+    two_processes("sft", file)
     lines = [
         [json.loads(t) for t in (o / "log.jsonl").read_text().splitlines()]
         for o in (unbroken, tmp_path / "out")
