@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from zero_engine.models.painting import Painter
 
 _SUFFIXES = (".json", ".txt", ".model", ".safetensors")
+_VARIANTS = ("*.fp16.*", "*.non_ema.*")
+"""The same weights once more, which a hub repository often holds beside those that are loaded."""
 _PATTERNS = ["model_index.json", *(f"*/*{suffix}" for suffix in _SUFFIXES)]
 
 
@@ -104,7 +106,7 @@ class Diffusion:
 
 
 def _folder(name: str) -> Path:
-    folder = fetched_folder(name, _PATTERNS, "a local folder of a diffusers pipeline")
+    folder = fetched_folder(name, _PATTERNS, "a local folder of a diffusers pipeline", _VARIANTS)
     if not (folder / "model_index.json").is_file():
         raise ModelError(f"{name}: no model_index.json in {folder}. Give the folder of a diffusers pipeline.")
     return folder

@@ -7,6 +7,7 @@ it once and it never travels in a task graph.
 
 import importlib
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -75,8 +76,8 @@ def model_folder(name_or_path: str) -> Path:
     return fetched_folder(str(name_or_path), _PATTERNS, "'nano', a checkpoint's folder,")
 
 
-def fetched_folder(name_or_path: str, patterns: list[str], kinds: str) -> Path:
-    """A local folder as it is; a hub name's files that match, from the local cache or fetched.
+def fetched_folder(name_or_path: str, patterns: list[str], kinds: str, ignored: Sequence[str] = ()) -> Path:
+    """A local folder as it is; a hub name's files that match, from the local cache or fetched, without the ignored.
 
     Raises ModelError, which says what `kinds` of names there are, when there is neither.
     """
@@ -89,7 +90,9 @@ def fetched_folder(name_or_path: str, patterns: list[str], kinds: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(str(name_or_path), allow_patterns=patterns))
+        return Path(
+            snapshot_download(str(name_or_path), allow_patterns=patterns, ignore_patterns=list(ignored))
+        )
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
