@@ -139,7 +139,7 @@ class Janus:
         branches = [list(prompts), [negative_prompt or ""] * batch] if guidance != 1 else [list(prompts)]
         rows = [self._embed(self._prompt_ids(prompt)) for branch in branches for prompt in branch]
         hidden_RPD, mask_RP, lengths_R, cache = self._prefill(rows, room=length)
-        hidden_RD = hidden_RPD[torch.arange(len(rows)), lengths_R - 1]
+        hidden_RD = hidden_RPD[torch.arange(len(rows), device=self.device), lengths_R - 1]
         uniforms_NB = uniforms_from(seeds, length).to(self.device)
         codes_NB, logp_NR = [], []
         for step in range(length):
