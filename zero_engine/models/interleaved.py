@@ -8,7 +8,8 @@ What it promises:
 - `logp` is the policy's: at temperature 1 and over the allowed set, before top-k and top-p. Tokens that the rules force
   have 0 and are marked.
 - The weights are those that the module has *now*: every call takes them up again (`Chameleon.refresh`), so a module
-  may be trained between two calls, in place or by `load_state_dict`. Its parameters stay the same objects.
+  may be trained between two calls, in place or by `load_state_dict`. Its parameters stay the same objects. Adapters
+  have to be merged first: what is read is each layer's own weight.
 
 Equal prompts are prefilled once, so the rollouts of a group share the work. There is no guidance here: what a policy
 would do under guidance is not what it is trained on.

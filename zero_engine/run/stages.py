@@ -250,10 +250,11 @@ def _describe(task: ShardTask) -> ModelInfo:
     """What the manifest says of the model, which this process has loaded."""
     from zero_engine.models.generators import get_generator
 
-    model = get_generator(task.pipeline.render)
+    render = task.pipeline.render
+    model = get_generator(render)
     rows, columns = model.grid
     return ModelInfo(
-        name=model.name,
+        name=render.model if render.generator == "unified" else model.name,
         fingerprint=task.model,
         codebook_size=model.codebook_size,
         codes_per_picture=rows * columns,
