@@ -7,7 +7,7 @@
 pictures, static or dynamic cache, and two ways of guidance (its own, which runs the unconditional branch apart,
 and both branches in one batch with the sampling inside a logits processor), whichever is fastest. Both sides draw
 exactly N codes at temperature 1, top-p 0.9, and `--candidates` pictures of each prompt, 4 as in a pipeline: the
-loop prefills a prompt once for all of them. Times are the best of `--repeats`, taken in turn.
+loop computes once what drawings share. Times are the best of `--repeats`, taken in turn.
 """
 
 import argparse

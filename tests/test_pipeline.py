@@ -62,6 +62,17 @@ def test_a_missing_key_is_named(write):
         load_pipeline(write("output: {path: out}\n"))
 
 
+def test_a_key_that_is_off_leaves_drawings_of_before_it_existed_good(write):
+    parameters = load_pipeline(write(SMALLEST)).stage_parameters()
+    assert set(parameters["render"]) == {
+        "seed", "image_format", "generator", "model", "template", "candidates", "guidance", "temperature", "top_p",
+        "top_k", "batch_size", "dtype",
+    }  # fmt: skip
+    assert set(parameters["score"]) == {"names", "tau"}
+    asked = load_pipeline(write(SMALLEST), ["render.negative_prompt=x", "score.clip=y"]).stage_parameters()
+    assert asked["render"]["negative_prompt"] == "x" and asked["score"]["clip"] == "y"
+
+
 def test_the_fingerprint_is_of_what_shapes_the_rows(write):
     path = write(SMALLEST)
     same = load_pipeline(

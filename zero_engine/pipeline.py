@@ -61,17 +61,37 @@ class Parse(Section):
     """GSM8K's `<<48/2=24>>` notes in the step text."""
 
 
+class Diffusion(Section):
+    model: str
+    """Local folder or hub name of a text-to-image pipeline of diffusers."""
+    steps: int = Field(30, ge=1, le=1000)
+    """Denoising steps."""
+    guidance: float | None = Field(None, ge=0.0, le=50.0)
+    """The pipeline's guidance scale; its own default by default."""
+    size: int | None = Field(None, ge=8, le=4096)
+    """Height and width painted, in pixels; the pipeline's own default by default."""
+
+
 class Render(Section):
     generator: str = "unified"
-    """`unified` draws with the model's own image tokens, `none` leaves every step text-only."""
+    """`unified` draws with the model's own image tokens, `diffusion` with a pipeline of diffusers whose pictures the
+    model encodes, `none` leaves every step text-only; or a plugin's name."""
     model: str = "nano"
     """`nano` (bundled), a local checkpoint folder, or a hub name."""
+    diffusion: Diffusion | None = None
+    """What the generator `diffusion` paints with."""
+    options: dict[str, str | int | float | bool] | None = None
+    """Settings of a plugin's generator."""
     template: str = "step"
     """Prompt template: step, question_step, history; or a jinja2 text over question, step, history, index."""
     candidates: int = Field(4, ge=1, le=256)
     """Drawings tried for every step."""
     guidance: float = Field(1.5, ge=1.0, le=20.0)
     """Classifier-free guidance g in u + g (c - u); 1 switches it off."""
+    image_guidance: float | None = Field(None, ge=0.0, le=20.0)
+    """Shows the question's pictures before the prompt and adds h (i - u), i: pictures without text. Null shows none."""
+    negative_prompt: str | None = None
+    """What to steer away from: the prompt of u, instead of nothing."""
     temperature: float = Field(1.0, ge=0.0, le=10.0)
     """Sampling temperature; 0 is greedy."""
     top_p: float = Field(0.9, gt=0.0, le=1.0)
@@ -108,6 +128,10 @@ class Score(Section):
     """Scores computed for every drawing; see `zero-engine schema scores`."""
     tau: float = Field(3.0, gt=0.0)
     """Scale of total_variation: score = 1 / (1 + tv / tau)."""
+    clip: str | None = None
+    """CLIP or SigLIP checkpoint, a local folder or a hub name, for the score `clip`."""
+    options: dict[str, str | int | float | bool] | None = None
+    """Settings of plugins' scores."""
 
 
 class Gate(Section):
@@ -156,6 +180,10 @@ class Dask(Section):
         return value
 
 
+_YOUNG_KEYS = ("diffusion", "options", "image_guidance", "negative_prompt")
+"""Keys of `render` that came later; null switches each off."""
+
+
 class Pipeline(Section):
     """All of a run. Only `input.path` and `output.path` have no default."""
 
@@ -182,15 +210,25 @@ class Pipeline(Section):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _diffusion_has_a_model(self) -> "Pipeline":
+        if self.render.generator == "diffusion" and self.render.diffusion is None:
+            raise ValueError(
+                "render.generator: diffusion needs render.diffusion.model, a folder or a hub name"
+            )
+        return self
+
     def stage_parameters(self) -> dict[str, dict[str, Any]]:
         """Parameters that can change a stage's bytes, by stage, in the order of the stages."""
         everything = self.model_dump(mode="json")
-        render = {k: v for k, v in everything["render"].items() if k != "device"}
+        # what is off is left out, so that drawings made before a key existed stay good
+        off = {key for key in _YOUNG_KEYS if everything["render"][key] is None}
+        render = {k: v for k, v in everything["render"].items() if k != "device" and k not in off}
         return {
             "read": {k: v for k, v in everything["input"].items() if k not in ("path", "limit", "strict")},
             "parse": everything["parse"],
             "render": {"seed": self.seed, "image_format": self.output.image_format, **render},
-            "score": everything["score"],
+            "score": {k: v for k, v in everything["score"].items() if v is not None},
             "gate": everything["gate"],
         }
 

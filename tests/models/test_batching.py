@@ -14,6 +14,7 @@ from zero_engine.models.batching import (
     filler_prompt,
     run_batched,
     run_bucketed,
+    run_distinct,
 )
 
 
@@ -119,3 +120,15 @@ def test_auto_batch_size_depends_on_the_model_and_the_device_kind_only():
     assert (auto_batch_size(small), auto_batch_size(large)) == (32, 2)
     small.device = large.device = "cuda:1"
     assert (auto_batch_size(small), auto_batch_size(large)) == (128, 16)
+
+
+def test_equal_items_are_run_once_and_share_the_result():
+    seen = []
+
+    def run(items: list[str]) -> list[str]:
+        seen.extend(items)
+        return [item.upper() for item in items]
+
+    assert run_distinct(["b", "a", "b", "c", "a"], str, run) == ["B", "A", "B", "C", "A"]
+    assert seen == ["b", "a", "c"]
+    assert run_distinct([], str, run) == []

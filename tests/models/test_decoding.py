@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from zero_engine.models import load_model
+from zero_engine.models import decoding, load_model
 from zero_engine.models.decoding import Sampling, choose, guide, uniforms_from
+from zero_engine.models.nodes import Nodes
+from zero_engine.models.trunk import pack, rows_by
 
 PROMPTS = [
     "Draw 3 apples.",
@@ -16,10 +18,10 @@ PROMPTS = [
 
 
 @torch.inference_mode()
-def plain_logits(model, prompt: str, codes: list[int]) -> torch.Tensor:
+def plain_logits(model, prompt: str, codes: list[int], pictures=()) -> torch.Tensor:
     """Logits of the next code by transformers' whole forward over the whole sequence, without any cache."""
     code_ids = torch.from_numpy(model.layout.code_ids)
-    ids = [*model._prompt_ids(prompt), *code_ids[codes].tolist()]
+    ids = [*model._prompt_ids(prompt, model._picture_ids(pictures)), *code_ids[codes].tolist()]
     hidden = model.module.model(torch.tensor([ids])).last_hidden_state[0, -1]
     return model.module.lm_head.weight[code_ids] @ hidden
 
@@ -29,7 +31,7 @@ def plain_drawing(model, prompt: str, guidance: float, choice) -> tuple[list[int
     for position in range(model.codes_per_picture):
         c = plain_logits(model, prompt, codes).log_softmax(-1)
         u = plain_logits(model, "", codes).log_softmax(-1)
-        code = choice(guide(c[None], u[None], guidance), position)
+        code = choice(guide(u[None], [c[None]], [guidance]), position)
         codes.append(code)
         conditional.append(float(c[code]))
         unconditional.append(float(u[code]))
@@ -65,8 +67,58 @@ def test_sampled_drawing_is_identical_to_a_plain_loop_with_the_same_uniforms(mod
 def test_guidance_is_u_plus_g_times_c_minus_u_on_raw_logits(model):
     c, u = plain_logits(model, "Draw 3 apples.", [4, 9])[None], plain_logits(model, "", [4, 9])[None]
     raw = (u + 3.0 * (c - u)).softmax(-1)
-    ours = guide(c.log_softmax(-1), u.log_softmax(-1), 3.0).softmax(-1)
+    ours = guide(u.log_softmax(-1), [c.log_softmax(-1)], [3.0]).softmax(-1)
     torch.testing.assert_close(ours, raw)
+
+
+@pytest.mark.parametrize(("guidance", "image_guidance"), [(2.0, 1.5), (1.0, 0.5), (3.0, 0.0)])
+@pytest.mark.parametrize("negative", [None, "a blurred picture"])
+def test_three_way_guidance_is_u_plus_g_text_and_g_image_on_raw_logits(
+    model, guidance, image_guidance, negative
+):
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 64, (count, 16)).astype(np.uint16) for count in (1, 0, 2, 1)]
+    drawings = model.draw(
+        PROMPTS, [1, 2, 3, 4], guidance=guidance, image_guidance=image_guidance, negative_prompt=negative,
+        pictures=pictures, temperature=0,
+    )  # fmt: skip
+    for row, prompt in enumerate(PROMPTS):
+        codes, given, shown = [], [], pictures[row]
+        for _ in range(16):
+            u = plain_logits(model, negative or "", codes)
+            c = plain_logits(model, prompt, codes, shown)
+            i = plain_logits(model, "", codes, shown) if len(shown) else u
+            codes.append(int((u + guidance * (c - u) + image_guidance * (i - u)).argmax()))
+            given.append(float(c.log_softmax(-1)[codes[-1]]))
+        assert drawings.codes[row].tolist() == codes
+        assert drawings.likelihood[row] == pytest.approx(np.mean(given), abs=1e-5)
+    assert (drawings.likelihood_unconditional is None) == (
+        negative is not None or guidance == image_guidance == 1
+    )
+
+
+def test_a_negative_prompt_takes_the_place_of_nothing(model):
+    options = {"guidance": 2.0, "top_p": 0.9}
+    drawings = model.draw(PROMPTS, range(4), negative_prompt="a dog", **options)
+    assert drawings.likelihood_unconditional is None
+    same = model.draw(
+        ["a dog"] * 4, range(4), negative_prompt="a dog", **options
+    )  # c = u: guidance says nothing
+    assert np.array_equal(same.codes, model.draw(["a dog"] * 4, range(4), top_p=0.9).codes)
+
+
+def test_a_row_stands_alone_with_pictures_too(model):
+    pictures = [
+        np.random.default_rng(row).integers(0, 64, (row % 3, 16)).astype(np.uint16) for row in range(8)
+    ]
+    options = {"guidance": 1.5, "image_guidance": 1.0, "negative_prompt": "noise", "top_p": 0.9}
+    whole = model.draw([f"prompt {row}" for row in range(8)], range(8), pictures=pictures, **options)
+    for rows in ([3], [6, 1], [0, 3, 3]):
+        part = model.draw(
+            [f"prompt {r}" for r in rows], rows, pictures=[pictures[r] for r in rows], **options
+        )
+        assert np.array_equal(part.codes, whole.codes[rows])
+        assert np.array_equal(part.likelihood, whole.likelihood[rows])
 
 
 @pytest.mark.parametrize("guidance", [1.0, 1.5])
@@ -87,6 +139,60 @@ def test_a_row_has_the_same_bits_whatever_its_neighbours(model, guidance, rows):
     assert np.array_equal(
         model.caption_likelihood(whole.codes[rows], [prompts[row] for row in rows]), captions[rows]
     )
+
+
+@pytest.mark.parametrize("guidance", [1.0, 1.5])
+def test_rows_that_part_one_by_one_have_the_bits_of_drawing_each_alone(model, guidance):
+    prompts = ["Draw 3 apples."] * 6 + [""] * 2
+    options = {"guidance": guidance, "temperature": 0.4, "top_k": 2}  # few choices: long shared beginnings
+    whole = model.draw(prompts, range(8), **options)
+    shared = [len(set(map(bytes, whole.codes[:6, :length]))) for length in (1, 4, model.codes_per_picture)]
+    assert shared[0] < shared[1] < shared[2], "rows must part early and late, or this tests nothing"
+    for row, prompt in enumerate(prompts):
+        alone = model.draw([prompt], [row], **options)
+        assert np.array_equal(alone.codes[0], whole.codes[row])
+        assert alone.likelihood[0] == whole.likelihood[row]
+        if guidance != 1:
+            assert alone.likelihood_unconditional[0] == whole.likelihood_unconditional[row]
+
+
+def test_sharing_changes_no_bit(model, monkeypatch):
+    """On other devices than the CPU every row is a node from the start."""
+    options = {"guidance": 1.5, "temperature": 0.4, "top_k": 2}
+    shared = model.draw(PROMPTS * 2, range(8), **options)
+    monkeypatch.setattr(decoding, "Nodes", lambda *args: Nodes(*args, shared=False))
+    apart = model.draw(PROMPTS * 2, range(8), **options)
+    assert np.array_equal(shared.codes, apart.codes)
+    assert np.array_equal(shared.likelihood, apart.likelihood)
+    assert np.array_equal(shared.likelihood_unconditional, apart.likelihood_unconditional)
+
+
+def test_a_node_splits_by_what_its_rows_chose_and_the_first_code_keeps_it():
+    nodes = Nodes([[7], [7], [8], [7], [0], [0], [0], [0]], batch=4, shared=True)
+    assert nodes.prompts == [[7], [8], [0]]
+    assert (nodes.conditional.tolist(), nodes.others[0].tolist()) == ([0, 1], [2, 2])
+    assert nodes.place.tolist() == [0, 0, 1, 0]
+    assert nodes.split(torch.tensor([5, 5, 6, 5] * 2)) == [
+        2
+    ]  # without a prompt, row 2 has parted from the others
+    assert (nodes.conditional.tolist(), nodes.others[0].tolist()) == ([0, 1], [2, 3])
+    assert nodes.split(torch.tensor([5, 5, 5, 5] * 2)) == []
+    assert nodes.split(torch.tensor([1, 2, 3, 2] * 2)) == [0, 2]
+    assert nodes.of_row.tolist() == [0, 4, 1, 4, 2, 5, 3, 5]
+    assert nodes.first_row.tolist() == [0, 2, 4, 6, 1, 5]
+    assert nodes.others[0].tolist() == [2, 3, 5]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_product_has_the_same_bits_for_any_number_of_rows(packed):
+    generator = torch.Generator().manual_seed(0)
+    for inner, outer in ((192, 576), (512, 192), (64, 640), (2048, 64)):
+        rows = torch.randn(100, inner, generator=generator)
+        weight = torch.randn(inner, outer, generator=generator)
+        weight = pack(weight) if packed else weight
+        whole = rows_by(rows, weight)
+        for count in (1, 2, 3, 5, 8, 13, 32, 33):
+            assert torch.equal(rows_by(rows[-count:], weight), whole[-count:]), (inner, outer, count)
 
 
 def test_a_seed_alone_decides_a_drawing(model):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from zero_engine.models import interleaved, load_model
 from zero_engine.models.decoding import Sampling
@@ -120,7 +121,7 @@ def test_states_follow_a_picture_and_its_room(model):
     assert opened.tolist() == [State.IMAGE, State.EOI_FORCED, State.BOI_OR_EOS]
 
 
-@pytest.mark.parametrize("rows", [[5, 4, 3, 2], [35, 9, 16, 30, 2, 2], [0, 7, 14, 21, 28, 35]])
+@pytest.mark.parametrize("rows", [[5], [31, 5], [5, 4, 3, 2], [35, 9, 16, 30, 2, 2], [0, 7, 14, 21, 28, 35]])
 def test_a_row_has_the_same_bits_whatever_its_neighbours(model, rows):
     prompts = [prompt_ids(model, TEXTS[row % 6]) for row in range(36)]
     given = {"mode": "interleaved-text-image", "max_new_tokens": 70, "sampling": Sampling(top_p=0.9)}
@@ -150,6 +151,17 @@ def test_a_picture_in_the_question_is_spliced_in_as_its_codes(model, goldens):
         assert ids == [*expected[:at], *codes, *expected[at + 16 :]]
     with pytest.raises(ValueError, match="1 <image> for 0 pictures"):
         prompt_ids(model, "Describe:<image>")
+
+
+@torch.inference_mode()
+def test_a_question_with_a_picture_has_the_reference_ids_and_logits(model, goldens, golden_vq):
+    with Image.open(goldens / "images/grad_100x64.png") as image:
+        ids = prompt_ids(model, "See <image> now", [image])
+    assert ids == golden_vq["px_spliced"][0].tolist()
+    hidden_BD, _ = model._trunk.prefill([ids], last_only=True)
+    logits_BV = hidden_BD @ model.module.lm_head.weight.t()
+    # float32 sums in another order
+    np.testing.assert_allclose(logits_BV, golden_vq["px_logits_last"], rtol=0, atol=1e-5)
 
 
 def test_weights_trained_between_two_calls_are_taken_up(tiny_anole):

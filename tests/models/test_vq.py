@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from transformers import ChameleonVQVAE, ChameleonVQVAEConfig
 
-from zero_engine.models import vq
+from zero_engine.models import pixels, vq
 
 PICTURES = ["grad_100x64", "noise_32x48", "rgba_36x36", "gray_20x30"]
 
@@ -44,7 +44,9 @@ def test_decoding_agrees_with_the_reference(model, golden_vq):
 
 
 def test_uint8_values_are_the_reference_ones_for_the_reference_floats(model, golden_vq):
-    assert np.array_equal(model._to_uint8(golden_vq["dec_pixels"]), golden_vq["dec_uint8"])
+    assert np.array_equal(
+        pixels.to_uint8(golden_vq["dec_pixels"], model.image_processor), golden_vq["dec_uint8"]
+    )
 
 
 def test_decoding_gives_the_reference_bits_with_the_reference_kernels(goldens):

@@ -158,3 +158,9 @@ def test_pixels_are_decoded_a_batch_at_a_time():
     model = FakeModel(image_size=512)
     draw_steps(SHARD, model, RENDER, 0, "png")
     assert {rows for what, rows, _ in model.calls if what == "decode"} == {4}
+
+
+def test_a_model_that_draws_from_text_alone_is_told_apart_at_once():
+    asked = RENDER.model_copy(update={"image_guidance": 1.0})
+    with pytest.raises(ModelError, match="render.image_guidance: fake draws from text alone. Drop the key."):
+        draw_steps(SHARD, FakeModel(), asked, 0, "png")

@@ -1,16 +1,18 @@
 """Drawing and scoring with a real checkpoint in the Chameleon layout: the tiny one of the reference numbers."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from fake_model import parsed_trace
 
 from zero_engine.pipeline import Render, Score
-from zero_engine.render.images import decode_image
+from zero_engine.render.images import decode_image, encode_image
 from zero_engine.render.renderer import draw_steps
 from zero_engine.score import SCORERS, score_candidates
 
 RENDER = Render(candidates=2, batch_size=8, guidance=1.5, top_p=0.9)
-SCORE = Score(names=list(SCORERS))
+SCORE = Score(names=[name for name in SCORERS if name != "clip"])  # it needs a checkpoint of its own
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +75,39 @@ def test_the_likelihood_of_the_drawing_loop_is_that_of_a_teacher_forced_pass(sco
     # float32 sums in another order
     np.testing.assert_allclose(given, [c.scores["likelihood"] for c in scored], atol=1e-5)
     np.testing.assert_allclose(prior, [c.scores["unconditional"] for c in scored], atol=1e-5)
+
+
+def test_pictures_of_the_question_stand_before_the_prompt_where_image_guidance_asks_for_them(model):
+    question_HW3 = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    with_picture = parsed_trace("a", "She has 16 eggs.", "She eats 3.")
+    own = dataclasses.replace(with_picture.trace, question_images=(encode_image(question_HW3),))
+    shard = [dataclasses.replace(with_picture, trace=own), parsed_trace("b", "She has 16 eggs.")]
+    asked = RENDER.model_copy(update={"image_guidance": 2.0, "negative_prompt": "noise"})
+    candidates, rejections = draw_steps(shard, model, asked, 0, "png")
+    assert rejections == [] and len(candidates) == 6
+    pictures = [model.encode([question_HW3]), np.zeros((0, 16), np.uint16)]
+    expected = model.draw(
+        [c.prompt for c in candidates],
+        [c.seed for c in candidates],
+        guidance=1.5,
+        top_p=0.9,
+        image_guidance=2.0,
+        negative_prompt="noise",
+        pictures=[pictures[c.trace_id == "b"] for c in candidates],
+    )
+    assert np.array_equal(np.stack([c.codes for c in candidates]), expected.codes)
+    assert [c.scores["likelihood"] for c in candidates] == expected.likelihood.tolist()
+    plain, _ = draw_steps(shard, model, RENDER, 0, "png")
+    assert not np.array_equal(plain[0].codes, candidates[0].codes)
+
+
+def test_a_picture_that_cannot_be_read_costs_its_own_trace_alone(model):
+    broken = parsed_trace("a", "She has 16 eggs.")
+    own = dataclasses.replace(broken.trace, question_images=(b"no picture",))
+    shard = [dataclasses.replace(broken, trace=own), parsed_trace("b", "She eats 3.")]
+    asked = RENDER.model_copy(update={"image_guidance": 1.0})
+    candidates, rejections = draw_steps(shard, model, asked, 0, "png")
+    assert {candidate.trace_id for candidate in candidates} == {"b"}
+    assert [(r.trace_id, r.step, r.reason, r.exception) for r in rejections] == [
+        ("a", 0, "picture_failed", "ValueError")
+    ]

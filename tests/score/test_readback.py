@@ -34,6 +34,7 @@ def picture(*lines: str) -> np.ndarray:
         ("two-thirds of it, or 4 + 2 = 6 of 9-12", ["4+2=6"]),
         ("The area is 31 times 13, which is 403", ["31*13", "=403"]),
         ("three and 4 make seven", ["3+4=7"]),
+        ("3 * 4 = 12, 12 - 5 = 7", ["3*4=12"]),
         ("63 / 28 = 30, so it is 645 divided by 15, or 43", ["645/15", "=43"]),
     ],
 )
@@ -52,6 +53,9 @@ def test_an_equation_of_the_step_matches(text, lines):
         ("48 / 2 = 24", ["48*2=24"]),
         ("31 times 13 is 403", ["31+13", "=403"]),
         ("She had 9 eggs and 3 more.", ["9*3=27"]),
+        ("60g * 4/5 = 240g/5 = 48 grams", ["60*4/5", "=240"]),
+        ("Then 80+x=220+23", ["80+"]),
+        ("3 + 4 = 7", ["3+4="]),
     ],
 )
 def test_an_invented_equation_contradicts(text, lines):

@@ -13,7 +13,7 @@ from zero_engine.records import BUILTIN_SCORES, Candidate
 from zero_engine.render.images import encode_image
 from zero_engine.score import SCORERS, score_candidates
 
-ALL = Score(names=list(SCORERS))
+ALL = Score(names=[name for name in SCORERS if name != "clip"])  # it needs a checkpoint of its own
 
 
 def scores(candidates):
@@ -23,12 +23,12 @@ def scores(candidates):
 def test_every_score_asked_for_is_there(drawn, shard, model):
     scored, rejections = score_candidates(drawn, shard, model, ALL)
     assert rejections == []
-    expected = [name for name in BUILTIN_SCORES if name in SCORERS and name != "readback"]
+    expected = [name for name in BUILTIN_SCORES if name in ALL.names and name != "readback"]
     assert [list(candidate.scores) for candidate in scored] == [expected] * len(drawn)
 
 
-def test_all_scorers_have_a_column():
-    assert set(SCORERS) <= set(BUILTIN_SCORES)
+def test_all_scorers_have_a_column_but_the_one_of_painted_drawings():
+    assert set(SCORERS) - set(BUILTIN_SCORES) == {"roundtrip"}  # in plugin_scores, as most drawings have none
 
 
 def test_values_are_in_their_range(drawn, shard, model):

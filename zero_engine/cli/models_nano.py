@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def train_nano(
     out: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run in it goes on.")],
-    steps: Annotated[int, typer.Option(min=1, help="Language-model steps in all.")] = 8000,
+    steps: Annotated[int, typer.Option(min=1, help="Language-model steps in all.")] = 10_000,
     minutes: Annotated[
         float | None, typer.Option(min=0.0, help="Stop after this long, keep the state, export.")
     ] = None,
@@ -60,6 +60,9 @@ def eval_nano(
     new_phrasing: Annotated[
         bool, typer.Option("--new-phrasing", help="Use phrasings never trained on, too.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Also phrasings never trained on, and guidance 1, 1.5 and 2.")
+    ] = False,
     gsm8k: Annotated[
         Path | None, typer.Option(help="Judge the steps of this GSM8K file as well (test.jsonl).")
     ] = None,
@@ -69,32 +72,41 @@ def eval_nano(
     """Draw held-out prompts, let the oracles judge the pixels, and print accuracy per kind."""
     from zero_engine.models import get_model
     from zero_engine.models.nano import evaluate
-    from zero_engine.models.nano.calibrate import choose_gate, gate_curve
+    from zero_engine.models.nano.calibrate import gate_curve
 
-    how = evaluate.Drawing(candidates, guidance, temperature, top_p)
+    if gsm8k is not None and not gsm8k.is_file():
+        raise InputError(f"{gsm8k}: no such file. Give GSM8K's test.jsonl.")
     loaded = get_model(model)
-    drawn = evaluate.judge_kinds(
-        loaded,
-        prompts,
-        how,
-        kinds=_known(kind),
-        new_phrasing=new_phrasing,
-        report=lambda line: typer.echo(line, err=True),
-    )
+    scores = _scores(loaded)
+
+    def judge(guidance: float, new_phrasing: bool) -> dict:
+        return evaluate.judge_kinds(
+            loaded,
+            prompts,
+            evaluate.Drawing(candidates, guidance, temperature, top_p),
+            kinds=_known(kind),
+            new_phrasing=new_phrasing,
+            extra=scores,
+            report=lambda line: typer.echo(f"guidance {guidance:g}: {line}", err=True),
+        )
+
+    drawn = judge(guidance, new_phrasing)
     facts = evaluate.summary(drawn)
-    gate = choose_gate(gate_curve(drawn, evaluate.DEFAULT_RANK, "likelihood"))
-    facts["gate"] = gate
+    facts["curve"] = gate_curve(drawn)
     facts["settings"] = {
         "prompts": prompts,
         "guidance": guidance,
         "candidates": candidates,
         "new_phrasing": new_phrasing,
     }
+    if full:
+        others = {f"guidance {scale:g}": (scale, False) for scale in (1.0, 1.5, 2.0) if scale != guidance}
+        others["new phrasings"] = guidance, True
+        facts["also"] = {name: evaluate.summary(judge(*setting)) for name, setting in others.items()}
     if gsm8k is not None:
-        if not gsm8k.is_file():
-            raise InputError(f"{gsm8k}: no such file. Give GSM8K's test.jsonl.")
         steps, counts = evaluate.gsm8k_steps(gsm8k)
-        real = evaluate.judge_traces(loaded, steps, how)
+        how = evaluate.Drawing(candidates, guidance, temperature, top_p)
+        real = evaluate.judge_traces(loaded, steps, how, scores)
         facts["gsm8k"] = {"steps": counts, **evaluate.summary(real)["kinds"]}
         drawn |= {f"gsm8k {name}": judged for name, judged in real.items()}
     if sheet is not None:
@@ -103,22 +115,8 @@ def eval_nano(
         Image.fromarray(evaluate.contact_sheet(drawn)).save(sheet)
     if json:
         print_json(facts)
-        return
-    rows = [
-        *facts["kinds"].items(),
-        *((f"gsm8k {k}", v) for k, v in facts.get("gsm8k", {}).items() if k != "steps"),
-    ]
-    cells = [(name, *(f"{row[key]:.3f}" for key in ("one", "best", "oracle"))) for name, row in rows]
-    mean = ("mean", *(f"{facts['mean'][key]:.3f}" for key in ("one", "best", "oracle")))
-    table(
-        f"guidance {guidance}",
-        ["kind", "one sample", f"best of {candidates}", "oracle's best"],
-        [*cells, mean],
-    )
-    _print_aucs(facts)
-    typer.echo(
-        f"gate: likelihood >= {gate['threshold']} keeps {gate['keep_rate']:.1%}, {gate['precision']:.1%} right"
-    )
+    else:
+        _print_evaluation(facts, candidates)
 
 
 def calibrate(
@@ -137,19 +135,21 @@ def calibrate(
     from zero_engine.models.nano import evaluate
 
     how = evaluate.Drawing(guidance=guidance, seed=1)
+    loaded = get_model(model)
     drawn = evaluate.judge_kinds(
-        get_model(model), prompts, how, kinds=_known(kind), report=lambda line: typer.echo(line, err=True)
+        loaded,
+        prompts,
+        how,
+        kinds=_known(kind),
+        extra=_scores(loaded),
+        report=lambda line: typer.echo(line, err=True),
     )
     facts = fit.calibrate(drawn, precision=precision)
     if json:
         print_json(facts)
         return
-    table(
-        "gate",
-        ["likelihood >=", "precision", "keep rate"],
-        [tuple(point.values()) for point in facts["curve"]],
-    )
-    _print_aucs(facts)
+    _print_curve(facts)
+    _print_scores(facts)
     typer.echo(f"rank: {facts['rank']}")
     typer.echo(f"gate: min likelihood {facts['gate']['threshold']}: {facts['gate']}")
 
@@ -177,18 +177,64 @@ def make_tasks(
         typer.echo(f"{n} {split} tasks: {out}")
 
 
-def _print_aucs(facts: dict) -> None:
-    shown = [
-        (
-            name,
-            *(
-                "-" if value is None else f"{value:.3f}"
-                for value in (facts["auc"][name], facts["auc_within"][name])
-            ),
-        )
-        for name in facts["auc"]
+def _print_evaluation(facts: dict, candidates: int) -> None:
+    def cells(name: str, row: dict) -> tuple[str, ...]:
+        low, high = row.get("interval", (None, None))
+        interval = "" if low is None else f"{low:.3f} to {high:.3f}"
+        return name, f"{row['one']:.3f}", interval, f"{row['best']:.3f}", f"{row['oracle']:.3f}"
+
+    real = {f"gsm8k {name}": row for name, row in facts.get("gsm8k", {}).items() if name != "steps"}
+    rows = [cells(name, row) for name, row in (facts["kinds"] | real).items()]
+    rows.append(cells("mean", facts["mean"]))
+    rows += [cells(f"mean, {name}", other["mean"]) for name, other in facts.get("also", {}).items()]
+    heads = ["kind", "one sample", "95 % interval", f"best of {candidates}", "oracle's best"]
+    table(f"guidance {facts['settings']['guidance']:g}", heads, rows)
+    _print_scores(facts)
+    _print_curve(facts)
+    gate = facts["gate"]
+    typer.echo(f"default gate: keeps {gate['keep_rate']:.1%} of the prompts, {gate['precision']:.1%} right")
+
+
+def _scores(model) -> dict:
+    """The scores that need no pass through the model, as the evaluation takes them; NaN where one does not apply."""
+    import numpy as np
+
+    from zero_engine.score.codebook import total_variation
+    from zero_engine.score.scorer import PICTURE_SCORES
+
+    def of_pictures(score):
+        def values(texts, codes_BN, images_BHW3):
+            found = [score(image, text) for text, image in zip(texts, images_BHW3, strict=True)]
+            return np.array([np.nan if value is None else value for value in found])
+
+        return values
+
+    def of_codes(texts, codes_BN, images_BHW3):
+        return np.array([total_variation(codes, codebook_KD, model.grid) for codes in codes_BN])
+
+    codebook_KD = model.codebook()
+    pictures = {name: of_pictures(score) for name, score in PICTURE_SCORES.items()}
+    return {"total_variation": of_codes, **pictures}
+
+
+def _print_scores(facts: dict) -> None:
+    kinds = facts.get("kinds", {}).values()
+    rows = []
+    for name, within in facts["auc_within"].items():
+        numbers = [facts["auc"][name], within]
+        if kinds:
+            numbers.append(sum(kind["by"][name] for kind in kinds) / len(kinds))
+        rows.append((name, *("-" if number is None else f"{number:.3f}" for number in numbers)))
+    heads = ["score", "AUC over all", "AUC within a prompt", "best by it"]
+    table("scores", heads if kinds else heads[:-1], rows)
+
+
+def _print_curve(facts: dict) -> None:
+    points = [
+        (point["threshold"], f"{point['precision']:.3f}", f"{point['keep_rate']:.3f}")
+        for point in facts["curve"]
     ]
-    table("AUC", ["score", "over all", "within a prompt"], shown)
+    table("gate", ["likelihood >=", "precision", "keep rate"], points)
 
 
 def _known(kinds: list[str] | None) -> list[str] | None:

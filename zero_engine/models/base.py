@@ -4,8 +4,8 @@ Everything crosses this seam as NumPy arrays: *codes* (VQ indices 0..K-1, never 
 pixels as uint8 RGB, likelihoods as float32 in nats. Rows come back in the order asked for.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +25,8 @@ class Drawings:
     codes: np.ndarray  # (B, N) uint16
     likelihood: np.ndarray  # (B,) float32
     likelihood_unconditional: np.ndarray | None  # (B,) float32
+    scores: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Scores that only the generator can know, by name, (B,) float32 each."""
 
 
 class UnifiedModel(Protocol):
@@ -51,7 +53,12 @@ class UnifiedModel(Protocol):
         top_p: float = 1.0,
         top_k: int | None = None,
     ) -> Drawings:
-        """Draw one picture per prompt. A row's random numbers depend on its own seed only."""
+        """Draw one picture per prompt. A row's random numbers depend on its own seed only.
+
+        A model may take more, and is given it only where a pipeline asks for it: `negative_prompt`, what the
+        unconditional branch is prompted with; `image_guidance` and `pictures`, the codes (P, N) of pictures that
+        stand before each prompt, where `sees_pictures` says so.
+        """
 
     def decode(self, codes_BN: np.ndarray) -> np.ndarray:
         """Pictures (B, H, W, 3) uint8 of codes."""
@@ -70,3 +77,6 @@ class UnifiedModel(Protocol):
 
     def prompt_length(self, prompt: str) -> int:
         """Ids that the prompt takes in front of a picture."""
+
+    def describe(self) -> dict[str, object]:
+        """What `zero-engine models check` prints of the model's layout and sizes, by name."""

@@ -19,7 +19,7 @@ card too small for `batch_size` a drawing can differ in its last bits; set `rend
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -84,6 +84,20 @@ def run_bucketed(
         done = run_batched([items[i] for i in members[size]], function, batch_size, filler(size))
         results.update(zip(members[size], done, strict=True))
     return [results[position] for position in range(len(items))]
+
+
+def run_distinct(
+    items: Sequence[T], key: Callable[[T], Hashable], run: Callable[[list[T]], Sequence[R]]
+) -> list[R]:
+    """Results of `run` over the items that differ by `key`; equal ones share a result.
+
+    A sure model draws the same picture several times: what is read off it need not be computed again.
+    """
+    numbers: dict[Hashable, int] = {}
+    places = [numbers.setdefault(key(item), len(numbers)) for item in items]
+    first = {place: position for position, place in reversed(list(enumerate(places)))}
+    results = run([items[first[place]] for place in range(len(numbers))])
+    return [results[place] for place in places]
 
 
 def bucket(length: int) -> int:

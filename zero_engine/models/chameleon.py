@@ -15,7 +15,7 @@ the same numbers, truncated to uint8 as in the reference. Transparent pictures a
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +25,15 @@ from torch import Tensor
 from transformers import ChameleonForConditionalGeneration, PreTrainedTokenizerBase
 from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
 
-from zero_engine.models import vq
+from zero_engine.models import pixels, vq
 from zero_engine.models.base import Drawings
 from zero_engine.models.decoding import Sampling, draw_codes
 from zero_engine.models.layout import TokenLayout, read_layout
 from zero_engine.models.quiet import quiet
-from zero_engine.models.trunk import Trunk, rows_by
+from zero_engine.models.trunk import Trunk, pack, rows_by
 
 SCORED_SLOTS = 1024
 """Positions run through the layers at once when scoring: what fits a cache is faster, and no number changes."""
-CODEC_BATCH = 8
-"""Small pictures pass the codec in batches of exactly this many, the last one filled up; larger ones one by
-one. oneDNN's convolutions give a picture other bits in a batch of 1 than in 2 to 15, and others again from 16
-up, but the same wherever it stands in the batch. The reference's numbers are those of a batch of 3."""
-_SMALL_PICTURE = 128
 
 
 class ChameleonWithDecoder(ChameleonForConditionalGeneration):
@@ -53,6 +48,9 @@ class ChameleonWithDecoder(ChameleonForConditionalGeneration):
 
 class Chameleon:
     """A loaded checkpoint: a `zero_engine.models.base.UnifiedModel`."""
+
+    sees_pictures = True
+    """`draw` takes pictures that stand before the prompt."""
 
     def __init__(
         self,
@@ -81,14 +79,15 @@ class Chameleon:
         self.refresh()
 
     def refresh(self) -> None:
-        """Take up the module's weights as they are now: needed after training, for norms and the head are copies.
+        """Take up the module's weights as they are now: needed after training, for what the trunk holds are copies.
 
         The module's parameters stay the same objects, so an optimizer keeps hold of them.
         """
         self._trunk = None  # its matrices go as the new ones come, one at a time
         with torch.inference_mode(False), torch.no_grad():
             self._trunk = Trunk(self.module)
-            self._code_head = self.module.lm_head.weight[self._code_ids].t().contiguous()
+            self._head = pack(self.module.lm_head.weight.t())
+            self._code_head = pack(self.module.lm_head.weight[self._code_ids].t().contiguous())
 
     def draw(
         self,
@@ -99,24 +98,38 @@ class Chameleon:
         temperature: float = 1.0,
         top_p: float = 1.0,
         top_k: int | None = None,
+        image_guidance: float = 0.0,
+        negative_prompt: str | None = None,
+        pictures: Sequence[np.ndarray] | None = None,
     ) -> Drawings:
         """Draw one picture per prompt; see `base.UnifiedModel.draw`.
 
-        Raises ValueError when a prompt is longer than `max_prompt_length`, or the seeds do not match.
+        Where a prompt has pictures (P, N), it is `[BOS] ([BOI] codes [EOI])* text [BOI]`, and its likelihood is that
+        after the pictures, too. Raises ValueError when a prompt is longer than `max_prompt_length`, or seeds or
+        pictures do not match.
         """
         if len(prompts) != len(seeds):
             raise ValueError(f"one seed per prompt: got {len(prompts)} prompts and {len(seeds)} seeds")
-        sampling = Sampling(guidance, temperature, top_p, top_k)
+        shown = [self._picture_ids(own) for own in pictures] if pictures is not None else [[]] * len(prompts)
+        if len(shown) != len(prompts):
+            raise ValueError(f"got pictures for {len(shown)} of {len(prompts)} prompts")
+        if not any(shown):
+            image_guidance = 0.0  # the third branch would say nothing
+        prior_ids = self._prompt_ids(negative_prompt or "")
+        sampling = Sampling(guidance, temperature, top_p, top_k, image_guidance)
         codes_BN, likelihood, unconditional = draw_codes(
             self._trunk,
             self._code_head,
             self._code_ids,
-            [self._prompt_ids(prompt) for prompt in prompts],
-            self.layout.prompt([]),
+            [self._prompt_ids(prompt, seen) for prompt, seen in zip(prompts, shown, strict=True)],
+            prior_ids,
             seeds,
             self.codes_per_picture,
             sampling,
+            [self.layout.prompt(seen) if seen else prior_ids for seen in shown],  # without pictures, i is u
         )
+        if negative_prompt:
+            unconditional = None  # it is not the likelihood under the empty prompt
         return Drawings(
             codes=codes_BN.cpu().numpy().astype(np.uint16),
             likelihood=likelihood.cpu().numpy(),
@@ -126,19 +139,20 @@ class Chameleon:
     @torch.inference_mode()
     def decode(self, codes_BN: np.ndarray) -> np.ndarray:
         """Pictures (B, H, W, 3) uint8, truncated as in the reference: rounding changes half of the values."""
-        return self._to_uint8(self.decode_pixels(codes_BN)).transpose(0, 2, 3, 1)
+        return pixels.to_uint8(self.decode_pixels(codes_BN), self.image_processor).transpose(0, 2, 3, 1)
 
     @torch.inference_mode()
     def decode_pixels(self, codes_BN: np.ndarray) -> np.ndarray:
         """Pictures (B, 3, H, W) float32 as the decoder gives them, about [-1, 1]."""
         codes = torch.from_numpy(np.asarray(codes_BN).astype(np.int64)).to(self._trunk.device)
-        return self._in_batches(lambda part: vq.decode_codes(self.vqmodel, part), codes).cpu().numpy()
+        decoded = pixels.in_batches(lambda part: vq.decode_codes(self.vqmodel, part), codes, self.image_size)
+        return decoded.cpu().numpy()
 
     @torch.inference_mode()
     def encode(self, images: Sequence[np.ndarray | Image.Image]) -> np.ndarray:
         """Codes (B, N) uint16 of pictures of any size and mode."""
-        pixels = self._pixels(images).to(self._trunk.device)
-        codes = self._in_batches(lambda part: vq.encode_pixels(self.vqmodel, part), pixels)
+        rows = self._pixels(images).to(self._trunk.device)
+        codes = pixels.in_batches(lambda part: vq.encode_pixels(self.vqmodel, part), rows, self.image_size)
         return codes.cpu().numpy().astype(np.uint16)
 
     def log_likelihood(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
@@ -165,7 +179,7 @@ class Chameleon:
             sequences.append(picture + text_ids[:-1])
             firsts.append(len(picture) - 1)
             targets.append(text_ids)
-        return self._mean_log_p(sequences, firsts, targets, self.module.lm_head.weight.t())
+        return self._mean_log_p(sequences, firsts, targets, self._head)
 
     def codebook(self) -> np.ndarray:
         """The VQ codebook, (K, D) float32."""
@@ -174,6 +188,26 @@ class Chameleon:
     def prompt_length(self, prompt: str) -> int:
         """Ids that the prompt takes in front of a picture, with BOS and BOI."""
         return len(self._text_ids(prompt)) + 2
+
+    def describe(self) -> dict[str, object]:
+        """Token layout, parameters, and the memory that weights and one drawing with guidance take."""
+        config, layout = self.module.config, self.layout
+        codec = sum(parameter.numel() for parameter in self.vqmodel.parameters())
+        everything = sum(parameter.numel() for parameter in self.module.parameters())
+        weights = sum(p.numel() * p.element_size() for p in self.module.parameters())
+        slot = 2 * config.num_hidden_layers * self._trunk.kv_heads * self._trunk.head_width
+        width = self.module.lm_head.weight.element_size()
+        return {
+            "family": "Chameleon",
+            "vocabulary": config.vocab_size,
+            "code_ids": f"{layout.code_ids.min()}..{layout.code_ids.max()}, by name",
+            "bos_boi_eoi": f"{layout.bos} {layout.boi} {layout.eoi}",
+            "parameters": f"{everything - codec:,} + codec {codec:,}",
+            "dtype": str(self._trunk.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            "weights_mb": round(weights / 1e6, 1),
+            "mb_per_drawing": round(2 * slot * width * self.codes_per_picture / 1e6, 2),
+        }
 
     def save(self, folder: str | Path) -> None:
         """Write the checkpoint, decoder included, in the layout that `load` reads."""
@@ -192,30 +226,21 @@ class Chameleon:
     def _text_ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
-    def _prompt_ids(self, prompt: str) -> list[int]:
-        ids = self.layout.prompt(self._text_ids(prompt))
+    def _picture_ids(self, codes_PN: np.ndarray) -> list[int]:
+        """Pictures inside a prompt, each between BOI and EOI."""
+        layout = self.layout
+        return [i for codes in codes_PN for i in (layout.boi, *layout.code_ids[codes].tolist(), layout.eoi)]
+
+    def _prompt_ids(self, prompt: str, shown: Sequence[int] = ()) -> list[int]:
+        ids = self.layout.prompt([*shown, *self._text_ids(prompt)])
         if len(ids) > self.max_prompt_length:
             limit = self.max_prompt_length
             raise ValueError(f"a prompt of {len(ids)} ids leaves no room for a picture: at most {limit}")
         return ids
 
     def _pixels(self, images: Sequence[np.ndarray | Image.Image]) -> Tensor:
-        pictures = [image if isinstance(image, Image.Image) else Image.fromarray(image) for image in images]
-        arrays = [self.image_processor(_on_white(picture))["pixel_values"][0] for picture in pictures]
+        arrays = [self.image_processor(pixels.on_white(image))["pixel_values"][0] for image in images]
         return torch.from_numpy(np.stack(arrays).astype(np.float32))
-
-    def _in_batches(self, codec: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-        size = CODEC_BATCH if self.image_size <= _SMALL_PICTURE else 1
-        short = -len(rows) % size
-        filled = torch.cat((rows, rows[-1:].expand(short, *rows.shape[1:]))) if short else rows
-        return torch.cat([codec(part) for part in filled.split(size)])[: len(rows)]
-
-    def _to_uint8(self, pixels_B3HW: np.ndarray) -> np.ndarray:
-        processor = self.image_processor
-        mean = np.array(processor.image_mean, np.float32).reshape(3, 1, 1)
-        std = np.array(processor.image_std, np.float32).reshape(3, 1, 1)
-        scaled = (pixels_B3HW * std + mean) * np.float32(1 / processor.rescale_factor)
-        return np.clip(scaled, 0, 255).astype(np.uint8)
 
     @torch.inference_mode()
     def _mean_log_p(
@@ -234,12 +259,3 @@ class Chameleon:
                 picked_T = logp_TE.gather(1, torch.tensor(targets[row], device=logp_TE.device)[:, None])
                 means[row] = picked_T.double().mean().item()
         return means
-
-
-def _on_white(picture: Image.Image) -> Image.Image:
-    """RGB; what is transparent shows white. The arithmetic is the reference's, truncation included."""
-    if picture.mode == "RGB":
-        return picture
-    rgba = np.asarray(picture.convert("RGBA"))
-    alpha = rgba[..., 3:] / 255.0
-    return Image.fromarray(((1 - alpha) * 255 + alpha * rgba[..., :3]).astype(np.uint8))

@@ -8,7 +8,8 @@ What it promises:
 - `logp` is the policy's: at temperature 1 and over the allowed set, before top-k and top-p. Tokens that the rules force
   have 0 and are marked.
 - The weights are those that the module has *now*: every call takes them up again (`Chameleon.refresh`), so a module
-  may be trained between two calls, in place or by `load_state_dict`. Its parameters stay the same objects.
+  may be trained between two calls, in place or by `load_state_dict`. Its parameters stay the same objects. Adapters
+  have to be merged first: what is read is each layer's own weight.
 
 Equal prompts are prefilled once, so the rollouts of a group share the work. There is no guidance here: what a policy
 would do under guidance is not what it is trained on.
@@ -31,11 +32,13 @@ from torch.nn import functional
 from zero_engine.models.chameleon import Chameleon
 from zero_engine.models.decoding import Sampling, choose, uniforms_from
 from zero_engine.models.rules import Mode, Rules
-from zero_engine.models.trunk import SLOT_MULTIPLE, Trunk, padded, rms_norm, rows_by
+from zero_engine.models.trunk import SLOT_MULTIPLE, Trunk, rms_norm, rows_by
 
 IMAGE_PLACEHOLDER = "<image>"
 PREFILLED_SLOTS = 4096
 """Positions of prompts run through the layers at once; no number depends on it."""
+_SLOTS = 2 * SLOT_MULTIPLE
+"""The cache is read in multiples of this: smaller products take other kernels, and get other bits."""
 _FEW_ROWS = 8
 """Fewer rows than this are no faster, so they stay together to the end."""
 
@@ -98,7 +101,7 @@ def prompt_ids(
     ids = [layout.bos, *model._text_ids(pieces[0])]
     codes_BN = model.encode(images) if len(images) else []
     for codes, piece in zip(codes_BN, pieces[1:], strict=True):
-        ids += [layout.boi, *layout.code_ids[codes].tolist(), layout.eoi, *model._text_ids(piece)]
+        ids += [*model._picture_ids([codes]), *model._text_ids(piece)]
     if separator:
         if model.tokenizer.sep_token_id is None:
             raise ValueError(f"{model.name}: the tokenizer has no separator token")
@@ -115,7 +118,7 @@ def _generate(
     max_new_tokens: int,
     sampling: Sampling,
 ) -> list[Continuation]:
-    trunk, head_DV = model._trunk, model.module.lm_head.weight.t()
+    trunk, head_DV = model._trunk, model._head
     device, batch = trunk.device, len(prompts)
     uniforms_TB = uniforms_from(seeds, max_new_tokens).to(device)
     tokens_TB = torch.zeros(max_new_tokens, batch, dtype=torch.long, device=device)
@@ -165,7 +168,7 @@ def _cut(eos: int, ids_BT: np.ndarray, forced_BT: np.ndarray, logp_BT: np.ndarra
 def _prefill(trunk: Trunk, prompts: Sequence[Sequence[int]]) -> tuple["_Cache", Tensor]:
     """The cache of all rows, and the hidden states of their last ids, (B, D). Equal prompts are run once."""
     unique = list(dict.fromkeys(map(tuple, prompts)))
-    slots = padded(max(map(len, unique)))
+    slots = _slots(max(map(len, unique)))
     at_once = max(1, PREFILLED_SLOTS // slots)
     hiddens, parts = [], []
     for start in range(0, len(unique), at_once):
@@ -178,6 +181,10 @@ def _prefill(trunk: Trunk, prompts: Sequence[Sequence[int]]) -> tuple["_Cache", 
     memory = torch.cat(parts, dim=2)[:, :, places]
     lengths_B = torch.tensor([len(prompt) for prompt in prompts], device=trunk.device)
     return _Cache(trunk, memory, lengths_B, max(map(len, prompts))), torch.cat(hiddens)[places]
+
+
+def _slots(length: int) -> int:
+    return -(-length // _SLOTS) * _SLOTS
 
 
 class _Cache:
@@ -199,7 +206,7 @@ class _Cache:
         """Feed one token a row (their embeddings), and return the normed hidden states."""
         trunk = self.trunk
         self.longest += 1
-        seen = padded(self.longest)
+        seen = _slots(self.longest)
         if seen > self.memory.shape[4]:
             grown = max(seen, 2 * self.memory.shape[4]) - self.memory.shape[4]
             self.memory = functional.pad(self.memory, (0, 0, 0, grown))

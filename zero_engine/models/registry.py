@@ -5,6 +5,9 @@ redo. `get_model` keeps a loaded model for the life of the process, keyed by wha
 it once and it never travels in a task graph.
 """
 
+import importlib
+import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -24,6 +27,8 @@ _PATTERNS = [
     "*.safetensors",
     "*.safetensors.index.json",
 ]
+FAMILIES = {"chameleon": "zero_engine.models.loading", "janus": "zero_engine.models.janus"}
+"""`model_type` of config.json -> the module whose `load` reads such a checkpoint."""
 _loaded: dict[tuple[str, str, str], "UnifiedModel"] = {}
 _loading = Lock()
 
@@ -45,11 +50,10 @@ def load_model(name_or_path: str, *, device: str = "auto", dtype: str = "auto") 
 
     Raises ModelError when it cannot be found or read.
     """
-    from zero_engine.models import loading
-
     fingerprint = model_fingerprint(name_or_path)
     folder = model_folder(name_or_path)
-    return loading.load(folder, name=str(name_or_path), fingerprint=fingerprint, device=device, dtype=dtype)
+    family = importlib.import_module(FAMILIES[_family(folder, str(name_or_path))])
+    return family.load(folder, name=str(name_or_path), fingerprint=fingerprint, device=device, dtype=dtype)
 
 
 def model_fingerprint(name_or_path: str) -> str:
@@ -69,18 +73,26 @@ def model_folder(name_or_path: str) -> Path:
     """
     if str(name_or_path) == "nano":
         return NANO
+    return fetched_folder(str(name_or_path), _PATTERNS, "'nano', a checkpoint's folder,")
+
+
+def fetched_folder(name_or_path: str, patterns: list[str], kinds: str, ignored: Sequence[str] = ()) -> Path:
+    """A local folder as it is; a hub name's files that match, from the local cache or fetched, without the ignored.
+
+    Raises ModelError, which says what `kinds` of names there are, when there is neither.
+    """
     folder = Path(name_or_path).expanduser()
     if folder.is_dir():
         return folder
     if folder.exists() or str(name_or_path).count("/") != 1 or str(name_or_path).startswith((".", "/", "~")):
-        raise ModelError(
-            f"{name_or_path}: no such folder. Give 'nano', a checkpoint's folder, or a hub name."
-        )
+        raise ModelError(f"{name_or_path}: no such folder. Give {kinds} or a hub name.")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(str(name_or_path), allow_patterns=_PATTERNS))
+        return Path(
+            snapshot_download(str(name_or_path), allow_patterns=patterns, ignore_patterns=list(ignored))
+        )
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
@@ -89,12 +101,26 @@ def model_folder(name_or_path: str) -> Path:
         ) from error
 
 
+def _family(folder: Path, name: str) -> str:
+    try:
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"{name}: cannot read the checkpoint in {folder} (config.json: {error}). Is it complete?"
+        ) from error
+    if kind not in FAMILIES:
+        raise ModelError(
+            f"{name}: model_type in config.json is {kind!r}, not one of {', '.join(FAMILIES)}. Give another model."
+        )
+    return kind
+
+
 def _model_files(folder: Path) -> list[Path]:
     files = sorted({file for pattern in _PATTERNS for file in folder.glob(pattern) if file.is_file()})
     names = {file.name for file in files}
     if "config.json" not in names or not any(name.endswith(".safetensors") for name in names):
         raise ModelError(
-            f"{folder}: no config.json with *.safetensors beside it. Give the folder of a Chameleon checkpoint."
+            f"{folder}: no config.json with *.safetensors beside it. Give the folder of a checkpoint."
         )
     return files
 

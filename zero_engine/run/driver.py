@@ -22,6 +22,7 @@ from pathlib import Path
 from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry
 from zero_engine.errors import CheckFailed, Interrupted, OutputError
 from zero_engine.hashing import digest
+from zero_engine.models.generators import generator_fingerprint
 from zero_engine.pipeline import Pipeline, load_pipeline
 from zero_engine.read import Chunk, check_input, count_records, iter_chunks
 from zero_engine.render.prompts import compile_template
@@ -100,15 +101,7 @@ def check_pipeline(pipeline: Pipeline) -> str | None:
     check_input(pipeline.input)
     check_scores(pipeline.score)
     compile_template(pipeline.render.template)
-    return _generator_fingerprint(pipeline)
-
-
-def _generator_fingerprint(pipeline: Pipeline) -> str | None:
-    if pipeline.render.generator == "none":
-        return None
-    from zero_engine.models import model_fingerprint
-
-    return digest(model_fingerprint(pipeline.render.model), pipeline.render.generator)[:16]
+    return generator_fingerprint(pipeline.render)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ A shard's stages are keyed by content, each key over the one before it:
     read   <- the records' bytes and where they stand, the column map
     parse  <- read, the parse section
     render <- parse, the render section, the model's files, the run's seed
-    score  <- render, the score section
+    score  <- render, the score section, the checkpoints and plugins that score
     gate   <- score, the gate section, the pipeline's fingerprint (it stands in every row)
 
 A shard resumes at the first stage whose key changed. Reading and parsing are cheap and are always
@@ -21,9 +21,10 @@ from zero_engine.contracts.manifest import ShardEntry
 from zero_engine.hashing import digest, digest_json
 from zero_engine.pipeline import Pipeline
 from zero_engine.read import Chunk
+from zero_engine.score.outside import outside_fingerprint
 
 STAGES = ("read", "parse", "render", "score", "gate")
-VERSIONS = {"read": 1, "parse": 1, "render": 1, "score": 1, "gate": 1}
+VERSIONS = {"read": 1, "parse": 1, "render": 2, "score": 2, "gate": 1}
 RESUME_AT = {"read": "render", "parse": "render", "render": "render", "score": "score", "gate": "gate"}
 
 
@@ -31,8 +32,10 @@ def stage_keys(pipeline: Pipeline, model: str | None, chunk: Chunk) -> dict[str,
     """The key of every stage of one shard, 16 hex digits each."""
     parameters = pipeline.stage_parameters()
     keys, previous = {}, chunk.digest
+    scorers = outside_fingerprint(pipeline.score) if model else ""
+    extras = {"render": model or "", "score": scorers, "gate": pipeline.fingerprint}
     for stage in STAGES:
-        extra = {"render": model or "", "gate": pipeline.fingerprint}.get(stage, "")
+        extra = extras.get(stage, "")
         previous = digest(previous, stage, str(VERSIONS[stage]), digest_json(parameters[stage]), extra)[:16]
         keys[stage] = previous
     return keys

@@ -112,14 +112,14 @@ def parse_all(records: Iterable[object], pipeline: Pipeline) -> tuple[list[Parse
 
 def draw_all(parsed: Sequence[ParsedTrace], pipeline: Pipeline) -> tuple[list[Candidate], list[Rejection]]:
     """Draw every step of a shard's traces with the pipeline's generator."""
-    from zero_engine.models import get_model
+    from zero_engine.models.generators import get_generator
     from zero_engine.render.renderer import draw_steps
 
     render = pipeline.render
     if render.generator == "none":
         return [], []
     with _one_thread():
-        model = get_model(render.model, device=render.device, dtype=render.dtype)
+        model = get_generator(render)
         return draw_steps(parsed, model, render, pipeline.seed, pipeline.output.image_format)
 
 
@@ -248,13 +248,13 @@ def _exclude(records: list, task: ShardTask) -> tuple[list, list[Rejection]]:
 
 def _describe(task: ShardTask) -> ModelInfo:
     """What the manifest says of the model, which this process has loaded."""
-    from zero_engine.models import get_model
+    from zero_engine.models.generators import get_generator
 
     render = task.pipeline.render
-    model = get_model(render.model, device=render.device, dtype=render.dtype)
+    model = get_generator(render)
     rows, columns = model.grid
     return ModelInfo(
-        name=render.model,
+        name=render.model if render.generator == "unified" else model.name,
         fingerprint=task.model,
         codebook_size=model.codebook_size,
         codes_per_picture=rows * columns,

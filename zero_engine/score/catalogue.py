@@ -17,7 +17,7 @@ class Scorer:
     better: Literal["higher", "lower"]
     range: tuple[float, float]
     needs: str
-    """drawing (comes with it), model (another pass), codes, picture, or earlier (drawings of the trace)."""
+    """drawing (comes with it), model (another pass), codes, picture, earlier (drawings of the trace), checkpoint."""
     optional: bool = False
     """Whether a sound drawing can lack it; the gate then lets the drawing pass."""
 
@@ -77,11 +77,24 @@ SCORERS: dict[str, Scorer] = {
         (0.0, 1.0),
         "earlier",
     ),
+    "roundtrip": Scorer(
+        "PSNR in dB of a painted picture and what its codes decode to; absent where the model drew the codes itself",
+        "higher",
+        (-_INFINITE, 100.0),
+        "drawing",
+        optional=True,
+    ),
     "readback": Scorer(
         "numbers and equations drawn against the step's: 1 agree, 0 contradict; absent where none is legible",
         "higher",
         (0.0, 1.0),
         "picture",
         optional=True,
+    ),
+    "clip": Scorer(
+        "cosine of the drawing's and the step's embeddings by the CLIP or SigLIP checkpoint that score.clip names",
+        "higher",
+        (-1.0, 1.0),
+        "checkpoint",
     ),
 }

@@ -7,7 +7,8 @@ All are mean log-probabilities in nats, from teacher-forced passes in batches of
     caption        mean log p(step | codes) per token
     alignment      likelihood - unconditional (pointwise mutual information)
 
-Each function takes one item a candidate and returns one value, or a `BatchFailure`, a candidate.
+Each function takes one item a candidate and returns one value, or a `BatchFailure`, a candidate; equal items are scored
+once.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +16,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from zero_engine.models.base import UnifiedModel
-from zero_engine.models.batching import BatchFailure, auto_batch_size, filler_prompt, run_bucketed
+from zero_engine.models.batching import (
+    BatchFailure,
+    auto_batch_size,
+    filler_prompt,
+    run_bucketed,
+    run_distinct,
+)
 
 Value = float | BatchFailure
 _Item = tuple[str, np.ndarray]
@@ -27,7 +34,7 @@ def likelihood(model: UnifiedModel, prompts: Sequence[str], codes: Sequence[np.n
     def score(batch: list[_Item]) -> list[float]:
         return _floats(model.log_likelihood([text for text, _ in batch], np.stack([c for _, c in batch])))
 
-    return _bucketed(model, list(zip(prompts, codes, strict=True)), score)
+    return _each_once(model, list(zip(prompts, codes, strict=True)), score)
 
 
 def caption(model: UnifiedModel, codes: Sequence[np.ndarray], texts: Sequence[str]) -> list[Value]:
@@ -36,7 +43,16 @@ def caption(model: UnifiedModel, codes: Sequence[np.ndarray], texts: Sequence[st
     def score(batch: list[_Item]) -> list[float]:
         return _floats(model.caption_likelihood(np.stack([c for _, c in batch]), [text for text, _ in batch]))
 
-    return _bucketed(model, list(zip(texts, codes, strict=True)), score)
+    return _each_once(model, list(zip(texts, codes, strict=True)), score)
+
+
+def _each_once(
+    model: UnifiedModel, items: Sequence[_Item], score: Callable[[list[_Item]], list[float]]
+) -> list[Value]:
+    def key(item: _Item) -> tuple[str, bytes]:
+        return item[0], item[1].tobytes()
+
+    return run_distinct(items, key, lambda distinct: _bucketed(model, distinct, score))
 
 
 def _bucketed(

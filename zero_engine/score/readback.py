@@ -3,13 +3,14 @@
 A wrong drawing can be confident, and no likelihood says "I don't know". But an equation in a picture can be
 read, and one that the step does not contain was invented.
 
-    an equation is drawn             1 if the step contains it, else 0
+    an equation is drawn             1 if it is whole and the step contains it, else 0
     numbers are drawn, no equation   1 if each of them is in the step, else 0
     neither is drawn, or the step has no number   absent: there is nothing to compare
 
 A step contains an equation if its numbers and operators hold that sequence, whatever words, units, brackets
 or signs of currency stand between: `$3 x 4 = $12`, `3 apples * 4 = 12` and `3 \\times 4 = 12` all contain
-3*4=12. It must not begin inside a longer sum: `2 + 3 * 4 = 14` does not contain 3*4=14. A step that writes
+3*4=12. It must not begin or end inside a longer sum: `2 + 3 * 4 = 14` does not contain 3*4=14, nor `60 * 4/5 =
+240/5` 60*4/5=240. A step that writes
 no `=`, or names an operator, says its equation in words (`3 times 4 makes 12`): there the numbers must all
 be in it, and so must the operators where it names any. Numbers up to twenty count as words, too.
 
@@ -42,6 +43,9 @@ _NOTE = re.compile(r"<<[^<>]*>>")
 _BULLET = re.compile(r"^\s*[-–*•]\s+", re.MULTILINE)
 _UNIT = re.compile(r"(?<=[^\W\d_])[-/](?=[^\W\d_])|/(?=[^\W\d_])")  # a per b, two-thirds: no operators
 _LETTER_X = re.compile(r"(?:(?<=[\d)%])\s*|(?<=\s))[xX]\s*(?=[$(\d.])")
+_WHOLE = re.compile(
+    r"[^=]*\d[^=]*[-+*/][^=]*\d[^=]*=[^=]*\d[^=]*"
+)  # two sides, with an operator on the first
 _TOKEN = re.compile(rf"({_NUMBER})|([-+*/=])|([^\W\d_]+)")
 _WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -76,21 +80,22 @@ def readback(image_HW3: np.ndarray, text: str, read: Reader | None = None) -> fl
         return None
     equation, drawn = (read or read_nano)(image_HW3)
     if equation is not None:
-        return float(_contains(said, _parse(equation).tokens))
+        return float(_WHOLE.fullmatch(equation) is not None and _contains(said, _parse(equation).tokens))
     if drawn:
         return float(all(_plain(number) in said.numbers for number in drawn))
     return None
 
 
 def read_nano(image_HW3: np.ndarray) -> tuple[str | None, list[str]]:
-    """The equation and the numbers in a picture of the nano model; nothing in a picture of another size."""
-    from zero_engine.models.nano.readback import read_equation, read_glyphs
+    """The equation, whole or broken off, and the numbers in a nano picture; nothing in one of another size."""
+    from zero_engine.models.nano.readback import read_glyphs
     from zero_engine.models.nano.world.canvas import SIDE
 
     if image_HW3.shape != (SIDE, SIDE, 3):
         return None, []
-    equation = read_equation(image_HW3)
-    return equation, [] if equation else _runs(_without_board(read_glyphs(image_HW3)))
+    glyphs = read_glyphs(image_HW3)
+    text = "".join(char for _, _, char in glyphs)
+    return (text, []) if set(text) & set("+-*/") else (None, _runs(_without_board(glyphs)))
 
 
 def is_nothing(image_HW3: np.ndarray) -> bool:
@@ -158,11 +163,13 @@ def _plain(number: str) -> str:
 
 
 def _contains(said: _Said, equation: list[str]) -> bool:
-    """Whether a step holds an equation, not as the tail of a longer sum; or says it in words."""
+    """Whether a step holds an equation, not as a part of a longer sum; or says it in words."""
     tokens, size = said.tokens, len(equation)
     for start in range(len(tokens) - size + 1):
-        inside_longer = start > 1 and tokens[start - 1] in "+-*/" and tokens[start - 2] not in "+-*/="
-        if tokens[start : start + size] == equation and not inside_longer:
+        end = start + size
+        begins_inside = start > 1 and tokens[start - 1] in "+-*/" and tokens[start - 2] not in "+-*/="
+        ends_inside = end + 1 < len(tokens) and tokens[end] in "+-*/" and tokens[end + 1] not in "+-*/="
+        if tokens[start:end] == equation and not begins_inside and not ends_inside:
             return True
     if not said.in_words:
         return False

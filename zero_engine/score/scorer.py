@@ -21,16 +21,17 @@ import numpy as np
 
 from zero_engine.errors import PipelineError, ZeroEngineError
 from zero_engine.models.base import UnifiedModel
-from zero_engine.models.batching import BatchFailure
+from zero_engine.models.batching import BatchFailure, run_distinct
 from zero_engine.pipeline import Score
 from zero_engine.records import Candidate, ParsedTrace, Rejection
 from zero_engine.render.images import decode_image
 from zero_engine.render.prompts import plain_text, prose
 from zero_engine.score import codebook, likelihood, pixels
 from zero_engine.score.catalogue import SCORERS
+from zero_engine.score.outside import outside_fingerprint, outside_scores, plugin_names, score_outside
 from zero_engine.score.readback import is_nothing, readback
 
-DRAWN = ("likelihood", "unconditional")
+DRAWN = ("likelihood", "unconditional", "roundtrip")
 """Scores that come with a drawing."""
 
 NEARLY_BLANK = 0.9
@@ -60,22 +61,29 @@ def score_candidates(
     if "total_variation" in score.names and candidates:
         codebook_KD = model.codebook()
         for row, candidate in enumerate(candidates):
-            sheet.compute(
-                row,
-                "total_variation",
-                lambda c=candidate: codebook.total_variation(c.codes, codebook_KD, model.grid, score.tau),
+            value = _value_of(
+                lambda c=candidate: codebook.total_variation(c.codes, codebook_KD, model.grid, score.tau)
             )
+            sheet.put(row, "total_variation", value)
     _score_pictures(
         sheet, [name for name in PICTURE_SCORES if name in score.names], "duplicate" in score.names
     )
+    for name in outside_scores(score):
+        images = [candidate.image for candidate in candidates]
+        texts = [plain_text(prose(text)) for text in sheet.texts]
+        values = score_outside(name, images, texts, score, str(getattr(model, "device", "cpu")))
+        for row, value in enumerate(values):
+            sheet.put(row, name, value)
     return sheet.scored(), sheet.rejections()
 
 
 def check_scores(score: Score) -> None:
-    """Raise PipelineError where `score.names` holds a name that is no score."""
+    """Raise PipelineError where `score.names` holds a name that is no score, ModelError where one lacks its model."""
+    known = [*SCORERS, *plugin_names()]
     for name in score.names:
-        if name not in SCORERS:
-            raise PipelineError(f"score.names: unknown score {name!r}. Known: {', '.join(SCORERS)}.")
+        if name not in known:
+            raise PipelineError(f"score.names: unknown score {name!r}. Known: {', '.join(known)}.")
+    outside_fingerprint(score)
 
 
 class _Sheet:
@@ -101,22 +109,16 @@ class _Sheet:
         elif value is not None:
             self.values[row][name] = float(np.float32(value))
 
-    def compute(self, row: int, name: str, function: Callable[[], float | None]) -> None:
-        """Note what the function returns, or its failure."""
-        try:
-            self.put(row, name, function())
-        except ZeroEngineError:
-            raise
-        except Exception as error:  # one bad drawing must not cost its shard
-            self.put(row, name, BatchFailure("failed", str(error), type(error).__name__))
-
     def lacking(self, name: str) -> list[int]:
         return [row for row, values in enumerate(self.values) if name not in values]
 
     def scored(self) -> list[Candidate]:
-        order = {name: place for place, name in enumerate(SCORERS)}
+        order, last = {name: place for place, name in enumerate(SCORERS)}, len(SCORERS)
         return [
-            replace(candidate, scores={name: values[name] for name in sorted(values, key=order.__getitem__)})
+            replace(
+                candidate,
+                scores={n: values[n] for n in sorted(values, key=lambda n: (order.get(n, last), n))},
+            )
             for candidate, values in zip(self.candidates, self.values, strict=True)
         ]
 
@@ -174,20 +176,21 @@ def _score_pictures(sheet: _Sheet, names: Sequence[str], duplicate: bool) -> Non
     """Decode each picture once and take all of its scores; thumbnails are all that stays of it."""
     if not names and not duplicate:
         return
+
+    def look(
+        seen: list[tuple[bytes, str]],
+    ) -> list[tuple[dict[str, float | BatchFailure | None], np.ndarray | None]]:
+        return [_look(image, text, names, duplicate) for image, text in seen]
+
+    pictures = [
+        (candidate.image, text) for candidate, text in zip(sheet.candidates, sheet.texts, strict=True)
+    ]
     thumbnails: dict[int, np.ndarray] = {}
-    for row, candidate in enumerate(sheet.candidates):
-        try:
-            image_HW3 = decode_image(candidate.image)
-        except ValueError as error:
-            for name in [*names, *(["duplicate"] if duplicate else [])]:
-                sheet.put(row, name, BatchFailure("failed", str(error), type(error).__name__))
-            continue
-        for name in names:
-            sheet.compute(
-                row, name, lambda name=name, i=image_HW3, text=sheet.texts[row]: PICTURE_SCORES[name](i, text)
-            )
-        if duplicate:
-            thumbnails[row] = pixels.thumbnail(image_HW3)
+    for row, (values, thumbnail) in enumerate(run_distinct(pictures, lambda picture: picture, look)):
+        for name, value in values.items():
+            sheet.put(row, name, value)
+        if thumbnail is not None:
+            thumbnails[row] = thumbnail
     by_trace: dict[str, list[int]] = {}
     for row in thumbnails:
         by_trace.setdefault(sheet.candidates[row].trace_id, []).append(row)
@@ -196,3 +199,26 @@ def _score_pictures(sheet: _Sheet, names: Sequence[str], duplicate: bool) -> Non
             earlier = [r for r in rows if sheet.candidates[r].step < sheet.candidates[row].step]
             alike = (pixels.likeness(thumbnails[row], thumbnails[r]) for r in earlier)
             sheet.put(row, "duplicate", max(alike, default=0.0))
+
+
+def _look(
+    image: bytes, text: str, names: Sequence[str], duplicate: bool
+) -> tuple[dict[str, float | BatchFailure | None], np.ndarray | None]:
+    """The scores of one picture, or their failures, and its thumbnail where `duplicate` asks for one."""
+    try:
+        image_HW3 = decode_image(image)
+    except ValueError as error:
+        failure = BatchFailure("failed", str(error), type(error).__name__)
+        return dict.fromkeys([*names, *(["duplicate"] if duplicate else [])], failure), None
+    values = {name: _value_of(lambda name=name: PICTURE_SCORES[name](image_HW3, text)) for name in names}
+    return values, pixels.thumbnail(image_HW3) if duplicate else None
+
+
+def _value_of(function: Callable[[], float | None]) -> float | BatchFailure | None:
+    """What the function returns, or its failure: one bad drawing must not cost its shard."""
+    try:
+        return function()
+    except ZeroEngineError:
+        raise
+    except Exception as error:
+        return BatchFailure("failed", str(error), type(error).__name__)

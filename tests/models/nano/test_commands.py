@@ -38,12 +38,14 @@ def test_eval_nano_prints_the_published_facts(app, tmp_path):
         "--json",
         "--sheet",
         str(sheet),
+        "--full",
         "--kind",
         "bars",
     ]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
+    assert set(facts["also"]) == {"guidance 1", "guidance 2", "new phrasings"}
     assert set(facts["mean"]) == {"one", "best", "oracle"}
     assert set(facts["kinds"]["bars"]) >= {"one", "best", "oracle"}
     assert set(facts["gate"]) >= {"precision", "keep_rate"}
@@ -54,5 +56,5 @@ def test_calibrate_proposes_a_rank_and_a_gate(app):
     result = CliRunner().invoke(app, ["calibrate", "--prompts", "2", "--kind", "mark", "--json"])
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
-    assert set(facts["rank"]) == {"likelihood", "caption"}
+    assert set(facts["rank"]) == {"likelihood", "caption", "readback"}
     assert 0 <= facts["gate"]["keep_rate"] <= 1

@@ -9,6 +9,15 @@ from __future__ import annotations
 
 import pathlib
 
+from zero_engine.pipeline import Gate
+
+GATE = Gate(
+    rank={"likelihood": 1.0, "caption": 0.5, "readback": 1.0},
+    min={"likelihood": -0.3, "readback": 0.5},
+    max={"blank": 0.98},
+)
+"""The gate for its drawings, calibrated against the oracles: `zero-engine models calibrate`."""
+
 
 def weights_path() -> pathlib.Path:
     """The folder of the bundled checkpoint."""

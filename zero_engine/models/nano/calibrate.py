@@ -2,8 +2,8 @@
 
 The rank is a weighted sum of scores that picks the best of a step's candidates. Its weights come from a logistic
 regression on *differences within a prompt* (a right candidate against a wrong one of the same prompt), which is what
-ranking needs: scores of different prompts are never compared. The gate's threshold is the lowest one whose kept
-pictures, the best of each prompt, are right often enough.
+ranking needs: scores of different prompts are never compared. The gate's bound on likelihood is the lowest one whose
+kept pictures are right often enough, beside the bounds on read-back and blank pictures that the gate has anyway.
 """
 
 from __future__ import annotations
@@ -12,29 +12,22 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from zero_engine.models.nano.evaluate import Judged, area_under_curve, auc_within_prompts, ranked
+from zero_engine.models.nano import GATE
+from zero_engine.models.nano.evaluate import Judged, aucs, gated
+from zero_engine.pipeline import Gate
 
 PRECISION = 0.95
+POINTS = 20
+"""Thresholds tried: quantiles of the score up to the 95th."""
 
 
 def calibrate(
-    table: Mapping[str, Judged],
-    names: Sequence[str] = ("likelihood", "caption"),
-    precision: float = PRECISION,
+    table: Mapping[str, Judged], names: Sequence[str] = tuple(GATE.rank), precision: float = PRECISION
 ) -> dict:
-    """Facts: `rank` weights, `gate` (score, threshold, precision, keep_rate), `auc` of each score, the `curve`."""
+    """Facts: `rank` weights, `gate` (threshold, precision, keep_rate), `auc` of each score, the `curve`."""
     weights = fit_rank(table, names)
-    right = np.concatenate([judged.right.ravel() for judged in table.values()])
-    aucs = {
-        name: area_under_curve(
-            np.concatenate([judged.scores[name].ravel() for judged in table.values()]), right
-        )
-        for name in next(iter(table.values())).scores
-    }
-    within = {name: auc_within_prompts(table.values(), name) for name in aucs}
-    curve = gate_curve(table, weights, "likelihood")
-    gate = choose_gate(curve, precision)
-    return {"rank": weights, "gate": gate, "auc": aucs, "auc_within": within, "curve": curve}
+    curve = gate_curve(table, GATE.model_copy(update={"rank": weights}))
+    return {"rank": weights, "gate": choose_gate(curve, precision), **aucs(table), "curve": curve}
 
 
 def fit_rank(table: Mapping[str, Judged], names: Sequence[str], steps: int = 400) -> dict[str, float]:
@@ -44,7 +37,8 @@ def fit_rank(table: Mapping[str, Judged], names: Sequence[str], steps: int = 400
         stacked = np.stack([judged.scores[name] for name in names], -1)
         for row in np.flatnonzero(judged.right.any(1) & ~judged.right.all(1)):
             good, bad = stacked[row][judged.right[row]], stacked[row][~judged.right[row]]
-            pairs.append((good[:, None] - bad[None]).reshape(-1, len(names)))
+            difference = (good[:, None] - bad[None]).reshape(-1, len(names))
+            pairs.append(np.nan_to_num(difference))  # a score that one of the two lacks tells nothing
     if not pairs:
         return dict.fromkeys(names, 1.0)
     difference = np.concatenate(pairs)
@@ -59,24 +53,19 @@ def fit_rank(table: Mapping[str, Judged], names: Sequence[str], steps: int = 400
 
 
 def gate_curve(
-    table: Mapping[str, Judged], weights: Mapping[str, float], score: str
+    table: Mapping[str, Judged], gate: Gate = GATE, score: str = "likelihood"
 ) -> list[dict[str, float]]:
-    """Precision and keep rate over thresholds on `score`, of the best candidate of every prompt."""
-    values, right = [], []
-    for judged in table.values():
-        best = ranked(judged, weights).argmax(1)
-        rows = np.arange(len(best))
-        values.append(judged.scores[score][rows, best])
-        right.append(judged.right[rows, best])
-    value, verdict = np.concatenate(values), np.concatenate(right)
+    """Precision and keep rate over lower bounds on `score`, the gate's other bounds as they are."""
+    values = np.concatenate([judged.scores[score].ravel() for judged in table.values()])
     curve = []
-    for threshold in np.quantile(value, np.linspace(0, 0.95, 39)):
-        kept = value >= threshold
+    for bound in np.quantile(values, np.linspace(0, 0.95, POINTS)):
+        threshold = round(float(bound), 5)
+        outcome = gated(table, gate.model_copy(update={"min": {**gate.min, score: threshold}}))
         curve.append(
             {
-                "threshold": round(float(threshold), 5),
-                "precision": round(float(verdict[kept].mean()), 4),
-                "keep_rate": round(float(kept.mean()), 4),
+                "threshold": threshold,
+                "precision": round(outcome["precision"], 4),
+                "keep_rate": round(outcome["keep_rate"], 4),
             }
         )
     return curve

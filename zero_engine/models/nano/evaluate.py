@@ -2,11 +2,12 @@
 
 `judge_kinds` draws several candidates of each held-out prompt, decodes them and asks the kind's oracle about the
 pixels. `summary` turns that into the table of the model card: accuracy of one sample, of the best of N by each
-score, of the oracle's best, with intervals, and the AUC of each score. `judge_traces` does the same on real GSM8K
-steps.
+score, of the oracle's best, with intervals, and the AUC of each score; `gated` says what a gate would keep, and
+how much of that is right. `judge_traces` does the same on real GSM8K steps.
 
 Scores beyond the model's own likelihoods (total variation, read-back, pixels) live in a later layer; callers pass
-them as `extra`: name -> function(texts, codes_BN, images_BHW3) -> (B,).
+them as `extra`: name -> function(texts, codes_BN, images_BHW3) -> (B,), NaN where a score does not apply. Ranking and
+gating are those of `zero_engine.score.gate`, on arrays; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zero_engine.hashing import seed_for
-from zero_engine.models.nano import world
+from zero_engine.models.nano import GATE, world
 from zero_engine.models.nano.readback import is_nothing, read_equation
+from zero_engine.pipeline import Gate
 
 if TYPE_CHECKING:
     from zero_engine.models.base import UnifiedModel
 
 BATCH = 64
-DEFAULT_RANK = {"likelihood": 1.0, "caption": 0.5}
 Extra = Mapping[str, Callable[[Sequence[str], np.ndarray, np.ndarray], np.ndarray]]
 
 
@@ -109,7 +110,8 @@ def judge_texts(
             "alignment": drawn.likelihood - unconditional,
         }
         scores |= {
-            name: np.asarray(score(prompts, drawn.codes, images)) for name, score in (extra or {}).items()
+            name: np.asarray(score(prompts, drawn.codes, images), np.float32)
+            for name, score in (extra or {}).items()
         }
         parts.append(
             ([oracle(row, image) for (row, _), image in zip(chunk, images, strict=True)], scores, images)
@@ -124,36 +126,64 @@ def judge_texts(
     )
 
 
-def summary(table: Mapping[str, Judged], rank: Mapping[str, float] | None = None) -> dict:
-    """Facts of a table: `kinds[name]` and `mean` with `one`, `best` (by the rank), `oracle` and `by` each score."""
-    weights = rank or DEFAULT_RANK
+def summary(table: Mapping[str, Judged], gate: Gate = GATE) -> dict:
+    """Facts of a table: `kinds[name]` and `mean` with `one`, `best` (by the gate's rank), `oracle`, `by` each score."""
     kinds = {}
     for name, judged in table.items():
-        prompts = len(judged.texts)
         one = float(judged.right.mean())
         kinds[name] = {
             "one": one,
             "interval": wilson(one, judged.right.size),
-            "best": _picked(judged, ranked(judged, weights)),
+            "best": _picked(judged, merit(judged, gate.rank)),
             "oracle": float(judged.right.any(1).mean()),
-            "by": {score: _picked(judged, values) for score, values in judged.scores.items()},
-            "prompts": prompts,
+            "by": {score: _picked(judged, merit(judged, {score: 1.0})) for score in judged.scores},
+            "prompts": len(judged.texts),
         }
     mean = {key: float(np.mean([row[key] for row in kinds.values()])) for key in ("one", "best", "oracle")}
+    return {"mean": mean, "kinds": kinds, **aucs(table), "gate": gated(table, gate)}
+
+
+def merit(judged: Judged, rank: Mapping[str, float]) -> np.ndarray:
+    """The weighted sum of scores, (P, C), that ranks candidates; an absent one counts as the mean of its rivals'."""
+    total = np.zeros(judged.right.shape)
+    for name, weight in rank.items():
+        values = judged.scores[name].astype(float)
+        there = ~np.isnan(values)
+        usual = np.where(there, values, 0).sum(1) / np.maximum(there.sum(1), 1)
+        total += weight * np.where(there, values, usual[:, None])
+    return total
+
+
+def gated(table: Mapping[str, Judged], gate: Gate = GATE) -> dict[str, float]:
+    """What a gate keeps: `keep_rate` of the prompts, and `precision`, the share of kept drawings that are right."""
+    kept, right = [], []
+    for judged in table.values():
+        passing = np.ones(judged.right.shape, bool)
+        for name in (*gate.min, *gate.max):
+            values = judged.scores[name].astype(float)
+            low, high = gate.min.get(name, -math.inf), gate.max.get(name, math.inf)
+            passing &= np.isnan(values) | ((values >= low) & (values <= high))
+        best = np.where(passing, merit(judged, gate.rank), -math.inf).argmax(1)
+        kept.append(passing.any(1))
+        right.append(judged.right[np.arange(len(best)), best])
+    keep, verdict = np.concatenate(kept), np.concatenate(right)
+    precision = float(verdict[keep].mean()) if keep.any() else math.nan
+    return {"precision": precision, "keep_rate": float(keep.mean()), "prompts": len(keep)}
+
+
+def aucs(table: Mapping[str, Judged]) -> dict[str, dict[str, float | None]]:
+    """`auc` of each score over all drawings, and `auc_within`, among the candidates of one prompt."""
+    names = list(next(iter(table.values())).scores)
     right = np.concatenate([judged.right.ravel() for judged in table.values()])
-    auc = {
-        score: area_under_curve(
-            np.concatenate([judged.scores[score].ravel() for judged in table.values()]), right
-        )
-        for score in next(iter(table.values())).scores
+    everywhere = {}
+    for name in names:
+        values = np.concatenate([judged.scores[name].ravel() for judged in table.values()])
+        there = ~np.isnan(values)
+        everywhere[name] = area_under_curve(values[there], right[there])
+    return {
+        "auc": everywhere,
+        "auc_within": {name: auc_within_prompts(table.values(), name) for name in names},
     }
-    within = {score: auc_within_prompts(table.values(), score) for score in auc}
-    return {"mean": mean, "kinds": kinds, "auc": auc, "auc_within": within}
-
-
-def ranked(judged: Judged, weights: Mapping[str, float]) -> np.ndarray:
-    """The weighted sum of scores, (P, C), that ranks candidates."""
-    return sum(weight * judged.scores[name] for name, weight in weights.items())
 
 
 def area_under_curve(scores: np.ndarray, right: np.ndarray) -> float | None:
@@ -173,7 +203,7 @@ def auc_within_prompts(table: Iterable[Judged], score: str) -> float | None:
     for judged in table:
         values, right = judged.scores[score], judged.right
         ahead = np.sign(values[:, :, None] - values[:, None, :]) / 2 + 0.5
-        counted = right[:, :, None] & ~right[:, None, :]
+        counted = right[:, :, None] & ~right[:, None, :] & ~np.isnan(ahead)
         won += float(ahead[counted].sum())
         pairs += int(counted.sum())
     return won / pairs if pairs else None

@@ -1,12 +1,13 @@
 """Reasoning tasks from the nano world: question, text-only trace of two to six steps, answer.
 
 For training with answers that a program knows: grid walks, counting with changes, sums of several terms, relations.
-Every step is phrased as the world phrases what it draws. A task is a function of (split, index): the splits never share
-one. Rows have the keys of the `generic` reader.
+Every step is phrased as the world phrases what it draws. A task is a function of (seed, split, index), and a question
+belongs to one split by its hash, so the splits never share one. Rows have the keys of the `generic` reader.
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator
 
@@ -21,13 +22,22 @@ def make_tasks(count: int, split: str = "train", seed: int = 0) -> Iterator[dict
     makers = list(_MAKERS.items())
     for index in range(count):
         name, make = makers[index % len(makers)]
-        question, steps, answer = make(random.Random(f"task-{seed}-{split}-{index}"))
+        rng = random.Random(f"task-{seed}-{split}-{index}")
+        question, steps, answer = make(rng)
+        while split_of(question) != split:
+            question, steps, answer = make(rng)
         yield {
             "id": f"{name}-{split}-{index:06d}",
             "question": question,
             "rationale": "\n".join(steps),
             "answer": answer,
         }
+
+
+def split_of(question: str) -> str:
+    """The split that a question belongs to: one in ten is for validation, one in ten for test."""
+    share = hashlib.sha256(question.encode()).digest()[0] / 256
+    return "test" if share < 0.1 else "validation" if share < 0.2 else "train"
 
 
 def _walk(rng: random.Random) -> tuple[str, list[str], str]:

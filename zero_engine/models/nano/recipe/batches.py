@@ -1,10 +1,11 @@
 """Batches: what the language model is trained on, as a function of (seed, step) alone.
 
-Three forms, the very ones that drawing and scoring use:
+Two forms, the very ones that drawing and scoring use:
 
-    drawing        <s> text <racm3:break> 64 codes <eoss>       79 %
-    unconditional  <s>      <racm3:break> 64 codes <eoss>        9 %   (for guidance)
-    caption        <s>      <racm3:break> 64 codes <eoss> text </s>   12 %
+    drawing   <s> text <racm3:break> 64 codes <eoss>          76 %
+    caption   <s>      <racm3:break> 64 codes <eoss> text </s>   24 %
+
+The picture of a caption has no text before it: from it the model learns to draw unconditionally, for guidance.
 
 Sequences of like length share a batch: a pool of several batches is drawn at once and sorted by length.
 """
@@ -25,7 +26,8 @@ from zero_engine.models.nano.recipe.codebook import Codebook
 POOL = 16
 """Batches drawn, sorted and shuffled together."""
 LONGEST_TEXT = 120
-_PROMPT_WEIGHT, _CAPTION_WEIGHT = 0.05, 0.3
+_DRAWINGS = 0.76
+_PROMPT_WEIGHT, _CAPTION_WEIGHT = 0.05, 0.5
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,14 @@ class Batch:
 
 
 class Batches:
-    """`batches[step]` is a function of seed and step alone: a resumed run sees what an unbroken one would."""
+    """`batches[step]` is a function of seed and step alone: a resumed run sees what an unbroken one would.
 
-    def __init__(self, tokenizer: Tokenizer, book: Codebook, seed: int, size: int):
+    `steps`, the length of the whole run, says where the mix of kinds changes.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, book: Codebook, seed: int, size: int, steps: int):
         self.tokenizer, self.book, self.seed, self.size = tokenizer, book, seed, size
+        self.steps = steps
         id_of = tokenizer.token_to_id
         self.bos, self.pad, self.eos = id_of(tokens.BOS), id_of(tokens.PAD), id_of(tokens.EOS)
         self.boi, self.eoi = id_of(tokens.BOI), id_of(tokens.EOI)
@@ -55,7 +61,8 @@ class Batches:
 
     def _pool(self, index: int) -> list[Batch]:
         rng = random.Random(f"batches-{self.seed}-{index}")
-        samples = [world.sample(rng) for _ in range(POOL * self.size)]
+        progress = min(1.0, index * POOL / self.steps)
+        samples = [world.sample(rng, progress=progress) for _ in range(POOL * self.size)]
         texts = [
             encoding.ids
             for encoding in self.tokenizer.encode_batch([s.text for s in samples], add_special_tokens=False)
@@ -70,13 +77,9 @@ class Batches:
         self, sample: world.Sample, text: list[int], rng: random.Random
     ) -> tuple[list[int], list[float]]:
         codes = self.code_ids[self.book.codes(sample.image)].tolist()
-        form = rng.random()
-        if form < 0.79:
+        if rng.random() < _DRAWINGS:
             ids = [self.bos, *text, self.boi, *codes, self.eoi]
             weights = [0.0] + [_PROMPT_WEIGHT] * (len(text) + 1) + [1.0] * (len(codes) + 1)
-        elif form < 0.88:
-            ids = [self.bos, self.boi, *codes, self.eoi]
-            weights = [0.0, _PROMPT_WEIGHT] + [1.0] * (len(codes) + 1)
         else:
             ids = [self.bos, self.boi, *codes, self.eoi, *text, self.eos]
             weights = [0.0, _PROMPT_WEIGHT] + [1.0] * (len(codes) + 1) + [_CAPTION_WEIGHT] * (len(text) + 1)

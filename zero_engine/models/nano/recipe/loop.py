@@ -41,7 +41,7 @@ class Recipe:
     """All that a run depends on."""
 
     seed: int = 0
-    steps: int = 8000
+    steps: int = 10_000
     batch: int = 48
     hidden: int = language.HIDDEN
     layers: int = language.LAYERS
@@ -154,7 +154,8 @@ def _loop(
     book, tokenizer = load_parts(out)
     model = new_model(tokenizer, len(book), recipe)
     model.model.vqmodel.requires_grad_(False)
-    optimizer = MuonAdamW(model)
+    bfloat16 = language.has_bfloat16()
+    optimizer = MuonAdamW(model, bfloat16=bfloat16)
     trained = {name: weight for name, weight in model.named_parameters() if "vqmodel" not in name}
     average = {name: weight.detach().clone() for name, weight in trained.items()}
     start = 0
@@ -165,7 +166,7 @@ def _loop(
             weight.data.copy_(state["weights"][name])
         optimizer.load_state_dict(state["optimizer"])
         report(f"language model: resumed at step {start}")
-    data = batches.Batches(tokenizer, book, recipe.seed, recipe.batch)
+    data = batches.Batches(tokenizer, book, recipe.seed, recipe.batch, recipe.steps)
     curves = _curves(out) if rank == 0 else _NoCurves()
     began = saved = time.time()
     recent: list[float] = []
@@ -173,7 +174,7 @@ def _loop(
     while not stop:
         batch = data[step]
         loss, metrics = language.sequence_loss(
-            model, batch.ids[rank::processes], batch.weights[rank::processes]
+            model, batch.ids[rank::processes], batch.weights[rank::processes], bfloat16=bfloat16
         )
         loss.backward()
         _average_gradients(trained.values(), processes)

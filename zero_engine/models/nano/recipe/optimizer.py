@@ -1,9 +1,9 @@
 """Optimiser: Muon on the matrices, AdamW on embeddings, head and norms; one learning rate for both.
 
 Muon (Jordan 2024) orthogonalises the momentum of a matrix by five Newton-Schulz steps; the update is scaled by 0.2
-sqrt(max(rows, columns)) (Liu et al. 2025, arXiv 2502.16982), which gives it AdamW's size. float32: bf16 is no
-faster on the CPUs measured. Matrices of one shape are orthogonalised together; a convolution counts as the matrix
-(outputs, inputs x kernel).
+sqrt(max(rows, columns)) (Liu et al. 2025, arXiv 2502.16982), which gives it AdamW's size. The steps may run in
+bfloat16, as in the original; momentum and weights stay in float32. Matrices of one shape are orthogonalised together;
+a convolution counts as the matrix (outputs, inputs x kernel).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ _MOMENTUM = 0.95
 class MuonAdamW:
     """`step(lr)` applies the gradients and clears them; `state_dict` and `load_state_dict` resume exactly."""
 
-    def __init__(self, model: nn.Module, weight_decay: float = 0.02):
+    def __init__(self, model: nn.Module, weight_decay: float = 0.02, *, bfloat16: bool = False):
+        self.dtype = torch.bfloat16 if bfloat16 else torch.float32
         by_shape: dict[tuple[int, ...], list[nn.Parameter]] = defaultdict(list)
         rest = []
         for name, weight in model.named_parameters():
@@ -44,7 +45,7 @@ class MuonAdamW:
         for group, momentum in zip(self.groups, self.momenta, strict=True):
             grads = torch.stack([weight.grad for weight in group])
             momentum.lerp_(grads, 1 - _MOMENTUM)
-            update = orthogonalise(grads.lerp(momentum, _MOMENTUM).flatten(2))
+            update = orthogonalise(grads.lerp(momentum, _MOMENTUM).flatten(2).to(self.dtype)).float()
             scale = 0.2 * max(update.shape[-2:]) ** 0.5
             for weight, direction in zip(group, update, strict=True):
                 weight.mul_(1 - lr * self.weight_decay).add_(direction.view_as(weight), alpha=-lr * scale)

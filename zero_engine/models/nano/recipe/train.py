@@ -8,7 +8,7 @@
 
 A killed run goes on where its last state was saved.
 
-    zero-engine models train-nano --out work/nano --steps 8000
+    zero-engine models train-nano --out work/nano
 """
 
 from __future__ import annotations

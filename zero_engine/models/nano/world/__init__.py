@@ -19,11 +19,19 @@ KINDS: dict[str, Kind] = {
     kind.name: kind for module in (quantity, space, geometry, grid, nothing) for kind in module.KINDS
 }
 
-# How often a kind is drawn in training. Equations are what real traces ask for.
-WEIGHTS: dict[str, float] = {
-    "bars": 16, "chain": 12, "nothing": 6, "dots": 4, "rows": 5, "scatter": 5, "relation": 4, "mark": 6,
-    "right_angle": 8, "altitude": 7, "median": 7, "rectangle": 4, "circle": 1, "place": 5, "goal": 7, "move": 8,
-}  # fmt: skip
+# How often a kind is drawn in training, up to which share of the run: equations first, which real traces ask for; then
+# boards and letters, which take longer; at last the marks, which the model picks up only when all else is learnt.
+MIXES: tuple[tuple[float, dict[str, float]], ...] = (
+    (0.25, {"bars": 17, "chain": 13, "nothing": 6, "dots": 4, "rows": 5, "scatter": 4, "relation": 3, "mark": 7,
+            "right_angle": 8, "altitude": 5, "median": 5, "rectangle": 6, "circle": 2, "place": 3, "goal": 4,
+            "move": 6, "trail": 5}),
+    (0.55, {"bars": 10, "chain": 13, "nothing": 5, "dots": 6, "rows": 6, "scatter": 4, "relation": 2, "mark": 10,
+            "right_angle": 10, "altitude": 3, "median": 3, "rectangle": 8, "circle": 1, "place": 6, "goal": 8,
+            "move": 9, "trail": 9}),
+    (1.0, {"bars": 10, "chain": 9, "nothing": 5, "dots": 8, "rows": 4, "scatter": 3, "relation": 2, "mark": 26,
+           "right_angle": 8, "altitude": 3, "median": 3, "rectangle": 9, "circle": 1, "place": 4, "goal": 5,
+           "move": 6, "trail": 7}),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,10 +45,18 @@ class Sample:
 
 
 def sample(
-    rng: random.Random, kind: str | None = None, held_out: bool = False, new_phrasing: bool = False
+    rng: random.Random,
+    kind: str | None = None,
+    held_out: bool = False,
+    new_phrasing: bool = False,
+    progress: float = 0.0,
 ) -> Sample:
-    """One pair. `held_out`: a specification never trained on; `new_phrasing`: a template never trained on."""
-    chosen = KINDS[kind] if kind else KINDS[rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]]
+    """One pair; where no kind is named, one from the mix of this share of a training run.
+
+    `held_out`: a specification never trained on; `new_phrasing`: a template never trained on.
+    """
+    mix = next(mix for end, mix in MIXES if progress <= end)
+    chosen = KINDS[kind or rng.choices(list(mix), list(mix.values()))[0]]
     while True:
         spec = chosen.specify(rng)
         if held_out_spec(chosen.name, spec) == held_out:

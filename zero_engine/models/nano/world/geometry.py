@@ -11,51 +11,103 @@ import random
 
 import numpy as np
 
-from zero_engine.models.nano.world import canvas, words
+from zero_engine.models.nano.world import canvas, dressing, words
 from zero_engine.models.nano.world.kind import Kind, Spec
 from zero_engine.models.nano.world.splits import templates
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 _FORMS = {"tall": ((8, 8), (40, 48)), "wide": ((8, 24), (56, 48)), "even": ((8, 8), (48, 48))}
 _RIGHT_TEXT = (
-    "Triangle {abc} has a right angle at {v}", "In triangle {abc}, the angle at {v} is 90 degrees",
-    "{abc} is right-angled at {v}", "{lead}, draw triangle {abc} with a right angle at {v}",
-    "Since angle {v} is a right angle in triangle {abc}, we draw it",
-    "The right angle of triangle {abc} is at {v}", "Right triangle {abc}, right angle at {v}",
-    "Let {abc} have its right angle at {v}", "{name} draws a triangle {abc} whose right angle is {v}",
-    "In {abc} the sides meet at {v} at 90 degrees",
+    "triangle {abc} has a right angle at {v}", "in triangle {abc}, the angle at {v} is 90 degrees",
+    "{abc} is right-angled at {v}", "draw triangle {abc} with a right angle at {v}",
+    "since angle {v} is a right angle in triangle {abc}, we draw it",
+    "the right angle of triangle {abc} is at {v}", "right triangle {abc}, right angle at {v}",
+    "let {abc} have its right angle at {v}", "{name} draws a triangle {abc} whose right angle is {v}",
+    "in {abc} the sides meet at {v} at 90 degrees",
+    "the triangle {abc} is a right triangle with the right angle at {v}",
+    "angle {v} of triangle {abc} is right", "triangle {abc} is right at {v}",
+    "the legs of right triangle {abc} meet at {v}", "{v} is the right-angle vertex of {abc}",
+    "in right triangle {abc}, angle {v} is the right one",
+    "the corner {v} of triangle {abc} measures 90 degrees", "a right angle is at {v} in triangle {abc}",
+    "triangle {abc}, with 90 degrees at {v}", "we draw {abc}, right angle {v}",
+    "angle {v} = 90 degrees in {abc}", "the 90 degree angle of {abc} is {v}",
+    "triangle {abc} is right-angled and {v} is that vertex", "vertex {v} of {abc} has the right angle",
+    "{abc} is a triangle where {v} is a right angle",
+    "as {abc} has a right angle, namely at {v}, we mark it", "for {abc}, the right angle lies at {v}",
+    "{name} marks the right angle {v} of triangle {abc}", "put the right angle of {abc} at {v}",
+    "{abc} has perpendicular sides at {v}",
 )  # fmt: skip
 _ALTITUDE_TEXT = (
-    "Draw the altitude from {v} to {xy} in triangle {abc}, with foot {f}",
-    "In triangle {abc}, {v}{f} is the altitude to {xy}",
-    "Let {f} be the foot of the altitude from {v} to {xy} in triangle {abc}",
-    "Drop the perpendicular {v}{f} from {v} to {xy}",
-    "{lead}, the height of triangle {abc} from {v} meets {xy} at {f}",
-    "Triangle {abc}: altitude {v}{f} on side {xy}", "The perpendicular from {v} meets {xy} at {f}",
-    "Add the height {v}{f} onto {xy}", "{name} draws the altitude {v}{f} to {xy}",
-    "Height {v}{f} stands on {xy}",
+    "draw the altitude from {v} to {xy} in triangle {abc}, with foot {f}",
+    "in triangle {abc}, {v}{f} is the altitude to {xy}",
+    "let {f} be the foot of the altitude from {v} to {xy} in triangle {abc}",
+    "drop the perpendicular {v}{f} from {v} to {xy}",
+    "the height of triangle {abc} from {v} meets {xy} at {f}",
+    "triangle {abc}: altitude {v}{f} on side {xy}", "the perpendicular from {v} meets {xy} at {f}",
+    "add the height {v}{f} onto {xy}", "{name} draws the altitude {v}{f} to {xy}",
+    "height {v}{f} stands on {xy}", "{v}{f} is perpendicular to {xy}",
+    "from {v} we draw a perpendicular to {xy} with foot {f}", "the altitude from {v} hits {xy} at {f}",
+    "{f} is the foot of the perpendicular from {v} on {xy}", "the altitude of {abc} on {xy} is {v}{f}",
+    "construct the height {v}{f} of {abc} on the base {xy}",
+    "we drop a height from {v} onto {xy}; its foot is {f}", "segment {v}{f} is the height on {xy}",
+    "with base {xy}, the height is {v}{f}", "the line {v}{f} is an altitude and meets {xy} at {f}",
+    "{v}{f} and {xy} meet at a right angle at {f}", "let {v}{f} be the altitude to {xy}",
+    "in {abc} draw the height from {v} to {xy}, ending at {f}", "altitude from {v} to {xy}: {v}{f}",
+    "the foot of the height from {v} on {xy} is {f}", "we need the perpendicular {v}{f} to side {xy}",
+    "the height onto {xy} starts at {v} and ends at {f}", "draw {v}{f} perpendicular to {xy}",
+    "{name} drops a perpendicular from {v} to {xy} and calls its foot {f}",
+    "height {v}{f} of triangle {abc} on {xy}",
 )  # fmt: skip
 _MEDIAN_TEXT = (
-    "Draw the median from {v} to {xy} in triangle {abc}, with midpoint {f}",
-    "In triangle {abc}, {v}{f} is the median to {xy}",
-    "Let {f} be the midpoint of {xy} and draw the median {v}{f} of triangle {abc}",
+    "draw the median from {v} to {xy} in triangle {abc}, with midpoint {f}",
+    "in triangle {abc}, {v}{f} is the median to {xy}",
+    "let {f} be the midpoint of {xy} and draw the median {v}{f} of triangle {abc}",
     "{f} is the midpoint of {xy}; draw median {v}{f}",
-    "{lead}, the median of triangle {abc} from {v} meets {xy} at {f}",
-    "Triangle {abc}: median {v}{f} on side {xy}", "The median from {v} halves {xy} at {f}",
-    "Add the median {v}{f} onto {xy}", "{name} draws the median {v}{f} to {xy}", "Median {v}{f} ends on {xy}",
+    "the median of triangle {abc} from {v} meets {xy} at {f}", "triangle {abc}: median {v}{f} on side {xy}",
+    "the median from {v} halves {xy} at {f}", "add the median {v}{f} onto {xy}",
+    "{name} draws the median {v}{f} to {xy}", "median {v}{f} ends on {xy}", "{v}{f} is the median on {xy}",
+    "from {v} we draw the median to the midpoint {f} of {xy}", "the median from {v} hits {xy} at {f}",
+    "{f} is the middle of {xy} and {v}{f} is the median", "the median of {abc} on {xy} is {v}{f}",
+    "construct the median {v}{f} of {abc} to the side {xy}", "we join {v} to the midpoint {f} of {xy}",
+    "segment {v}{f} is the median to {xy}", "with {f} the midpoint of {xy}, the median is {v}{f}",
+    "the line {v}{f} is a median and cuts {xy} in half at {f}", "connect {v} with the middle {f} of {xy}",
+    "let {v}{f} be the median to {xy}", "in {abc} draw the median from {v} to {xy}, ending at {f}",
+    "median from {v} to {xy}: {v}{f}", "the midpoint of {xy} is {f}, so {v}{f} is a median",
+    "we need the median {v}{f} to side {xy}", "the median onto {xy} starts at {v} and ends at {f}",
+    "draw {v}{f} so that {f} halves {xy}", "{name} marks the midpoint {f} of {xy} and joins it to {v}",
+    "median {v}{f} of triangle {abc} on {xy}",
 )  # fmt: skip
 _RECTANGLE_TEXT = (
-    "A rectangle is {w} {u} wide and {h} {u} high", "Draw a {w} by {h} rectangle",
-    "The rectangle has width {w} and height {h}", "{lead}, the rectangle measures {w} x {h} {u}",
-    "A rectangle with a width of {w} {u} and a height of {h} {u}", "{name}'s rectangle is {w} {u} by {h} {u}",
-    "The rectangular {place} is {w} {u} wide and {h} {u} tall", "Rectangle: {w} wide, {h} high",
-    "Let the rectangle be {w} by {h}", "We draw a rectangle, width {w}, height {h}",
+    "a rectangle is {w} {u} wide and {h} {u} high", "draw a {w} by {h} rectangle",
+    "the rectangle has width {w} and height {h}", "the rectangle measures {w} x {h} {u}",
+    "a rectangle with a width of {w} {u} and a height of {h} {u}",
+    "{name}'s rectangle is {w} {u} by {h} {u}", "the rectangular {place} is {w} {u} wide and {h} {u} tall",
+    "rectangle: {w} wide, {h} high", "let the rectangle be {w} by {h}",
+    "we draw a rectangle, width {w}, height {h}",
+    "the width of the rectangle is {w} {u} and its height is {h} {u}",
+    "the rectangle is {w} {u} long and {h} {u} high", "a rectangle of {w} {u} by {h} {u}",
+    "the sides of the rectangle are {w} and {h} {u}", "the rectangle's width is {w}, its height {h}",
+    "a {w} x {h} rectangle", "{name} draws a rectangle {w} wide and {h} tall",
+    "a rectangle with sides {w} {u} and {h} {u}", "the {adj} rectangle is {w} by {h} {u}",
+    "width {w} {u}, height {h} {u}: a rectangle", "the rectangular {place} measures {w} by {h} {u}",
+    "our rectangle has the sides {w} and {h}", "{name} has a rectangular {place}, {w} {u} by {h} {u}",
+    "the rectangle has a length of {w} {u} and a width of {h} {u}", "rectangle {w} by {h}",
+    "since the rectangle is {w} {u} wide and {h} {u} high, we draw it",
+    "make the rectangle {w} {u} wide and {h} {u} high", "the dimensions of the rectangle are {w} and {h}",
+    "a rectangle, {w} {u} across and {h} {u} up", "the rectangle is {w} {u} x {h} {u}",
 )  # fmt: skip
 _CIRCLE_TEXT = (
-    "A circle has {r} {n}", "Draw a circle with {r} {n}", "The {r} of the circle is {n} {u}", "Circle: {r} {n}",
-    "{lead}, the circle has a {r} of {n} {u}", "{name} draws a circle whose {r} is {n} {u}",
-    "The circular {place} has a {r} of {n} {u}", "A circle of {r} {n} {u}", "Let the circle's {r} be {n}",
-    "We see a circle, {r} {n}",
+    "a circle has {r} {n}", "draw a circle with {r} {n}", "the {r} of the circle is {n} {u}",
+    "circle: {r} {n}", "the circle has a {r} of {n} {u}", "{name} draws a circle whose {r} is {n} {u}",
+    "the circular {place} has a {r} of {n} {u}", "a circle of {r} {n} {u}", "let the circle's {r} be {n}",
+    "we see a circle, {r} {n}", "the circle with {r} {n} {u}", "the {r} is {n} {u} in the circle",
+    "its {r} is {n} {u}, it is a circle", "a circle whose {r} measures {n} {u}",
+    "with a {r} of {n}, draw the circle", "{name}'s circle has {r} {n}", "the circle's {r} equals {n} {u}",
+    "{n} {u} is the {r} of the circle", "the round {place} is a circle with a {r} of {n} {u}",
+    "take a circle of {r} {n}", "circle with {r} = {n}", "{r} {n} {u}: that circle",
+    "a {adj} circle with {r} {n} {u}", "for a circle of {r} {n} {u}", "the {r} {n} of the circle",
+    "since the circle has {r} {n}, we draw it", "{name} measures the circle's {r}: {n} {u}",
+    "we are given a circle, its {r} is {n}", "the circle is {n} {u} in {r}", "one circle, {r} {n} {u}",
 )  # fmt: skip
 _UNITS = ("cm", "m", "feet", "inches", "meters", "yards", "units", "km", "ft", "mm")
 
@@ -88,7 +140,7 @@ def _judge_right(spec: Spec, image: np.ndarray) -> bool:
 
 def _phrase_right(spec: Spec, rng: random.Random, held_out: bool) -> str:
     text = rng.choice(templates(_RIGHT_TEXT, held_out)).replace("{abc}", spec[0]).replace("{v}", spec[1])
-    return words.fill(text, rng) + rng.choice((".", ""))
+    return dressing.dress(words.fill(text, rng), rng, held_out)
 
 
 def _specify_line(rng: random.Random) -> Spec:
@@ -139,7 +191,8 @@ def _phrase_line(options: tuple[str, ...]):
     def phrase(spec: Spec, rng: random.Random, held_out: bool) -> str:
         corners, vertex, base, foot, _ = spec
         text = rng.choice(templates(options, held_out)).replace("{abc}", corners).replace("{v}", vertex)
-        return words.fill(text.replace("{xy}", base).replace("{f}", foot), rng) + rng.choice((".", ""))
+        text = words.fill(text.replace("{xy}", base).replace("{f}", foot), rng)
+        return dressing.dress(text, rng, held_out)
 
     return phrase
 
@@ -169,7 +222,7 @@ def _phrase_rectangle(spec: Spec, rng: random.Random, held_out: bool) -> str:
         .replace("{w}", str(spec[0]))
         .replace("{h}", str(spec[1]))
     )
-    return words.fill(text.replace("{u}", rng.choice(_UNITS)), rng) + rng.choice((".", ""))
+    return dressing.dress(words.fill(text.replace("{u}", rng.choice(_UNITS)), rng), rng, held_out)
 
 
 def _specify_circle(rng: random.Random) -> Spec:
@@ -189,7 +242,7 @@ def _draw_circle(spec: Spec, rng: random.Random) -> np.ndarray:
 
 def _phrase_circle(spec: Spec, rng: random.Random, held_out: bool) -> str:
     text = rng.choice(templates(_CIRCLE_TEXT, held_out)).replace("{r}", spec[0]).replace("{n}", str(spec[1]))
-    return words.fill(text.replace("{u}", rng.choice(_UNITS)), rng) + rng.choice((".", ""))
+    return dressing.dress(words.fill(text.replace("{u}", rng.choice(_UNITS)), rng), rng, held_out)
 
 
 KINDS = (

@@ -12,7 +12,7 @@ import random
 import numpy as np
 
 from zero_engine.models.nano import readback
-from zero_engine.models.nano.world import canvas, phrasing, words
+from zero_engine.models.nano.world import canvas, dressing, phrasing, words
 from zero_engine.models.nano.world.kind import Kind, Spec
 from zero_engine.models.nano.world.splits import templates
 
@@ -27,24 +27,47 @@ _COUNTS = tuple(range(1, 17))
 _SCATTER = (5, 15, 0, 10, 3, 9, 6, 12, 2, 8, 7, 13)
 
 _ROWS_TEXT = (
-    "Draw {n} {color} {shape}", "There are {n} {color} {shape}", "{n} {color} {shape} in rows",
-    "Show {n} {color} {shape}", "{name} draws {n} {color} {shape} in rows of four",
-    "Count the {color} {shape}: {n}", "{lead}, {name} has {n} {color} {shape}",
-    "A picture of {n} {color} {shape}", "{name} puts {n} {color} {shape} in rows",
-    "So there are {n} {color} {shape} on the board", "We see {n} {shape}, all {color}",
-    "{n} {shape} ({color}), four in a row",
+    "draw {n} {color} {shape}", "there are {n} {color} {shape}", "{n} {color} {shape} in rows",
+    "show {n} {color} {shape}", "{name} draws {n} {color} {shape} in rows of four",
+    "count the {color} {shape}: {n}", "{name} has {n} {color} {shape}", "a picture of {n} {color} {shape}",
+    "{name} puts {n} {color} {shape} in rows", "there are {n} {color} {shape} on the board",
+    "we see {n} {shape}, all {color}", "{n} {shape} ({color}), four in a row",
+    "we have {n} {color} {shape}", "{name} gets {n} {color} {shape}",
+    "the board has {n} {shape} that are {color}", "{name} counts {n} {color} {shape}",
+    "{n} is the number of {color} {shape}", "the {color} {shape} are {n} in all",
+    "{n} {color} {shape} stand in line", "put {n} {color} {shape} side by side",
+    "{name} buys {n} {shape} of {color} paper", "with {n} {color} {shape} in order",
+    "{name} lines up {n} {color} {shape}", "{n} {color} {shape} are left",
+    "the {place} has {n} {color} {shape}", "{n} {shape}, each {color}", "arrange {n} {color} {shape}",
+    "all {n} {shape} are {color}", "{name} wants {n} {color} {shape}",
+    "the number of {shape} is {n} and they are {color}",
 )  # fmt: skip
 _SCATTER_TEXT = (
-    "Scatter {n} {color} {shape}", "{n} {color} {shape} are scattered around",
+    "scatter {n} {color} {shape}", "{n} {color} {shape} are scattered around",
     "{name} scatters {n} {color} {shape}", "{n} {color} {shape} lie here and there",
-    "{lead}, {n} {color} {shape} are spread all over", "{n} scattered {color} {shape}",
-    "{name} drops {n} {color} {shape} on the floor", "Spread out {n} {color} {shape}",
-    "There are {n} {color} {shape} scattered on the {place}", "{n} {shape}, {color}, in no order",
+    "{n} {color} {shape} are spread all over", "{n} scattered {color} {shape}",
+    "{name} drops {n} {color} {shape} on the floor", "spread out {n} {color} {shape}",
+    "there are {n} {color} {shape} scattered on the {place}", "{n} {shape}, {color}, in no order",
+    "{name} spreads {n} {color} {shape} over the {place}", "{n} {color} {shape} fall on the floor",
+    "throw {n} {color} {shape} on the table", "{n} {color} {shape}, all mixed up",
+    "{n} {color} {shape} at random places", "{name} leaves {n} {color} {shape} lying around",
+    "the {shape} are scattered: {n}, all {color}", "{n} {color} {shape} in a mess",
+    "{n} {color} {shape} spread on the {place}", "the {color} {shape} lie apart, {n} of them",
+    "we scatter {n} {shape}, all {color}", "{name} drops {n} {shape}, each {color}",
+    "{n} {color} {shape} without order", "randomly placed: {n} {color} {shape}",
+    "{n} {color} {shape} rolled all over the {place}", "around the {place} lie {n} {color} {shape}",
+    "{n} {color} {shape} lie around", "{name} throws {n} {color} {shape}",
+    "{color} {shape} are spread out, {n} in all", "{n} loose {color} {shape} on the floor",
 )  # fmt: skip
 _DOTS_TEXT = (
-    "With dots: {e}", "{e}, shown with dots", "Draw dots for {e}", "Show {e} as dots",
-    "{lead}, use dots to see that {e}", "Dots: {e}", "{name} counts dots: {e}", "Counting the dots gives {e}",
-    "{e} in dots", "Use dots: {e}, says {name}",
+    "with dots: {e}", "{e}, shown with dots", "draw dots for {e}", "show {e} as dots",
+    "use dots to see that {e}", "dots: {e}", "{name} counts dots: {e}", "counting the dots gives {e}",
+    "{e} in dots", "use dots: {e}", "{e}, we count dots", "the dots say {e}", "we put dots: {e}",
+    "count dots to find {e}", "dot by dot, {e}", "{name} draws dots to show {e}", "in dots, {e}",
+    "{e} (count the dots)", "with the help of dots, {e}", "let the dots be {e}", "a dot picture of {e}",
+    "dots make it clear: {e}", "{e} with dots", "{name} uses dots for {e}", "by counting dots, {e}",
+    "{e} as rows of dots", "the sum in dots is {e}", "dots help: {e}", "we draw {e} as dots",
+    "look at the dots: {e}",
 )  # fmt: skip
 
 
@@ -175,7 +198,7 @@ def _phrase_count(options: tuple[str, ...]):
         count, color, shape = spec
         text = rng.choice(templates(options, held_out)).replace("{n}", str(count)).replace("{color}", color)
         text = text.replace("{shape}", shape + ("" if count == 1 else "es" if shape == "cross" else "s"))
-        return words.fill(text, rng) + rng.choice((".", "", "."))
+        return dressing.dress(words.fill(text, rng), rng, held_out)
 
     return phrase
 
@@ -209,7 +232,7 @@ def _phrase_dots(spec: Spec, rng: random.Random, held_out: bool) -> str:
     blank = rng.choice(("", " "))
     equation = f"{a}{blank}{op}{blank}{b}{blank}={blank}{c}"
     text = rng.choice(templates(_DOTS_TEXT, held_out)).replace("{e}", equation)
-    return words.fill(text, rng) + rng.choice((".", ""))
+    return dressing.dress(words.fill(text, rng), rng, held_out)
 
 
 KINDS = (

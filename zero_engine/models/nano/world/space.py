@@ -2,7 +2,8 @@
 
 `relation`: two shapes, one left of, right of, above or below the other. `mark`: two to four shapes in a row, in
 the order in which the text names them, and an arrow under the one that is meant (visual prediction and marking in
-the paper).
+the paper). One that is named by what it looks like is drawn on top first, to be found in the row: without that the
+model stayed at chance, for it had to match a word with a picture in the same stroke that draws the arrow.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import random
 
 import numpy as np
 
-from zero_engine.models.nano.world import canvas, words
+from zero_engine.models.nano.world import canvas, dressing, words
 from zero_engine.models.nano.world.kind import Kind, Spec
 from zero_engine.models.nano.world.splits import templates
 
@@ -22,17 +23,32 @@ _RELATIONS = {
     "below": ("below", "under", "beneath"),
 }
 _RELATION_TEXT = (
-    "The {a} is {r} the {b}", "There is a {a} {r} a {b}", "Draw a {a} {r} a {b}",
-    "{name} puts the {a} {r} the {b}", "{lead}, the {a} lies {r} the {b}", "A {a} {r} a {b}",
-    "We see the {a} {r} the {b}", "So the {a} must be {r} the {b}", "The {a} stays {r} the {b} in the {place}",
-    "Place a {a} {r} the {b}", "{lead} the {a} goes {r} the {b}", "It follows that the {a} is {r} the {b}",
+    "the {a} is {r} the {b}", "there is a {a} {r} a {b}", "draw a {a} {r} a {b}",
+    "{name} puts the {a} {r} the {b}", "the {a} lies {r} the {b}", "a {a} {r} a {b}",
+    "we see the {a} {r} the {b}", "the {a} must be {r} the {b}", "the {a} stays {r} the {b} in the {place}",
+    "place a {a} {r} the {b}", "the {a} goes {r} the {b}", "the {a} is found {r} the {b}",
+    "{r} the {b} there is a {a}", "{r} the {b} is the {a}", "the {a} sits {r} the {b}",
+    "put the {a} {r} the {b}", "{name} sees a {a} {r} a {b}", "{name} draws the {a} {r} the {b}",
+    "the {a} appears {r} the {b}", "you find the {a} {r} the {b}", "the {a} can be seen {r} a {b}",
+    "{name} moved the {a} {r} the {b}", "the {a} was {r} the {b}", "the place of the {a} is {r} the {b}",
+    "a {a} stands {r} the {b}", "the {a} has to be {r} the {b}", "only the {a} is {r} the {b}",
+    "the {a} remains {r} the {b}", "keep the {a} {r} the {b}", "the {a} hangs {r} the {b}",
 )  # fmt: skip
 _ORDINALS = ("first", "second", "third", "fourth")
 _MARK_TEXT = (
-    "In a row: {list}. Mark {it}", "{list} in a row; {it} is the one", "There are {list}. Point at {it}",
+    "in a row: {list}. Mark {it}", "{list} in a row; {it} is the one", "there are {list}. Point at {it}",
     "{list}: mark {it}", "{name} sees {list}. {name} points at {it}",
-    "From left to right: {list}. {lead}, we mark {it}", "Of {list}, choose {it}",
-    "The objects are {list}. The answer is {it}", "Given {list}, mark {it}", "Look at {list} and point at {it}",
+    "from left to right: {list}. We mark {it}", "of {list}, choose {it}",
+    "the objects are {list}. The answer is {it}", "given {list}, mark {it}",
+    "look at {list} and point at {it}", "we have {list}. We want {it}", "among {list} we pick {it}",
+    "{list} are in line, and {it} is meant", "{name} has {list} and takes {it}",
+    "{list}; the arrow shows {it}", "here are {list}. {name} chooses {it}", "out of {list}, {it} is right",
+    "draw {list} and an arrow to {it}", "the row is {list}. Select {it}",
+    "{name} puts {list} in a row and marks {it}", "with {list}, {it} fits", "we compare {list}; {it} wins",
+    "the row shows {list}, so pick {it}", "first draw {list}, then mark {it}",
+    "take {list}. The one we look for is {it}", "{list}. The arrow goes under {it}",
+    "between {list}, {name} wants {it}", "the choices are {list}, and it must be {it}",
+    "on the table: {list}. {name} touches {it}", "{name} looks at {list} and finds {it}",
 )  # fmt: skip
 
 
@@ -45,7 +61,7 @@ def _phrase_relation(spec: Spec, rng: random.Random, held_out: bool) -> str:
     text = rng.choice(templates(_RELATION_TEXT, held_out))
     text = text.replace("{a}", " ".join(first)).replace("{b}", " ".join(second))
     text = text.replace("{r}", rng.choice(_RELATIONS[relation])).replace("a orange", "an orange")
-    return words.fill(text, rng) + rng.choice((".", ""))
+    return dressing.dress(words.fill(text, rng), rng, held_out)
 
 
 def _draw_relation(spec: Spec, rng: random.Random) -> np.ndarray:
@@ -78,16 +94,18 @@ def _phrase_mark(spec: Spec, rng: random.Random, held_out: bool) -> str:
     by_name = rng.choice((f"the {color} {shape}", f"the {shape}"))
     it = by_name if how == "name" else rng.choice((f"the {_ORDINALS[meant]} one", f"number {meant + 1}"))
     text = rng.choice(templates(_MARK_TEXT, held_out)).replace("{list}", listed).replace("{it}", it)
-    text = words.fill(text, rng)
-    return text[:1].upper() + text[1:] + rng.choice((".", ""))
+    return dressing.dress(words.fill(text, rng), rng, held_out)
 
 
 def _draw_mark(spec: Spec, rng: random.Random) -> np.ndarray:
-    things, meant, _ = spec
+    things, meant, how = spec
     image = canvas.blank()
+    if how == "name":
+        color, shape = things[meant]
+        canvas.shape(image, 0, 3, shape, color)
     for i, (color, shape) in enumerate(things):
-        canvas.shape(image, 2, 2 * i, shape, color)
-    canvas.stamp(image, 4, 2 * meant, canvas.arrow_mask())
+        canvas.shape(image, 3, 2 * i, shape, color)
+    canvas.stamp(image, 5, 2 * meant, canvas.arrow_mask())
     return image
 
 

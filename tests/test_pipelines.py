@@ -1,0 +1,87 @@
+"""The pipeline files for large models: each is planned, and run end to end on a tiny checkpoint of its layout."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_models import tiny_diffusion, tiny_janus
+
+from zero_engine import load_pipeline, open_dataset, run_pipeline
+from zero_engine.run.driver import plan_run
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = str(ROOT / "tests/data/goldens/tiny-anole")
+
+M3COT = {
+    "id": "physical-1",
+    "question": "Which is heavier?",
+    "choices": ["the box", "the feather"],
+    "answer": "A",
+    "rationale": "A box of books weighs some kilograms.\nA feather weighs less than a gram.\nSo the box is heavier.",
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path):
+    """A pipeline file, made small: two traces, a tiny checkpoint, no cluster."""
+
+    def load(name: str, *overrides: str):
+        said = [
+            "input.limit=2",
+            "render.candidates=2",
+            "render.batch_size=4",
+            "render.device=cpu",
+            "render.dtype=float32",
+            f"output.path={tmp_path / 'out'}",
+            "dask.workers=0",
+        ]
+        return load_pipeline(ROOT / "pipelines" / name, [*said, *overrides])
+
+    return load
+
+
+def check(pipeline, drawings: int) -> list[dict]:
+    """Plan it, run it, and look at every drawing that it made."""
+    assert plan_run(pipeline).as_dict()["shards"] == 1
+    summary = run_pipeline(pipeline)
+    assert summary.drawn == drawings
+    candidates = list(open_dataset(pipeline.output.path, "candidates"))
+    assert len(candidates) == drawings
+    return candidates
+
+
+def test_m3cot_anole_draws_with_a_checkpoint_in_its_layout(small, tmp_path):
+    (tmp_path / "m3cot.jsonl").write_text(json.dumps(M3COT) + "\n")
+    pipeline = small("m3cot_anole.yaml", f"render.model={TINY}", f"input.path={tmp_path / 'm3cot.jsonl'}")
+    candidates = check(pipeline, drawings=6)
+    assert {len(drawing["codes"]) for drawing in candidates} == {16}
+    assert all(drawing["prompt"].startswith("Which is heavier?") for drawing in candidates)
+
+
+def test_diffusion_paints_and_the_unified_model_encodes(small, tmp_path):
+    painter = tiny_diffusion(tmp_path / "tiny")
+    pipeline = small(
+        "diffusion.yaml",
+        f"render.model={TINY}",
+        f"render.diffusion={{model: {painter}, steps: 2}}",
+        "gate.min={roundtrip: 0.0}",
+        "parse.max_steps=2",
+    )
+    candidates = check(pipeline, drawings=8)
+    for drawing in candidates:
+        assert len(drawing["codes"]) == 16 and drawing["image"].size == (32, 32)
+        assert [score["name"] for score in drawing["plugin_scores"]] == ["roundtrip"]
+        assert drawing["likelihood"] < 0 and drawing["prompt"].startswith("A simple flat illustration")
+    kept = [step for row in open_dataset(pipeline.output.path) for step in row["steps"] if step["image"]]
+    assert len(kept) == 4
+    again = run_pipeline(pipeline.model_copy(update={"gate": pipeline.gate.model_copy(update={"min": {}})}))
+    assert again.drawn == 0
+
+
+def test_janus_draws_and_reads_with_a_checkpoint_of_its_family(small, tmp_path):
+    pipeline = small("gsm8k_janus.yaml", f"render.model={tiny_janus(tmp_path / 'tiny')}", "parse.max_steps=2")
+    candidates = check(pipeline, drawings=8)
+    for drawing in candidates:
+        assert len(drawing["codes"]) == 16 and drawing["image"].size == (32, 32)
+        scores = [drawing[name] for name in ("likelihood", "unconditional", "caption")]
+        assert all(score < 0 for score in scores)

@@ -1,0 +1,293 @@
+"""Checkpoints of the Janus family (Janus, Janus-Pro) on mainline transformers: the second family behind `UnifiedModel`.
+
+How it differs from the Chameleon layout: codes have embeddings and a head of their own, outside the vocabulary, so
+there is nothing to map; and a drawing is *read* as pixels through a vision encoder, not as codes.
+
+    drawn after   BOS <|User|>: text <|Assistant|>: BOI        codes follow
+    captioned by  BOS <|User|>: BOI vision features EOI <|Assistant|>: text
+
+Without a condition every id between BOS and BOI is padding, as in the reference; the empty prompt is that. Data is
+never obeyed: names of special tokens in a prompt are spelled out.
+
+Transformers' module does the arithmetic, over a cache that grows; rows are padded on the right to multiples of
+`SLOT_MULTIPLE` and come in batches of fixed size (`batching`), so what a row meets does not depend on its neighbours.
+
+A repair: transformers' VQ looks codes up with vectors of length 1 but encodes to the nearest vector *as stored*. The
+reference normalises in both directions, and so does `encode` here. The VQ runs in float32 whatever the dtype.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from torch import Tensor
+from torch.nn import functional
+from transformers import (
+    AutoTokenizer,
+    DynamicCache,
+    JanusConfig,
+    JanusForConditionalGeneration,
+    PreTrainedTokenizerBase,
+)
+from transformers.models.janus.image_processing_pil_janus import JanusImageProcessorPil
+
+from zero_engine.errors import ModelError
+from zero_engine.models import pixels
+from zero_engine.models.base import Drawings
+from zero_engine.models.decoding import Sampling, choose, guide, uniforms_from
+from zero_engine.models.loading import device_named, dtype_named
+from zero_engine.models.quiet import quiet
+from zero_engine.models.trunk import padded
+
+USER, ASSISTANT = "<|User|>: ", "\n\n<|Assistant|>:"
+"""The turns of the published chat template."""
+
+
+class JanusWithExactCodec(JanusForConditionalGeneration):
+    """Transformers' Janus whose VQ model stays in float32."""
+
+    _keep_in_fp32_modules_strict = ["vqmodel"]
+
+
+def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) -> "Janus":
+    """Read a checkpoint folder. Raises ModelError, one line, when it is not a whole one."""
+    target = device_named(device)
+    try:
+        with quiet():
+            config = JanusConfig.from_pretrained(path, local_files_only=True)
+            module, report = JanusWithExactCodec.from_pretrained(
+                path,
+                config=config,
+                dtype=dtype_named(dtype, target),
+                device_map={"": target},
+                output_loading_info=True,
+                local_files_only=True,
+            )
+            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+            image_processor = JanusImageProcessorPil.from_pretrained(path, local_files_only=True)
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(
+            f"{name}: cannot read the checkpoint in {path} ({reason}). Is it complete?"
+        ) from error
+    if missing := sorted(report["missing_keys"]):
+        raise ModelError(
+            f"{name}: {len(missing)} weights are missing in {path} (first: {missing[0]}). Give a whole checkpoint."
+        )
+    return Janus(module, tokenizer, image_processor, name=name, fingerprint=fingerprint)
+
+
+class Janus:
+    """A loaded checkpoint: a `zero_engine.models.base.UnifiedModel`."""
+
+    def __init__(
+        self,
+        module: JanusForConditionalGeneration,
+        tokenizer: PreTrainedTokenizerBase,
+        image_processor: JanusImageProcessorPil,
+        *,
+        name: str,
+        fingerprint: str = "",
+    ):
+        self.name, self.fingerprint = name, fingerprint
+        self.module = module.eval().requires_grad_(False)
+        self.tokenizer, self.image_processor = tokenizer, image_processor
+        self.vqmodel, self.device = module.model.vqmodel, module.device
+        config = module.config
+        side = config.vq_config.num_patches
+        self.grid = (side, side)
+        self.image_size = side * 2 ** (len(config.vq_config.channel_multiplier) - 1)
+        self.codebook_size = config.vq_config.num_embeddings
+        self.codes_per_picture = side * side
+        ids = {kind: getattr(tokenizer, f"{kind}_token_id", None) for kind in ("bos", "pad", "boi", "eoi")}
+        if absent := [kind for kind, token_id in ids.items() if token_id is None]:
+            raise ModelError(
+                f"{name}: the tokenizer has no {absent[0]}_token. Add it to tokenizer_config.json."
+            )
+        self.bos, self.pad, self.boi, self.eoi = ids.values()
+        self._user, self._assistant = self._template_ids(USER), self._template_ids(ASSISTANT)
+        # read back, a picture takes its features and EOI; drawn, its codes
+        picture = max(self.codes_per_picture, config.vision_config.num_image_tokens + 1)
+        self.max_prompt_length = config.text_config.max_position_embeddings - picture
+
+    @torch.inference_mode()
+    def draw(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        guidance: float = 1.0,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        top_k: int | None = None,
+        negative_prompt: str | None = None,
+    ) -> Drawings:
+        """Draw one picture per prompt; see `base.UnifiedModel.draw`.
+
+        Raises ValueError when a prompt is longer than `max_prompt_length`, or the seeds do not match.
+        """
+        if len(prompts) != len(seeds):
+            raise ValueError(f"one seed per prompt: got {len(prompts)} prompts and {len(seeds)} seeds")
+        sampling, batch, length = (
+            Sampling(guidance, temperature, top_p, top_k),
+            len(prompts),
+            self.codes_per_picture,
+        )
+        branches = [list(prompts), [negative_prompt or ""] * batch] if guidance != 1 else [list(prompts)]
+        rows = [self._embed(self._prompt_ids(prompt)) for branch in branches for prompt in branch]
+        hidden_RPD, mask_RP, lengths_R, cache = self._prefill(rows, room=length)
+        hidden_RD = hidden_RPD[torch.arange(len(rows), device=self.device), lengths_R - 1]
+        uniforms_NB = uniforms_from(seeds, length).to(self.device)
+        codes_NB, logp_NR = [], []
+        for step in range(length):
+            logp_RK = self._code_log_p(hidden_RD)
+            scores_BK = guide(logp_RK[batch:], [logp_RK[:batch]], [guidance]) if guidance != 1 else logp_RK
+            codes_NB.append(choose(scores_BK, uniforms_NB[step], sampling))
+            codes_R1 = codes_NB[-1].repeat(len(branches))[:, None]
+            logp_NR.append(logp_RK.gather(1, codes_R1)[:, 0])
+            if step + 1 < length:
+                slots = hidden_RPD.shape[1] + step + 1
+                hidden_RD = self.module.model.language_model(
+                    inputs_embeds=self._embed_codes(codes_R1),
+                    attention_mask=mask_RP[:, :slots],
+                    position_ids=(lengths_R + step)[:, None],
+                    past_key_values=cache,
+                ).last_hidden_state[:, 0]
+        mean_R = torch.stack(logp_NR).double().mean(dim=0).float().cpu().numpy()
+        codes_BN = torch.stack(codes_NB, dim=1).cpu().numpy().astype(np.uint16)
+        free = guidance != 1 and not negative_prompt
+        return Drawings(codes_BN, mean_R[:batch], mean_R[batch:] if free else None)
+
+    @torch.inference_mode()
+    def decode(self, codes_BN: np.ndarray) -> np.ndarray:
+        """Pictures (B, H, W, 3) uint8."""
+        codes = torch.from_numpy(np.asarray(codes_BN).astype(np.int64)).to(self.device)
+        decoded = pixels.in_batches(self.vqmodel.decode, codes, self.image_size)
+        return pixels.to_uint8(decoded.cpu().numpy(), self.image_processor).transpose(0, 2, 3, 1)
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[np.ndarray | Image.Image]) -> np.ndarray:
+        """Codes (B, N) uint16 of pictures of any size and mode, padded to squares as the model expects."""
+
+        def encode(pixels_B3HW: Tensor) -> Tensor:
+            latents_BDhw = self.vqmodel.quant_conv(self.vqmodel.encoder(pixels_B3HW))
+            latents_BND = functional.normalize(latents_BDhw.flatten(2).mT, dim=-1)
+            return (latents_BND @ self._unit_vectors().t()).argmax(dim=-1)
+
+        codes = pixels.in_batches(encode, self._pixels(images), self.image_size)
+        return codes.cpu().numpy().astype(np.uint16)
+
+    @torch.inference_mode()
+    def log_likelihood(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
+        """Mean log p(codes | prompt), nats per code, (B,) float32; the empty prompt is unconditional."""
+        codes = torch.from_numpy(np.asarray(codes_BN).astype(np.int64)).to(self.device)
+        given = [self._embed(self._prompt_ids(prompt)) for prompt in prompts]
+        rows = [torch.cat((row, self._embed_codes(own[:-1]))) for row, own in zip(given, codes, strict=True)]
+        hidden_BPD, *_ = self._prefill(rows)
+        spans = [hidden_BPD[at, len(row) - 1 :][: len(codes[at])] for at, row in enumerate(given)]
+        return self._means([self._code_log_p(span) for span in spans], codes)
+
+    @torch.inference_mode()
+    def caption_likelihood(self, codes_BN: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """Mean log p(text | drawing), nats per text token, (B,) float32: the vision encoder sees the decoded pixels.
+
+        Raises ValueError for an empty text.
+        """
+        targets = [self._text_ids(text) for text in texts]
+        if not all(targets):
+            raise ValueError("the likelihood of an empty text is not defined")
+        seen = self._pixels(list(self.decode(codes_BN))).to(self.module.dtype)
+        features_BTD = self.module.model.get_image_features(seen).pooler_output
+        before = self._embed([self.bos, *self._user, self.boi])
+        after = [self._embed([self.eoi, *self._assistant, *ids[:-1]]) for ids in targets]
+        rows = [torch.cat((before, own, rest)) for own, rest in zip(features_BTD, after, strict=True)]
+        hidden_BPD, *_ = self._prefill(rows)
+        spans = [
+            hidden_BPD[at, len(row) - len(ids) : len(row)]
+            for at, (row, ids) in enumerate(zip(rows, targets, strict=True))
+        ]
+        log_p = [torch.log_softmax(self.module.lm_head(span), dim=-1, dtype=torch.float32) for span in spans]
+        return self._means(log_p, [torch.tensor(ids, device=self.device) for ids in targets])
+
+    def codebook(self) -> np.ndarray:
+        """The VQ codebook as the decoder reads it, vectors of length 1, (K, D) float32."""
+        return self._unit_vectors().cpu().numpy().copy()
+
+    def prompt_length(self, prompt: str) -> int:
+        """Ids that the prompt takes in front of a picture, with the chat's turns, BOS and BOI."""
+        return len(self._text_ids(prompt)) + len(self._user) + len(self._assistant) + 2
+
+    def describe(self) -> dict[str, object]:
+        """Tokens, parameters, and the memory that weights and one drawing with guidance take."""
+        text = self.module.config.text_config
+        weights = sum(p.numel() * p.element_size() for p in self.module.parameters())
+        slot = (
+            2
+            * text.num_hidden_layers
+            * text.num_key_value_heads
+            * (text.hidden_size // text.num_attention_heads)
+        )
+        width = self.module.lm_head.weight.element_size()
+        return {
+            "family": "Janus",
+            "vocabulary": text.vocab_size,
+            "bos_boi_eoi": f"{self.bos} {self.boi} {self.eoi}",
+            "parameters": f"{sum(p.numel() for p in self.module.parameters()):,}",
+            "dtype": str(self.module.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            "weights_mb": round(weights / 1e6, 1),
+            "mb_per_drawing": round(2 * slot * width * self.codes_per_picture / 1e6, 2),
+        }
+
+    def _text_ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+    def _template_ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def _prompt_ids(self, prompt: str) -> list[int]:
+        ids = [self.bos, *self._user, *self._text_ids(prompt), *self._assistant, self.boi]
+        if len(ids) > self.max_prompt_length:
+            limit = self.max_prompt_length
+            raise ValueError(f"a prompt of {len(ids)} ids leaves no room for a picture: at most {limit}")
+        return ids if prompt else [self.bos, *[self.pad] * (len(ids) - 2), self.boi]
+
+    def _embed(self, ids: list[int]) -> Tensor:
+        return self.module.get_input_embeddings()(torch.tensor(ids, device=self.device))
+
+    def _embed_codes(self, codes: Tensor) -> Tensor:
+        return self.module.prepare_embeddings_for_image_generation(codes)
+
+    def _code_log_p(self, hidden_MD: Tensor) -> Tensor:
+        return torch.log_softmax(self.module.model.generation_head(hidden_MD), dim=-1, dtype=torch.float32)
+
+    def _prefill(self, rows: list[Tensor], room: int = 0) -> tuple[Tensor, Tensor, Tensor, DynamicCache]:
+        """Hidden states (R, P, D) of rows (L, D) padded on the right; the mask, `room` slots longer; lengths; cache."""
+        slots = padded(max(map(len, rows)))
+        embedded_RPD = torch.stack([functional.pad(row, (0, 0, 0, slots - len(row))) for row in rows])
+        lengths_R = torch.tensor([len(row) for row in rows], device=self.device)
+        positions_P = torch.arange(slots + room, device=self.device)
+        mask_RP = ((positions_P < lengths_R[:, None]) | (positions_P >= slots)).long()
+        cache = DynamicCache(config=self.module.config.text_config)
+        done = self.module.model.language_model(
+            inputs_embeds=embedded_RPD,
+            attention_mask=mask_RP[:, :slots],
+            position_ids=positions_P[:slots].expand(len(rows), -1),
+            past_key_values=cache,
+        )
+        return done.last_hidden_state, mask_RP, lengths_R, cache
+
+    def _means(self, log_p: list[Tensor], targets: Sequence[Tensor]) -> np.ndarray:
+        """Mean log p of each row's targets, (B,) float32."""
+        picked = (own.gather(1, ids[:, None]) for own, ids in zip(log_p, targets, strict=True))
+        return np.array([row.double().mean().item() for row in picked], np.float32)
+
+    def _pixels(self, images: Sequence[np.ndarray | Image.Image]) -> Tensor:
+        arrays = [self.image_processor(pixels.on_white(image))["pixel_values"][0] for image in images]
+        return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
+
+    def _unit_vectors(self) -> Tensor:
+        return functional.normalize(self.vqmodel.quantize.embedding.weight.float(), dim=-1)

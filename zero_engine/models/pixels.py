@@ -1,0 +1,44 @@
+"""Pictures on their way into a codec and out of it, whatever the family: transparency, batches, uint8.
+
+A codec runs small pictures in batches of exactly `CODEC_BATCH`, the last one filled up, and larger ones one by one.
+oneDNN's convolutions give a picture other bits in a batch of 1 than in 2 to 15, and others again from 16 up, but the
+same wherever it stands in the batch. The reference's numbers are those of a batch of 3.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+CODEC_BATCH = 8
+SMALL_PICTURE = 128
+"""Pixels a side up to which pictures are batched."""
+
+
+def in_batches(codec: Callable[[Tensor], Tensor], rows: Tensor, picture_size: int) -> Tensor:
+    """`codec(rows)`, in batches whose size depends on the size of a picture alone."""
+    size = CODEC_BATCH if picture_size <= SMALL_PICTURE else 1
+    short = -len(rows) % size
+    filled = torch.cat((rows, rows[-1:].expand(short, *rows.shape[1:]))) if short else rows
+    return torch.cat([codec(part) for part in filled.split(size)])[: len(rows)]
+
+
+def to_uint8(pixels_B3HW: np.ndarray, image_processor: Any) -> np.ndarray:
+    """Undo an image processor's normalisation. Truncated, as in the references: rounding changes half of the values."""
+    mean = np.array(image_processor.image_mean, np.float32).reshape(3, 1, 1)
+    std = np.array(image_processor.image_std, np.float32).reshape(3, 1, 1)
+    scaled = (pixels_B3HW * std + mean) * np.float32(1 / image_processor.rescale_factor)
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
+def on_white(image: np.ndarray | Image.Image) -> Image.Image:
+    """RGB; what is transparent shows white. The arithmetic is the Chameleon reference's, truncation included."""
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    if picture.mode == "RGB":
+        return picture
+    rgba = np.asarray(picture.convert("RGBA"))
+    alpha = rgba[..., 3:] / 255.0
+    return Image.fromarray(((1 - alpha) * 255 + alpha * rgba[..., :3]).astype(np.uint8))

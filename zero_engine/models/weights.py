@@ -1,0 +1,96 @@
+"""Weights from safetensors files straight to a device, one shard open at a time.
+
+The module is made without memory (`torch.device("meta")`), and each tensor is read from its file, turned into the
+dtype that it is to have, and put where it belongs. A file is mapped only while its tensors are read, so beside what
+the device holds the host never holds more than one shard (transformers' own `from_pretrained` maps them all at once).
+
+Weights match by name and shape. What is missing, unexpected or misshapen is for the caller to say.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+INDEX = "model.safetensors.index.json"
+SINGLE = "model.safetensors"
+
+
+@dataclass(slots=True)
+class Report:
+    """What did not fit, by name, sorted."""
+
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    misshapen: list[str] = field(default_factory=list)
+    """With both shapes: `name (file: (2, 3), model: (3, 2))`."""
+
+
+def read_weights(
+    module: nn.Module, files: list[Path], device: torch.device, dtype_of: Callable[[str], torch.dtype]
+) -> Report:
+    """Fill a module that was made on the meta device. On the meta device nothing but names and shapes is read.
+
+    Raises OSError or ValueError, naming the file, for one that cannot be read.
+    """
+    wanted = {name: tensor.shape for name, tensor in module.state_dict().items()}
+    tied = (
+        set(getattr(module, "_tied_weights_keys", None) or ()) if module.config.tie_word_embeddings else set()
+    )
+    report, found = Report(), set()
+    for file in files:
+        try:
+            with safe_open(
+                file, framework="pt", device=str(device) if device.type == "cuda" else "cpu"
+            ) as shard:
+                for name in shard.keys():  # noqa: SIM118 (the file is no dict)
+                    if name not in wanted:
+                        report.unexpected.append(name)
+                        continue
+                    found.add(name)
+                    shape = torch.Size(shard.get_slice(name).get_shape())
+                    if shape != wanted[name]:
+                        both = f"{name} (file: {tuple(shape)}, model: {tuple(wanted[name])})"
+                        report.misshapen.append(both)
+                        continue
+                    tensor = torch.empty(shape, dtype=dtype_of(name), device=device)
+                    if device.type != "meta":
+                        tensor.copy_(shard.get_tensor(name))
+                    _put(module, name, tensor)
+        except SafetensorError as error:
+            raise ValueError(f"{file.name} is not a whole safetensors file: {error}") from None
+    if tied:
+        module.tie_weights()
+    report.missing = sorted(wanted.keys() - found - tied)
+    report.unexpected.sort()
+    return report
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a checkpoint: all that its index names, or the one file.
+
+    Raises OSError for one that is named and not there.
+    """
+    if (folder / SINGLE).is_file() or not (folder / INDEX).is_file():
+        names = [SINGLE]
+    else:
+        names = sorted(set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()))
+    absent = [name for name in names if not (folder / name).is_file()]
+    if absent:
+        raise FileNotFoundError(
+            f"{len(absent)} of {len(names)} weight files are missing, the first: {absent[0]}"
+        )
+    return [folder / name for name in names]
+
+
+def _put(module: nn.Module, name: str, tensor: Tensor) -> None:
+    path, _, leaf = name.rpartition(".")
+    owner = module.get_submodule(path)
+    if leaf in owner._parameters:
+        owner._parameters[leaf] = nn.Parameter(tensor, requires_grad=False)
+    else:
+        owner._buffers[leaf] = tensor
