@@ -41,6 +41,12 @@ def test_rank_learns_which_score_tells_right_from_wrong():
     assert weights["caption"] < 0.2
 
 
+def test_a_score_that_never_differs_gets_no_weight():
+    table = made_up()
+    table["k"].scores["readback"][:] = 1.0
+    assert fit_rank(table, ("likelihood", "readback"))["readback"] == 0.0
+
+
 def test_gate_keeps_as_much_as_the_precision_allows():
     curve = [
         {"threshold": t, "precision": p, "keep_rate": k}

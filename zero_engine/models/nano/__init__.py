@@ -12,7 +12,7 @@ import pathlib
 from zero_engine.pipeline import Gate
 
 GATE = Gate(
-    rank={"likelihood": 1.0, "caption": 0.5, "readback": 1.0},
+    rank={"likelihood": 1.0, "caption": 0.33, "readback": 1.0},
     min={"likelihood": -0.3, "readback": 0.5},
     max={"blank": 0.98},
 )

@@ -42,7 +42,8 @@ def fit_rank(table: Mapping[str, Judged], names: Sequence[str], steps: int = 400
     if not pairs:
         return dict.fromkeys(names, 1.0)
     difference = np.concatenate(pairs)
-    scale = difference.std(0) + 1e-9
+    scale = difference.std(0)
+    scale[scale == 0] = np.inf  # a score that never differs is no help
     unit, weight = difference / scale, np.full(len(names), 0.5)
     for _ in range(steps):  # gradient descent, projected on weights >= 0; the loss is convex
         wrong = 1 / (1 + np.exp(np.clip(unit @ weight, -30, 30)))
@@ -61,6 +62,8 @@ def gate_curve(
     for bound in np.quantile(values, np.linspace(0, 0.95, POINTS)):
         threshold = round(float(bound), 5)
         outcome = gated(table, gate.model_copy(update={"min": {**gate.min, score: threshold}}))
+        if not outcome["keep_rate"]:
+            break
         curve.append(
             {
                 "threshold": threshold,
