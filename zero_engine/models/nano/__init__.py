@@ -16,8 +16,8 @@ GATE = Gate(
     min={"likelihood": -0.012, "readback": 0.5},
     max={"blank": 0.98},
 )
-"""The gate for its drawings, calibrated against the oracles (`zero-engine models calibrate`): on phrasings never trained
-on, 95 % of what it keeps is right."""
+"""The gate for its drawings, calibrated against the oracles (`zero-engine models calibrate`): 95 % of what it keeps of
+phrasings never trained on is right."""
 
 
 def weights_path() -> pathlib.Path:
