@@ -1,8 +1,7 @@
-"""Language model: configuration, a lean training forward, and the loss.
+"""Language model: configuration, fresh weights, and the loss.
 
-The module is transformers' `ChameleonForConditionalGeneration` (its own forward masks picture logits before the loss,
-so it cannot be trained to draw). `hidden_states` computes what its decoder computes, with q, k, v in one product and a
-causal kernel instead of masks: measured 1.3 to 1.7 times faster a step on two cores, forward and backward.
+The module is transformers' `ChameleonForConditionalGeneration`; its own forward masks picture logits before the loss,
+so it cannot be trained to draw. `training_forward` can, and is 1.3 to 1.7 times faster a step on two cores.
 
 Where the processor multiplies bfloat16 (AVX-512 BF16: 490 against 110 GFLOP/s in float32 on one core measured), matrix
 products run in it, weights and sums stay in float32, and a step takes less than half the time.
@@ -16,6 +15,7 @@ from torch.nn import functional
 from transformers import ChameleonConfig, ChameleonForConditionalGeneration, ChameleonVQVAEConfig
 
 from zero_engine.models.nano.recipe import tokens
+from zero_engine.models.training_forward import hidden_states
 
 HIDDEN, LAYERS, HEADS, FEED_FORWARD = 192, 6, 6, 512
 
@@ -78,49 +78,3 @@ def sequence_loss(
     is_code = weight == 1.0
     metrics = {"code_nats": nats[is_code].mean().detach(), "text_nats": nats[~is_code].mean().detach()}
     return (nats * weight).sum() / weight.sum(), metrics
-
-
-def hidden_states(model: ChameleonForConditionalGeneration, ids_BT: Tensor) -> Tensor:
-    """Hidden states (B, T, D) after the final norm, of right-padded or whole sequences."""
-    trunk, config = model.model, model.config
-    heads, eps = config.num_attention_heads, config.rms_norm_eps
-    batch, length = ids_BT.shape
-    width = config.hidden_size // heads
-    hidden = trunk.embed_tokens(ids_BT)
-    cos, sin = trunk.rotary_emb(hidden, torch.arange(length, device=ids_BT.device)[None])
-    cos = cos[:, :, None]
-    sin = torch.cat((-sin[..., : width // 2], sin[..., width // 2 :]), -1)[:, :, None]
-    for layer in trunk.layers:
-        attention, mlp = layer.self_attn, layer.mlp
-        normed = functional.rms_norm(hidden, hidden.shape[-1:], layer.input_layernorm.weight, eps)
-        joined = torch.cat((attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight))
-        q, k, v = functional.linear(normed, joined).view(batch, length, 3, heads, width).unbind(2)
-        q = _turn(
-            functional.layer_norm(q, (width,)) * attention.q_norm.weight + attention.q_norm.bias, cos, sin
-        )
-        k = _turn(
-            functional.layer_norm(k, (width,)) * attention.k_norm.weight + attention.k_norm.bias, cos, sin
-        )
-        attended = _attend(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
-        hidden = hidden + attention.o_proj(attended.transpose(1, 2).reshape(batch, length, -1))
-        normed = functional.rms_norm(hidden, hidden.shape[-1:], layer.post_attention_layernorm.weight, eps)
-        gate, up = functional.linear(normed, torch.cat((mlp.gate_proj.weight, mlp.up_proj.weight))).chunk(
-            2, -1
-        )
-        hidden = hidden + mlp.down_proj(functional.silu(gate) * up)
-    return functional.rms_norm(hidden, hidden.shape[-1:], trunk.norm.weight, eps)
-
-
-def _attend(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor) -> Tensor:
-    """Causal attention; in bfloat16 by hand, for the fused kernel's backward is eight times slower there."""
-    if not torch.is_autocast_enabled("cpu"):
-        return functional.scaled_dot_product_attention(q_BHTd, k_BHTd, v_BHTd, is_causal=True)
-    length, width = q_BHTd.shape[-2:]
-    future_TT = torch.full((length, length), float("-inf"), device=q_BHTd.device).triu_(1)
-    scores = torch.matmul(q_BHTd, k_BHTd.mT).float() * width**-0.5 + future_TT
-    return torch.matmul(torch.softmax(scores, -1), v_BHTd)
-
-
-def _turn(heads_BTHd: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary embedding; `sin` carries the sign of the rotated half."""
-    return heads_BTHd * cos + heads_BTHd.roll(heads_BTHd.shape[-1] // 2, -1) * sin
