@@ -88,6 +88,8 @@ def measure(model: Chameleon, batch: int, candidates: int, repeats: int) -> dict
         "ratio_guided": best["generate", True] / best["loop", True],
         "pictures_per_s": batch / best["loop", False],
         "pictures_per_s_guided": batch / best["loop", True],
+        "codes_per_s": batch * model.codes_per_picture / best["loop", False],
+        "codes_per_s_guided": batch * model.codes_per_picture / best["loop", True],
         "generate_pictures_per_s": batch / best["generate", False],
         "generate_pictures_per_s_guided": batch / best["generate", True],
     }
@@ -250,7 +252,7 @@ def _seconds(draw: Callable[[], object]) -> float:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", help="nano, random (nano's shapes), or a checkpoint's folder")
-    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32])
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32, 128])
     parser.add_argument("--candidates", type=int, default=4, help="pictures of each prompt")
     parser.add_argument("--threads", type=int, default=1, help="1, as in a worker of a run")
     parser.add_argument("--repeats", type=int, default=3)
