@@ -73,6 +73,29 @@ CARRIERS = (
     "{name} {verb} {k} {noun} since {E}", "The {k}-{noun} {verb} {E} {noun}",
     "{k} {noun} {salad} {k} {noun} {E} {noun}",
     "The answer is {k} because {E}", "{salad} of {k} is {E}", "The {adj} {noun} {verb} {k} since {E}",
+    "Total = {E}", "Total cost = {E}", "{adj} {noun} = {E}", "Number of {noun} = {E}",
+    "{name}'s {noun} = {E}", "The {noun} = {E}", "Cost of {noun} = {E} {noun}", "{X} = {E}",
+    "The number of {adj} {noun} = {E}", "Total {adj} {noun}: {E}", "{noun} {verb} = {E} {noun}",
+    "Area = {E}", "Total {noun} for {name} = {E} {noun}", "{lead} total {noun} = {E} {noun}",
+    "{noun} in {time} = {E}", "{noun} left = {E} {noun}", "Profit = {E}", "The {place} = {E} {noun}",
+    "{noun} per {noun} = {E}", "Time = {E} {noun}", "{adj} cost = {E}", "{name} = {E}", "{k} {noun} = {E}",
+    "We get {noun} = {E}", "so {X} = {E} {noun}", "{name} then {verb} {E} {noun} more",
+    "In total, that's {E} {noun}", "It takes {pron} {E} {noun} to {verb} the {noun}",
+    "{E} is the number of {noun}", "{E} is how many {noun} {name} {verb}",
+    "{E}, which is the number of {noun}", "Each {place} has {E} {noun}", "Every {noun} {verb} {E} {noun}",
+    "The {noun}-{noun} {verb} {E} {noun}", "A {k}-{noun} {noun} {verb} {E} {noun}",
+    "The {k}-{time} {noun} is {E} {noun}", "The {k} {k}-{noun} {verb} {E}",
+    "Out of {k} {noun}, {E} {noun} {verb}", "{frac} of {k} {noun} is {E}", "{frac} of {k} is {E} {noun}",
+    "{pron} {verb} {E} {noun} because of the {k} {noun}", "So now {name} has {E} {noun}",
+    "Now, {E} {noun} are in the {place}", "By {time}, {name} had {E} {noun}",
+    "{name} {verb} {k}-{k}, so {E} {noun}", "The rest is {E} {noun}", "{name} still needs {E} {noun}",
+    "The {noun} will {verb} {E} {noun} in {k} {time}", "They need {E} {noun} for {k} {noun}",
+    "Her {noun} {verb} {E} {noun}", "His {adj} {noun} cost {E}", "Its {noun} is {E} {noun} long",
+    "On average that is {E} {noun}", "The sale price is {E}", "After the discount it costs {E}",
+    "The tax is {E}", "The two {noun} {verb} {E} {noun}", "All {k} of them {verb} {E} {noun}",
+    "For {k} {noun} that comes to {E}", "which gives {E} {noun}", "this equals {E} {noun}",
+    "{name} makes {E} in {time}", "One {noun} is {E} {noun}", "The {adj} {place} holds {E} {noun}",
+    "{name} ended up with {E} {noun}", "{lead} we have {E} {noun} remaining",
 )  # fmt: skip
 
 PLAIN = (
@@ -95,6 +118,28 @@ PLAIN = (
     "On {time}, {name} {verb} {k} {noun} at {k}:{kk}", "{salad}?",
     "The {place} is {adj} and the {noun} are {adj}", "{name} does not need any more {noun}",
     "This is true for all {noun}",
+    "There are {k} by {k} {noun} in the {place}", "The {place} is {k} x {k}",
+    "{name} has a {k} x {k} {noun}", "A {k} x {k} {noun} is {adj}", "The {noun} are {k} by {k} {noun}",
+    "{k} x {k} {noun}", "{k} x {k} {noun} in a {place}", "There are {k} × {k} {noun}",
+    "{name} {verb} {k} x {k} {noun} at the {place}", "It has {k} rows of {k} {noun}",
+    "{lead} multiply both sides by {k}", "{lead} subtract {k} from both sides",
+    "{lead} add {k} to both sides", "{lead} divide by {k}", "Dividing both sides by {k}",
+    "{lead} take {k} from each side", "Both sides are divided by {k}",
+    "{lead} divide each side by {k} to find {X}", "{frac} of the {k} {noun} {verb}",
+    "{k} of {k} {noun} are {adj}", "{frac} of {k} {noun}", "{frac} of {name}'s {k} {noun} are {adj}",
+    "{frac} of the {noun} at the {place} are {adj}", "{name} {verb} {frac} of {k} {noun}",
+    "So {frac} of {k} {noun} {verb} the {noun}", "We do not know how many {noun} {name} {verb}",
+    "What is the number of {noun}?", "Next, let's find the {adj} {noun}", "The {noun} {verb} on {time}",
+    "{name} and {name} {verb} the {noun} together", "It is {k} {noun} long",
+    "It takes {k} {time} to {verb} the {noun}", "He {verb} {k} {noun} each {time}",
+    "{X} is the number of {noun}", "Let {X} = {name}'s {noun}", "Let {X} be {name}'s age",
+    "{X} stands for the {noun}", "{X} {noun} are {adj}", "{k}{X} = {k}{Y}", "{X} + {Y} = {k}",
+    "{k}{X} - {k} = {k}{Y} + {k}", "{k}({X} + {k}) = {k}", "{k}/{X} = {k}", "{X}/{k} = {k}",
+    "{X} = {Y} + {k}", "{X} = {k}{Y}", "{X} = {k} {noun}", "{X} > {k}", "{k}% of the {noun} are {adj}",
+    "The ratio is {k}:{k}", "The {noun} {verb} {k} out of {k} {noun}",
+    "{name} {verb} {k} {noun} and {k} {noun}", "{k} {noun} and {k} {noun}", "{money} and {money}",
+    "They {verb} {k} {noun} in {k} {time}", "Each {noun} {verb} {k} {noun}", "{noun} are {adj}",
+    "{name} is at the {place}", "Answer: {k} {noun}", "The final answer is {k} {noun}",
 )  # fmt: skip
 
 
@@ -113,15 +158,15 @@ def equation_step(
         after = rng.choice((". ", ", ", " because ", " when ", " since ", " and ")) + plain_step(
             rng, held_out
         )
-    text = before + words.fill(carrier, rng).replace("{E}", _spell(terms, result, rng)) + after
+    text = (
+        before + _unknowns(words.fill(carrier, rng), rng).replace("{E}", _spell(terms, result, rng)) + after
+    )
     return _punctuate(text, rng)
 
 
 def plain_step(rng: random.Random, held_out: bool = False) -> str:
     """A step with numbers, maybe, but nothing to draw."""
-    text = words.fill(rng.choice(templates(PLAIN, held_out)), rng)
-    first, second = rng.sample("xyzabnmwXYABTSJ", 2)
-    text = text.replace("{X}", first).replace("{Y}", second)
+    text = _unknowns(words.fill(rng.choice(templates(PLAIN, held_out)), rng), rng)
     return text.replace("{kk}", str(rng.randint(10, 59)))
 
 
@@ -131,6 +176,11 @@ def salad_equation(rng: random.Random) -> str:
     return f"{words.filler(rng, words.NAMES)} {rng.choice(words.VERBS)} " + _spell(
         [("", a), (rng.choice("+-*/"), b)], c, rng
     )
+
+
+def _unknowns(text: str, rng: random.Random) -> str:
+    first, second = rng.sample("xyzabnmwXYABTSJ", 2)
+    return text.replace("{X}", first).replace("{Y}", second)
 
 
 def _spell(terms: list[tuple[str, str]], result: str, rng: random.Random) -> str:

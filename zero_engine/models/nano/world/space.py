@@ -49,6 +49,12 @@ _MARK_TEXT = (
     "take {list}. The one we look for is {it}", "{list}. The arrow goes under {it}",
     "between {list}, {name} wants {it}", "the choices are {list}, and it must be {it}",
     "on the table: {list}. {name} touches {it}", "{name} looks at {list} and finds {it}",
+    "{list}. We are asked for {it}", "{list}. Which one fits? It is {it}",
+    "we see {list}, and the arrow points at {it}", "{name} lays out {list} and picks {it}",
+    "of the objects {list}, {it} is the odd one", "{list} are given; the answer is {it}",
+    "in the row {list} we need {it}", "with {list} in a row, the arrow is under {it}",
+    "{list} stand side by side; find {it}", "choose {it} from {list}", "pick {it} out of {list}",
+    "{name} wants {it} and not the others: {list}",
 )  # fmt: skip
 
 
