@@ -66,6 +66,9 @@ def test_an_equation_of_the_step_matches(text, lines):
         ("3 + 4 = 7", ["3+4="]),
         ("As 4 - 5 = 7, 12 and 84 make 96", ["12*84", "=96"]),
         ("He gets 7 - 2 - 1 = 4 tiles", ["7-2=1"]),
+        ("41 over 3 is 13", ["41/3=41"]),
+        ("Gallons = 12 + 3 + 4 = 7", ["G+3+4=7"]),
+        ("(11 + 1) - 9 = 3", ["11+1)-9", "=3"]),
     ],
 )
 def test_an_invented_equation_contradicts(text, lines):

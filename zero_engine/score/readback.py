@@ -26,6 +26,7 @@ core, texts included.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -51,10 +52,10 @@ _BULLET = re.compile(r"(?:^|(?<=[.,;:!?]\s)|(?<=\band\s)|(?<=\bso\s))\s*[-â€“*â€
 _UNIT = re.compile(  # a per b, two-thirds, a 15-year plan: no operators
     r"(?<=[^\W\d_])[-/](?=[^\W\d_])|/(?=[^\W\d_])|(?<=\d)-(?=[^\W\d_]{2})"
 )
-_LETTER_X = re.compile(r"(?:(?<=[\d)%])\s*|(?<=\s)|(?<=[^\W\d_]{2}))[xX]\s*(?=[$(\d.])")
-_WHOLE = re.compile(
-    r"[^=]*\d[^=]*[-+*/][^=]*\d[^=]*=[^=]*\d[^=]*"
-)  # two sides, with an operator on the first
+_LETTER_X = re.compile(
+    r"(?:(?<=[\d)%])\s*|(?<=\s))[xX]\s*(?=[$(\d.])|(?<=[^\W\d_]{2})[xX](?=\$?[\d.])"  # 3 x 4, 3 pensx4
+)
+_WHOLE = re.compile(r"[^=]*\d[^=]*[-+*/][^=]*\d[^=]*=[^=]*\d[^=]*")
 _TOKEN = re.compile(rf"({_NUMBER})|([-+*/=])|([^\W\d_]+)")
 _WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -77,8 +78,8 @@ class _Said:
     """Numbers and operators, in order."""
     starts: set[int]
     """Places of operators whose left side is a lone letter: `x - 3 = 4` goes on with nothing that stands before it."""
-    numbers: set[str]
-    """Those of the tokens, and those spelled as words."""
+    numbers: Counter[str]
+    """Those of the tokens, and those spelled as words, with how often each is named."""
     operators: set[str]
     """Likewise."""
     in_words: bool
@@ -102,7 +103,7 @@ def readback(image_HW3: np.ndarray, text: str, read: Reader | None = None) -> fl
         return None
     equation, drawn = (read or read_nano)(image_HW3)
     if equation is not None:
-        return float(_WHOLE.fullmatch(equation) is not None and _contains(said, _parse(equation).tokens))
+        return float(_is_whole(equation) and _contains(said, _parse(equation).tokens))
     if drawn:
         return float(all(_plain(number) in said.numbers for number in drawn))
     return None
@@ -166,7 +167,7 @@ def _parse(text: str) -> "_Said":
     tokens: list[str] = []
     starts: set[int] = set()
     variable = False
-    numbers: set[str] = set()
+    numbers: Counter[str] = Counter()
     operators: set[str] = set()
     in_words = False
     for found in _TOKEN.finditer(text):
@@ -176,12 +177,12 @@ def _parse(text: str) -> "_Said":
         variable = bool(word) and len(word) == 1 and not text[max(found.start() - 1, 0)].isdigit()
         if number:
             tokens.append(_plain(number))
-            numbers.add(tokens[-1])
+            numbers[tokens[-1]] += 1
         elif operator:
             tokens.append(operator)
             operators.add(operator)
         elif word.lower() in _WORD_NUMBERS:
-            numbers.add(_WORD_NUMBERS[word.lower()])
+            numbers[_WORD_NUMBERS[word.lower()]] += 1
         elif word.lower() in _WORD_OPERATORS:
             operators.add(_WORD_OPERATORS[word.lower()])
             in_words = True
@@ -193,6 +194,12 @@ def _plain(number: str) -> str:
     whole, _, fraction = number.replace(",", "").partition(".")
     fraction = fraction.rstrip("0")
     return (whole.lstrip("0") or "0") + (f".{fraction}" if fraction else "")
+
+
+def _is_whole(equation: str) -> bool:
+    """Whether it has two sides, with an operator on the first, no letter but x, and brackets that close."""
+    strange = re.search(r"[^\W\d_xX]", equation) or equation.count("(") != equation.count(")")
+    return _WHOLE.fullmatch(equation) is not None and not strange
 
 
 def _contains(said: _Said, equation: list[str]) -> bool:
@@ -212,4 +219,9 @@ def _contains(said: _Said, equation: list[str]) -> bool:
     if not said.in_words:
         return False
     drawn = set(equation) & set("+-*/")
-    return set(equation) - set("+-*/=") <= said.numbers and (not said.operators or drawn <= said.operators)
+    terms, result = equation[:-1], equation[-1]
+    return (
+        set(equation) - set("+-*/=") <= set(said.numbers)
+        and said.numbers[result] > (result in terms)  # 8 x 14 is not 14 unless 14 is named twice
+        and (not said.operators or drawn <= said.operators)
+    )

@@ -84,7 +84,9 @@ def test_what_a_picture_shows_is_read():
     assert read_figure(drawing("relation", *things[:1], "below", things[1])) == figures.Pair(
         ("orange", "ring"), ("red", "star"), upright=True
     )
-    assert read_figure(drawing("scatter", 3, "red", "heart")) == figures.Group(3, ("red", "heart"))
+    assert read_figure(drawing("scatter", 3, "red", "heart")) == figures.Group(
+        3, ("red", "heart"), in_rows=False
+    )
     assert read_figure(drawing("rectangle", 12, 9)) == figures.Rectangle("wide", "12", "9")
     assert read_figure(drawing("circle", "radius", 7)) == figures.Circle("radius", "7")
     assert read_figure(drawing("right_angle", "XRD", "D", "even")) == figures.RightTriangle("D", "X", "R")
@@ -146,6 +148,7 @@ def test_unfamiliar_words_for_what_is_drawn_agree(text, picture):
         ("A pizza is a circle with a radius of 12 inches.", ("circle", "diameter", 12)),
         ("Four red hearts are on the card.", ("rows", 3, "red", "heart")),
         ("The flag stands at (1, 1) and the robot at (2, 3).", ("goal", (1, 1), (2, 3))),
+        ("There are 2 rows of red hearts, 8 in all.", ("scatter", 8, "red", "heart")),
         ("From row 1, column 2 the robot moves 2 right.", ("move", (1, 2), "down", 2)),
         ("Triangle ABC has its right angle at B.", ("right_angle", "ABC", "C", "tall")),
         ("In triangle ABC the altitude BD is 4 cm.", TRIANGLE),

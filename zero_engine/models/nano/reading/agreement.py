@@ -51,6 +51,8 @@ def _group(figure: figures.Group, text: str) -> bool | None:
         return None
     if shape not in shapes or (named and named != {figure.thing}):
         return False
+    if said.says_rows(text) and not figure.in_rows:
+        return False
     if not named and said.colors(text) and color not in said.colors(text):
         return False
     if said.relations(text) and len([m for m in said.mentions(text) if m.color]) > 1:

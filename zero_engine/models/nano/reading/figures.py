@@ -31,10 +31,11 @@ class Equation:
 
 @dataclass(frozen=True)
 class Group:
-    """`count` equal shapes."""
+    """`count` equal shapes, in rows from the top left or anywhere."""
 
     count: int
     thing: Thing
+    in_rows: bool
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,8 @@ def _shapes(ink: dict[Cell, cells.Label]) -> Group | Row | Pair | None:
         if set(things) == {first, second}:
             return Pair(things[first], things[second], upright=first[0] == 0)
     same = len(set(things.values())) == 1 and not any(row % 2 or col % 2 for row, col in things)
-    return Group(len(things), next(iter(things.values()))) if same else None
+    in_rows = sorted(things) == [(place // 4 * 2, place % 4 * 2) for place in range(len(things))]
+    return Group(len(things), next(iter(things.values())), in_rows) if same else None
 
 
 def _row(things: dict[Cell, Thing], arrows: list[Cell]) -> Row | None:

@@ -212,5 +212,9 @@ def says_dots(text: str) -> bool:
     return re.search(r"(?<!\d )(?<!polka )\bdots?\b", text, re.IGNORECASE) is not None
 
 
+def says_rows(text: str) -> bool:
+    return re.search(r"\b(rows?|lines up|in line|side by side)\b", text, re.IGNORECASE) is not None
+
+
 def circle_words(text: str) -> set[str]:
     return {word.lower() for word in re.findall(r"\b(radius|diameter)\b", text, re.IGNORECASE)}
