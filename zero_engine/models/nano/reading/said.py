@@ -51,13 +51,12 @@ _EQUATION = re.compile(r"\d[^=]*[-+*/×÷–−xX][^=]*\d[^=]*=|\d[^=]*\b(?:plus
 
 @dataclass(frozen=True)
 class Mention:
-    """A shape that is named in the singular, where, and maybe with its colour and its article."""
+    """A shape that is named in the singular, where it starts, and maybe its colour."""
 
     color: str | None
     shape: str
     definite: bool
     start: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def statement(text: str) -> str:
 def mentions(text: str) -> list[Mention]:
     return [
         Mention(
-            color.lower() if color else None, shape.lower(), (article or "").lower() == "the", *found.span()
+            color.lower() if color else None, shape.lower(), (article or "").lower() == "the", found.start()
         )
         for found in _THING.finditer(text)
         for article, color, shape in (found.groups(),)
@@ -172,7 +171,7 @@ def says_equation(text: str) -> bool:
 
 
 def says_right_angle(text: str) -> bool:
-    return re.search(r"\bright\b|\b90\b|\bperpendicular\b", text, re.IGNORECASE) is not None
+    return _has(r"\bright\b|\b90\b|\bperpendicular\b", text)
 
 
 def cevians(text: str) -> set[str]:
@@ -181,7 +180,7 @@ def cevians(text: str) -> set[str]:
         "altitude": r"\b(altitude|height|perpendicular|foot)\b",
         "median": r"\b(median|midpoint|middle|halves|bisects)\b",
     }
-    return {what for what, pattern in words.items() if re.search(pattern, text, re.IGNORECASE)}
+    return {what for what, pattern in words.items() if _has(pattern, text)}
 
 
 def names_figure(text: str) -> bool:
@@ -190,16 +189,14 @@ def names_figure(text: str) -> bool:
     if says_equation(text):
         return False
     counted = rf"\b(?:an?|the|\d+)\s+(?:{_COLOR})[- ](?:{_SHAPE})(?:e?s)?\b"
-    if re.search(counted, text, re.IGNORECASE):
+    if _has(counted, text):
         return True
-    if cells(text) and (
-        icons(text) or path(text).certain or re.search(r"\b(row|cell)\b", text, re.IGNORECASE)
-    ):
+    if cells(text) and (icons(text) or path(text).certain or _has(r"\b(row|cell)\b", text)):
         return True
     measured = len(numbers(text))
-    if re.search(r"\brectang(le|ular)\b", text, re.IGNORECASE) and measured == 2:
+    if _has(r"\brectang(le|ular)\b", text) and measured == 2:
         return True
-    if re.search(r"\bcirc(le|ular)\b", text, re.IGNORECASE) and circle_words(text) and measured == 1:
+    if _has(r"\bcirc(le|ular)\b", text) and circle_words(text) and measured == 1:
         return True
     if shapes(text) and colors(text) and measured == 1 and re.search(rf"\d+ (?:{_SHAPE})(?:e?s)?\b", text):
         return True
@@ -209,12 +206,16 @@ def names_figure(text: str) -> bool:
 
 def says_dots(text: str) -> bool:
     """Whether a text asks for dots, other than the ones it counts."""
-    return re.search(r"(?<!\d )(?<!polka )\bdots?\b", text, re.IGNORECASE) is not None
+    return _has(r"(?<!\d )(?<!polka )\bdots?\b", text)
 
 
 def says_rows(text: str) -> bool:
-    return re.search(r"\b(rows?|lines up|in line|side by side)\b", text, re.IGNORECASE) is not None
+    return _has(r"\b(in (?:\w+ )?rows?|rows? of|lines up|in line|side by side)\b", text)
 
 
 def circle_words(text: str) -> set[str]:
     return {word.lower() for word in re.findall(r"\b(radius|diameter)\b", text, re.IGNORECASE)}
+
+
+def _has(pattern: str, text: str) -> bool:
+    return re.search(pattern, text, re.IGNORECASE) is not None
