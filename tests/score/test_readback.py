@@ -36,6 +36,14 @@ def picture(*lines: str) -> np.ndarray:
         ("three and 4 make seven", ["3+4=7"]),
         ("3 * 4 = 12, 12 - 5 = 7", ["3*4=12"]),
         ("63 / 28 = 30, so it is 645 divided by 15, or 43", ["645/15", "=43"]),
+        ("The total of the 4-inch heels is 3 women * 4 inches/woman = 12", ["3*4", "=12"]),
+        ("There are 8 1-ounce tips, 8*1=8", ["8*1=8"]),
+        ("He gets 7 - 2 = 5 tiles because J - 92 = A", ["7-2=5"]),
+        ("8 + 1 = 9 and w + 376w = 15", ["8+1=9"]),
+        ("It was 63. * 9 bananas - 2 = 7", ["9-2=7"]),
+        ("As 4 - 5 = 7, 12 and 84 make 96", ["12+84", "=96"]),
+        ("A = 2/6. The product of 17 and 12 is 204", ["17*12", "=204"]),
+        ("6 pearsx40 books = $240", ["6*40", "=240"]),
     ],
 )
 def test_an_equation_of_the_step_matches(text, lines):
@@ -56,6 +64,11 @@ def test_an_equation_of_the_step_matches(text, lines):
         ("60g * 4/5 = 240g/5 = 48 grams", ["60*4/5", "=240"]),
         ("Then 80+x=220+23", ["80+"]),
         ("3 + 4 = 7", ["3+4="]),
+        ("As 4 - 5 = 7, 12 and 84 make 96", ["12*84", "=96"]),
+        ("He gets 7 - 2 - 1 = 4 tiles", ["7-2=1"]),
+        ("41 over 3 is 13", ["41/3=41"]),
+        ("Gallons = 12 + 3 + 4 = 7", ["G+3+4=7"]),
+        ("(11 + 1) - 9 = 3", ["11+1)-9", "=3"]),
     ],
 )
 def test_an_invented_equation_contradicts(text, lines):
@@ -70,7 +83,27 @@ def test_numbers_without_an_equation_must_all_be_in_the_step():
 def test_a_boards_numbering_says_nothing():
     place = KINDS["place"]
     drawing = place.draw(place.specify(random.Random(0)), random.Random(0))
-    assert readback(drawing, "The robot is at row 2, column 5.") is None
+    assert readback(drawing, "She has 16 eggs.") is None
+
+
+def test_a_figure_is_held_against_the_step():
+    rectangle = KINDS["rectangle"].draw((12, 9), random.Random(0))
+    assert readback(rectangle, "Draw a 12 by 9 rectangle.") == 1.0
+    assert readback(rectangle, "Draw a 9 by 12 rectangle.") == 0.0
+    assert readback(rectangle, "Mark the star of a red star and a blue ring.") == 0.0
+    assert readback(rectangle, "She buys 12 pens for $9.") == 1.0
+    assert readback(rectangle, "She buys 12 pens for $8.") == 0.0
+
+
+def test_an_equation_must_have_the_bar_or_the_dots_of_its_operator():
+    bars, dots = (KINDS[kind].draw for kind in ("bars", "dots"))
+    right = bars((("", "+"), ("3", "4"), "7"), random.Random(0))
+    assert readback(right, "So 3 + 4 = 7.") == 1.0
+    assert readback(right, "Use dots: 3 + 4 = 7.") == 0.0
+    assert readback(dots((3, "+", 4, 7), random.Random(0)), "Use dots: 3 + 4 = 7.") == 1.0
+    wrong = right.copy()
+    wrong[56:] = bars((("", "-"), ("3", "4"), "7"), random.Random(0))[56:]
+    assert readback(wrong, "So 3 + 4 = 7.") == 0.0
 
 
 def test_nothing_to_compare_is_absent():

@@ -85,7 +85,7 @@ SCORERS: dict[str, Scorer] = {
         optional=True,
     ),
     "readback": Scorer(
-        "numbers and equations drawn against the step's: 1 agree, 0 contradict; absent where none is legible",
+        "what is drawn against what the step says: 1 agrees, 0 contradicts; absent where nothing compares",
         "higher",
         (0.0, 1.0),
         "picture",

@@ -40,6 +40,13 @@ def test_oracle_refuses_a_blank_and_a_single_changed_cell(kind):
     assert not world.judge(kind, item.spec, canvas.unpatch(cells))
 
 
+def test_oracles_tell_all_colours_apart():
+    for wanted in canvas.COLORS:
+        for color in canvas.COLORS:
+            image = world.KINDS["rows"].draw((2, color, "heart"), random.Random(0))
+            assert world.judge("rows", (2, wanted, "heart"), image) == (wanted == color)
+
+
 @pytest.mark.parametrize("kind", world.KINDS)
 def test_oracle_forgives_the_blur_of_a_codec(kind):
     rng = random.Random(kind)

@@ -1,8 +1,8 @@
 """The bundled nano model: a small text-and-picture-token model in the Chameleon layout that draws reasoning steps.
 
 `weights/` is a checkpoint that any Chameleon loader reads; `world/` makes (text, picture) pairs and judges pictures
-by program; `recipe/` trains the checkpoint; `readback.py` reads equations out of its pictures. Importing this module
-imports no torch.
+by program; `recipe/` trains the checkpoint; `readback.py` reads glyphs and equations out of its pictures, `reading/`
+figures, and holds them against a step's text. Importing this module imports no torch.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ CELLS = SIDE // CELL
 WHITE = (255, 255, 255)
 BLACK = (0, 0, 0)
 GREY = (190, 190, 190)
+OFF = 90
+"""A pixel is off where a channel differs by more of 255: a codec blurs edges by 30, red and orange are 101 apart."""
 COLORS = {"red": (214, 39, 40), "blue": (31, 88, 200), "green": (30, 160, 60), "orange": (245, 140, 20)}
 SHAPES = ("circle", "square", "triangle", "star", "heart", "diamond", "cross", "ring")
 ICONS = ("robot", "flag", "ball", "key", "tree")
@@ -106,12 +108,12 @@ def unpatch(cells: np.ndarray) -> np.ndarray:
     return grid.reshape(SIDE, SIDE, 3)
 
 
-def same(image: np.ndarray, truth: np.ndarray, off: int = 110, allowed: int = 1) -> bool:
-    """Whether `image` shows `truth`: in no cell do more than `allowed` pixels differ by more than `off` of 255.
+def same(image: np.ndarray, truth: np.ndarray, allowed: int = 1) -> bool:
+    """Whether `image` shows `truth`: in no cell are more than `allowed` pixels off (`OFF`).
 
-    A codec blurs edges by some 30 levels; one stroke too many or too few changes at least three pixels by 255.
+    One stroke too many or too few changes at least three pixels by 255.
     """
-    wrong = np.abs(image.astype(np.int16) - truth.astype(np.int16)).max(-1) > off
+    wrong = np.abs(image.astype(np.int16) - truth.astype(np.int16)).max(-1) > OFF
     return int(wrong.reshape(CELLS, CELL, CELLS, CELL).sum((1, 3)).max()) <= allowed
 
 

@@ -16,7 +16,7 @@ from zero_engine.models.nano.world import canvas, dressing, phrasing, words
 from zero_engine.models.nano.world.kind import Kind, Spec
 from zero_engine.models.nano.world.splits import templates
 
-_BARS = {
+BARS = {
     "+": ["bar_blue"] * 3 + ["bar_orange"] * 3,
     "-": ["bar_blue"] * 4 + ["bar_gone"] * 2,
     "*": ["bar_piece"] * 6,
@@ -81,7 +81,7 @@ def draw_equation(spec: Spec, rng: random.Random) -> np.ndarray:
     image = canvas.blank()
     for row, (op, number) in enumerate([*terms, ("=", result)]):
         canvas.write(image, row, 0, (op or " ") + number)
-    for col, name in enumerate(_BARS[terms[1][0]]):
+    for col, name in enumerate(BARS[terms[1][0]]):
         canvas.icon(image, 7, 1 + col, name)
     return image
 
