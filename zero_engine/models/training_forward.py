@@ -2,8 +2,8 @@
 
 `hidden_states` borrows a module's own parameters. It differs from transformers' forward in these ways only: q, k, v
 are one product where they are plain linear layers (an adapter's layer is called as it is); attention takes the causal
-kernel where a batch needs no mask, and in bfloat16 on a CPU is done by hand; nothing is cached, and no logits are made:
-the caller applies the head where it needs it. Sums may differ in their last bits.
+kernel where a batch needs no mask, and in bfloat16 on a CPU is done by hand, block by block; nothing is cached, and no
+logits are made: the caller applies the head where it needs it. Sums may differ in their last bits.
 """
 
 import torch
@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint as recompute
 from transformers import ChameleonForConditionalGeneration
+
+_BLOCK = 128
+"""Queries that go through attention by hand at once: what is in their future is hardly computed."""
 
 
 def hidden_states(
@@ -77,14 +80,25 @@ def _layer(config, layer: nn.Module, hidden: Tensor, cos: Tensor, sin: Tensor, m
 
 def _attend(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: Tensor | None) -> Tensor:
     """Causal attention. The fused kernel's backward is eight times slower than this in bfloat16 on a CPU."""
-    if mask is not None or q_BHTd.device.type != "cpu" or q_BHTd.dtype != torch.bfloat16:
+    if q_BHTd.device.type != "cpu" or q_BHTd.dtype != torch.bfloat16:
         return functional.scaled_dot_product_attention(
             q_BHTd, k_BHTd, v_BHTd, attn_mask=mask, is_causal=mask is None
         )
-    length, width = q_BHTd.shape[-2:]
-    future_TT = torch.full((length, length), float("-inf"), device=q_BHTd.device).triu_(1)
-    scores = torch.matmul(q_BHTd, k_BHTd.mT).float() * width**-0.5 + future_TT
-    return torch.matmul(torch.softmax(scores, -1).to(v_BHTd.dtype), v_BHTd)
+    with torch.autocast("cpu", enabled=False):  # which would have the softmax in float32: inside, it is
+        return _attend_by_hand(q_BHTd * q_BHTd.shape[-1] ** -0.5, k_BHTd, v_BHTd, mask)
+
+
+def _attend_by_hand(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: Tensor | None) -> Tensor:
+    length, outs = q_BHTd.shape[2], []
+    if mask is None:
+        mask = torch.ones(length, length, dtype=torch.bool).tril()
+    hidden = torch.zeros(mask.shape, dtype=q_BHTd.dtype).masked_fill_(~mask, float("-inf"))
+    for start in range(0, length, _BLOCK):
+        end = min(start + _BLOCK, length)
+        scores = torch.matmul(q_BHTd[:, :, start:end], k_BHTd[:, :, :end].mT)
+        weights = torch.softmax(scores.add_(hidden[..., start:end, :end]), -1)
+        outs.append(torch.matmul(weights, v_BHTd[:, :, :end]))
+    return torch.cat(outs, dim=2)
 
 
 def _together(rows: Tensor, *layers: nn.Module) -> Tensor:
