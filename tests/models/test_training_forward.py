@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zero_engine.models.training_forward import _attend_by_hand, hidden_states
+from zero_engine.models.training_forward import _BlockAttention, hidden_states
 
 
 @pytest.fixture()
@@ -31,7 +31,7 @@ def test_attention_by_hand_has_the_numbers_and_gradients_of_the_fused_one(monkey
         mask = mask & (segments[:, None, :, None] == segments[:, None, None, :])
     found = []
     for attend in (
-        lambda q, k, v: _attend_by_hand(q * 4**-0.5, k, v, mask if packed else None),
+        lambda q, k, v: _BlockAttention.apply(q * 4**-0.5, k, v, mask if packed else None),
         lambda q, k, v: torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask),
     ):
         inputs = [x.clone().requires_grad_() for x in (q, k, v)]

@@ -26,8 +26,9 @@ from zero_engine.train.data import PICTURE, TEXT, Batch
 
 LOG_RATIO = 10.0
 """Largest |log(new / old)|: a token that one numerical accident away must not carry e^50."""
-LOGITS, ROWS = 1 << 21, 512
-"""Logits that exist at one time, or those of this many positions where that is more."""
+LOGITS, ROWS = 1 << 22, 1024
+"""Logits in float32 that exist at one time: what fits a cache. Those of `ROWS` positions wait as gradients of the head,
+which is large itself, and would be gone through once for each few of them."""
 
 
 def pesft_counts(batch: Batch, shift: int) -> Tensor:
@@ -92,7 +93,7 @@ def weighted_nats(
 class _WeightedNats(torch.autograd.Function):
     @staticmethod
     def forward(ctx, hidden_MD, head_VD, targets_M, weights_M, learns):
-        device, size = hidden_MD.device.type, len(head_VD)
+        device = hidden_MD.device.type
         dtype = (
             torch.get_autocast_dtype(device)
             if torch.is_autocast_enabled(device)
@@ -102,21 +103,22 @@ class _WeightedNats(torch.autograd.Function):
         by_hidden = torch.empty_like(hidden_MD) if learns and ctx.needs_input_grad[0] else None
         by_head = torch.zeros_like(head_VD) if learns and ctx.needs_input_grad[1] else None
         with torch.autocast(device, enabled=False):
-            head = head_VD.to(dtype)
-            at_once = max(ROWS, LOGITS // size)
-            for start in range(0, len(hidden_MD), at_once):
-                part = slice(start, start + at_once)
-                rows, target = hidden_MD[part].to(dtype), targets_M[part, None]
-                logp = torch.log_softmax(rows @ head.T, dim=-1, dtype=torch.float32)
-                nats_M[part] = -logp.gather(1, target)[:, 0]
-                if by_hidden is None and by_head is None:
-                    continue
-                weights = weights_M[part, None]
-                slope = logp.exp_().scatter_add_(1, target, torch.full_like(weights, -1.0)).to(dtype)
+            head, few = head_VD.to(dtype), max(1, LOGITS // len(head_VD))
+            slopes = torch.empty(min(ROWS, len(hidden_MD)), len(head), dtype=dtype, device=head.device)
+            for start in range(0, len(hidden_MD), ROWS):
+                part = slice(start, start + ROWS)
+                rows, targets, weights = hidden_MD[part].to(dtype), targets_M[part], weights_M[part, None]
+                slope = torch.mm(rows, head.T, out=slopes[: len(rows)])
+                nats_M[part] = torch.cat(
+                    [
+                        _to_slopes(some, ids)
+                        for some, ids in zip(slope.split(few), targets.split(few), strict=True)
+                    ]
+                )
                 if by_hidden is not None:
-                    by_hidden[part] = (slope @ head) * weights
+                    by_hidden[part] = torch.mm(slope, head) * weights
                 if by_head is not None:
-                    by_head += slope.T @ (rows * weights).to(dtype)
+                    by_head += torch.mm(slope.T, (rows * weights).to(dtype))
         ctx.gradients = by_hidden, by_head
         ctx.mark_non_differentiable(nats_M)
         return (nats_M * weights_M).sum(), nats_M
@@ -132,6 +134,15 @@ class _WeightedNats(torch.autograd.Function):
             None,
             None,
         )
+
+
+def _to_slopes(logits_RV: Tensor, targets_R: Tensor) -> Tensor:
+    """-log p of the targets, (R,) float32; the logits turn into their gradient."""
+    logp_RV = torch.log_softmax(logits_RV, dim=-1, dtype=torch.float32)
+    nats_R = -logp_RV.gather(1, targets_R[:, None])[:, 0]
+    minus_one = torch.full((len(targets_R), 1), -1.0, device=logp_RV.device)
+    logits_RV.copy_(logp_RV.exp_().scatter_add_(1, targets_R[:, None], minus_one))
+    return nats_R
 
 
 def allowed_log_p(
