@@ -2,7 +2,8 @@
 
     python benchmarks/sft.py --json
 
-Two models: the bundled one, with 1,323 ids, and the same with Chameleon's 65,536, for which logits are most of a step.
+Two models: the bundled one, with some 1,300 ids, and its layers with Chameleon's 65,536, where the head is most of a
+step (at 7B it is a far smaller share).
 Two precisions, the same on both sides: float32, and bfloat16 under autocast. Both sides do full fine-tuning with AdamW,
 gradients clipped: cross-entropy over text and codes by modality, and L_Pe, on the same batches, cut into the same micro
 batches. The loss of both is compared, and must agree. The Trainer gets pre-tokenised rows, a forward without the mask

@@ -200,14 +200,8 @@ class Batches:
         length: Callable[[object], int] | None = None,
         first: int = 0,
     ):
-        self.rows, self.read, self.seed, self.size, self.report, self.first = (
-            rows,
-            read,
-            seed,
-            size,
-            report,
-            first,
-        )
+        self.rows, self.read, self.seed, self.size = rows, read, seed, size
+        self.report, self.first = report, first
         self.count = len(rows) - first
         self.length = length
         self._reported: set[str] = set()
