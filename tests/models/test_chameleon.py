@@ -66,6 +66,23 @@ def test_a_padded_batch_agrees_with_the_reference_left_padded_one(model, golden_
     )
 
 
+def test_a_released_model_holds_its_weights_alone_and_draws_again_as_they_are_then(tiny_anole):
+    model = load_model(str(tiny_anole), device="cpu")
+    before = model.draw(["one"], [0])
+    parameters = list(model.module.parameters())
+    model.release()
+    assert all(weight.untyped_storage().nbytes() == weight.nbytes for weight in parameters)
+    assert all(one is other for one, other in zip(parameters, model.module.parameters(), strict=True))
+    assert model.decode(before.codes).shape == (1, 32, 32, 3) and model.describe()
+    assert np.array_equal(model.draw(["one"], [0]).codes, before.codes)
+    model.release()
+    scores = model.log_likelihood(["one"], before.codes)
+    model.release()
+    with torch.no_grad():
+        model.module.lm_head.weight.mul_(0.5)
+    assert model.log_likelihood(["one"], before.codes) != scores
+
+
 def test_saving_and_loading_keeps_the_decoder_and_every_code(model, tmp_path):
     model.save(tmp_path)
     again = load_model(str(tmp_path), device="cpu")

@@ -28,6 +28,22 @@ def rows_of(dataset):
     return list(read_rows(open_dataset(dataset), range(24)))
 
 
+@pytest.mark.parametrize("order", [range(24), [7, 0, 23, 7], [5]])
+def test_rows_are_read_in_any_order_as_the_table_has_them(dataset, order):
+    rows = open_dataset(dataset)
+    for chosen in (rows, rows.select(range(24)), rows.select(list(range(23, -1, -1)))):
+        expected = [chosen.with_format("arrow")[place].to_pylist()[0] for place in order]
+        for row, whole in zip(read_rows(chosen, order), expected, strict=True):
+            assert {
+                name: row[name] for name in ("id", "question", "answer", "choices")
+            }.items() <= whole.items()
+            found = [
+                (step["text"], None if step["codes"] is None else list(step["codes"]))
+                for step in row["steps"]
+            ]
+            assert found == [(step["text"], step["codes"]) for step in whole["steps"]]
+
+
 def test_a_row_becomes_prompt_thought_pictures_and_answer(encoder, dataset):
     row = rows_of(dataset)[1]
     example = encoder.example(row)

@@ -16,8 +16,8 @@ from zero_engine.train.losses import (
     pesft_counts,
     pesft_loss,
     policy_loss,
-    token_nats,
     token_scales,
+    weighted_nats,
 )
 
 # float32 sums in another order; the reference's own figures have 7 digits
@@ -153,17 +153,32 @@ def test_shift_one_projects_the_state_that_predicts_the_code(module, examples, e
     assert float(figures["perception"].detach()) == pytest.approx(total, rel=1e-5)
 
 
-def test_large_batches_of_logits_are_recomputed_to_the_same_numbers(monkeypatch):
+@pytest.mark.parametrize("logits", [30 * 50, 30 * 16])
+def test_weighted_nats_are_a_cross_entropy_and_have_its_gradient(monkeypatch, logits):
+    """With all logits at once and in parts, the last of which is shorter."""
+    monkeypatch.setattr("zero_engine.train.losses.ROWS", 1)
+    monkeypatch.setattr("zero_engine.train.losses.LOGITS", logits)
     torch.manual_seed(0)
-    hidden, head = torch.randn(50, 8, requires_grad=True), torch.randn(30, 8)
-    targets = torch.randint(0, 30, (50,))
-    whole = token_nats(hidden, head, targets)
-    (expected,) = torch.autograd.grad(whole.sum(), hidden)
-    monkeypatch.setattr("zero_engine.train.losses.AT_ONCE", 16)
-    parts = token_nats(hidden, head, targets)
-    (found,) = torch.autograd.grad(parts.sum(), hidden)
-    torch.testing.assert_close(parts, whole)
-    torch.testing.assert_close(found, expected)
+    hidden, head = torch.randn(50, 8, requires_grad=True), torch.randn(30, 8, requires_grad=True)
+    targets, weights = torch.randint(0, 30, (50,)), torch.rand(50)
+    expected = torch.nn.functional.cross_entropy(hidden @ head.T, targets, reduction="none")
+    slopes = torch.autograd.grad((expected * weights).sum() * 3, (hidden, head))
+    total, nats = weighted_nats(hidden, head, targets, weights)
+    torch.testing.assert_close(nats, expected)
+    torch.testing.assert_close(total, (expected * weights).sum())
+    assert not nats.requires_grad
+    torch.testing.assert_close(torch.autograd.grad(total * 3, (hidden, head)), slopes)
+
+
+def test_weighted_nats_make_no_gradient_that_nobody_asked_for():
+    hidden, head = torch.randn(5, 8, requires_grad=True), torch.randn(30, 8)
+    targets, weights = torch.randint(0, 30, (5,)), torch.ones(5)
+    total, _ = weighted_nats(hidden, head, targets, weights)
+    total.backward()
+    assert head.grad is None and hidden.grad.abs().sum() > 0
+    with torch.no_grad():
+        assert not weighted_nats(hidden, head, targets, weights)[0].requires_grad
+    assert weighted_nats(hidden[:0], head, targets[:0], weights[:0])[0] == 0
 
 
 def numpy_policy_loss(kind, logp, old, advantages, counted, longest, low, high):

@@ -15,6 +15,7 @@ from zero_engine.errors import Interrupted, OutputError, PipelineError
 from zero_engine.models import load_model
 from zero_engine.pipeline import parse_config
 from zero_engine.train.config import Sft
+from zero_engine.train.loop import prepare
 from zero_engine.train.sft import train_sft
 
 
@@ -81,6 +82,26 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(unbroken, dataset, tmp_pa
     assert (
         all(torch.equal(expected[name], found[name]) for name in expected) and found.keys() == expected.keys()
     )
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_in_bfloat16_a_resumed_training_has_the_same_bits_too(dataset, tmp_path, pack):
+    changes = {"precision": "bfloat16", "pack": pack}
+    train_sft(config(dataset, tmp_path / "whole", **changes), lambda text: None)
+    with pytest.raises(Killed):
+        train_sft(config(dataset, tmp_path / "cut", **changes), kill_at(3))
+    train_sft(config(dataset, tmp_path / "cut", **changes), lambda text: None)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert (whole / "log.jsonl").read_bytes() == (cut / "log.jsonl").read_bytes()
+    expected, found = weights(whole / "model"), weights(cut / "model")
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_a_training_holds_no_matrices_that_only_drawing_uses(dataset, tmp_path):
+    run = prepare(config(dataset, tmp_path), "sft", projected=True)
+    assert run.model._trunk is run.model._head is run.model._code_head is None
+    for weight in run.bare.parameters():
+        assert weight.untyped_storage().nbytes() == weight.nbytes
 
 
 def test_a_signal_finishes_the_step_and_the_same_command_goes_on(unbroken, dataset, tmp_path):

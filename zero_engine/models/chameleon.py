@@ -89,6 +89,14 @@ class Chameleon:
             self._head = pack(self.module.lm_head.weight.t())
             self._code_head = pack(self.module.lm_head.weight[self._code_ids].t().contiguous())
 
+    def release(self) -> None:
+        """Let go of what drawing holds beside the weights, as for training; what draws or scores takes it up again."""
+        self._trunk = self._head = self._code_head = None
+        for weight in self.module.parameters():
+            weight.data = (
+                weight.data.contiguous()
+            )  # no longer a part of a joined matrix, which would stay with it
+
     def draw(
         self,
         prompts: Sequence[str],
@@ -116,6 +124,7 @@ class Chameleon:
         if not any(shown):
             image_guidance = 0.0  # the third branch would say nothing
         prior_ids = self._prompt_ids(negative_prompt or "")
+        self._take_up()
         sampling = Sampling(guidance, temperature, top_p, top_k, image_guidance)
         codes_BN, likelihood, unconditional = draw_codes(
             self._trunk,
@@ -144,19 +153,20 @@ class Chameleon:
     @torch.inference_mode()
     def decode_pixels(self, codes_BN: np.ndarray) -> np.ndarray:
         """Pictures (B, 3, H, W) float32 as the decoder gives them, about [-1, 1]."""
-        codes = torch.from_numpy(np.asarray(codes_BN).astype(np.int64)).to(self._trunk.device)
+        codes = torch.from_numpy(np.asarray(codes_BN).astype(np.int64)).to(self.device)
         decoded = pixels.in_batches(lambda part: vq.decode_codes(self.vqmodel, part), codes, self.image_size)
         return decoded.cpu().numpy()
 
     @torch.inference_mode()
     def encode(self, images: Sequence[np.ndarray | Image.Image]) -> np.ndarray:
         """Codes (B, N) uint16 of pictures of any size and mode."""
-        rows = self._pixels(images).to(self._trunk.device)
+        rows = self._pixels(images).to(self.device)
         codes = pixels.in_batches(lambda part: vq.encode_pixels(self.vqmodel, part), rows, self.image_size)
         return codes.cpu().numpy().astype(np.uint16)
 
     def log_likelihood(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
         """Mean log p(codes | prompt), nats per code, (B,) float32; the empty prompt is unconditional."""
+        self._take_up()
         sequences, firsts = [], []
         for prompt, codes in zip(prompts, np.asarray(codes_BN), strict=True):
             prompt_ids = self._prompt_ids(prompt)
@@ -170,6 +180,7 @@ class Chameleon:
 
         Raises ValueError for an empty text.
         """
+        self._take_up()
         sequences, firsts, targets = [], [], []
         for codes, text in zip(np.asarray(codes_BN), texts, strict=True):
             text_ids = self._text_ids(text)
@@ -195,7 +206,8 @@ class Chameleon:
         codec = sum(parameter.numel() for parameter in self.vqmodel.parameters())
         everything = sum(parameter.numel() for parameter in self.module.parameters())
         weights = sum(p.numel() * p.element_size() for p in self.module.parameters())
-        slot = 2 * config.num_hidden_layers * self._trunk.kv_heads * self._trunk.head_width
+        head_width = config.hidden_size // config.num_attention_heads
+        slot = 2 * config.num_hidden_layers * config.num_key_value_heads * head_width
         width = self.module.lm_head.weight.element_size()
         return {
             "family": "Chameleon",
@@ -203,7 +215,7 @@ class Chameleon:
             "code_ids": f"{layout.code_ids.min()}..{layout.code_ids.max()}, by name",
             "bos_boi_eoi": f"{layout.bos} {layout.boi} {layout.eoi}",
             "parameters": f"{everything - codec:,} + codec {codec:,}",
-            "dtype": str(self._trunk.dtype).removeprefix("torch."),
+            "dtype": str(self.module.lm_head.weight.dtype).removeprefix("torch."),
             "device": str(self.device),
             "weights_mb": round(weights / 1e6, 1),
             "mb_per_drawing": round(2 * slot * width * self.codes_per_picture / 1e6, 2),
@@ -222,6 +234,10 @@ class Chameleon:
         config["architectures"] = [ChameleonForConditionalGeneration.__name__]
         text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
         config_file.write_text(text + "\n", encoding="utf-8")
+
+    def _take_up(self) -> None:
+        if self._trunk is None:
+            self.refresh()
 
     def _text_ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]

@@ -12,9 +12,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import torch
+from datasets.formatting import query_table
 from torch import Tensor
 
 from zero_engine import open_dataset
@@ -198,14 +200,8 @@ class Batches:
         length: Callable[[object], int] | None = None,
         first: int = 0,
     ):
-        self.rows, self.read, self.seed, self.size, self.report, self.first = (
-            rows,
-            read,
-            seed,
-            size,
-            report,
-            first,
-        )
+        self.rows, self.read, self.seed, self.size = rows, read, seed, size
+        self.report, self.first = report, first
         self.count = len(rows) - first
         self.length = length
         self._reported: set[str] = set()
@@ -260,21 +256,25 @@ def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
 
 def read_rows(rows, indices: Sequence[int]) -> Iterator[dict]:
     """Rows by position, straight from the memory-mapped columns: no picture of a step is touched."""
-    table = rows.select_columns(COLUMNS).with_format("arrow")[list(indices)]
+    table = query_table(rows.data, list(indices), rows._indices).select(COLUMNS)
     texts = {name: table[name].to_pylist() for name in COLUMNS if name != "steps"}
-    steps = table["steps"].combine_chunks()
-    flat = steps.flatten()
-    words, codes = flat.field("text").to_pylist(), flat.field("codes")
-    start = 0
-    for place, length in enumerate(steps.value_lengths().to_pylist()):
+    steps = (row for chunk in table["steps"].chunks for row in _steps(chunk))
+    for place, found in enumerate(steps):
         row = {name: values[place] for name, values in texts.items()}
         row["question_images"] = [image["bytes"] for image in row["question_images"]]
-        row["steps"] = [
-            {"text": words[at], "codes": codes[at].values.to_numpy() if codes[at].is_valid else None}
-            for at in range(start, start + length)
-        ]
-        start += length
+        row["steps"] = found
         yield row
+
+
+def _steps(chunk) -> Iterator[list[dict]]:
+    """The steps of each row of an Arrow list array, of which nothing but texts and codes is read."""
+    words, codes = chunk.values.field("text"), chunk.values.field("codes")
+    bounds = chunk.offsets.to_pylist()
+    for start, end in pairwise(bounds):
+        yield [
+            {"text": words[at].as_py(), "codes": codes[at].values.to_numpy() if codes[at].is_valid else None}
+            for at in range(start, end)
+        ]
 
 
 def misfits(rows, read: Callable[[dict], object], at_once: int = 256) -> Iterator[Rejection]:

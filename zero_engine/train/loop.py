@@ -100,7 +100,8 @@ class Run:
 
     def snapshot(self) -> Chameleon:
         """The model as it is now, adapters merged, to draw and answer with. It shares nothing that is trained."""
-        return _merged(self.bare.policy, self.model, {id(self.model.vqmodel): self.model.vqmodel})
+        shared = {id(self.model.vqmodel): self.model.vqmodel}
+        return _merged(copy.deepcopy(self.bare.policy, shared), self.model)
 
 
 def prepare(config: Training, kind: str, *, projected: bool) -> Run:
@@ -125,7 +126,7 @@ def prepare(config: Training, kind: str, *, projected: bool) -> Run:
         {"params": [w for w in weights if w.dim() < 2], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
-    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas)
+    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas, fused=True)
     learner, optimizer = accelerator.prepare(learner, optimizer)
     identity = {
         "kind": kind,
@@ -141,8 +142,7 @@ def prepare(config: Training, kind: str, *, projected: bool) -> Run:
 def trainable(model: Chameleon, lora: Lora | None, seed: int) -> nn.Module:
     """The model's module with gradients on: everywhere but in the VQ model, or in adapters alone."""
     module = model.module
-    for weight in module.parameters():
-        weight.data = weight.data.contiguous()  # away from the packed matrices that drawing uses
+    model.release()
     if lora is None:
         module.requires_grad_(True)
         module.model.vqmodel.requires_grad_(False)
@@ -285,12 +285,11 @@ def export(run: Run, weights: dict[str, Tensor]) -> None:
     if run.bare.projection is not None:
         projection = checkpoint.load_projection(model, model_folder(run.config.model), run.config.seed)
         projection.load_state_dict({k: weights[f"projection.{k}"] for k in ("weight", "bias")})
-    checkpoint.save_model(_merged(policy, model, {}), projection, run.out / "model")
+    checkpoint.save_model(_merged(policy, model), projection, run.out / "model")
 
 
-def _merged(policy: nn.Module, model: Chameleon, shared: dict[int, Any]) -> Chameleon:
-    copied = copy.deepcopy(policy, dict(shared))
-    module = copied.merge_and_unload() if hasattr(copied, "merge_and_unload") else copied
+def _merged(policy: nn.Module, model: Chameleon) -> Chameleon:
+    module = policy.merge_and_unload() if hasattr(policy, "merge_and_unload") else policy
     return Chameleon(module, model.tokenizer, model.image_processor, name=model.name)
 
 

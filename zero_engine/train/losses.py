@@ -8,7 +8,8 @@ than below and averaged over the tokens of the whole optimiser step (DAPO, arXiv
 (arXiv 2503.20783) way. Log-ratios are clamped before they are exponentiated.
 
 Every normaliser is a count over the *whole* optimiser step and comes in as an argument, so gradients of parts add up to
-the gradient of the whole, however it is cut. Logits exist only where there is something to learn.
+the gradient of the whole, however it is cut. Logits exist only where there is something to learn, a part at a time: as
+every token's weight is known beforehand, their gradient is made while they are there, and neither is kept.
 
 Shapes: M positions that count, D hidden, V vocabulary, K codes, E width of a code's vector.
 """
@@ -17,16 +18,17 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint as recompute
 
 from zero_engine.train.config import SftLoss
 from zero_engine.train.data import PICTURE, TEXT, Batch
 
 LOG_RATIO = 10.0
 """Largest |log(new / old)|: a token that one numerical accident away must not carry e^50."""
-AT_ONCE = 8192
-"""Positions whose logits exist at one time."""
+LOGITS, ROWS = 1 << 22, 1024
+"""Logits in float32 that exist at one time: what fits a cache. Those of `ROWS` positions wait as gradients of the head,
+which is large itself, and would be gone through once for each few of them."""
 
 
 def pesft_counts(batch: Batch, shift: int) -> Tensor:
@@ -51,16 +53,14 @@ def pesft_loss(
     """
     targets, kinds = batch.ids[:, 1:], batch.kinds[:, 1:]
     counted = kinds != 0
-    nats_M = token_nats(hidden_BTD[:, :-1][counted], head_VD, targets[counted])
-    is_code = (kinds[counted] == PICTURE).float()
-    text, code = (nats_M * (1 - is_code)).sum(), (nats_M * is_code).sum()
+    is_code = kinds[counted] == PICTURE
+    text, picture = options.text / counts_3[0].clamp(min=1), options.picture / counts_3[1].clamp(min=1)
     if options.reduction == "tokens":
-        loss = (text + code) / counts_3[:2].sum().clamp(min=1)
-    else:
-        loss = options.text * text / counts_3[0].clamp(min=1) + options.picture * code / counts_3[1].clamp(
-            min=1
-        )
-    figures = {"text": text.detach(), "code": code.detach(), "perception": torch.zeros_like(text)}
+        text = picture = 1 / counts_3[:2].sum().clamp(min=1)
+    weights_M = torch.where(is_code, picture, text)
+    loss, nats_M = weighted_nats(hidden_BTD[:, :-1][counted], head_VD, targets[counted], weights_M)
+    code = (nats_M * is_code).sum()
+    figures = {"text": nats_M.sum() - code, "code": code, "perception": torch.zeros_like(code)}
     if projection is not None:
         at = _projected(batch, options.shift)
         codes = batch.codes[:, options.shift :][at]
@@ -80,16 +80,69 @@ def perception(
         return (projected_ME - codebook_KE[codes_M].float()).square().mean(-1)
 
 
-def token_nats(hidden_MD: Tensor, head_VD: Tensor, targets_M: Tensor) -> Tensor:
-    """-log p of each target over the whole vocabulary, (M,) float32; large batches recompute their logits."""
+def weighted_nats(
+    hidden_MD: Tensor, head_VD: Tensor, targets_M: Tensor, weights_M: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The sum of weights times -log p of each target over the whole vocabulary, and these -log p, (M,) float32.
 
-    def nats(hidden: Tensor, targets: Tensor) -> Tensor:
-        return functional.cross_entropy(functional.linear(hidden, head_VD).float(), targets, reduction="none")
+    Only the sum has a gradient, once; logits and their gradient exist for some positions at a time.
+    """
+    return _WeightedNats.apply(hidden_MD, head_VD, targets_M, weights_M, torch.is_grad_enabled())
 
-    if len(hidden_MD) <= AT_ONCE:
-        return nats(hidden_MD, targets_M)
-    parts = zip(hidden_MD.split(AT_ONCE), targets_M.split(AT_ONCE), strict=True)
-    return torch.cat([recompute(nats, hidden, targets, use_reentrant=False) for hidden, targets in parts])
+
+class _WeightedNats(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, hidden_MD, head_VD, targets_M, weights_M, learns):
+        device = hidden_MD.device.type
+        dtype = (
+            torch.get_autocast_dtype(device)
+            if torch.is_autocast_enabled(device)
+            else torch.result_type(hidden_MD, head_VD)
+        )
+        nats_M = torch.empty(len(hidden_MD), device=hidden_MD.device)
+        by_hidden = torch.empty_like(hidden_MD) if learns and ctx.needs_input_grad[0] else None
+        by_head = torch.zeros_like(head_VD) if learns and ctx.needs_input_grad[1] else None
+        with torch.autocast(device, enabled=False):
+            head, few = head_VD.to(dtype), max(1, LOGITS // len(head_VD))
+            slopes = torch.empty(min(ROWS, len(hidden_MD)), len(head), dtype=dtype, device=head.device)
+            for start in range(0, len(hidden_MD), ROWS):
+                part = slice(start, start + ROWS)
+                rows, targets, weights = hidden_MD[part].to(dtype), targets_M[part], weights_M[part, None]
+                slope = torch.mm(rows, head.T, out=slopes[: len(rows)])
+                nats_M[part] = torch.cat(
+                    [
+                        _to_slopes(some, ids)
+                        for some, ids in zip(slope.split(few), targets.split(few), strict=True)
+                    ]
+                )
+                if by_hidden is not None:
+                    by_hidden[part] = torch.mm(slope, head) * weights
+                if by_head is not None:
+                    by_head += torch.mm(slope.T, (rows * weights).to(dtype))
+        ctx.gradients = by_hidden, by_head
+        ctx.mark_non_differentiable(nats_M)
+        return (nats_M * weights_M).sum(), nats_M
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, scale, _):
+        by_hidden, by_head = ctx.gradients
+        ctx.gradients = None, None
+        return (
+            *(None if found is None else found.mul_(scale) for found in (by_hidden, by_head)),
+            None,
+            None,
+            None,
+        )
+
+
+def _to_slopes(logits_RV: Tensor, targets_R: Tensor) -> Tensor:
+    """-log p of the targets, (R,) float32; the logits turn into their gradient."""
+    logp_RV = torch.log_softmax(logits_RV, dim=-1, dtype=torch.float32)
+    nats_R = -logp_RV.gather(1, targets_R[:, None])[:, 0]
+    minus_one = torch.full((len(targets_R), 1), -1.0, device=logp_RV.device)
+    logits_RV.copy_(logp_RV.exp_().scatter_add_(1, targets_R[:, None], minus_one))
+    return nats_R
 
 
 def allowed_log_p(

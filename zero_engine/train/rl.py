@@ -43,6 +43,8 @@ def train_rl(config: Rl, say: Callable[[str], None] = print) -> Path:
     states = range(len(sampler.rules.masks))
     allowed = {state: sampler.rules.masks[state].nonzero()[:, 0].to(run.device) for state in states}
     reference = run.snapshot() if config.kl and config.lora is None else None
+    if reference is not None:
+        reference.release()
     questions = Batches(
         run.rows,
         lambda row: run.encoder.question(row, config.max_new_tokens),

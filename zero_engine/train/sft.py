@@ -48,9 +48,7 @@ def train_sft(config: Sft, say: Callable[[str], None] = print) -> Path:
     held_out = _validation(run, report)
 
     def take_step(step: int) -> dict[str, Any]:
-        parts = cut(run, batches[step])
-        figures = update(run, step, parts, _loss_of(run, codebook, _counts(run, parts)))
-        figures = _means(run, figures, parts)
+        figures = learn(run, step, batches[step], codebook)
         if held_out and ((step + 1) % config.eval_every == 0 or step + 1 == config.steps):
             figures |= {
                 f"validation_{name}": value for name, value in evaluate(run, held_out, codebook).items()
@@ -59,6 +57,13 @@ def train_sft(config: Sft, say: Callable[[str], None] = print) -> Path:
 
     say(f"{len(run.rows)} rows, {config.steps} steps of {config.batch_size} on {processes} x {run.device}")
     return train(run, take_step, say if run.accelerator.is_main_process else _silent, _line)
+
+
+def learn(run: Run, step: int, examples: Sequence[Example], codebook: Tensor) -> dict[str, float]:
+    """One optimiser step on these examples, of which every process takes its share."""
+    parts = cut(run, examples)
+    counts = _counts(run, parts)
+    return _means(run, update(run, step, parts, _loss_of(run, codebook, counts)), counts)
 
 
 def cut(run: Run, examples: Sequence[Example]) -> list[Batch]:
@@ -84,7 +89,7 @@ def evaluate(run: Run, examples: Sequence[Example], codebook: Tensor) -> dict[st
         loss, figures = run.learner(_loss_of(run, codebook, counts), batch)
         for name, value in {"loss": loss, **figures}.items():
             sums[name] = sums.get(name, 0) + value
-    found = _means(run, total(run, sums), parts, counts)
+    found = _means(run, total(run, sums), counts)
     return {name: found[name] for name in ("loss", "text_nats", "code_nats", "perception") if name in found}
 
 
@@ -102,11 +107,9 @@ def _counts(run: Run, parts: Sequence[Batch]) -> Tensor:
     return run.accelerator.reduce(mine, reduction="sum")
 
 
-def _means(
-    run: Run, figures: dict[str, float], parts: Sequence[Batch], counts: Tensor | None = None
-) -> dict[str, float]:
+def _means(run: Run, figures: dict[str, float], counts: Tensor) -> dict[str, float]:
     """Sums turned into means by the step's counts."""
-    text, codes, pictures = (_counts(run, parts) if counts is None else counts).tolist()
+    text, codes, pictures = counts.tolist()
     found = {name: value for name, value in figures.items() if name not in ("text", "code", "perception")}
     found["text_nats"] = figures["text"] / max(1, text)
     found["code_nats"] = figures["code"] / max(1, codes)
