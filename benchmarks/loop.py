@@ -28,13 +28,16 @@ import yaml
 
 from zero_engine.hashing import digest_file, digest_json
 from zero_engine.models import model_fingerprint
+from zero_engine.models.nano import GATE
+from zero_engine.models.nano.recipe.language import has_bfloat16
 from zero_engine.models.nano.tasks import make_tasks
 from zero_engine.train.evaluate import wilson
 
 ROOT = Path(__file__).resolve().parent.parent
 MODES = {"text_sft": "text-only"}
-GATE = {"min": {"likelihood": -0.3, "readback": 0.5}, "max": {"blank": 0.98}, "on_reject": "text_only"}
-NO_GATE = {"min": {}, "max": {}, "on_reject": "text_only"}
+PRECISION = "bfloat16" if has_bfloat16() else "float32"
+NO_GATE = {"rank": {}, "min": {}, "max": {}}
+"""The first drawing of a step, whatever it shows."""
 
 
 def main() -> None:
@@ -57,27 +60,26 @@ def run_loop(options: argparse.Namespace) -> dict[str, Any]:
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
     train_tasks, test_tasks = write_tasks(out, options)
-    gated = draw(out, train_tasks, GATE, options)
+    gated = draw(out, train_tasks, GATE.model_dump(mode="json"), options)
     datasets = {"interleaved_sft": gated, "text_sft": gated}
     if options.ablations:
         ungated = draw(out, train_tasks, NO_GATE, options, gated)
         datasets |= {"without_perception": gated, "without_gate": ungated}
-    trainings = [(name, seed) for seed in range(options.seeds) for name in datasets]
+
+    def lineage(name: str, seed: int) -> list[tuple[str, Path]]:
+        """A training, what is trained on from there, and the answers of each."""
+        model = train_sft(out, name, seed, datasets[name], options)
+        found = [(name, evaluate(out, model, name, test_tasks, options))]
+        if name == "interleaved_sft":
+            model = train_rl(out, seed, gated, model, options)
+            found.append(("rl", evaluate(out, model, "rl", test_tasks, options)))
+        return found
+
     with ThreadPoolExecutor(options.jobs) as pool:
-        models = list(pool.map(lambda t: train_sft(out, *t, datasets[t[0]], options), trainings))
-        starts = [
-            model for (name, _), model in zip(trainings, models, strict=True) if name == "interleaved_sft"
-        ]
-        taught = pool.map(
-            lambda seed: train_rl(out, seed, gated, starts[seed], options), range(options.seeds)
-        )
-        judged = [
-            ("base", options.model),
-            *((name, model) for (name, _), model in zip(trainings, models, strict=True)),
-        ]
-        judged += [("rl", model) for model in taught]
-        summaries = list(pool.map(lambda pair: evaluate(out, pair[1], pair[0], test_tasks, options), judged))
-    return collect([(name, path) for (name, _), path in zip(judged, summaries, strict=True)], options)
+        base = pool.submit(evaluate, out, options.model, "base", test_tasks, options)
+        jobs = [pool.submit(lineage, name, seed) for name in datasets for seed in range(options.seeds)]
+        found = [("base", base.result()), *(pair for job in jobs for pair in job.result())]
+    return collect(found, options)
 
 
 def write_tasks(out: Path, options: argparse.Namespace) -> tuple[Path, Path]:
@@ -122,10 +124,11 @@ def train_sft(out: Path, name: str, seed: int, data: Path, options: argparse.Nam
             "validation_rows": min(64, options.tasks // 8),
         },
         "loss": {"perception": 0.0 if name in ("text_sft", "without_perception") else 0.1},
-        "optimiser": {"learning_rate": 1e-3, "schedule": "cosine", "warmup": 20},
+        "optimiser": {"learning_rate": 2e-3, "schedule": "cosine", "warmup": 20},
         "steps": options.sft_steps,
-        "batch_size": 16,
-        "micro_batch": 16,
+        "batch_size": 8,
+        "micro_batch": 8,
+        "precision": PRECISION,
         "device": "cpu",
     }
     folder = _stage(out, f"train-{name}-{seed}", document, digest_file(data / "manifest.json"))
@@ -144,8 +147,9 @@ def train_rl(out: Path, seed: int, data: Path, model: Path, options: argparse.Na
         "prompts": 8,
         "group": 8,
         "max_new_tokens": options.max_new_tokens,
-        "micro_batch": 16,
-        "save_every": 20,
+        "micro_batch": 8,
+        "precision": PRECISION,
+        "save_every": 10,
         "device": "cpu",
     }
     folder = _stage(out, f"train-rl-{seed}", document, digest_file(data / "manifest.json"))
@@ -228,9 +232,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--questions", type=int, default=400, help="held-out questions")
     parser.add_argument("--candidates", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--sft-steps", type=int, default=500)
+    parser.add_argument("--sft-steps", type=int, default=300)
     parser.add_argument("--rl-steps", type=int, default=40)
-    parser.add_argument("--max-new-tokens", type=int, default=640)
+    parser.add_argument("--max-new-tokens", type=int, default=480)
     parser.add_argument("--jobs", type=int, default=2, help="stages at a time, one thread each")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw")
     parser.add_argument("--no-ablations", dest="ablations", action="store_false")
