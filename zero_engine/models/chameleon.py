@@ -92,10 +92,9 @@ class Chameleon:
     def release(self) -> None:
         """Let go of what drawing holds beside the weights, as for training; what draws or scores takes it up again."""
         self._trunk = self._head = self._code_head = None
+        # A weight that stays a part of a joined matrix would keep the whole of it.
         for weight in self.module.parameters():
-            weight.data = (
-                weight.data.contiguous()
-            )  # no longer a part of a joined matrix, which would stay with it
+            weight.data = weight.data.contiguous()
 
     def draw(
         self,

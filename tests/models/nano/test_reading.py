@@ -175,6 +175,6 @@ def test_something_else_than_the_text_says_is_contradicted(text, picture):
     ],
 )
 def test_a_step_without_a_figure_names_none(text):
-    assert not said.names_figure(text)
+    assert not said.names_figure(said.statement(text))
     for picture in (canvas.blank(), drawing("nothing", 0), drawing("bars", ("", "*"), ("3", "4"), "12")):
         assert agrees(read_figure(picture), text) is None

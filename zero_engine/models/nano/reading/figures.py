@@ -153,9 +153,8 @@ def _framed(name: str, slots: list[tuple[Cell, cells.Label]]) -> Figure | None:
 
 
 def _board(slots: list[tuple[Cell, cells.Label]]) -> Board | None:
-    icons = {
-        cell: what for cell, what in slots if what not in (("white",), ("icon", "tile"))
-    }  # grey reads as white
+    empty = ("white",), ("icon", "tile")  # grey reads as white
+    icons = {cell: what for cell, what in slots if what not in empty}
     movable = {("icon", name) for name in (*canvas.ICONS, "step")}
     return Board({cell: what[1] for cell, what in icons.items()}) if set(icons.values()) <= movable else None
 

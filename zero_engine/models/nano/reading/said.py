@@ -185,7 +185,6 @@ def cevians(text: str) -> set[str]:
 
 def names_figure(text: str) -> bool:
     """Whether a text certainly names something that the nano world draws, and no equation, which is drawn instead."""
-    text = statement(text)
     if says_equation(text):
         return False
     counted = rf"\b(?:an?|the|\d+)\s+(?:{_COLOR})[- ](?:{_SHAPE})(?:e?s)?\b"
