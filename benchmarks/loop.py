@@ -10,7 +10,7 @@ one thread each.
 
 Ends with `results.json`: for the base model, training on text only, on interleaved data, and by reward, the accuracy
 (mean over seeds) with a 95 % interval for the number of questions; the same by task; and, unless told otherwise,
-without L_Pe and without the gate. No test question is a training question.
+without L_Pe and without the gate. `minutes` are those of this call. No test question is a training question.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from zero_engine.models.nano.tasks import make_tasks
 from zero_engine.train.evaluate import wilson
 
 ROOT = Path(__file__).resolve().parent.parent
+NAMES = ("base", "text_sft", "interleaved_sft", "rl", "without_perception", "without_gate")
 MODES = {"text_sft": "text-only"}
 PRECISION = "bfloat16" if has_bfloat16() else "float32"
 NO_GATE = {"rank": {}, "min": {}, "max": {}}
@@ -46,12 +47,10 @@ def main() -> None:
     results = run_loop(options)
     results["minutes"] = round((time.perf_counter() - began) / 60, 1)
     (options.out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    for name in ("base", "text_sft", "interleaved_sft", "rl", "without_perception", "without_gate"):
-        if name in results:
-            found = results[name]
-            print(
-                f"{name:<20} {100 * found['accuracy']:5.1f} %  ({100 * found['low']:.1f} to {100 * found['high']:.1f})"
-            )
+    for task, found in {"all": results, **results["by_task"]}.items():
+        for name in (name for name in NAMES if name in found):
+            rate, low, high = (100 * found[name][key] for key in ("accuracy", "low", "high"))
+            print(f"{task:<10} {name:<20} {rate:5.1f} %  ({low:.1f} to {high:.1f})")
     print(f"{results['minutes']} minutes; {options.out / 'results.json'}")
 
 
@@ -142,7 +141,7 @@ def train_rl(out: Path, seed: int, data: Path, model: Path, options: argparse.Na
         "seed": seed,
         "model": str(model),
         "data": {"path": str(data), "template": "bare", "max_length": 1024},
-        "optimiser": {"learning_rate": 1e-4, "schedule": "constant"},
+        "optimiser": {"learning_rate": 5e-4, "schedule": "constant", "warmup": 3},
         "steps": options.rl_steps,
         "prompts": 8,
         "group": 8,
@@ -230,10 +229,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="nano")
     parser.add_argument("--tasks", type=int, default=2000, help="training traces")
     parser.add_argument("--questions", type=int, default=400, help="held-out questions")
-    parser.add_argument("--candidates", type=int, default=4)
+    parser.add_argument("--candidates", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sft-steps", type=int, default=300)
-    parser.add_argument("--rl-steps", type=int, default=40)
+    parser.add_argument("--rl-steps", type=int, default=80)
     parser.add_argument("--max-new-tokens", type=int, default=480)
     parser.add_argument("--jobs", type=int, default=2, help="stages at a time, one thread each")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw")
