@@ -231,7 +231,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--questions", type=int, default=400, help="held-out questions")
     parser.add_argument("--candidates", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--sft-steps", type=int, default=300)
+    parser.add_argument("--sft-steps", type=int, default=800)
     parser.add_argument("--rl-steps", type=int, default=80)
     parser.add_argument("--max-new-tokens", type=int, default=480)
     parser.add_argument("--jobs", type=int, default=2, help="stages at a time, one thread each")
