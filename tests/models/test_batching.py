@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zero_engine.errors import ModelError
+from zero_engine.models import batching
 from zero_engine.models.batching import (
     BUCKET_TOKENS,
     BatchFailure,
@@ -16,6 +17,7 @@ from zero_engine.models.batching import (
     run_bucketed,
     run_distinct,
 )
+from zero_engine.models.footprint import Footprint
 
 
 class Doubler:
@@ -120,6 +122,18 @@ def test_auto_batch_size_depends_on_the_model_and_the_device_kind_only():
     assert (auto_batch_size(small), auto_batch_size(large)) == (32, 2)
     small.device = large.device = "cuda:1"
     assert (auto_batch_size(small), auto_batch_size(large)) == (128, 16)
+
+
+def test_auto_batch_size_on_a_gpu_is_what_its_memory_holds(monkeypatch):
+    model = FakeModel(grid=(32, 32))
+    model.device = "cuda:0"
+    model.footprint = Footprint(weights=14 * 10**9, drawing=11 * 10**8)  # a 7B model in bfloat16
+    for gigabytes, rows in ((16, 1), (24, 2), (40, 8), (80, 16), (141, 32), (1000, 128)):
+        monkeypatch.setattr(batching, "_gpu_bytes", lambda device, size=gigabytes: size * 10**9)
+        assert auto_batch_size(model) == rows
+    model.device = "cpu"
+    monkeypatch.undo()
+    assert auto_batch_size(model) == 2
 
 
 def test_equal_items_are_run_once_and_share_the_result():

@@ -34,10 +34,10 @@ BUCKET_TOKENS = 16
 DETAIL_CHARS = 300
 
 AUTO_BATCH_SIZE = {("cpu", "small"): 32, ("cpu", "large"): 2, ("cuda", "small"): 128, ("cuda", "large"): 16}
-"""`batch_size: auto`, by device kind and model size; fixed, as a batch's size is part of a drawing's identity.
+"""`batch_size: auto` where a GPU's memory does not say (see `Footprint.fits`), by device kind and model size.
 
-A model is small with at most 256 codes a picture (nano: 64), else large (Chameleon 7B: 1024, whose static
-cache takes 1.2 GB a row with guidance, so 16 rows and the weights fit a card of 40 GB).
+Fixed, as a batch's size is part of a drawing's identity; a CPU is no faster with more. A model is small with at most
+256 codes a picture (nano: 64), else large (Chameleon 7B: 1024).
 """
 
 
@@ -117,8 +117,12 @@ def filler_prompt(model: _Model, size: int, extra: int = 0) -> str:
 
 
 def auto_batch_size(model: _Model) -> int:
-    """What `batch_size: auto` means for a model; see AUTO_BATCH_SIZE."""
-    kind = "cuda" if str(getattr(model, "device", "cpu")).startswith("cuda") else "cpu"
+    """What `batch_size: auto` means: what a GPU of this kind holds of this model, else AUTO_BATCH_SIZE."""
+    device = str(getattr(model, "device", "cpu"))
+    capacity, footprint = _gpu_bytes(device), getattr(model, "footprint", None)
+    if capacity and footprint is not None:
+        return footprint.fits(capacity)
+    kind = "cuda" if device.startswith("cuda") else "cpu"
     return AUTO_BATCH_SIZE[kind, "small" if model.grid[0] * model.grid[1] <= 256 else "large"]
 
 
@@ -195,6 +199,14 @@ def _is_out_of_memory(error: Exception) -> bool:
         return True
     text = str(error)
     return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+def _gpu_bytes(device: str) -> int:
+    """All memory of a GPU, used or not: what is free differs between workers, and between a run and its resumption."""
+    torch = sys.modules.get("torch")
+    if torch is None or not device.startswith("cuda") or not torch.cuda.is_available():
+        return 0
+    return torch.cuda.get_device_properties(device).total_memory
 
 
 def _release_device_memory() -> None:

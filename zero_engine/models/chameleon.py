@@ -28,6 +28,7 @@ from transformers.models.chameleon.image_processing_pil_chameleon import Chamele
 from zero_engine.models import pixels, vq
 from zero_engine.models.base import Drawings
 from zero_engine.models.decoding import Sampling, draw_codes
+from zero_engine.models.footprint import Footprint
 from zero_engine.models.layout import TokenLayout, read_layout
 from zero_engine.models.quiet import quiet
 from zero_engine.models.trunk import Trunk, pack, rows_by
@@ -199,15 +200,16 @@ class Chameleon:
         """Ids that the prompt takes in front of a picture, with BOS and BOI."""
         return len(self._text_ids(prompt)) + 2
 
+    @property
+    def footprint(self) -> Footprint:
+        """The memory that weights and one drawing take."""
+        return Footprint.of(self.module, self.module.config, self.codes_per_picture)
+
     def describe(self) -> dict[str, object]:
         """Token layout, parameters, and the memory that weights and one drawing with guidance take."""
         config, layout = self.module.config, self.layout
         codec = sum(parameter.numel() for parameter in self.vqmodel.parameters())
         everything = sum(parameter.numel() for parameter in self.module.parameters())
-        weights = sum(p.numel() * p.element_size() for p in self.module.parameters())
-        head_width = config.hidden_size // config.num_attention_heads
-        slot = 2 * config.num_hidden_layers * config.num_key_value_heads * head_width
-        width = self.module.lm_head.weight.element_size()
         return {
             "family": "Chameleon",
             "vocabulary": config.vocab_size,
@@ -216,8 +218,7 @@ class Chameleon:
             "parameters": f"{everything - codec:,} + codec {codec:,}",
             "dtype": str(self.module.lm_head.weight.dtype).removeprefix("torch."),
             "device": str(self.device),
-            "weights_mb": round(weights / 1e6, 1),
-            "mb_per_drawing": round(2 * slot * width * self.codes_per_picture / 1e6, 2),
+            **self.footprint.describe(),
         }
 
     def save(self, folder: str | Path) -> None:

@@ -38,6 +38,7 @@ from zero_engine.errors import ModelError
 from zero_engine.models import pixels
 from zero_engine.models.base import Drawings
 from zero_engine.models.decoding import Sampling, choose, guide, uniforms_from
+from zero_engine.models.footprint import Footprint
 from zero_engine.models.loading import device_named, dtype_named
 from zero_engine.models.quiet import quiet
 from zero_engine.models.trunk import padded
@@ -220,17 +221,14 @@ class Janus:
         """Ids that the prompt takes in front of a picture, with the chat's turns, BOS and BOI."""
         return len(self._text_ids(prompt)) + len(self._user) + len(self._assistant) + 2
 
+    @property
+    def footprint(self) -> Footprint:
+        """The memory that weights and one drawing take."""
+        return Footprint.of(self.module, self.module.config.text_config, self.codes_per_picture)
+
     def describe(self) -> dict[str, object]:
         """Tokens, parameters, and the memory that weights and one drawing with guidance take."""
         text = self.module.config.text_config
-        weights = sum(p.numel() * p.element_size() for p in self.module.parameters())
-        slot = (
-            2
-            * text.num_hidden_layers
-            * text.num_key_value_heads
-            * (text.hidden_size // text.num_attention_heads)
-        )
-        width = self.module.lm_head.weight.element_size()
         return {
             "family": "Janus",
             "vocabulary": text.vocab_size,
@@ -238,8 +236,7 @@ class Janus:
             "parameters": f"{sum(p.numel() for p in self.module.parameters()):,}",
             "dtype": str(self.module.dtype).removeprefix("torch."),
             "device": str(self.device),
-            "weights_mb": round(weights / 1e6, 1),
-            "mb_per_drawing": round(2 * slot * width * self.codes_per_picture / 1e6, 2),
+            **self.footprint.describe(),
         }
 
     def _text_ids(self, text: str) -> list[int]:
