@@ -2,6 +2,7 @@
 
     python benchmarks/decoding.py --json                  # the bundled nano checkpoint, or its shapes
     python benchmarks/decoding.py --model PATH --batch 1 8 32 --threads 2
+    python benchmarks/decoding.py --dtype bfloat16        # both sides; and the loop against itself in float32
 
 `generate` gets its best: a subclass whose forward computes last-position logits without the mask that forbids
 pictures, static or dynamic cache, and two ways of guidance (its own, which runs the unconditional branch apart,
@@ -15,6 +16,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -47,11 +49,16 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
         name = arguments.model or ("nano" if (NANO / "config.json").is_file() else "random")
-        model = load_model(str(random_checkpoint(Path(folder))) if name == "random" else name)
+        path = str(random_checkpoint(Path(folder))) if name == "random" else name
+        model = load_model(path, dtype=arguments.dtype)
         figures = {
             str(batch): measure(model, batch, arguments.candidates, arguments.repeats)
             for batch in arguments.batch
         }
+        if model.module.lm_head.weight.dtype != torch.float32:
+            exact = load_model(path, dtype="float32")
+            for batch, row in figures.items():
+                row |= against(exact, model, int(batch), arguments.candidates, arguments.repeats)
     if arguments.json:
         print(json.dumps(figures))
         return
@@ -64,8 +71,7 @@ def main() -> None:
 
 def measure(model: Chameleon, batch: int, candidates: int, repeats: int) -> dict[str, float]:
     """Figures of one batch size; ratios are ours over the best of `generate`."""
-    prompts = [STEP.format(a=row // candidates + 2, b=row // candidates * 7 % 11) for row in range(batch)]
-    seeds = list(range(batch))
+    prompts, seeds = _asked(batch, candidates)
     opponent = Generate(model)
     runs = {
         ("loop", False): [lambda: model.draw(prompts, seeds, top_p=TOP_P)],
@@ -93,6 +99,23 @@ def measure(model: Chameleon, batch: int, candidates: int, repeats: int) -> dict
         "generate_pictures_per_s": batch / best["generate", False],
         "generate_pictures_per_s_guided": batch / best["generate", True],
     }
+
+
+def against(
+    exact: Chameleon, model: Chameleon, batch: int, candidates: int, repeats: int
+) -> dict[str, float]:
+    """The loop in another precision over itself in float32, with guidance, and the share of codes that differ."""
+    prompts, seeds = _asked(batch, candidates)
+    draws = [partial(one.draw, prompts, seeds, top_p=TOP_P, guidance=GUIDANCE) for one in (exact, model)]
+    changed = float((draws[0]().codes != draws[1]().codes).mean())
+    times = [[_seconds(draw) for draw in draws] for _ in range(repeats)]
+    exact_s, model_s = map(min, zip(*times, strict=True))
+    return {"over_float32": exact_s / model_s, "codes_changed": changed}
+
+
+def _asked(batch: int, candidates: int) -> tuple[list[str], list[int]]:
+    prompts = [STEP.format(a=row // candidates + 2, b=row // candidates * 7 % 11) for row in range(batch)]
+    return prompts, list(range(batch))
 
 
 class Generate:
@@ -254,6 +277,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", help="nano, random (nano's shapes), or a checkpoint's folder")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32, 128])
     parser.add_argument("--candidates", type=int, default=4, help="pictures of each prompt")
+    parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"))
     parser.add_argument("--threads", type=int, default=1, help="1, as in a worker of a run")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="print one JSON object, by batch size")

@@ -99,11 +99,13 @@ class Render(Section):
     top_k: int | None = Field(None, ge=1)
     """Most likely codes kept when sampling; all by default."""
     batch_size: int | Literal["auto"] = "auto"
-    """Drawings made at once; part of a drawing's identity, so `auto` is a fixed number for a device kind."""
+    """Drawings made at once; part of a drawing's identity, so `auto` depends on nothing but the model and the kind of
+    device: on a GPU, what its memory holds."""
     device: str = "auto"
     """cpu, cuda, cuda:0, ...; `auto` takes a GPU where there is one."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Precision of the language model: float32 on a CPU, bfloat16 on a GPU by default."""
+    """Precision of the language model: float32 on a CPU, bfloat16 on a GPU by default. Another precision draws other
+    codes. bfloat16 on a CPU is faster only where it multiplies that itself (AVX-512 BF16, AMX)."""
 
     @field_validator("batch_size")
     @classmethod

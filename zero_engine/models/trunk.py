@@ -156,14 +156,12 @@ def rows_by(rows_MD: Tensor, weight_DE: Tensor, bias_E: Tensor | None = None) ->
 
 
 def pack(weight_DE: Tensor) -> Tensor:
-    """A weight as `rows_by` multiplies by it fastest: in oneDNN's own order where float32 is computed on CPU."""
+    """A weight as `rows_by` multiplies by it fastest: in oneDNN's own order on CPU."""
     small = weight_DE.nbytes <= _PACKED_BYTES
-    if (
-        small
-        and weight_DE.is_cpu
-        and weight_DE.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()
-    ):
+    known = weight_DE.dtype == torch.float32 or (
+        weight_DE.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
+    if small and known and weight_DE.is_cpu and torch.backends.mkldnn.is_available():
         return torch.ops.mkldnn._reorder_linear_weight(weight_DE.detach().t().contiguous())
     return weight_DE
 
