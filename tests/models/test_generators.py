@@ -54,6 +54,42 @@ def test_a_drawing_is_the_painting_in_the_readers_codes(render, model):
     assert generator.grid == model.grid and generator.prompt_length("a") == model.prompt_length("a")
 
 
+def test_what_the_text_encoder_cuts_is_counted(render):
+    generator = get_generator(render)
+    tokenizer = generator.painter.pipe.tokenizer
+    fits = "a " * 20
+    while len(tokenizer(fits + "a ")["input_ids"]) <= tokenizer.model_max_length:
+        fits += "a "
+    ends = fits + "b c"
+    beyond = len(tokenizer(ends)["input_ids"]) - tokenizer.model_max_length
+    assert beyond > 0 and list(generator.draw(["a", fits, ends], [0, 1, 2]).scores["unread"]) == [
+        0,
+        0,
+        beyond,
+    ]
+
+
+def test_a_prompt_is_read_where_any_text_encoder_reads_it():
+    from zero_engine.models.diffusion import Diffusion
+
+    class CLIPTokenizer:
+        model_max_length = 4
+
+        def __call__(self, prompt, verbose):
+            return {"input_ids": prompt.split()}
+
+    class T5Tokenizer(CLIPTokenizer):
+        model_max_length = 10
+
+    class Two:
+        components = {"tokenizer": CLIPTokenizer(), "tokenizer_2": T5Tokenizer(), "vae": None}
+
+        def __call__(self, prompt, generator, output_type, num_inference_steps, max_sequence_length=6): ...
+
+    painter = Diffusion(Two(), Render(generator="diffusion", diffusion={"model": "two"}))
+    assert painter.unread(["a b", "a b c d e f", "a b c d e f g h"]) == [0, 0, 2]
+
+
 def test_options_reach_the_pipeline_and_unknown_ones_are_refused(render, folder):
     asked = render.model_copy(
         update={"diffusion": render.diffusion.model_copy(update={"size": 64, "guidance": 2.0})}

@@ -6,6 +6,7 @@ picture is to be painted. `fingerprint` reads files only.
 """
 
 import inspect
+import math
 import os
 from collections.abc import Sequence
 from functools import lru_cache
@@ -103,6 +104,19 @@ class Diffusion:
         with torch.inference_mode():
             done = self.pipe(prompt=list(prompts), generator=noise, output_type="np", **options)
         return (np.asarray(done.images) * 255).round().clip(0, 255).astype(np.uint8)
+
+    def unread(self, prompts: Sequence[str]) -> list[int]:
+        """Tokens at each prompt's end that no text encoder of the pipeline reads: they cut without a word."""
+        takes = inspect.signature(self.pipe.__call__).parameters
+        longest = takes["max_sequence_length"].default if "max_sequence_length" in takes else None
+        beyond = []
+        for part in self.pipe.components.values():
+            if hasattr(part, "model_max_length"):
+                clip = "CLIP" in type(part).__name__  # has its own length, whatever the pipeline's is
+                limit = part.model_max_length if clip else min(part.model_max_length, longest or math.inf)
+                lengths = [len(part(prompt, verbose=False)["input_ids"]) for prompt in prompts]
+                beyond.append([max(0, length - limit) for length in lengths])
+        return [min(row) for row in zip(*beyond, strict=True)] if beyond else [0] * len(prompts)
 
 
 def _folder(name: str) -> Path:

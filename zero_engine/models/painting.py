@@ -2,8 +2,9 @@
 
 `PaintedModel` makes a painter look like any `UnifiedModel`, so nothing after it knows the difference: each picture is
 brought to the reader's size, encoded by its VQ, and what is kept is those codes and the picture that they decode to.
-How much of the painting the codes hold is the score `roundtrip`, PSNR in dB. Likelihoods are the reader's, of the
-codes given the prompt. Everything but drawing is the reader's own.
+How much of the painting the codes hold is the score `roundtrip`, PSNR in dB; what a painter cut of its prompt is
+`unread`, in tokens, where the painter has a method of that name. Likelihoods are the reader's, of the codes given the
+prompt. Everything but drawing is the reader's own.
 
 A painter promises what a model promises: a picture depends on its own prompt and seed, at a given batch size.
 """
@@ -61,11 +62,14 @@ class PaintedModel:
         codes_BN = self.reader.encode(painted)
         kept = self.reader.decode(codes_BN)
         roundtrip = [min(MOST_DB, psnr(one, other)) for one, other in zip(painted, kept, strict=True)]
+        scores = {"roundtrip": np.array(roundtrip, np.float32)}
+        if hasattr(self.painter, "unread"):
+            scores["unread"] = np.array(self.painter.unread(prompts), np.float32)
         return Drawings(
             codes=codes_BN,
             likelihood=self.reader.log_likelihood(prompts, codes_BN),
             likelihood_unconditional=None,
-            scores={"roundtrip": np.array(roundtrip, np.float32)},
+            scores=scores,
         )
 
 

@@ -84,6 +84,13 @@ SCORERS: dict[str, Scorer] = {
         "drawing",
         optional=True,
     ),
+    "unread": Scorer(
+        "tokens at the prompt's end that a painter's text encoders cut; absent where the model drew the codes itself",
+        "lower",
+        (0.0, _INFINITE),
+        "drawing",
+        optional=True,
+    ),
     "readback": Scorer(
         "what is drawn against what the step says: 1 agrees, 0 contradicts; absent where nothing compares",
         "higher",

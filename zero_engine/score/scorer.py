@@ -31,7 +31,7 @@ from zero_engine.score.catalogue import SCORERS
 from zero_engine.score.outside import outside_fingerprint, outside_scores, plugin_names, score_outside
 from zero_engine.score.readback import is_nothing, readback
 
-DRAWN = ("likelihood", "unconditional", "roundtrip")
+DRAWN = ("likelihood", "unconditional", "roundtrip", "unread")
 """Scores that come with a drawing."""
 
 NEARLY_BLANK = 0.9
