@@ -2,7 +2,7 @@
 
 Each node (see `nodes`) has its own `prompt, filler, codes`, the filler so that codes stand in the same slots
 everywhere. A node that splits hands a copy of what is filled to each new one, so a row costs one copy at most in
-the whole drawing.
+the whole drawing. On a GPU, where none splits, a step is a CUDA graph from one growth of the cache to the next.
 
 Attention is two plain `bmm`, one matrix for each node and key/value head: their shapes depend on no neighbour,
 so neither do their bits. `baddbmm`, a strided result or a stride of zero falls back to one matrix at a time, and so
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from zero_engine.models.replay import Replay
 from zero_engine.models.trunk import SLOT_MULTIPLE, Trunk, rms_norm
 
 _GROWTH = 2 * SLOT_MULTIPLE
@@ -40,6 +41,8 @@ class Memory:
         held_MS = torch.arange(longest, device=trunk.device) < self.lengths[:, None]
         self.unseen[: self.nodes].masked_fill_(held_MS[:, None], 0)
         self.cos, self.sin = trunk.rotations(torch.arange(max(map(len, distinct)) + length))
+        self.numbers = torch.arange(longest, device=trunk.device)
+        self.run_layers = Replay(self._run_layers, trunk.device)
         self._see_more()
 
     def fork(self, sources: Sequence[int]) -> None:
@@ -56,22 +59,33 @@ class Memory:
 
     def advance(self, hidden_MD: Tensor, step: int) -> Tensor:
         """Feed the codes drawn at `step` (their embeddings), and return the normed hidden states."""
-        trunk, slot = self.trunk, self.slots + step
+        slot = self.slots + step
         if slot == self.seen:
             self._see_more()
         self.unseen[: self.nodes, :, slot] = 0
         positions_M = self.lengths + step
         cos_M1d, sin_M1d = self.cos[positions_M, None], self.sin[positions_M, None]
+        own = slice(slot, slot + 1)
+        where = (
+            self.numbers[own] if self.run_layers.records else own
+        )  # a number would be recorded as it is now
+        return self.run_layers(hidden_MD, cos_M1d, sin_M1d, where)
+
+    def _run_layers(
+        self, hidden_MD: Tensor, cos_M1d: Tensor, sin_M1d: Tensor, where: Tensor | slice
+    ) -> Tensor:
+        """All that is done in a step, with no look at a value, so that it can be recorded."""
+        trunk = self.trunk
         for number, layer in enumerate(trunk.layers):
             q, k, v = trunk.project(layer, hidden_MD, cos_M1d, sin_M1d)
-            keys, values = self.cache[number][:, : self.nodes, :, slot]
-            keys.copy_(k)
-            values.copy_(v)
+            for filled, new_MGd in zip(self.filled[number], (k, v), strict=True):
+                filled[:, :, where] = new_MGd.unsqueeze(2)
             hidden_MD = trunk.finish(layer, hidden_MD, self._attend(number, q))
         return rms_norm(hidden_MD, trunk.final_norm, trunk.eps)
 
     def _see_more(self) -> None:
         """Slots for the codes to come. Copied into a new cache, for matrices side by side are read much faster."""
+        self.read, self.filled = [], []  # else the whole cache would be held twice, not a layer of it
         for number, layer in enumerate(self.cache):
             shape = (2, self.limit, self.trunk.kv_heads, self.seen + _GROWTH, self.trunk.head_width)
             grown = layer.new_empty(shape)  # what no node has filled takes no memory of the host
@@ -88,7 +102,9 @@ class Memory:
             (keys.mT, values)
             for keys, values in (layer[:, : self.nodes].flatten(1, 2) for layer in self.cache)
         ]
+        self.filled = [layer[:, : self.nodes].unbind() for layer in self.cache]
         self.mask = self.unseen[: self.nodes, :, : self.seen]
+        self.run_layers.forget()
 
     def _attend(self, number: int, q_MHd: Tensor) -> Tensor:
         """One query position per node over all that it sees, (M, H * d)."""
