@@ -15,9 +15,10 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -39,6 +40,15 @@ from zero_engine.models.layout import BOI_NAME, EOI_NAME, code_name
 from zero_engine.models.registry import NANO
 
 STEP = "She buys {a} boxes of {b} pens, so {a} * {b} pens."
+NANO_CODEC = {
+    "in_channels": 192,
+    "resolution": 8,
+    "base_channels": 64,
+    "channel_multiplier": [1],
+    "num_res_blocks": 1,
+    "embed_dim": 32,
+    "latent_channels": 32,
+}
 TOP_P = 0.9
 GUIDANCE = 1.5
 
@@ -71,7 +81,7 @@ def main() -> None:
 
 def measure(model: Chameleon, batch: int, candidates: int, repeats: int) -> dict[str, float]:
     """Figures of one batch size; ratios are ours over the best of `generate`."""
-    prompts, seeds = _asked(batch, candidates)
+    prompts, seeds = asked(batch, candidates)
     opponent = Generate(model)
     runs = {
         ("loop", False): [lambda: model.draw(prompts, seeds, top_p=TOP_P)],
@@ -88,7 +98,7 @@ def measure(model: Chameleon, batch: int, candidates: int, repeats: int) -> dict
     best = {key: float("inf") for key in runs}
     for _ in range(repeats):
         for key, ways in runs.items():
-            best[key] = min(best[key], *(_seconds(way) for way in ways))
+            best[key] = min(best[key], *(seconds(way) for way in ways))
     return {
         "ratio": best["generate", False] / best["loop", False],
         "ratio_guided": best["generate", True] / best["loop", True],
@@ -105,15 +115,16 @@ def against(
     exact: Chameleon, model: Chameleon, batch: int, candidates: int, repeats: int
 ) -> dict[str, float]:
     """The loop in another precision over itself in float32, with guidance, and the share of codes that differ."""
-    prompts, seeds = _asked(batch, candidates)
+    prompts, seeds = asked(batch, candidates)
     draws = [partial(one.draw, prompts, seeds, top_p=TOP_P, guidance=GUIDANCE) for one in (exact, model)]
     changed = float((draws[0]().codes != draws[1]().codes).mean())
-    times = [[_seconds(draw) for draw in draws] for _ in range(repeats)]
+    times = [[seconds(draw) for draw in draws] for _ in range(repeats)]
     exact_s, model_s = map(min, zip(*times, strict=True))
     return {"over_float32": exact_s / model_s, "codes_changed": changed}
 
 
-def _asked(batch: int, candidates: int) -> tuple[list[str], list[int]]:
+def asked(batch: int, candidates: int) -> tuple[list[str], list[int]]:
+    """Prompts, `candidates` of each, and seeds."""
     prompts = [STEP.format(a=row // candidates + 2, b=row // candidates * 7 % 11) for row in range(batch)]
     return prompts, list(range(batch))
 
@@ -123,8 +134,12 @@ class Generate:
 
     def __init__(self, model: Chameleon):
         self.model = model
-        self.module = Unmasked(model.module.config).eval().requires_grad_(False).to(model.module.device)
-        self.module.load_state_dict(model.module.state_dict(), strict=False)
+        with torch.device("meta"):
+            self.module = Unmasked(model.module.config).eval().requires_grad_(False)
+        # Ours are views of joined matrices; each linear layer gets its own side by side, as transformers has them.
+        weights = {name: weight.contiguous() for name, weight in model.module.state_dict().items()}
+        self.module.load_state_dict(weights, strict=False, assign=True)
+        self.module.model.rotary_emb = model.module.model.rotary_emb
         self.module.generation_config.eos_token_id = None  # no stopping test: every picture has N codes
         self.only_codes = torch.full(
             (model.module.config.vocab_size,), float("-inf"), device=model.module.device
@@ -212,8 +227,16 @@ class GuideTogether(LogitsProcessor):
         return torch.zeros_like(scores).scatter_(1, chosen.repeat(2, 1), 1.0)
 
 
-def random_checkpoint(
-    folder: Path,
+def random_checkpoint(folder: Path) -> Path:
+    """A checkpoint with random weights in the shapes of the nano model."""
+    torch.manual_seed(0)
+    config = shapes()
+    tokenizer, processor = tokenizer_of(config), processor_of(64)
+    Chameleon(ChameleonWithDecoder(config), tokenizer, processor, name="random").save(folder)
+    return folder
+
+
+def shapes(
     *,
     hidden: int = 192,
     layers: int = 4,
@@ -221,50 +244,54 @@ def random_checkpoint(
     feed_forward: int = 512,
     codes: int = 640,
     text_vocabulary: int = 1024,
-) -> Path:
-    """A checkpoint with random weights in the shapes of the nano model: 64x64 pixels, 8x8 codes."""
-    names = ["<s>", "<pad>", "</s>", "<unk>", *map(code_name, range(codes)), EOI_NAME, BOI_NAME, "<image>"]
+    positions: int = 512,
+    codec: Mapping[str, Any] = NANO_CODEC,
+) -> ChameleonConfig:
+    """A configuration; by default that of the nano model: 64x64 pixels, 8x8 codes."""
+    names = special_names(codes)
     special = len(names)
     names += sorted(pre_tokenizers.ByteLevel.alphabet())
     names += [f"<text{index}>" for index in range(text_vocabulary - (len(names) - special))]
     vocabulary = {name: index for index, name in enumerate(names)}
-    config = ChameleonConfig(
+    return ChameleonConfig(
         vocab_size=len(names),
         hidden_size=hidden,
         intermediate_size=feed_forward,
         num_hidden_layers=layers,
         num_attention_heads=heads,
         num_key_value_heads=heads,
-        max_position_embeddings=512,
+        max_position_embeddings=positions,
         bos_token_id=0,
         pad_token_id=1,
         vocabulary_map=vocabulary,
-        vq_config={
-            "in_channels": 192,
-            "resolution": 8,
-            "base_channels": 64,
-            "channel_multiplier": [1],
-            "num_res_blocks": 1,
-            "embed_dim": 32,
-            "latent_channels": 32,
-            "num_embeddings": codes,
-        },
+        vq_config={**codec, "num_embeddings": codes},
     )
-    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+
+
+def special_names(codes: int) -> list[str]:
+    """Names of the ids that are no text."""
+    return ["<s>", "<pad>", "</s>", "<unk>", *map(code_name, range(codes)), EOI_NAME, BOI_NAME, "<image>"]
+
+
+def tokenizer_of(config: ChameleonConfig) -> PreTrainedTokenizerFast:
+    """Bytes and special tokens."""
+    backend = Tokenizer(models.BPE(vocab=config.vocabulary_map, merges=[]))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens([AddedToken(name, special=True) for name in names[:special]])
-    tokenizer = PreTrainedTokenizerFast(
+    names = special_names(config.vq_config.num_embeddings)
+    backend.add_special_tokens([AddedToken(name, special=True) for name in names])
+    return PreTrainedTokenizerFast(
         tokenizer_object=backend, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
     )
-    torch.manual_seed(0)
-    module = ChameleonWithDecoder(config)
-    processor = ChameleonImageProcessorPil(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64})
-    Chameleon(module, tokenizer, processor, name="random").save(folder)
-    return folder
 
 
-def _seconds(draw: Callable[[], object]) -> float:
+def processor_of(size: int) -> ChameleonImageProcessorPil:
+    """Brings pictures to size x size."""
+    return ChameleonImageProcessorPil(size={"shortest_edge": size}, crop_size={"height": size, "width": size})
+
+
+def seconds(draw: Callable[[], object]) -> float:
+    """What a call takes, its work on a GPU included."""
     start = time.perf_counter()
     draw()
     if torch.cuda.is_available():
