@@ -11,6 +11,7 @@ from PIL import Image
 from zero_engine.models import interleaved, load_model
 from zero_engine.models.decoding import Sampling
 from zero_engine.models.interleaved import Continuation, generate, prompt_ids
+from zero_engine.models.memory import Memory
 from zero_engine.models.rules import Rules, State
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "data/goldens/generate.json").read_text())
@@ -45,8 +46,8 @@ def reference_choice(seed: int):
     """Transformers' order of filters, and its sampler: one multinomial draw over the vocabulary from one generator."""
     generator = torch.Generator().manual_seed(seed)
 
-    def choose(scores_BV, _, sampling):
-        scores = scores_BV / sampling.temperature
+    def choose(scores_MV, _, sampling, node_of_row):
+        scores = scores_MV[node_of_row] / sampling.temperature
         scores = scores.masked_fill(scores < scores.topk(sampling.top_k).values[:, -1:], float("-inf"))
         ascending, order = scores.sort(dim=-1)
         drop = ascending.softmax(-1).cumsum(-1) <= 1 - sampling.top_p
@@ -130,6 +131,36 @@ def test_a_row_has_the_same_bits_whatever_its_neighbours(model, rows):
     for row, continuation in zip(rows, part, strict=True):
         assert np.array_equal(continuation.ids, whole[row].ids)
         assert np.array_equal(continuation.logp, whole[row].logp)
+
+
+def test_a_prompt_longer_than_its_neighbours_leaves_their_bits_alone():
+    model = load_model("nano")
+    prompts = [prompt_ids(model, "Ann has 3 apples. " * times) for times in (1, 8, 24, 40)]
+    given = {"mode": "unrestricted", "max_new_tokens": 24, "sampling": Sampling()}
+    whole = generate(model, prompts, range(4), **given)
+    for row, prompt in enumerate(prompts):
+        [alone] = generate(model, [prompt], [row], **given)
+        assert np.array_equal(alone.ids, whole[row].ids) and np.array_equal(alone.logp, whole[row].logp)
+
+
+def test_rows_that_have_not_parted_are_computed_once(model, monkeypatch):
+    """The layers meet a greedy group as one row, and a sampled one as no more rows than there are beginnings."""
+    met = []
+    advance = Memory.advance
+
+    def noted(memory, hidden_MD, step):
+        met.append(len(hidden_MD))
+        return advance(memory, hidden_MD, step)
+
+    monkeypatch.setattr(Memory, "advance", noted)
+    given = {"mode": "interleaved-text-image", "max_new_tokens": 40}
+    ids = prompt_ids(model, "a")
+    generate(model, [ids] * 8, range(8), sampling=Sampling(temperature=0), **given)
+    assert set(met) == {1}
+    met.clear()
+    done = generate(model, [ids] * 8, range(8), sampling=Sampling(temperature=0.3), **given)
+    for step, count in enumerate(met[:16]):  # until rows that have ended are dropped
+        assert count <= len({tuple(row.ids[: step + 1]) for row in done})
 
 
 def test_a_seed_alone_decides_what_is_sampled(model):

@@ -68,6 +68,14 @@ class Nodes:
             self._settle()
         return sources
 
+    def keep(self, rows: Tensor) -> list[int]:
+        """Drop all other rows, of which there must be one branch. Returns the nodes that stay; they are renumbered."""
+        stay, self._of_row = np.unique(self._of_row[rows.cpu().numpy()], return_inverse=True)
+        self._first_row = np.unique(self._of_row, return_index=True)[1].tolist()
+        self.batch = len(rows)
+        self._settle()
+        return stay.tolist()
+
     def _settle(self) -> None:
         conditional, rows, place = np.unique(
             self._of_row[: self.batch], return_index=True, return_inverse=True
