@@ -141,10 +141,12 @@ def train_rl(out: Path, seed: int, data: Path, model: Path, options: argparse.Na
         "seed": seed,
         "model": str(model),
         "data": {"path": str(data), "template": "bare", "max_length": 1024},
-        "optimiser": {"learning_rate": 5e-4, "schedule": "constant", "warmup": 3},
+        "optimiser": {"learning_rate": 3e-4, "schedule": "cosine", "warmup": 10},
         "steps": options.rl_steps,
-        "prompts": 8,
+        "prompts": 32,
         "group": 8,
+        "rounds": 1,
+        "sample_batch": 256,
         "max_new_tokens": options.max_new_tokens,
         "micro_batch": 8,
         "precision": PRECISION,
@@ -231,8 +233,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--questions", type=int, default=400, help="held-out questions")
     parser.add_argument("--candidates", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--sft-steps", type=int, default=800)
-    parser.add_argument("--rl-steps", type=int, default=80)
+    parser.add_argument("--sft-steps", type=int, default=400)
+    parser.add_argument("--rl-steps", type=int, default=160)
     parser.add_argument("--max-new-tokens", type=int, default=480)
     parser.add_argument("--jobs", type=int, default=2, help="stages at a time, one thread each")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw")
