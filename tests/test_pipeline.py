@@ -6,6 +6,7 @@ import pytest
 
 from zero_engine import load_pipeline
 from zero_engine.errors import PipelineError
+from zero_engine.train.config import load_training
 
 SMALLEST = "input: {path: a.jsonl}\noutput: {path: out}\n"
 
@@ -55,6 +56,17 @@ def test_a_mistake_is_one_line_with_key_value_and_file(write, extra, overrides, 
     with pytest.raises(PipelineError, match=says) as caught:
         load_pipeline(write(f"{SMALLEST}{extra}\n"), overrides)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_for_another_command_says_which(repository):
+    with pytest.raises(
+        PipelineError, match=r"train_sft.yaml: this is a training file, for zero-engine train\."
+    ):
+        load_pipeline(repository / "pipelines/train_sft.yaml")
+    with pytest.raises(
+        PipelineError, match=r"gsm8k_nano.yaml: this is a pipeline file, for zero-engine run\."
+    ):
+        load_training(repository / "pipelines/gsm8k_nano.yaml", "sft")
 
 
 def test_a_missing_key_is_named(write):

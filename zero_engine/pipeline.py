@@ -261,10 +261,20 @@ def read_yaml(path: str | Path) -> object:
     return _yaml(text, str(path))
 
 
+_TOLD_BY = {
+    "input": "a pipeline file, for zero-engine run",
+    "data": "a training file, for zero-engine train",
+}
+"""Keys by which a file tells what it is for."""
+
+
 def parse_config(model: type[Section], document: object, where: str, overrides: Sequence[str] = ()) -> Any:
     """Validate a YAML document, with overrides, against a section; also used for training files."""
     if not isinstance(document, dict):
         raise PipelineError(f"{where}: expected `key: value` lines, got {type(document).__name__}.")
+    for key, what in _TOLD_BY.items():
+        if key in document and key not in model.model_fields:
+            raise PipelineError(f"{where}: this is {what}. Give it to that command.")
     for override in overrides:
         _apply(document, override)
     try:
