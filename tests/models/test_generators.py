@@ -62,11 +62,8 @@ def test_what_the_text_encoder_cuts_is_counted(render):
         fits += "a "
     ends = fits + "b c"
     beyond = len(tokenizer(ends)["input_ids"]) - tokenizer.model_max_length
-    assert beyond > 0 and list(generator.draw(["a", fits, ends], [0, 1, 2]).scores["unread"]) == [
-        0,
-        0,
-        beyond,
-    ]
+    drawings = generator.draw(["a", fits, ends], [0, 1, 2])
+    assert beyond > 0 and drawings.scores["unread"].tolist() == [0, 0, beyond]
 
 
 def test_a_prompt_is_read_where_any_text_encoder_reads_it():
@@ -88,6 +85,11 @@ def test_a_prompt_is_read_where_any_text_encoder_reads_it():
 
     painter = Diffusion(Two(), Render(generator="diffusion", diffusion={"model": "two"}))
     assert painter.unread(["a b", "a b c d e f", "a b c d e f g h"]) == [0, 0, 2]
+
+
+def test_a_painters_batch_size_does_not_go_by_the_memory_of_its_reader(render):
+    generator = get_generator(render)
+    assert generator.reader.footprint.drawing > 0 and generator.footprint is None
 
 
 def test_options_reach_the_pipeline_and_unknown_ones_are_refused(render, folder):

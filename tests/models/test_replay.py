@@ -59,6 +59,7 @@ def test_a_replayed_drawing_has_the_codes_of_one_that_is_not(monkeypatch, shared
     replayed = model.draw(PROMPTS, [1, 2, 3], guidance=1.5)
     assert np.array_equal(replayed.codes, plain.codes)
     assert np.array_equal(replayed.likelihood, plain.likelihood)
+    assert recorder.replays > 0
     if not shared:  # 63 steps, of which the first of each growth is called
         assert (recorder.records, recorder.replays) == (2, 61)
 

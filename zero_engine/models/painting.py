@@ -35,6 +35,8 @@ class PaintedModel:
     """A `UnifiedModel` that draws with a painter and does everything else with its reader."""
 
     sees_pictures = False
+    footprint = None
+    """The reader's says nothing of what a painter needs, so the batch size goes by the table."""
 
     def __init__(self, reader: UnifiedModel, painter: Painter):
         self.reader, self.painter = reader, painter
