@@ -35,8 +35,8 @@ from transformers.models.chameleon.image_processing_pil_chameleon import Chamele
 from transformers.utils import logging as transformers_logging
 
 from zero_engine.models import load_model
-from zero_engine.models.chameleon import Chameleon, ChameleonWithDecoder
-from zero_engine.models.layout import BOI_NAME, EOI_NAME, code_name
+from zero_engine.models.chameleon.layout import BOI_NAME, EOI_NAME, code_name
+from zero_engine.models.chameleon.model import Chameleon, ChameleonWithDecoder
 from zero_engine.models.registry import NANO
 
 STEP = "She buys {a} boxes of {b} pens, so {a} * {b} pens."

@@ -18,8 +18,8 @@ from decoding import GUIDANCE, TOP_P, Generate, asked, processor_of, seconds, sh
 from transformers import ChameleonConfig
 from transformers.utils import logging as transformers_logging
 
-from zero_engine.models.chameleon import Chameleon
-from zero_engine.models.loading import empty_module
+from zero_engine.models.chameleon.loading import empty_module
+from zero_engine.models.chameleon.model import Chameleon
 
 CODEC_7B = {
     "in_channels": 3,

@@ -31,17 +31,17 @@ from torch.nn import functional
 from transformers import ChameleonForConditionalGeneration, Trainer, TrainingArguments
 from transformers.modeling_outputs import CausalLMOutput
 
+from zero_engine.config import parse_config
 from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry
+from zero_engine.images import encode_image
 from zero_engine.models import load_model
-from zero_engine.models.nano.tasks import make_tasks
-from zero_engine.models.nano.world import canvas
-from zero_engine.pipeline import parse_config
 from zero_engine.records import Candidate, ParsedTrace, Source, Step, Trace, Trajectory, Verdict
-from zero_engine.render.images import encode_image
 from zero_engine.train.config import Sft
 from zero_engine.train.data import GIVEN, PICTURE, TEXT, Batches
 from zero_engine.train.loop import Run, prepare
 from zero_engine.train.sft import learn
+from zero_engine.world import canvas
+from zero_engine.world.tasks import make_tasks
 from zero_engine.write.finish import finish_dataset
 from zero_engine.write.manifest import versions
 from zero_engine.write.shards import write_candidates, write_rejections, write_trajectories

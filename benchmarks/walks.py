@@ -11,7 +11,7 @@ import json
 import re
 from pathlib import Path
 
-from zero_engine.models.nano.world.grid import MOVES
+from zero_engine.world.grid import MOVES
 
 ROOT = Path(__file__).resolve().parent.parent
 STEP = re.compile(r"row (\d+), column (\d+)\. It moves (\d+) (\w+)")

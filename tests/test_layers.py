@@ -1,7 +1,7 @@
 """The package's layers: imports go one way, the front door is light, and files stay readable.
 
-errors, hashing -> records -> pipeline, contracts -> read, parse -> models -> render, score
--> write -> run -> report -> train -> cli
+errors, hashing, images, world -> records -> config -> pipeline, contracts -> read, parse -> models
+-> render, score -> nano -> write -> run -> report -> train -> cli
 """
 
 import ast
@@ -14,12 +14,14 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "zero_engine"
 LAYERS = (
-    ("errors", "hashing"),
+    ("errors", "hashing", "images", "world"),
     ("records",),
+    ("config",),
     ("pipeline", "contracts"),
     ("read", "parse"),
     ("models",),
     ("render", "score"),
+    ("nano",),
     ("write",),
     ("run",),
     ("report",),
@@ -75,6 +77,12 @@ def test_imports_go_one_way():
             if LEVEL.get(part, 0) > LEVEL[mine]:
                 wrong.append(f"{path}:{line}: {mine} must not import {part}")
     assert wrong == []
+
+
+def test_the_world_imports_nothing_of_ours_but_hashing():
+    for path in (PACKAGE / "world").rglob("*.py"):
+        for module, line in imported(path):
+            assert part_of(module) in ("world", "hashing"), f"{path}:{line}: world imports {module}"
 
 
 def test_train_reads_datasets_only_through_open_dataset():

@@ -1,30 +1,20 @@
 """The pipeline file: one YAML document that says all of a run.
 
-Contract: every section is a frozen pydantic model with `extra="forbid"`, so an unknown key or a bad
-value is an error that names key, value, allowed range and file. `load_pipeline` also applies
-`--set key=value` overrides, whose values are read as YAML. What a section *means* is documented on
-its fields; `zero-engine schema pipeline` prints it, and `schemas/pipeline.schema.json` is generated.
+What a section *means* is documented on its fields; `zero-engine schema pipeline` prints it, and
+`schemas/pipeline.schema.json` is generated. How a file is read, overridden and refused is `config`.
 
 The fingerprint of a stage covers just the parameters that can change its bytes, so editing
 `gate.min` never redraws, and editing `dask.workers` never does anything.
 """
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from zero_engine.errors import PipelineError
+from zero_engine.config import Section, parse_config, read_yaml
 from zero_engine.hashing import digest_json
-
-
-class Section(BaseModel):
-    """A part of a pipeline file: closed and frozen, with its fields' docstrings as their help."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Input(Section):
@@ -246,100 +236,3 @@ def load_pipeline(path: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
     Raises PipelineError (one line: key, value, what is allowed, file) for anything wrong with either.
     """
     return parse_config(Pipeline, read_yaml(path), where=str(path), overrides=overrides)
-
-
-def read_yaml(path: str | Path) -> object:
-    """The document in a pipeline or training file. Raises PipelineError where there is none to be read."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise PipelineError(
-            f"{path}: cannot read the pipeline file: {error.strerror}. Check the path."
-        ) from None
-    except UnicodeDecodeError as error:
-        raise PipelineError(f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8.") from None
-    return _yaml(text, str(path))
-
-
-_TOLD_BY = {
-    "input": "a pipeline file, for zero-engine run",
-    "data": "a training file, for zero-engine train",
-}
-"""Keys by which a file tells what it is for."""
-
-
-def parse_config(model: type[Section], document: object, where: str, overrides: Sequence[str] = ()) -> Any:
-    """Validate a YAML document, with overrides, against a section; also used for training files."""
-    if not isinstance(document, dict):
-        raise PipelineError(f"{where}: expected `key: value` lines, got {type(document).__name__}.")
-    for key, what in _TOLD_BY.items():
-        if key in document and key not in model.model_fields:
-            raise PipelineError(f"{where}: this is {what}. Give it to that command.")
-    for override in overrides:
-        _apply(document, override)
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        raise PipelineError(_one_line(error, model, where)) from None
-
-
-def _yaml(text: str, where: str) -> object:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise PipelineError(f"{where}{line}: {problem}. Fix the YAML syntax.") from None
-
-
-def _apply(document: dict[str, Any], override: str) -> None:
-    key, found, value = override.partition("=")
-    if not found or not key:
-        raise PipelineError(f"--set {override}: expected key=value, e.g. --set render.guidance=3.")
-    *parents, last = key.strip().split(".")
-    node = document
-    for parent in parents:
-        child = node.get(parent)
-        node[parent] = dict(child) if isinstance(child, dict) else {}
-        node = node[parent]
-    node[last] = _yaml(value, f"--set {key}")
-
-
-def _one_line(error: ValidationError, model: type[Section], where: str) -> str:
-    """The first problem as `key must be ..., got value (file). hint`, and how many more there are."""
-    problems = error.errors(include_url=False)
-    first = problems[0]
-    key = _key(first["loc"])
-    others = {_key(p["loc"]) for p in problems} - {key}
-    more = f" ({len(others)} more after this one)" if others else ""
-    if first["type"] == "extra_forbidden":
-        allowed = _keys_at(model, first["loc"][:-1])
-        near = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"Allowed: {', '.join(allowed)}."
-        return f"{where}: unknown key {key} (value {first['input']!r}). {hint}{more}"
-    if first["type"] == "missing":
-        return f"{where}: {key} is required. Add it to the file or pass --set {key}=...{more}"
-    if first["type"] == "value_error" and not first["loc"]:
-        return f"{where}: {first['ctx']['error']}.{more}"
-    message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{where}: {key} {message}, got {first['input']!r}.{more}"
-
-
-def _key(location: Sequence[object]) -> str:
-    return ".".join(str(part) for part in location if not _is_union_branch(part)) or "the file"
-
-
-def _is_union_branch(part: object) -> bool:
-    """pydantic puts the branch of a union (`int`, `literal['auto']`) into the location; users need the key."""
-    text = str(part)
-    return text in ("int", "str", "float") or text.startswith(("literal[", "list[", "function-"))
-
-
-def _keys_at(model: type[BaseModel], location: Sequence[object]) -> list[str]:
-    for part in location:
-        annotation = model.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return list(model.model_fields)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from zero_engine.models import load_model
-from zero_engine.models.chameleon import Chameleon
+from zero_engine.models.chameleon.model import Chameleon
 
 GOLDENS = Path(__file__).parent.parent / "data" / "goldens"
 

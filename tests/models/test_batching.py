@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 from zero_engine.errors import ModelError
 from zero_engine.models import batching
 from zero_engine.models.batching import (
-    BUCKET_TOKENS,
     BatchFailure,
     auto_batch_size,
-    bucket,
     filler_prompt,
+    padded,
     run_batched,
     run_bucketed,
     run_distinct,
@@ -108,13 +107,8 @@ def test_a_bucket_never_meets_another():
 @pytest.mark.parametrize("size", [16, 32, 48, 160])
 def test_filler_falls_into_its_bucket(size):
     model = FakeModel()
-    assert bucket(model.prompt_length(filler_prompt(model, size))) == size
-    assert bucket(model.prompt_length(filler_prompt(model, size, extra=9)) + 9) == size
-
-
-def test_a_bucket_is_the_multiple_that_the_models_pad_to():
-    trunk = pytest.importorskip("zero_engine.models.trunk")
-    assert BUCKET_TOKENS == trunk.SLOT_MULTIPLE
+    assert padded(model.prompt_length(filler_prompt(model, size))) == size
+    assert padded(model.prompt_length(filler_prompt(model, size, extra=9)) + 9) == size
 
 
 def test_auto_batch_size_depends_on_the_model_and_the_device_kind_only():

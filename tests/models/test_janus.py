@@ -11,8 +11,8 @@ from tiny_models import tiny_janus
 from zero_engine.errors import ModelError
 from zero_engine.models import get_model, load_model
 from zero_engine.models.checking import check_model
-from zero_engine.models.decoding import guide
-from zero_engine.models.painting import psnr
+from zero_engine.models.painters.painting import psnr
+from zero_engine.models.sampling import guide
 
 PROMPTS = [
     "3 + 4 = 7",

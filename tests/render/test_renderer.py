@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from zero_engine.errors import ModelError
 from zero_engine.hashing import seed_for
+from zero_engine.images import decode_image
 from zero_engine.pipeline import Render
-from zero_engine.render.images import decode_image
 from zero_engine.render.renderer import draw_steps
 
 RENDER = Render(candidates=3, batch_size=4)

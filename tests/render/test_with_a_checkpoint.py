@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from fake_model import parsed_trace
 
+from zero_engine.images import decode_image, encode_image
 from zero_engine.pipeline import Render, Score
-from zero_engine.render.images import decode_image, encode_image
 from zero_engine.render.renderer import draw_steps
 from zero_engine.score import SCORERS, score_candidates
 

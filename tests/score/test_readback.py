@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from zero_engine.models.nano.world import KINDS, canvas
 from zero_engine.score.readback import is_nothing, read_nano, readback
+from zero_engine.world import KINDS, canvas
 
 
 def picture(*lines: str) -> np.ndarray:

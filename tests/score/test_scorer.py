@@ -7,11 +7,11 @@ import pytest
 from fake_model import FakeModel, parsed_trace
 
 from zero_engine.errors import PipelineError
-from zero_engine.models.nano.world import canvas
+from zero_engine.images import encode_image
 from zero_engine.pipeline import Score
 from zero_engine.records import BUILTIN_SCORES, Candidate
-from zero_engine.render.images import encode_image
 from zero_engine.score import SCORERS, score_candidates
+from zero_engine.world import canvas
 
 ALL = Score(names=[name for name in SCORERS if name != "clip"])  # it needs a checkpoint of its own
 

@@ -13,7 +13,7 @@ import torch
 from tests.write.sample_dataset import parsed_trace, png, tally
 from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry
 from zero_engine.models import load_model
-from zero_engine.models.chameleon import Chameleon
+from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.records import Candidate, Trajectory, Verdict
 from zero_engine.train.config import Data
 from zero_engine.train.data import Encoder

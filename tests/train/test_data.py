@@ -6,10 +6,10 @@ import torch
 
 from tests.train.conftest import build
 from zero_engine import open_dataset
+from zero_engine.config import parse_config
 from zero_engine.errors import InputError, PipelineError
-from zero_engine.pipeline import parse_config
+from zero_engine.images import encode_image
 from zero_engine.records import Rejection
-from zero_engine.render.images import encode_image
 from zero_engine.train.config import Data, Sft, Template
 from zero_engine.train.data import (
     GIVEN,

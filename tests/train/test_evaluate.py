@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from tests.train.conftest import TINY
 from zero_engine.cli.app import app
+from zero_engine.config import parse_config
 from zero_engine.errors import InputError, OutputError
-from zero_engine.pipeline import parse_config
-from zero_engine.render.images import encode_image
+from zero_engine.images import encode_image
 from zero_engine.train.evaluate import Evaluation, evaluate, summarise, wilson
 
 

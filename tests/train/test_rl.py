@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.train.conftest import TINY, build, two_processes
-from zero_engine.pipeline import parse_config
+from zero_engine.config import parse_config
 from zero_engine.train.advantage import advantages, differs, overlong_penalty
 from zero_engine.train.config import Rl, Sft
 from zero_engine.train.loop import prepare

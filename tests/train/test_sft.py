@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from tests.train.conftest import TINY, two_processes
+from zero_engine.config import parse_config
 from zero_engine.errors import Interrupted, OutputError, PipelineError
 from zero_engine.models import load_model
-from zero_engine.pipeline import parse_config
 from zero_engine.train.config import Sft
 from zero_engine.train.loop import prepare
 from zero_engine.train.sft import train_sft

@@ -52,7 +52,7 @@ def validate(
 
 
 def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> None:
-    from zero_engine.pipeline import read_yaml
+    from zero_engine.config import read_yaml
     from zero_engine.train.config import training
     from zero_engine.train.data import left_out
 

@@ -121,7 +121,7 @@ def inspect(
     json: AsJson = False,
 ) -> None:
     """Show rows of a finished dataset: steps, verdicts, scores, and why something was left out."""
-    from zero_engine.run.inspection import inspect_rows, save_pictures
+    from zero_engine.report.inspection import inspect_rows, save_pictures
 
     rows = inspect_rows(out, trace, count)
     saved = save_pictures(rows, pictures) if pictures else []

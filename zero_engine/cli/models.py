@@ -48,9 +48,9 @@ def check(
     """Load a model, encode and decode a test picture, draw one, save it; print layout, memory and speed."""
     import time
 
+    from zero_engine.images import encode_image
     from zero_engine.models import load_model
     from zero_engine.models.checking import check_model
-    from zero_engine.render.images import encode_image
 
     started = time.perf_counter()
     model = load_model(name, device=device, dtype=dtype)

@@ -38,7 +38,7 @@ def train_nano(
     json: AsJson = False,
 ) -> None:
     """Train the bundled model: codebook, codec, language model; then write OUT/checkpoint."""
-    from zero_engine.models.nano.recipe.train import Recipe, train
+    from zero_engine.nano.recipe.train import Recipe, train
 
     if not resume and (out / "recipe.json").exists():
         raise InputError(f"{out} already holds a training run. Give another --out, or leave out --no-resume.")
@@ -71,8 +71,8 @@ def eval_nano(
 ) -> None:
     """Draw held-out prompts, let the oracles judge the pixels, and print accuracy per kind."""
     from zero_engine.models import get_model
-    from zero_engine.models.nano import evaluate
-    from zero_engine.models.nano.calibrate import gate_curve
+    from zero_engine.nano import evaluate
+    from zero_engine.nano.calibrate import gate_curve
 
     if gsm8k is not None and not gsm8k.is_file():
         raise InputError(f"{gsm8k}: no such file. Give GSM8K's test.jsonl.")
@@ -131,8 +131,8 @@ def calibrate(
 ) -> None:
     """Fit the rank's weights and the gate's threshold with the oracles as truth; print AUC, precision, keep rate."""
     from zero_engine.models import get_model
-    from zero_engine.models.nano import calibrate as fit
-    from zero_engine.models.nano import evaluate
+    from zero_engine.nano import calibrate as fit
+    from zero_engine.nano import evaluate
 
     how = evaluate.Drawing(guidance=guidance, seed=1)
     loaded = get_model(model)
@@ -162,7 +162,7 @@ def make_tasks(
     json: AsJson = False,
 ) -> None:
     """Write reasoning tasks of the nano world (question, trace, answer) that `run` and the trainer read."""
-    from zero_engine.models.nano.tasks import SPLITS, make_tasks
+    from zero_engine.world.tasks import SPLITS, make_tasks
 
     if split not in SPLITS:
         raise ModelError(f"--split must be one of {', '.join(SPLITS)}, got {split!r}.")
@@ -238,7 +238,7 @@ def _print_curve(facts: dict) -> None:
 
 
 def _known(kinds: list[str] | None) -> list[str] | None:
-    from zero_engine.models.nano.world import KINDS
+    from zero_engine.world import KINDS
 
     for name in kinds or ():
         if name not in KINDS:

@@ -55,7 +55,7 @@ def evaluate(
     json: AsJson = False,
 ) -> None:
     """Answer questions and judge the answers: accuracy with a 95 % interval, format, pictures, by task."""
-    from zero_engine.pipeline import parse_config
+    from zero_engine.config import parse_config
     from zero_engine.train.evaluate import Evaluation, evaluate
 
     document: dict[str, Any] = {"model": model, "data": data, "output": output, "limit": limit}

@@ -11,8 +11,8 @@ from typing import Any, Literal, NotRequired
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
+from zero_engine.config import Section
 from zero_engine.contracts.rows import SCHEMA_VERSION
-from zero_engine.pipeline import Section
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,9 @@ from zero_engine.errors import ZeroEngineError
 T = TypeVar("T")
 R = TypeVar("R")
 
-BUCKET_TOKENS = 16
-"""Prompts are batched with prompts of the same multiple of this only: the multiple that models pad to."""
+SLOT_MULTIPLE = 16
+"""Sequences are padded to multiples of this, so that vector lanes, and with them sums, never shift. Prompts are batched
+with prompts of the same multiple only."""
 
 DETAIL_CHARS = 300
 
@@ -75,10 +76,10 @@ def run_bucketed(
     batch_size: int,
     filler: Callable[[int], T],
 ) -> list[R | BatchFailure]:
-    """`run_batched` over items grouped by `bucket(length)`; `filler` makes a harmless item for a bucket."""
+    """`run_batched` over items grouped by `padded(length)`; `filler` makes a harmless item for a bucket."""
     members: dict[int, list[int]] = {}
     for position, length in enumerate(lengths):
-        members.setdefault(bucket(length), []).append(position)
+        members.setdefault(padded(length), []).append(position)
     results: dict[int, R | BatchFailure] = {}
     for size in sorted(members):
         done = run_batched([items[i] for i in members[size]], function, batch_size, filler(size))
@@ -100,9 +101,9 @@ def run_distinct(
     return [results[place] for place in places]
 
 
-def bucket(length: int) -> int:
-    """The padded length of a prompt of `length` tokens."""
-    return max(1, -(-length // BUCKET_TOKENS)) * BUCKET_TOKENS
+def padded(length: int) -> int:
+    """The length that a sequence of `length` tokens is padded to."""
+    return max(1, -(-length // SLOT_MULTIPLE)) * SLOT_MULTIPLE
 
 
 def filler_prompt(model: _Model, size: int, extra: int = 0) -> str:
@@ -110,7 +111,7 @@ def filler_prompt(model: _Model, size: int, extra: int = 0) -> str:
     zeros = 1
     for _ in range(16):
         length = model.prompt_length("0" * zeros) + extra
-        if bucket(length) == size:
+        if padded(length) == size:
             break
         zeros = max(1, zeros + size - length)
     return "0" * zeros

@@ -10,7 +10,7 @@ import numpy as np
 
 from zero_engine.models.base import Drawings, UnifiedModel
 from zero_engine.models.batching import auto_batch_size
-from zero_engine.models.painting import psnr
+from zero_engine.models.painters.painting import psnr
 
 SLOW_S = 60.0
 """A model that takes longer for one picture is not asked for a whole batch."""

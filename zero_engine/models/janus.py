@@ -37,11 +37,11 @@ from transformers.models.janus.image_processing_pil_janus import JanusImageProce
 from zero_engine.errors import ModelError
 from zero_engine.models import pixels
 from zero_engine.models.base import Drawings
-from zero_engine.models.decoding import Sampling, choose, guide, uniforms_from
+from zero_engine.models.batching import padded
+from zero_engine.models.devices import device_named, dtype_named
 from zero_engine.models.footprint import Footprint
-from zero_engine.models.loading import device_named, dtype_named
 from zero_engine.models.quiet import quiet
-from zero_engine.models.trunk import padded
+from zero_engine.models.sampling import Sampling, choose, guide, uniforms_from
 
 USER, ASSISTANT = "<|User|>: ", "\n\n<|Assistant|>:"
 """The turns of the published chat template."""

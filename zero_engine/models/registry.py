@@ -27,7 +27,7 @@ _PATTERNS = [
     "*.safetensors",
     "*.safetensors.index.json",
 ]
-FAMILIES = {"chameleon": "zero_engine.models.loading", "janus": "zero_engine.models.janus"}
+FAMILIES = {"chameleon": "zero_engine.models.chameleon.loading", "janus": "zero_engine.models.janus"}
 """`model_type` of config.json -> the module whose `load` reads such a checkpoint."""
 _loaded: dict[tuple[str, str, str], "UnifiedModel"] = {}
 _loading = Lock()

@@ -21,6 +21,7 @@ import numpy as np
 
 from zero_engine.errors import ModelError, ZeroEngineError
 from zero_engine.hashing import seed_for
+from zero_engine.images import decode_image, encode_image
 from zero_engine.models.base import UnifiedModel
 from zero_engine.models.batching import (
     BatchFailure,
@@ -32,7 +33,6 @@ from zero_engine.models.batching import (
 )
 from zero_engine.pipeline import Render
 from zero_engine.records import Candidate, ParsedTrace, Rejection
-from zero_engine.render.images import decode_image, encode_image
 from zero_engine.render.prompts import compile_template, is_prose
 
 DECODE_PIXELS = 1 << 20

@@ -35,8 +35,8 @@ from zero_engine.report.page import (
     image_format_of,
     write_page,
 )
-from zero_engine.write.letters import read_rejections
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.rejections import read_rejections
 
 REPORT = "report.html"
 

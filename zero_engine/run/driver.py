@@ -22,7 +22,7 @@ from pathlib import Path
 from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry
 from zero_engine.errors import CheckFailed, Interrupted, OutputError
 from zero_engine.hashing import digest
-from zero_engine.models.generators import generator_fingerprint
+from zero_engine.models.painters.generators import generator_fingerprint
 from zero_engine.pipeline import Pipeline, load_pipeline
 from zero_engine.read import Chunk, check_input, count_records, iter_chunks
 from zero_engine.render.prompts import compile_template

@@ -112,7 +112,7 @@ def parse_all(records: Iterable[object], pipeline: Pipeline) -> tuple[list[Parse
 
 def draw_all(parsed: Sequence[ParsedTrace], pipeline: Pipeline) -> tuple[list[Candidate], list[Rejection]]:
     """Draw every step of a shard's traces with the pipeline's generator."""
-    from zero_engine.models.generators import get_generator
+    from zero_engine.models.painters.generators import get_generator
     from zero_engine.render.renderer import draw_steps
 
     render = pipeline.render
@@ -248,7 +248,7 @@ def _exclude(records: list, task: ShardTask) -> tuple[list, list[Rejection]]:
 
 def _describe(task: ShardTask) -> ModelInfo:
     """What the manifest says of the model, which this process has loaded."""
-    from zero_engine.models.generators import get_generator
+    from zero_engine.models.painters.generators import get_generator
 
     render = task.pipeline.render
     model = get_generator(render)

@@ -22,9 +22,9 @@ import numpy as np
 
 from zero_engine.errors import PipelineError
 from zero_engine.hashing import digest
+from zero_engine.images import decode_image
 from zero_engine.models.batching import BatchFailure, run_batched
 from zero_engine.pipeline import Score
-from zero_engine.render.images import decode_image
 from zero_engine.score.catalogue import SCORERS
 
 GROUP = "zero_engine.scores"

@@ -10,7 +10,7 @@ the step does not say was invented.
     none of these                    absent: there is nothing to compare
 
 Figures are those of the nano world: counted shapes, two shapes and their relation, a row with an arrow, boards,
-rectangles, circles, triangles, dots (`models.nano.reading`). A figure that fits one of several readings of a text
+rectangles, circles, triangles, dots (`world.reading`). A figure that fits one of several readings of a text
 agrees with it, and a step whose numbers only stand in a sentence names no figure.
 
 A step contains an equation if its numbers and operators hold that sequence, whatever words, units, brackets
@@ -93,7 +93,7 @@ Reader = Callable[[np.ndarray], tuple[str | None, list[str]]]
 def readback(image_HW3: np.ndarray, text: str, read: Reader | None = None) -> float | None:
     """1 where what is drawn agrees with the step, 0 where it contradicts it, None where nothing compares."""
     if read is None and _nano_size(image_HW3):
-        from zero_engine.models.nano.reading import agrees, read_figure
+        from zero_engine.world.reading import agrees, read_figure
 
         verdict = agrees(read_figure(image_HW3), text)
         if verdict is not None:
@@ -111,7 +111,7 @@ def readback(image_HW3: np.ndarray, text: str, read: Reader | None = None) -> fl
 
 def read_nano(image_HW3: np.ndarray) -> tuple[str | None, list[str]]:
     """The equation, whole or broken off, and the numbers in a nano picture; nothing in one of another size."""
-    from zero_engine.models.nano.readback import read_glyphs
+    from zero_engine.world.glyphs import read_glyphs
 
     if not _nano_size(image_HW3):
         return None, []
@@ -122,13 +122,13 @@ def read_nano(image_HW3: np.ndarray) -> tuple[str | None, list[str]]:
 
 def is_nothing(image_HW3: np.ndarray) -> bool:
     """Whether a picture is the nano model's sign for "no drawing fits"."""
-    from zero_engine.models.nano import readback as nano
+    from zero_engine.world import glyphs as nano
 
     return _nano_size(image_HW3) and nano.is_nothing(image_HW3)
 
 
 def _nano_size(image_HW3: np.ndarray) -> bool:
-    from zero_engine.models.nano.world.canvas import SIDE
+    from zero_engine.world.canvas import SIDE
 
     return image_HW3.shape == (SIDE, SIDE, 3)
 

@@ -20,11 +20,11 @@ from dataclasses import replace
 import numpy as np
 
 from zero_engine.errors import PipelineError, ZeroEngineError
+from zero_engine.images import decode_image
 from zero_engine.models.base import UnifiedModel
 from zero_engine.models.batching import BatchFailure, run_distinct
 from zero_engine.pipeline import Score
 from zero_engine.records import Candidate, ParsedTrace, Rejection
-from zero_engine.render.images import decode_image
 from zero_engine.render.prompts import plain_text, prose
 from zero_engine.score import codebook, likelihood, pixels
 from zero_engine.score.catalogue import SCORERS

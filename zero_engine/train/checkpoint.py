@@ -25,7 +25,7 @@ from torch.distributed.checkpoint.state_dict import (
 )
 
 from zero_engine.errors import OutputError
-from zero_engine.models.chameleon import Chameleon
+from zero_engine.models.chameleon.model import Chameleon
 
 KEPT = 2
 """States that stay: the last one, and the one before in case the disk fails under the last."""

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from zero_engine.config import Section, parse_config, read_yaml
 from zero_engine.errors import PipelineError
-from zero_engine.pipeline import Section, parse_config, read_yaml
 
 PLACES = {
     "prompt": {"question", "pictures"},

@@ -21,10 +21,10 @@ from torch import Tensor
 
 from zero_engine import open_dataset
 from zero_engine.errors import InputError
+from zero_engine.images import decode_image
 from zero_engine.models import load_model
-from zero_engine.models.chameleon import Chameleon
+from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.records import Rejection
-from zero_engine.render.images import decode_image
 from zero_engine.train.config import Data, Rl, Template, Training
 
 POOL = 16

@@ -18,15 +18,16 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from zero_engine.config import Section
 from zero_engine.errors import InputError
 from zero_engine.hashing import digest_file, seed_for
+from zero_engine.images import encode_image
 from zero_engine.models import load_model, model_fingerprint
-from zero_engine.models.decoding import Sampling
-from zero_engine.models.interleaved import generate
-from zero_engine.pipeline import Input, Section
+from zero_engine.models.chameleon.interleaved import generate
+from zero_engine.models.sampling import Sampling
+from zero_engine.pipeline import Input
 from zero_engine.read import read_traces
 from zero_engine.records import Rejection
-from zero_engine.render.images import encode_image
 from zero_engine.train.checkpoint import check_identity
 from zero_engine.train.config import Data, Template
 from zero_engine.train.data import Encoder, Question, read_rows

@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from zero_engine import open_dataset
 from zero_engine.errors import Interrupted, PipelineError
 from zero_engine.models import load_model, model_fingerprint, model_folder
-from zero_engine.models.chameleon import Chameleon
-from zero_engine.models.training_forward import hidden_states
+from zero_engine.models.chameleon.model import Chameleon
+from zero_engine.models.chameleon.training_forward import hidden_states
 from zero_engine.train import checkpoint
 from zero_engine.train.config import Lora, Training
 from zero_engine.train.data import Batch, Encoder

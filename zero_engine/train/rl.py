@@ -20,7 +20,7 @@ import torch
 from accelerate.utils import gather_object
 from torch import Tensor
 
-from zero_engine.render.images import encode_image
+from zero_engine.images import encode_image
 from zero_engine.train.advantage import advantages, differs
 from zero_engine.train.config import Rl
 from zero_engine.train.data import GIVEN, PICTURE, Batch, Batches, Example, Question, collate

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from zero_engine.hashing import seed_for
-from zero_engine.models.chameleon import Chameleon
-from zero_engine.models.decoding import Sampling
-from zero_engine.models.interleaved import Continuation, generate
-from zero_engine.models.rules import Rules
+from zero_engine.models.chameleon.interleaved import Continuation, generate
+from zero_engine.models.chameleon.model import Chameleon
+from zero_engine.models.chameleon.rules import Rules
+from zero_engine.models.sampling import Sampling
 from zero_engine.render.prompts import plain_text
 from zero_engine.train.advantage import overlong_penalty
 from zero_engine.train.config import Rl

@@ -31,7 +31,7 @@ from zero_engine.write.columns import (
     strings,
     struct,
 )
-from zero_engine.write.letters import read_rejections, write_rejections
+from zero_engine.write.rejections import read_rejections, write_rejections
 
 __all__ = [
     "ShardFile",

@@ -31,8 +31,8 @@ from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, Column, arrow_sche
 from zero_engine.hashing import digest_file
 from zero_engine.write.drawings import bad_codes, bad_picture, bad_steps, kept_drawings, null_columns
 from zero_engine.write.finish import unlisted_files
-from zero_engine.write.letters import FIELDS
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.rejections import FIELDS
 
 CHECKS = (
     "files",

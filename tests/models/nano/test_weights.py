@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zero_engine.models.nano import weights_path
-from zero_engine.models.nano.readback import is_nothing, read_equation
+from zero_engine.world.glyphs import is_nothing, read_equation
 
 
 @pytest.fixture(scope="module")

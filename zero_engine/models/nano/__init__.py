@@ -1,25 +1,8 @@
-"""The bundled nano model: a small text-and-picture-token model in the Chameleon layout that draws reasoning steps.
+"""The bundled nano model: a checkpoint in the Chameleon layout, and its path. `zero_engine.nano` makes it."""
 
-`weights/` is a checkpoint that any Chameleon loader reads; `world/` makes (text, picture) pairs and judges pictures
-by program; `recipe/` trains the checkpoint; `readback.py` reads glyphs and equations out of its pictures, `reading/`
-figures, and holds them against a step's text. Importing this module imports no torch.
-"""
-
-from __future__ import annotations
-
-import pathlib
-
-from zero_engine.pipeline import Gate
-
-GATE = Gate(
-    rank={"likelihood": 1.0, "caption": 0.33, "readback": 1.0},
-    min={"likelihood": -0.012, "readback": 0.5},
-    max={"blank": 0.98},
-)
-"""The gate for its drawings, calibrated against the oracles (`zero-engine models calibrate`): 95 % of what it keeps of
-phrasings never trained on is right."""
+from pathlib import Path
 
 
-def weights_path() -> pathlib.Path:
+def weights_path() -> Path:
     """The folder of the bundled checkpoint."""
-    return pathlib.Path(__file__).parent / "weights"
+    return Path(__file__).parent / "weights"

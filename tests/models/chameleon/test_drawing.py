@@ -1,0 +1,275 @@
+"""The drawing loop: what it draws, against plain loops over the whole model; and that rows stand alone."""
+
+import numpy as np
+import pytest
+import torch
+
+from zero_engine.models import load_model
+from zero_engine.models.chameleon import drawing
+from zero_engine.models.chameleon.nodes import Nodes
+from zero_engine.models.chameleon.trunk import pack, rows_by
+from zero_engine.models.sampling import Sampling, choose, guide, uniforms_from
+
+PROMPTS = [
+    "Draw 3 apples.",
+    "",
+    "Draw 3 apples.",
+    "so many words that this prompt takes more slots than the others 12345",
+]
+
+
+@torch.inference_mode()
+def plain_logits(model, prompt: str, codes: list[int], pictures=()) -> torch.Tensor:
+    """Logits of the next code by transformers' whole forward over the whole sequence, without any cache."""
+    code_ids = torch.from_numpy(model.layout.code_ids)
+    ids = [*model._prompt_ids(prompt, model._picture_ids(pictures)), *code_ids[codes].tolist()]
+    hidden = model.module.model(torch.tensor([ids])).last_hidden_state[0, -1]
+    return model.module.lm_head.weight[code_ids] @ hidden
+
+
+def plain_drawing(model, prompt: str, guidance: float, choice) -> tuple[list[int], float, float]:
+    codes, conditional, unconditional = [], [], []
+    for position in range(model.codes_per_picture):
+        c = plain_logits(model, prompt, codes).log_softmax(-1)
+        u = plain_logits(model, "", codes).log_softmax(-1)
+        code = choice(guide(u[None], [c[None]], [guidance]), position)
+        codes.append(code)
+        conditional.append(float(c[code]))
+        unconditional.append(float(u[code]))
+    return codes, float(np.mean(conditional)), float(np.mean(unconditional))
+
+
+@pytest.mark.parametrize("guidance", [1.0, 1.5, 3.0])
+def test_greedy_drawing_is_identical_to_a_plain_loop_over_the_full_forward(model, guidance):
+    drawings = model.draw(PROMPTS, [1, 2, 3, 4], guidance=guidance, temperature=0)
+    for row, prompt in enumerate(PROMPTS):
+        codes, likelihood, unconditional = plain_drawing(
+            model, prompt, guidance, lambda s, _: int(s.argmax())
+        )
+        assert drawings.codes[row].tolist() == codes
+        # means of float32 log-probabilities of some -4, from sums in another order
+        assert drawings.likelihood[row] == pytest.approx(likelihood, abs=1e-5)
+        if guidance != 1:
+            assert drawings.likelihood_unconditional[row] == pytest.approx(unconditional, abs=1e-5)
+    assert (drawings.likelihood_unconditional is None) == (guidance == 1)
+
+
+def test_sampled_drawing_is_identical_to_a_plain_loop_with_the_same_uniforms(model):
+    sampling = Sampling(guidance=2.0, temperature=0.9, top_p=0.8, top_k=20)
+    drawings = model.draw(PROMPTS, [5, 6, 7, 8], guidance=2.0, temperature=0.9, top_p=0.8, top_k=20)
+    for row, prompt in enumerate(PROMPTS):
+        uniforms = uniforms_from([5 + row], model.codes_per_picture)
+        codes, *_ = plain_drawing(
+            model, prompt, 2.0, lambda s, at, uniforms=uniforms: int(choose(s, uniforms[at], sampling)[0])
+        )
+        assert drawings.codes[row].tolist() == codes
+
+
+def test_guidance_is_u_plus_g_times_c_minus_u_on_raw_logits(model):
+    c, u = plain_logits(model, "Draw 3 apples.", [4, 9])[None], plain_logits(model, "", [4, 9])[None]
+    raw = (u + 3.0 * (c - u)).softmax(-1)
+    ours = guide(u.log_softmax(-1), [c.log_softmax(-1)], [3.0]).softmax(-1)
+    torch.testing.assert_close(ours, raw)
+
+
+@pytest.mark.parametrize(("guidance", "image_guidance"), [(2.0, 1.5), (1.0, 0.5), (3.0, 0.0)])
+@pytest.mark.parametrize("negative", [None, "a blurred picture"])
+def test_three_way_guidance_is_u_plus_g_text_and_g_image_on_raw_logits(
+    model, guidance, image_guidance, negative
+):
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 64, (count, 16)).astype(np.uint16) for count in (1, 0, 2, 1)]
+    drawings = model.draw(
+        PROMPTS, [1, 2, 3, 4], guidance=guidance, image_guidance=image_guidance, negative_prompt=negative,
+        pictures=pictures, temperature=0,
+    )  # fmt: skip
+    for row, prompt in enumerate(PROMPTS):
+        codes, given, shown = [], [], pictures[row]
+        for _ in range(16):
+            u = plain_logits(model, negative or "", codes)
+            c = plain_logits(model, prompt, codes, shown)
+            i = plain_logits(model, "", codes, shown) if len(shown) else u
+            codes.append(int((u + guidance * (c - u) + image_guidance * (i - u)).argmax()))
+            given.append(float(c.log_softmax(-1)[codes[-1]]))
+        assert drawings.codes[row].tolist() == codes
+        assert drawings.likelihood[row] == pytest.approx(np.mean(given), abs=1e-5)
+    assert (drawings.likelihood_unconditional is None) == (
+        negative is not None or guidance == image_guidance == 1
+    )
+
+
+def test_a_negative_prompt_takes_the_place_of_nothing(model):
+    options = {"guidance": 2.0, "top_p": 0.9}
+    drawings = model.draw(PROMPTS, range(4), negative_prompt="a dog", **options)
+    assert drawings.likelihood_unconditional is None
+    same = model.draw(
+        ["a dog"] * 4, range(4), negative_prompt="a dog", **options
+    )  # c = u: guidance says nothing
+    assert np.array_equal(same.codes, model.draw(["a dog"] * 4, range(4), top_p=0.9).codes)
+
+
+def test_a_row_stands_alone_with_pictures_too(model):
+    pictures = [
+        np.random.default_rng(row).integers(0, 64, (row % 3, 16)).astype(np.uint16) for row in range(8)
+    ]
+    options = {"guidance": 1.5, "image_guidance": 1.0, "negative_prompt": "noise", "top_p": 0.9}
+    whole = model.draw([f"prompt {row}" for row in range(8)], range(8), pictures=pictures, **options)
+    for rows in ([3], [6, 1], [0, 3, 3]):
+        part = model.draw(
+            [f"prompt {r}" for r in rows], rows, pictures=[pictures[r] for r in rows], **options
+        )
+        assert np.array_equal(part.codes, whole.codes[rows])
+        assert np.array_equal(part.likelihood, whole.likelihood[rows])
+
+
+@pytest.mark.parametrize("guidance", [1.0, 1.5])
+@pytest.mark.parametrize("rows", [[0], [6], [5, 6, 7], [7, 2, 9, 9], [15, 3, 11, 0, 8], [4, 4, 4, 4]])
+def test_a_row_has_the_same_bits_whatever_its_neighbours(model, guidance, rows):
+    prompts = [f"prompt number {row % 8} " + "word " * (row % 8 * 3) for row in range(16)]
+    whole = model.draw(prompts, range(16), guidance=guidance, top_p=0.9)
+    part = model.draw([prompts[row] for row in rows], rows, guidance=guidance, top_p=0.9)
+    assert np.array_equal(part.codes, whole.codes[rows])
+    assert np.array_equal(part.likelihood, whole.likelihood[rows])
+    if guidance != 1:
+        assert np.array_equal(part.likelihood_unconditional, whole.likelihood_unconditional[rows])
+    scored = model.log_likelihood(prompts, whole.codes)
+    assert np.array_equal(
+        model.log_likelihood([prompts[row] for row in rows], whole.codes[rows]), scored[rows]
+    )
+    captions = model.caption_likelihood(whole.codes, prompts)
+    assert np.array_equal(
+        model.caption_likelihood(whole.codes[rows], [prompts[row] for row in rows]), captions[rows]
+    )
+
+
+@pytest.mark.parametrize("guidance", [1.0, 1.5])
+def test_rows_that_part_one_by_one_have_the_bits_of_drawing_each_alone(model, guidance):
+    prompts = ["Draw 3 apples."] * 6 + [""] * 2
+    options = {"guidance": guidance, "temperature": 0.4, "top_k": 2}  # few choices: long shared beginnings
+    whole = model.draw(prompts, range(8), **options)
+    shared = [len(set(map(bytes, whole.codes[:6, :length]))) for length in (1, 4, model.codes_per_picture)]
+    assert shared[0] < shared[1] < shared[2], "rows must part early and late, or this tests nothing"
+    for row, prompt in enumerate(prompts):
+        alone = model.draw([prompt], [row], **options)
+        assert np.array_equal(alone.codes[0], whole.codes[row])
+        assert alone.likelihood[0] == whole.likelihood[row]
+        if guidance != 1:
+            assert alone.likelihood_unconditional[0] == whole.likelihood_unconditional[row]
+
+
+def test_sharing_changes_no_bit(model, monkeypatch):
+    """On other devices than the CPU every row is a node from the start."""
+    options = {"guidance": 1.5, "temperature": 0.4, "top_k": 2}
+    shared = model.draw(PROMPTS * 2, range(8), **options)
+    monkeypatch.setattr(drawing, "Nodes", lambda *args: Nodes(*args, shared=False))
+    apart = model.draw(PROMPTS * 2, range(8), **options)
+    assert np.array_equal(shared.codes, apart.codes)
+    assert np.array_equal(shared.likelihood, apart.likelihood)
+    assert np.array_equal(shared.likelihood_unconditional, apart.likelihood_unconditional)
+
+
+def test_a_node_splits_by_what_its_rows_chose_and_the_first_code_keeps_it():
+    nodes = Nodes([[7], [7], [8], [7], [0], [0], [0], [0]], batch=4, shared=True)
+    assert nodes.prompts == [[7], [8], [0]]
+    assert (nodes.conditional.tolist(), nodes.others[0].tolist()) == ([0, 1], [2, 2])
+    assert nodes.place.tolist() == [0, 0, 1, 0]
+    assert nodes.split(torch.tensor([5, 5, 6, 5] * 2)) == [
+        2
+    ]  # without a prompt, row 2 has parted from the others
+    assert (nodes.conditional.tolist(), nodes.others[0].tolist()) == ([0, 1], [2, 3])
+    assert nodes.split(torch.tensor([5, 5, 5, 5] * 2)) == []
+    assert nodes.split(torch.tensor([1, 2, 3, 2] * 2)) == [0, 2]
+    assert nodes.of_row.tolist() == [0, 4, 1, 4, 2, 5, 3, 5]
+    assert nodes.first_row.tolist() == [0, 2, 4, 6, 1, 5]
+    assert nodes.others[0].tolist() == [2, 3, 5]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_product_has_the_same_bits_for_any_number_of_rows(packed):
+    generator = torch.Generator().manual_seed(0)
+    for inner, outer in ((192, 576), (512, 192), (64, 640), (2048, 64)):
+        rows = torch.randn(100, inner, generator=generator)
+        weight = torch.randn(inner, outer, generator=generator)
+        weight = pack(weight) if packed else weight
+        whole = rows_by(rows, weight)
+        for count in (1, 2, 3, 5, 8, 13, 32, 33):
+            assert torch.equal(rows_by(rows[-count:], weight), whole[-count:]), (inner, outer, count)
+
+
+def test_a_seed_alone_decides_a_drawing(model):
+    first = model.draw(["a"] * 3, [1, 2, 1]).codes
+    assert np.array_equal(first[0], first[2])
+    assert not np.array_equal(first[0], first[1])
+    torch.manual_seed(123)
+    assert np.array_equal(model.draw(["a"], [2]).codes[0], first[1])
+
+
+def test_likelihood_of_a_drawing_is_its_teacher_forced_likelihood(model):
+    drawings = model.draw(PROMPTS, [1, 2, 3, 4], guidance=1.5)
+    # the loop and the one-pass score sum attention in another order
+    assert model.log_likelihood(PROMPTS, drawings.codes) == pytest.approx(drawings.likelihood, abs=1e-5)
+    empty = model.log_likelihood([""] * 4, drawings.codes)
+    assert empty == pytest.approx(drawings.likelihood_unconditional, abs=1e-5)
+
+
+@torch.inference_mode()
+def test_caption_likelihood_is_the_mean_over_text_tokens_of_the_full_forward(model):
+    codes = model.draw(["two dots"], [3]).codes
+    text_ids = model._text_ids("two dots")
+    picture = [0, 69, *model.layout.code_ids[codes[0]].tolist(), 68]
+    hidden = model.module.model(torch.tensor([picture + text_ids])).last_hidden_state[
+        0, len(picture) - 1 : -1
+    ]
+    logp = (hidden @ model.module.lm_head.weight.t()).log_softmax(-1)
+    expected = logp[torch.arange(len(text_ids)), text_ids].mean().item()
+    assert model.caption_likelihood(codes, ["two dots"])[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_prompt_that_leaves_no_room_for_the_picture_is_refused(model):
+    long = "word " * 500
+    assert model.prompt_length(long) > model.max_prompt_length
+    with pytest.raises(ValueError, match="no room"):
+        model.draw([long], [0])
+
+
+def test_top_p_keeps_the_fewest_codes_that_reach_it():
+    scores = torch.log(torch.tensor([[0.1, 0.4, 0.2, 0.3]]))
+    assert _reachable(scores, Sampling(top_p=0.65)) == {1, 3}
+    assert _reachable(scores, Sampling(top_p=0.75)) == {1, 2, 3}
+    assert _reachable(scores, Sampling(top_p=0.3)) == {1}
+    assert _reachable(scores, Sampling(top_k=2)) == {1, 3}
+    assert _reachable(scores, Sampling(top_k=3, top_p=0.5)) == {1, 3}
+    assert _reachable(scores, Sampling()) == {0, 1, 2, 3}
+
+
+def test_choices_follow_the_distribution_and_never_an_impossible_code():
+    probs = torch.tensor([0.0, 0.5, 0.0, 0.25, 0.25, 0.0])
+    uniforms = uniforms_from(range(4000), 1)[0]
+    codes = choose(probs.log().expand(4000, -1), uniforms, Sampling())
+    frequency = torch.bincount(codes, minlength=6) / 4000
+    assert (frequency[probs == 0] == 0).all()
+    torch.testing.assert_close(frequency, probs, rtol=0, atol=0.03)  # 4 standard errors of 4000 draws
+    last = torch.tensor([1 - 2**-53], dtype=torch.float64)
+    assert choose(probs.log()[None], last, Sampling()).item() == 4
+
+
+def test_uniform_numbers_are_fixed_for_ever():
+    assert uniforms_from([0, 2**63 - 1], 2).tolist() == uniforms_from([0, 2**63 - 1], 3)[:2].tolist()
+    assert uniforms_from([0], 2)[:, 0].tolist() == [0.6369616873214543, 0.2697867137638703]
+
+
+def _reachable(scores: torch.Tensor, sampling: Sampling) -> set[int]:
+    uniforms = torch.arange(200, dtype=torch.float64) / 200
+    return set(choose(scores.expand(200, -1), uniforms, sampling).tolist())
+
+
+def test_rows_of_the_bundled_model_stand_alone_too():
+    """Other shapes take other BLAS kernels: the nano model's are those that a run meets."""
+    nano = load_model("nano", device="cpu")
+    prompts = [f"She buys {row // 4} boxes of {row} pens, so {row} * {row // 4} pens." for row in range(32)]
+    whole = nano.draw(prompts, range(32), guidance=1.5, top_p=0.9)
+    for rows in ([5], [31, 5], list(range(8, 16)), [3] * 8):
+        part = nano.draw([prompts[row] for row in rows], rows, guidance=1.5, top_p=0.9)
+        assert np.array_equal(part.codes, whole.codes[rows])
+        assert np.array_equal(part.likelihood, whole.likelihood[rows])
+        assert np.array_equal(part.likelihood_unconditional, whole.likelihood_unconditional[rows])

@@ -1,0 +1,74 @@
+"""Drawing as a fixed-length loop: every picture is exactly N codes, so nothing is ever tested for stopping.
+
+What makes it faster than a general `generate`:
+- rows that agree in prompt and codes so far are computed once (see `nodes`); with guidance the unconditional
+  rows, which all have one prompt, are rows like any other;
+- keys and values are written in place and read side by side (see `cache`), weights are packed (see `trunk`);
+- the head has the K rows of the codes only, in code order, and sampling sorts K values, not a vocabulary;
+- the likelihoods of what was drawn are read off the same logits.
+
+Codes are chosen as `models.sampling` says. On CPU in float32 a row's codes and likelihoods are the same bits whatever
+its neighbours are (see `trunk`), so a batch may be cut, padded or re-ordered freely. Where pictures stand before the
+prompt, guidance may have a third branch, i, which has seen the pictures and no text: `u + g * (c - u) + h * (i - u)`.
+
+    python benchmarks/decoding.py --json
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zero_engine.models.chameleon.cache import Memory
+from zero_engine.models.chameleon.nodes import Nodes
+from zero_engine.models.chameleon.trunk import Trunk, rows_by
+from zero_engine.models.sampling import Sampling, choose, guide, uniforms_from
+
+
+@torch.inference_mode()
+def draw_codes(
+    trunk: Trunk,
+    head_DK: Tensor,
+    code_ids_K: Tensor,
+    prompts: Sequence[Sequence[int]],
+    unconditional: Sequence[int],
+    seeds: Sequence[int],
+    length: int,
+    sampling: Sampling,
+    pictures: Sequence[Sequence[int]] | None = None,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Draw `length` codes after each prompt.
+
+    Prompts, `unconditional` and `pictures` (the prompts without their text) are ids that end with BOI. Returns codes
+    (B, N) int64, the mean log p of the codes under the prompt (B,), and the same under `unconditional`, or None
+    without guidance.
+    """
+    weights = [sampling.guidance, *([sampling.image_guidance] if sampling.image_guidance else [])]
+    guided = weights != [1]
+    batch = len(prompts)
+    rows = [*prompts, *([unconditional] * batch if guided else []), *(pictures if len(weights) > 1 else [])]
+    branches = len(rows) // batch
+    nodes = Nodes(rows, batch, trunk.device)
+    memory = Memory(trunk, nodes.prompts, len(rows), length)
+    uniforms_NB = uniforms_from(seeds, length).to(trunk.device)
+
+    codes_NB = torch.empty(length, batch, dtype=torch.long, device=trunk.device)
+    logp_NR = torch.empty(length, len(rows), dtype=torch.float32, device=trunk.device)
+    hidden_MD = memory.last_hidden
+    for step in range(length):
+        logp_MK = torch.log_softmax(rows_by(hidden_MD, head_DK), dim=-1, dtype=torch.float32)
+        scores_UK = logp_MK[nodes.conditional]
+        if guided:
+            prior_UK, *seen_UK = (logp_MK[other] for other in nodes.others)
+            scores_UK = guide(prior_UK, [scores_UK, *seen_UK], weights)
+        codes_B = choose(scores_UK, uniforms_NB[step], sampling, nodes.place)
+        codes_NB[step] = codes_B
+        codes_R = torch.cat([codes_B] * branches)
+        logp_NR[step] = logp_MK[nodes.of_row, codes_R]
+        if step + 1 < length:
+            memory.fork(nodes.split(codes_R))
+            inputs_M = code_ids_K[codes_R[nodes.first_row]]
+            hidden_MD = memory.advance(functional.embedding(inputs_M, trunk.embedding), step)
+    mean_R = logp_NR.double().mean(dim=0).float()
+    return codes_NB.t().contiguous(), mean_R[:batch], mean_R[batch : 2 * batch] if guided else None

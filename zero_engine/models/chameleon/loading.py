@@ -1,0 +1,92 @@
+"""Reading a checkpoint folder in the Chameleon layout: what can be wrong with one, each said in one line.
+
+The language model takes the dtype asked for at once (`.to()` afterwards would round the rotary frequencies); the
+VQ model stays in float32. Weights go straight to the device, a shard at a time (`weights`).
+"""
+
+import logging
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoTokenizer, ChameleonConfig, GenerationConfig
+from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
+
+from zero_engine.errors import ModelError
+from zero_engine.models.chameleon.model import Chameleon, ChameleonWithDecoder, vq
+from zero_engine.models.chameleon.weights import Report, read_weights, weight_files
+from zero_engine.models.devices import device_named, dtype_named
+from zero_engine.models.quiet import quiet
+
+log = logging.getLogger(__name__)
+
+_CODEC = "model.vqmodel."
+_DECODER = ("model.vqmodel.decoder.", "model.vqmodel.post_quant_conv.")
+
+
+def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) -> Chameleon:
+    """Read a checkpoint folder.
+
+    Raises ModelError, one line, when the folder is not a whole checkpoint in this layout.
+    """
+    target = device_named(device)
+    chosen = dtype_named(dtype, target)
+    try:
+        with quiet():
+            module = empty_module(ChameleonConfig.from_pretrained(path, local_files_only=True))
+            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+            if (path / "generation_config.json").is_file():
+                module.generation_config = GenerationConfig.from_pretrained(path, local_files_only=True)
+        report = fill(module, weight_files(path), target, chosen)
+        image_processor = _image_processor(path, vq.picture_size(module.config.vq_config))
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(
+            f"{name}: cannot read the checkpoint in {path} ({reason}). Is it complete?"
+        ) from error
+    _refuse_what_does_not_fit(report, name, path)
+    return Chameleon(module, tokenizer, image_processor, name=name, fingerprint=fingerprint)
+
+
+def empty_module(config: ChameleonConfig) -> ChameleonWithDecoder:
+    """The module with its decoder, without memory for any weight."""
+    with torch.device("meta"):
+        return ChameleonWithDecoder(config)
+
+
+def fill(module: ChameleonWithDecoder, files: list[Path], device: torch.device, dtype: torch.dtype) -> Report:
+    """Read the weights, the language model's in `dtype` and the VQ model's in float32."""
+    report = read_weights(
+        module, files, device, lambda name: torch.float32 if name.startswith(_CODEC) else dtype
+    )
+    if device.type != "meta":
+        with torch.device(device):  # what no file holds: rotary frequencies, in float32 whatever the dtype
+            module.model.rotary_emb = type(module.model.rotary_emb)(module.config)
+    module.config.dtype = dtype
+    return report
+
+
+def _refuse_what_does_not_fit(report: Report, name: str, path: Path) -> None:
+    if missing := report.missing:
+        if all(weight.startswith(_DECODER) for weight in missing):
+            raise ModelError(
+                f"{name}: {len(missing)} weights are missing in {path}, all of the picture decoder (first: "
+                f"{missing[0]}). It can read pictures, not draw: Chameleon-7b as published is such a checkpoint, and "
+                "what transformers' own class saved has lost them. Give one with model.vqmodel.decoder.*, as Anole-7b."
+            )
+        raise ModelError(
+            f"{name}: {len(missing)} weights are missing in {path} (first: {missing[0]}). Give a whole checkpoint."
+        )
+    if misshapen := report.misshapen:
+        raise ModelError(
+            f"{name}: {len(misshapen)} weights in {path} have another shape than config.json says (first: "
+            f"{misshapen[0]}). Give the configuration that belongs to the weights."
+        )
+    if unexpected := report.unexpected:
+        log.warning("%s: %d weights are not used (first: %s)", name, len(unexpected), unexpected[0])
+
+
+def _image_processor(path: Path, size: int) -> ChameleonImageProcessorPil:
+    if (path / "preprocessor_config.json").is_file():
+        return ChameleonImageProcessorPil.from_pretrained(path, local_files_only=True)
+    return ChameleonImageProcessorPil(size={"shortest_edge": size}, crop_size={"height": size, "width": size})

@@ -1,0 +1,279 @@
+"""Checkpoints in the Chameleon layout (Chameleon, Anole, Omni-R1, the bundled nano), on mainline transformers.
+
+Transformers' class cannot be used as it stands: its forward masks the image tokens, in training too, and it
+has no VQ decoder, so loading drops one and saving loses it. `ChameleonWithDecoder` adds the decoder (see
+`vq`) under the reference's names, so `from_pretrained` and `save_pretrained` keep it; `Chameleon` never calls
+its forward.
+
+A picture is drawn after `[BOS] text [BOI]`, or `[BOS] [BOI]` where nothing conditions it. A drawing is
+captioned by `[BOS] [BOI] codes [EOI] text`. Text is data: words that look like special tokens are spelled
+out, never obeyed.
+
+The VQ model runs in float32 in every case. Pixels go in as the checkpoint's preprocessor says, by
+transformers' PIL image processor (its torchvision twin resizes differently), and come out by the inverse of
+the same numbers, truncated to uint8 as in the reference. Transparent pictures are laid on white, likewise.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import ChameleonForConditionalGeneration, PreTrainedTokenizerBase
+from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
+
+from zero_engine.models import pixels
+from zero_engine.models.base import Drawings
+from zero_engine.models.chameleon import vq
+from zero_engine.models.chameleon.drawing import draw_codes
+from zero_engine.models.chameleon.layout import TokenLayout, read_layout
+from zero_engine.models.chameleon.trunk import Trunk, pack, rows_by
+from zero_engine.models.footprint import Footprint
+from zero_engine.models.quiet import quiet
+from zero_engine.models.sampling import Sampling
+
+SCORED_SLOTS = 1024
+"""Positions run through the layers at once when scoring: what fits a cache is faster, and no number changes."""
+
+
+class ChameleonWithDecoder(ChameleonForConditionalGeneration):
+    """Transformers' Chameleon with the VQ decoder in `model.vqmodel.decoder`."""
+
+    _keep_in_fp32_modules_strict = ["vqmodel"]
+
+    def __init__(self, config):
+        super().__init__(config)
+        vq.attach_decoder(self.model.vqmodel)
+
+
+class Chameleon:
+    """A loaded checkpoint: a `zero_engine.models.base.UnifiedModel`."""
+
+    sees_pictures = True
+    """`draw` takes pictures that stand before the prompt."""
+
+    def __init__(
+        self,
+        module: ChameleonForConditionalGeneration,
+        tokenizer: PreTrainedTokenizerBase,
+        image_processor: ChameleonImageProcessorPil,
+        *,
+        name: str,
+        fingerprint: str = "",
+    ):
+        self.name = name
+        self.fingerprint = fingerprint
+        self.module = module.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.image_processor = image_processor
+        self.layout: TokenLayout = read_layout(module.config, tokenizer, name)
+        self.vqmodel = module.model.vqmodel.float()
+        self.grid = vq.code_grid(self.vqmodel.config)
+        self.image_size = vq.picture_size(self.vqmodel.config)
+        self.codebook_size = self.vqmodel.config.num_embeddings
+        self.codes_per_picture = self.grid[0] * self.grid[1]
+        # a caption holds BOS, BOI, the codes, EOI and the text: one id more than a drawing
+        self.max_prompt_length = module.config.max_position_embeddings - self.codes_per_picture - 1
+        self.device = self.module.device
+        self._code_ids = torch.from_numpy(self.layout.code_ids).to(self.device)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take up the module's weights as they are now: needed after training, for what the trunk holds are copies.
+
+        The module's parameters stay the same objects, so an optimizer keeps hold of them.
+        """
+        self._trunk = None  # its matrices go as the new ones come, one at a time
+        with torch.inference_mode(False), torch.no_grad():
+            self._trunk = Trunk(self.module)
+            self._head = pack(self.module.lm_head.weight.t())
+            self._code_head = pack(self.module.lm_head.weight[self._code_ids].t().contiguous())
+
+    def release(self) -> None:
+        """Let go of what drawing holds beside the weights, as for training; what draws or scores takes it up again."""
+        self._trunk = self._head = self._code_head = None
+        # A weight that stays a part of a joined matrix would keep the whole of it.
+        for weight in self.module.parameters():
+            weight.data = weight.data.contiguous()
+
+    def draw(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        guidance: float = 1.0,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        top_k: int | None = None,
+        image_guidance: float = 0.0,
+        negative_prompt: str | None = None,
+        pictures: Sequence[np.ndarray] | None = None,
+    ) -> Drawings:
+        """Draw one picture per prompt; see `base.UnifiedModel.draw`.
+
+        Where a prompt has pictures (P, N), it is `[BOS] ([BOI] codes [EOI])* text [BOI]`, and its likelihood is that
+        after the pictures, too. Raises ValueError when a prompt is longer than `max_prompt_length`, or seeds or
+        pictures do not match.
+        """
+        if len(prompts) != len(seeds):
+            raise ValueError(f"one seed per prompt: got {len(prompts)} prompts and {len(seeds)} seeds")
+        shown = [self._picture_ids(own) for own in pictures] if pictures is not None else [[]] * len(prompts)
+        if len(shown) != len(prompts):
+            raise ValueError(f"got pictures for {len(shown)} of {len(prompts)} prompts")
+        if not any(shown):
+            image_guidance = 0.0  # the third branch would say nothing
+        prior_ids = self._prompt_ids(negative_prompt or "")
+        self._take_up()
+        sampling = Sampling(guidance, temperature, top_p, top_k, image_guidance)
+        codes_BN, likelihood, unconditional = draw_codes(
+            self._trunk,
+            self._code_head,
+            self._code_ids,
+            [self._prompt_ids(prompt, seen) for prompt, seen in zip(prompts, shown, strict=True)],
+            prior_ids,
+            seeds,
+            self.codes_per_picture,
+            sampling,
+            [self.layout.prompt(seen) if seen else prior_ids for seen in shown],  # without pictures, i is u
+        )
+        if negative_prompt:
+            unconditional = None  # it is not the likelihood under the empty prompt
+        return Drawings(
+            codes=codes_BN.cpu().numpy().astype(np.uint16),
+            likelihood=likelihood.cpu().numpy(),
+            likelihood_unconditional=None if unconditional is None else unconditional.cpu().numpy(),
+        )
+
+    @torch.inference_mode()
+    def decode(self, codes_BN: np.ndarray) -> np.ndarray:
+        """Pictures (B, H, W, 3) uint8, truncated as in the reference: rounding changes half of the values."""
+        return pixels.to_uint8(self.decode_pixels(codes_BN), self.image_processor).transpose(0, 2, 3, 1)
+
+    @torch.inference_mode()
+    def decode_pixels(self, codes_BN: np.ndarray) -> np.ndarray:
+        """Pictures (B, 3, H, W) float32 as the decoder gives them, about [-1, 1]."""
+        codes = torch.from_numpy(np.asarray(codes_BN).astype(np.int64)).to(self.device)
+        decoded = pixels.in_batches(lambda part: vq.decode_codes(self.vqmodel, part), codes, self.image_size)
+        return decoded.cpu().numpy()
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[np.ndarray | Image.Image]) -> np.ndarray:
+        """Codes (B, N) uint16 of pictures of any size and mode."""
+        rows = self._pixels(images).to(self.device)
+        codes = pixels.in_batches(lambda part: vq.encode_pixels(self.vqmodel, part), rows, self.image_size)
+        return codes.cpu().numpy().astype(np.uint16)
+
+    def log_likelihood(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
+        """Mean log p(codes | prompt), nats per code, (B,) float32; the empty prompt is unconditional."""
+        self._take_up()
+        sequences, firsts = [], []
+        for prompt, codes in zip(prompts, np.asarray(codes_BN), strict=True):
+            prompt_ids = self._prompt_ids(prompt)
+            sequences.append(prompt_ids + self.layout.code_ids[codes[:-1]].tolist())
+            firsts.append(len(prompt_ids) - 1)
+        targets = np.asarray(codes_BN).astype(int).tolist()
+        return self._mean_log_p(sequences, firsts, targets, self._code_head)
+
+    def caption_likelihood(self, codes_BN: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """Mean log p(text | codes), nats per text token over the whole vocabulary, (B,) float32.
+
+        Raises ValueError for an empty text.
+        """
+        self._take_up()
+        sequences, firsts, targets = [], [], []
+        for codes, text in zip(np.asarray(codes_BN), texts, strict=True):
+            text_ids = self._text_ids(text)
+            if not text_ids:
+                raise ValueError("the likelihood of an empty text is not defined")
+            picture = [*self.layout.prompt([]), *self.layout.code_ids[codes].tolist(), self.layout.eoi]
+            sequences.append(picture + text_ids[:-1])
+            firsts.append(len(picture) - 1)
+            targets.append(text_ids)
+        return self._mean_log_p(sequences, firsts, targets, self._head)
+
+    def codebook(self) -> np.ndarray:
+        """The VQ codebook, (K, D) float32."""
+        return self.vqmodel.quantize.embedding.weight.float().cpu().numpy().copy()
+
+    def prompt_length(self, prompt: str) -> int:
+        """Ids that the prompt takes in front of a picture, with BOS and BOI."""
+        return len(self._text_ids(prompt)) + 2
+
+    @property
+    def footprint(self) -> Footprint:
+        """The memory that weights and one drawing take."""
+        return Footprint.of(self.module, self.module.config, self.codes_per_picture)
+
+    def describe(self) -> dict[str, object]:
+        """Token layout, parameters, and the memory that weights and one drawing with guidance take."""
+        config, layout = self.module.config, self.layout
+        codec = sum(parameter.numel() for parameter in self.vqmodel.parameters())
+        everything = sum(parameter.numel() for parameter in self.module.parameters())
+        return {
+            "family": "Chameleon",
+            "vocabulary": config.vocab_size,
+            "code_ids": f"{layout.code_ids.min()}..{layout.code_ids.max()}, by name",
+            "bos_boi_eoi": f"{layout.bos} {layout.boi} {layout.eoi}",
+            "parameters": f"{everything - codec:,} + codec {codec:,}",
+            "dtype": str(self.module.lm_head.weight.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            **self.footprint.describe(),
+        }
+
+    def save(self, folder: str | Path) -> None:
+        """Write the checkpoint, decoder included, in the layout that `load` reads."""
+        folder = Path(folder)
+        weights = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
+        with quiet():
+            self.module.save_pretrained(folder, state_dict=weights)
+        self.tokenizer.save_pretrained(folder)
+        self.image_processor.save_pretrained(folder)
+        config_file = folder / "config.json"
+        config = json.loads(config_file.read_text(encoding="utf-8"))
+        config["architectures"] = [ChameleonForConditionalGeneration.__name__]
+        text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
+        config_file.write_text(text + "\n", encoding="utf-8")
+
+    def _take_up(self) -> None:
+        if self._trunk is None:
+            self.refresh()
+
+    def _text_ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+    def _picture_ids(self, codes_PN: np.ndarray) -> list[int]:
+        """Pictures inside a prompt, each between BOI and EOI."""
+        layout = self.layout
+        return [i for codes in codes_PN for i in (layout.boi, *layout.code_ids[codes].tolist(), layout.eoi)]
+
+    def _prompt_ids(self, prompt: str, shown: Sequence[int] = ()) -> list[int]:
+        ids = self.layout.prompt([*shown, *self._text_ids(prompt)])
+        if len(ids) > self.max_prompt_length:
+            limit = self.max_prompt_length
+            raise ValueError(f"a prompt of {len(ids)} ids leaves no room for a picture: at most {limit}")
+        return ids
+
+    def _pixels(self, images: Sequence[np.ndarray | Image.Image]) -> Tensor:
+        arrays = [self.image_processor(pixels.on_white(image))["pixel_values"][0] for image in images]
+        return torch.from_numpy(np.stack(arrays).astype(np.float32))
+
+    @torch.inference_mode()
+    def _mean_log_p(
+        self, sequences: list[list[int]], firsts: list[int], targets: list[list[int]], head_DE: Tensor
+    ) -> np.ndarray:
+        """Mean log p of each row's targets, the first of which is predicted at position `first`."""
+        means = np.empty(len(sequences), np.float32)
+        at_once = max(1, SCORED_SLOTS // max(map(len, sequences)))
+        for start in range(0, len(sequences), at_once):
+            chunk = range(start, min(start + at_once, len(sequences)))
+            hidden_BPD, _ = self._trunk.prefill([sequences[row] for row in chunk])
+            for place, row in enumerate(chunk):
+                span = slice(firsts[row], firsts[row] + len(targets[row]))
+                logits_TE = rows_by(hidden_BPD[place, span], head_DE)
+                logp_TE = torch.log_softmax(logits_TE, dim=-1, dtype=torch.float32)
+                picked_T = logp_TE.gather(1, torch.tensor(targets[row], device=logp_TE.device)[:, None])
+                means[row] = picked_T.double().mean().item()
+        return means

@@ -1,0 +1,80 @@
+"""Who draws: `render.generator` by name, the bundled ones and those of plugins. Importing this imports no torch.
+
+    none        nobody: every step stays text-only
+    unified     `render.model` itself, with its own image tokens
+    diffusion   a pipeline of diffusers, `render.diffusion.model`; `render.model` encodes and scores
+
+A plugin is an entry point in the group `zero_engine.generators`: its name is what `render.generator` says, and it
+leads to a module (or any object) with two functions, as `zero_engine.models.painters.diffusion` has them:
+
+    load(render) -> Painter         see `painting`; called once a process
+    fingerprint(render) -> str      a digest of all that shapes its pictures; called by the driver, so without torch
+
+`render.options` is a plugin's own to read.
+"""
+
+import importlib
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from zero_engine.errors import PipelineError
+from zero_engine.hashing import digest
+from zero_engine.models.registry import get_model, model_fingerprint
+from zero_engine.pipeline import Render
+
+if TYPE_CHECKING:
+    from zero_engine.models.base import UnifiedModel
+
+GROUP = "zero_engine.generators"
+PAINTERS = {"diffusion": "zero_engine.models.painters.diffusion"}
+_loaded: dict[tuple[str, str], "UnifiedModel"] = {}
+_loading = Lock()
+
+
+def get_generator(render: Render) -> "UnifiedModel":
+    """What draws, loaded once per process. Raises PipelineError or ModelError for what the user has to fix."""
+    reader = get_model(render.model, device=render.device, dtype=render.dtype)
+    if render.generator == "unified":
+        return reader
+    from zero_engine.models.painters.painting import PaintedModel
+
+    key = (generator_fingerprint(render), render.model_dump_json())  # what it is, and how it is asked
+    with _loading:
+        if key not in _loaded:
+            _loaded[key] = PaintedModel(reader, _painter(render.generator).load(render))
+        return _loaded[key]
+
+
+def generator_fingerprint(render: Render) -> str | None:
+    """16 hex digits over what draws and what reads; None where nothing is drawn.
+
+    Raises PipelineError for an unknown generator, ModelError for a model that is not there.
+    """
+    if render.generator == "none":
+        return None
+    if render.generator == "unified":
+        return digest(model_fingerprint(render.model), render.generator)[:16]
+    painter = _painter(render.generator).fingerprint(render)
+    return digest(model_fingerprint(render.model), render.generator, painter)[:16]
+
+
+def generator_names() -> Sequence[str]:
+    """All that `render.generator` may say here."""
+    return ["none", "unified", *PAINTERS, *sorted(point.name for point in entry_points(group=GROUP))]
+
+
+def _painter(name: str) -> Any:
+    if name in PAINTERS:
+        return importlib.import_module(PAINTERS[name])
+    for point in entry_points(group=GROUP, name=name):
+        try:
+            return point.load()
+        except Exception as error:
+            raise PipelineError(
+                f"render.generator: the plugin {name!r} ({point.value}) cannot be loaded: {error}. Reinstall it."
+            ) from error
+    raise PipelineError(
+        f"render.generator: unknown generator {name!r}. Known: {', '.join(generator_names())}."
+    )

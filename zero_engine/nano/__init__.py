@@ -1,0 +1,18 @@
+"""How the bundled model is made and judged.
+
+recipe/        trains a checkpoint: codebook, codec, language model
+evaluate.py    what a model draws of the nano world, judged by the world's oracles
+calibrate.py   rank weights and gate thresholds, with the oracles as truth
+
+The model's weights lie in `models/nano/weights`, its world in `world/`. Importing this module imports no torch.
+"""
+
+from zero_engine.pipeline import Gate
+
+GATE = Gate(
+    rank={"likelihood": 1.0, "caption": 0.33, "readback": 1.0},
+    min={"likelihood": -0.012, "readback": 0.5},
+    max={"blank": 0.98},
+)
+"""The gate for its drawings, calibrated against the oracles (`zero-engine models calibrate`): 95 % of what it keeps of
+phrasings never trained on is right."""
