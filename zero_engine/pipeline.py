@@ -38,6 +38,9 @@ class Input(Section):
     """Whether pictures in the question stay with the trace."""
     strict: bool = False
     """Stop at the first unreadable record instead of rejecting it."""
+    ids: Literal["content", "position"] = "content"
+    """What a trace without an id of its own is called by, and its drawings' seeds are made of: a digest of its content,
+    or, as in folders of version 1, its position in the input (an inserted record then redraws all that follow)."""
 
 
 class Parse(Section):

@@ -57,7 +57,9 @@ class Trace:
     notes: tuple[str, ...] = ()
     """Codes of what reading or parsing had to repair or cut, e.g. `surrogate_replaced`."""
     record: object = None
-    """The input record, kept for dead letters. JSON-able."""
+    """The input record, kept for rejections. JSON-able."""
+    key: str = ""
+    """What seeds are made of: the record's own id, else a digest of its texts. Unlike `id` it need not be unique."""
 
 
 @dataclass(frozen=True, slots=True)
