@@ -116,6 +116,10 @@ class ModelInfo(Section):
     """Pixels."""
     width: int | None = None
     """Pixels."""
+    device: str | None = None
+    """cpu or cuda: where it drew, which decides what `auto` means."""
+    batch_size: int | None = None
+    """What `render.batch_size: auto` meant there."""
 
 
 class InputInfo(Section):
@@ -130,7 +134,7 @@ class InputInfo(Section):
 class Manifest(Section):
     """All of a finished dataset but its rows."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     name: str
     created: str
     """When the run ended, ISO 8601 in UTC."""
