@@ -7,7 +7,7 @@ import pytest
 from tiny_models import tiny_diffusion, tiny_janus
 
 from zero_engine import load_pipeline, open_dataset, run_pipeline
-from zero_engine.run.driver import plan_run
+from zero_engine.run import plan_run
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = str(ROOT / "tests/data/goldens/tiny-anole")

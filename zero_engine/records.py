@@ -98,6 +98,10 @@ class Candidate:
     """Encoded picture, in the pipeline's `output.image_format`."""
     scores: dict[str, float] = field(default_factory=dict)
     """Built-in and plugin scores by name; one that was not computed, or does not apply, is absent."""
+    identity: str = ""
+    """What makes it the drawing it is, 32 hex digits (`render.identity`)."""
+    origin: str = "drawn"
+    """drawn (by the unified model), painted (by a painter) or given (by the corpus)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ class Tally(TypedDict):
     """Steps of all parsed traces."""
     pictures: NotRequired[int]
     """Drawings made, kept or not."""
+    distinct_pictures: NotRequired[int]
+    """Drawings whose codes no other drawing of the same step has."""
     steps_drawn: NotRequired[int]
     """Steps with at least one drawing."""
     pictures_kept: NotRequired[int]

@@ -1,10 +1,10 @@
 """Row types: each is written once, as a tuple of `Column`s, and everything else is derived from that.
 
 Version 2 is closed: no open dicts, every column present in every file, null only where it has a meaning
-(`Column.null`). A column says since which version it is there, so folders of version 1 stay readable. Lists are spelled
-`Sequence`, and lists of structs `[{..}]`, which datasets 3.x and 5.x both read. Pictures are `datasets` images, a struct {bytes, path} over plain `binary`: with
-`large_binary` datasets 5.2 no longer takes the column for an image and decodes nothing. `write.shards`
-keeps every record batch far below the 2 GiB that `binary` can hold instead.
+(`Column.null`). A column says since which version it is there, so folders of version 1 stay readable. Lists are
+spelled `Sequence`, and lists of structs `[{..}]`, which datasets 3.x and 5.x both read. Pictures are `datasets`
+images, a struct {bytes, path} over plain `binary`: with `large_binary` datasets 5.2 no longer takes the column for
+an image and decodes nothing. `write.shards` keeps every record batch far below the 2 GiB that `binary` can hold.
 """
 
 import json
@@ -105,7 +105,9 @@ STEP = Struct(
         Column("seed", "int64", "Seed of the drawing.", null=True),
         Column("attempt", "int32", "Which of the candidates was kept.", null=True),
         Column("prompt", "string", "Text the drawing was made from.", null=True),
-        Column("origin", "string", "Where the picture comes from: drawn, given or painted.", null=True, since=2),
+        Column(
+            "origin", "string", "Where the picture comes from: drawn, given or painted.", null=True, since=2
+        ),
         *SCORE_COLUMNS,
         PLUGIN_SCORES,
         Column("verdict", "string", "kept or text_only."),
@@ -167,7 +169,9 @@ TRACE = (
     Column("question_images", ListOf("image"), "Pictures that belong to the question."),
     Column("notes", ListOf("string"), "Codes of what reading had to repair."),
     Column("record", "json", "The input record.", null=True),
-    Column("key", "string", "What seeds are made of: the record's own id, else a digest of its texts.", since=2),
+    Column(
+        "key", "string", "What seeds are made of: the record's own id, else a digest of its texts.", since=2
+    ),
 )
 ROW_TYPES = {"trace": TRACE, "trajectory": TRAJECTORY, "candidate": CANDIDATE, "rejection": REJECTION}
 
@@ -202,6 +206,15 @@ def arrow_schema(
     }
     fields = [pa.field(c.name, arrow_type(c.type)) for c in columns_at(columns, version)]
     return pa.schema(fields, metadata=metadata)
+
+
+def metadata_of(schema: "pa.Schema") -> dict[str, Any]:
+    """What our files say of themselves: schema, version, and more; empty for a file of somebody else's."""
+    try:
+        found = json.loads((schema.metadata or {})[b"zero_engine"])
+    except (KeyError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def arrow_type(kind: ColumnType) -> "pa.DataType":

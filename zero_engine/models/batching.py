@@ -123,8 +123,12 @@ def auto_batch_size(model: _Model) -> int:
     capacity, footprint = _gpu_bytes(device), getattr(model, "footprint", None)
     if capacity and footprint is not None:
         return footprint.fits(capacity)
-    kind = "cuda" if device.startswith("cuda") else "cpu"
-    return AUTO_BATCH_SIZE[kind, "small" if model.grid[0] * model.grid[1] <= 256 else "large"]
+    return table_batch_size("cuda" if device.startswith("cuda") else "cpu", model.grid[0] * model.grid[1])
+
+
+def table_batch_size(kind: str, codes_per_picture: int) -> int:
+    """The entry of AUTO_BATCH_SIZE for a kind of device and a size of pictures."""
+    return AUTO_BATCH_SIZE[kind, "small" if codes_per_picture <= 256 else "large"]
 
 
 def _run_batch(

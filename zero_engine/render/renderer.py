@@ -1,9 +1,9 @@
 """Draw every step of a shard: the render stage.
 
-Contract: each step of each trace gets `render.candidates` drawings, returned in (trace, step, attempt)
-order. The seed of a drawing is a hash of its identity, and it is drawn in a batch of fixed size among
-prompts of its own length bucket (`models.batching`), so its bytes do not depend on what else is in the
-shard. Whatever cannot be drawn is a `Rejection` of stage `render`:
+Contract: `plan_drawings` says what a shard asks for, `render.candidates` drawings of each step in (trace, step,
+attempt) order, without a model. `draw` makes those that nobody has yet. The seed of a drawing is a hash of its
+identity, and it is drawn in a batch of fixed size among prompts of its own length bucket (`models.batching`), so its
+bytes do not depend on what else is in the shard. Whatever cannot be drawn is a `Rejection` of stage `render`:
 
     not_prose        the step is drawing code, or holds no letter and no digit
     picture_failed   a picture of the question cannot be read, and `render.image_guidance` shows it
@@ -14,8 +14,10 @@ shard. Whatever cannot be drawn is a `Rejection` of stage `render`:
 Memory: codes of the whole shard are kept (2 KB a picture at most), pixels only of one decoding batch.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -32,26 +34,45 @@ from zero_engine.models.batching import (
     run_distinct,
 )
 from zero_engine.pipeline import Render
-from zero_engine.records import Candidate, ParsedTrace, Rejection
+from zero_engine.records import Candidate, ParsedTrace, Rejection, Source, Trace
+from zero_engine.render.identity import identity_of, settings_key
 from zero_engine.render.prompts import compile_template, is_prose
 
 DECODE_PIXELS = 1 << 20
 """Pixels decoded at once: 32 nano pictures at most, 4 of 512 x 512."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One drawing to make."""
+NOBODY = ParsedTrace(Trace("", "", "", None, Source("", "", 0)), (), None, "whole")
+"""Whose drawings fill a batch up."""
 
-    trace_id: str
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One drawing that a pipeline asks for."""
+
+    trace: ParsedTrace
     step: int
     attempt: int
     seed: int
     prompt: str
-    tokens: int
     text: str
-    pictures_PN: np.ndarray | None = None
-    """Codes of the question's pictures, where the model is shown them."""
+    """The step, as the trace has it."""
+    pictures: tuple[str, ...] = ()
+    """Digests of the question's pictures, where the model is shown them."""
+
+    def identity(self, settings: str) -> str:
+        """Under which it is found again; `settings` is a `settings_key`."""
+        return identity_of(settings, self.prompt, self.pictures, self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A planned drawing that can be made: its prompt fits the model."""
+
+    planned: Planned
+    tokens: int
+    pictures_PN: np.ndarray
+    """Codes of the pictures that stand before its prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +81,43 @@ class _Drawn:
     scores: dict[str, float]
 
 
-def draw_steps(
-    parsed: Sequence[ParsedTrace], model: UnifiedModel, render: Render, seed: int, image_format: str
-) -> tuple[list[Candidate], list[Rejection]]:
-    """All drawings of a shard's steps, in (trace, step, attempt) order, and what could not be drawn."""
+def plan_drawings(
+    parsed: Sequence[ParsedTrace], render: Render, seed: int
+) -> tuple[list[Planned], list[Rejection]]:
+    """All drawings that a shard's traces ask for, in order, and the steps that ask for none."""
     if render.generator == "none":
         return [], []
+    prompt_of = compile_template(render.template)
+    planned: list[Planned] = []
+    rejections: list[Rejection] = []
+    for trace in parsed:
+        shown = trace.trace.question_images if render.image_guidance is not None else ()
+        pictures = tuple(hashlib.sha256(picture).hexdigest()[:32] for picture in shown)
+        key = trace.trace.key or trace.trace.id
+        for step in trace.steps:
+            if not is_prose(step.text):
+                detail = "no word or number outside drawing code"
+                rejections.append(
+                    Rejection(trace.trace.id, "render", "not_prose", detail, step.index, record=step.text)
+                )
+                continue
+            prompt = prompt_of(trace, step)
+            for attempt in range(render.candidates):
+                own_seed = seed_for(seed, key, step.index, attempt)
+                planned.append(Planned(trace, step.index, attempt, own_seed, prompt, step.text, pictures))
+    return planned, rejections
+
+
+def draw(
+    planned: Sequence[Planned], model: UnifiedModel, render: Render, image_format: str, settings: str
+) -> tuple[list[Candidate], list[Rejection]]:
+    """Make these drawings, in their order, and say what could not be made. `settings` is their `settings_key`.
+
+    Raises ModelError where the model cannot do what `render` asks for.
+    """
     if render.image_guidance is not None and not getattr(model, "sees_pictures", False):
         raise ModelError(f"render.image_guidance: {model.name} draws from text alone. Drop the key.")
-    jobs, rejections = _jobs(parsed, model, render, seed)
+    jobs, rejections = _jobs(planned, model, render)
     drawn = _draw(jobs, model, render)
     images = _decode([d.codes_N for d in drawn if isinstance(d, _Drawn)], model, image_format)
     candidates: list[Candidate] = []
@@ -76,55 +125,88 @@ def draw_steps(
     for job, drawing in zip(jobs, drawn, strict=True):
         image = next(next_image) if isinstance(drawing, _Drawn) else None
         if isinstance(drawing, BatchFailure):
-            rejections.append(_rejection(job, "draw", drawing))
+            rejections.append(_rejection(job.planned, "draw", drawing))
         elif isinstance(image, BatchFailure):
-            rejections.append(_rejection(job, "decode", image))
+            rejections.append(_rejection(job.planned, "decode", image))
         else:
-            codes_N, scores = drawing.codes_N, drawing.scores
+            wanted = job.planned
             candidates.append(
-                Candidate(job.trace_id, job.step, job.attempt, job.seed, job.prompt, codes_N, image, scores)
+                Candidate(
+                    trace_id=wanted.trace.trace.id,
+                    step=wanted.step,
+                    attempt=wanted.attempt,
+                    seed=wanted.seed,
+                    prompt=wanted.prompt,
+                    codes=drawing.codes_N,
+                    image=image,
+                    scores=drawing.scores,
+                    identity=wanted.identity(settings),
+                )
             )
     return candidates, rejections
 
 
+def draw_steps(
+    parsed: Sequence[ParsedTrace], model: UnifiedModel, render: Render, seed: int, image_format: str
+) -> tuple[list[Candidate], list[Rejection]]:
+    """All drawings of these traces' steps, made afresh, with the model's fingerprint in their identity."""
+    planned, rejections = plan_drawings(parsed, render, seed)
+    settings = settings_key(render, model.fingerprint, batch_size_of(model, render))
+    candidates, refused = draw(planned, model, render, image_format, settings) if planned else ([], [])
+    return candidates, in_order(rejections + refused, parsed)
+
+
+def in_order(rejections: Sequence[Rejection], parsed: Sequence[ParsedTrace]) -> list[Rejection]:
+    """Rejections of the render stage by trace, step and attempt, whenever they were found."""
+    place = {trace.trace.id: position for position, trace in enumerate(parsed)}
+    return sorted(
+        rejections, key=lambda r: (place[r.trace_id], r.step, -1 if r.attempt is None else r.attempt)
+    )
+
+
+def batch_size_of(model: UnifiedModel, render: Render) -> int:
+    """What `render.batch_size` means for this model where it is."""
+    return auto_batch_size(model) if render.batch_size == "auto" else render.batch_size
+
+
 def _jobs(
-    parsed: Sequence[ParsedTrace], model: UnifiedModel, render: Render, seed: int
+    planned: Sequence[Planned], model: UnifiedModel, render: Render
 ) -> tuple[list[_Job], list[Rejection]]:
-    prompt_of = compile_template(render.template)
+    """What fits the model, and a rejection for each step that does not."""
     jobs: list[_Job] = []
     rejections: list[Rejection] = []
-    for trace in parsed:
-        pictures_PN, unreadable = _question_pictures(trace, model, render)
-        for step in trace.steps:
-            trace_id, reason, detail, exception = trace.trace.id, None, "", None
-            if not is_prose(step.text):
-                reason, detail = "not_prose", "no word or number outside drawing code"
-            elif unreadable is not None:
-                reason, detail, exception = "picture_failed", str(unreadable), type(unreadable).__name__
-            else:
-                prompt = prompt_of(trace, step)
-                try:
-                    tokens = model.prompt_length(prompt) + sum(len(codes) + 2 for codes in pictures_PN)
-                except ZeroEngineError:
-                    raise
-                except Exception as error:  # one bad text must not cost its shard
-                    reason, detail, exception = "prompt_failed", str(error), type(error).__name__
-                else:
-                    if tokens > model.max_prompt_length:
-                        reason, detail = "prompt_too_long", f"{tokens} tokens > {model.max_prompt_length}"
-            if reason is not None:
-                rejections.append(
-                    Rejection(
-                        trace_id, "render", reason, detail, step.index, exception=exception, record=step.text
-                    )
-                )
+    for _, of_trace in groupby(planned, key=lambda p: p.trace.trace.id):
+        wanted = list(of_trace)
+        pictures_PN, unreadable = _question_pictures(wanted[0].trace, model, render)
+        for step, of_step in groupby(wanted, key=lambda p: p.step):
+            drawings = list(of_step)
+            tokens, problem = _fits(drawings[0], pictures_PN, unreadable, model)
+            if problem is None:
+                jobs += [_Job(drawing, tokens, pictures_PN) for drawing in drawings]
                 continue
-            for attempt in range(render.candidates):
-                own_seed = seed_for(seed, trace_id, step.index, attempt)
-                jobs.append(
-                    _Job(trace_id, step.index, attempt, own_seed, prompt, tokens, step.text, pictures_PN)
-                )
+            reason, detail, exception = problem
+            trace_id, text = drawings[0].trace.trace.id, drawings[0].text
+            rejections.append(
+                Rejection(trace_id, "render", reason, detail, step, exception=exception, record=text)
+            )
     return jobs, rejections
+
+
+def _fits(
+    drawing: Planned, pictures_PN: np.ndarray, unreadable: Exception | None, model: UnifiedModel
+) -> tuple[int, tuple[str, str, str | None] | None]:
+    """Tokens before the picture, and (reason, detail, exception) where the model cannot draw this."""
+    if unreadable is not None:
+        return 0, ("picture_failed", str(unreadable), type(unreadable).__name__)
+    try:
+        tokens = model.prompt_length(drawing.prompt) + sum(len(codes) + 2 for codes in pictures_PN)
+    except ZeroEngineError:
+        raise
+    except Exception as error:  # one bad text must not cost its shard
+        return 0, ("prompt_failed", str(error), type(error).__name__)
+    if tokens > model.max_prompt_length:
+        return 0, ("prompt_too_long", f"{tokens} tokens > {model.max_prompt_length}", None)
+    return tokens, None
 
 
 def _question_pictures(
@@ -153,13 +235,13 @@ def _draw(jobs: Sequence[_Job], model: UnifiedModel, render: Render) -> list[_Dr
             more["negative_prompt"] = render.negative_prompt
         if render.image_guidance is not None:
             more["image_guidance"] = render.image_guidance
-            more["pictures"] = [nothing if job.pictures_PN is None else job.pictures_PN for job in batch]
+            more["pictures"] = [job.pictures_PN for job in batch]
         return more
 
     def draw(batch: list[_Job]) -> list[_Drawn]:
         drawings = model.draw(
-            [job.prompt for job in batch],
-            [job.seed for job in batch],
+            [job.planned.prompt for job in batch],
+            [job.planned.seed for job in batch],
             guidance=render.guidance,
             temperature=render.temperature,
             top_p=render.top_p,
@@ -182,10 +264,9 @@ def _draw(jobs: Sequence[_Job], model: UnifiedModel, render: Render) -> list[_Dr
 
     def filler(size: int) -> _Job:
         prompt = filler_prompt(model, size)
-        return _Job("", 0, 0, 0, prompt, size, "")
+        return _Job(Planned(NOBODY, 0, 0, 0, prompt, ""), size, nothing)
 
-    size = auto_batch_size(model) if render.batch_size == "auto" else render.batch_size
-    return run_bucketed(jobs, [job.tokens for job in jobs], draw, size, filler)
+    return run_bucketed(jobs, [job.tokens for job in jobs], draw, batch_size_of(model, render), filler)
 
 
 def _decode(
@@ -204,14 +285,14 @@ def _decode(
     )
 
 
-def _rejection(job: _Job, what: str, failure: BatchFailure) -> Rejection:
+def _rejection(drawing: Planned, what: str, failure: BatchFailure) -> Rejection:
     return Rejection(
-        job.trace_id,
+        drawing.trace.trace.id,
         "render",
         f"{what}_{failure.reason}",
         failure.detail,
-        job.step,
-        job.attempt,
+        drawing.step,
+        drawing.attempt,
         failure.exception,
-        job.text,
+        drawing.text,
     )

@@ -11,6 +11,7 @@ import yaml
 from zero_engine.contracts.manifest import Manifest
 from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, Column
 from zero_engine.hashing import digest
+from zero_engine.write.folder import CANDIDATE_FILES, DATA_FILES
 
 _SIZES = (
     ("n<1K", 10**3),
@@ -59,9 +60,9 @@ def dataset_card(manifest: Manifest, stats: dict) -> str:
 
 
 def _front_matter(manifest: Manifest, drawn: bool) -> dict[str, Any]:
-    configs = [{**_config("default", "data/*.arrow", manifest), "default": True}]
+    configs = [{**_config("default", DATA_FILES, manifest), "default": True}]
     if drawn:
-        configs.append(_config("candidates", "candidates/*.arrow", manifest))
+        configs.append(_config("candidates", CANDIDATE_FILES, manifest))
     rows = manifest.counts["rows"]
     size = next((name for name, limit in _SIZES if rows < limit), "n>10M")
     return {
