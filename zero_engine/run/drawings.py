@@ -157,7 +157,7 @@ def _merge(
                 wanted.step,
                 wanted.attempt,
             ):
-                place = (stored.path, stored.row)
+                place = stored.place
         if candidate is not None:
             outcome.candidates.append(candidate)
             outcome.places.append(place)

@@ -211,6 +211,11 @@ class _Driver:
         known = self.sources.model(self.model)
         if known:
             self.ledger.describe(known)
+        if self.ledger.held.settings and self.pipeline.input.ids == "content":
+            self.progress.say(
+                f"{self.out} is of version 1, which called traces without ids by their position: "
+                "--set input.ids=position finds the drawings of such traces again."
+            )
 
     def _submit(self, chunk: Chunk, keys: dict[str, str], decision: Decision) -> None:
         entry = self.ledger.entries.get(chunk.index)

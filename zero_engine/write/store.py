@@ -11,13 +11,13 @@ Files of version 1 hold no identities. They are computed from what the folder's 
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
 
-from zero_engine.contracts.rows import metadata_of
+from zero_engine.contracts.rows import SCHEMA_VERSION, metadata_of
 from zero_engine.hashing import digest_file
 from zero_engine.records import Candidate
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, unused_name
@@ -48,9 +48,8 @@ class Stored:
     text: str
     scored: str
     """How the file's drawings were scored; empty where some score failed."""
-    path: str
-    """Of the file when the index was made."""
-    row: int
+    place: tuple[str, int] | None
+    """File (when the index was made) and row; None where the file is of an earlier version of the schema."""
 
 
 def drawing_files(folder: Path, known: dict[str, str]) -> list[DrawingFile]:
@@ -176,7 +175,8 @@ def _digest(path: str, *_: int) -> str:
 def _take(path: Path, known_as: str, rows: list[tuple[int, str]]) -> Iterator[tuple[str, Stored]]:
     """The drawings in these rows of a file, in ascending order."""
     with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
-        scored = metadata_of(reader.schema).get("scored", "")
+        about = metadata_of(reader.schema)
+        scored, current = about.get("scored", ""), about.get("version") == SCHEMA_VERSION
         first, at = 0, 0
         for batch in reader:
             inside = []
@@ -187,5 +187,6 @@ def _take(path: Path, known_as: str, rows: list[tuple[int, str]]) -> Iterator[tu
                 taken = batch.take(pa.array([row - first for row, _ in inside]))
                 texts = taken.column("text").to_pylist()
                 for (row, identity), candidate, text in zip(inside, candidates_of(taken), texts, strict=True):
-                    yield identity, Stored(candidate, text, scored, known_as, row)
+                    place = (known_as, row) if current else None
+                    yield identity, Stored(replace(candidate, identity=identity), text, scored, place)
             first += batch.num_rows
