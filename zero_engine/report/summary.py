@@ -242,6 +242,10 @@ def _facts(counts: Mapping) -> list[tuple[str, str]]:
         drawn, kept, steps = counts["pictures"], counts["pictures_kept"], counts["steps_drawn"]
         facts += [
             ("drawings", f"{drawn:,}"),
+            (
+                "distinct drawings",
+                f"{counts.get('distinct_pictures', 0):,}" if "distinct_pictures" in counts else "-",
+            ),
             ("drawings kept", f"{kept:,}"),
             ("drawn steps with a picture", f"{100 * kept / steps:.1f} %"),
         ]
