@@ -92,7 +92,7 @@ def test_readme_tree_is_the_tree():
     inside = {e for e, line in zip(entries, tree.splitlines(), strict=True) if line.startswith(" " * 6)}
     outside = set(entries) - inside
     package = [p for p in (ROOT / "zero_engine").iterdir() if is_shown(p)]
-    assert inside == {p.name + "/" * p.is_dir() for p in package if p.name != "__init__.py"}
+    assert inside == {p.name + "/" * p.is_dir() for p in package if p.name not in ("__init__.py", "py.typed")}
     assert outside == {p.name + "/" for p in ROOT.iterdir() if p.is_dir() and is_shown(p)}
 
 
