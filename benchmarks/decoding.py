@@ -7,9 +7,9 @@
 `generate` gets its best: a subclass whose forward computes last-position logits without the mask that forbids
 pictures, static or dynamic cache, and two ways of guidance (its own, which runs the unconditional branch apart, and
 both branches in one batch with the sampling inside a logits processor), whichever is fastest. Both sides draw exactly
-N codes at temperature 1, top-p 0.9. Different prompts are the honest case and come first; then 4 pictures of each prompt, as in
-a pipeline, where the loop computes once what drawings share (`--candidates`). Times are the best of `--repeats`, taken
-in turn.
+N codes at temperature 1, top-p 0.9. Different prompts are the honest case and come first; then 4 pictures of each
+prompt, as in a pipeline, where the loop computes once what drawings share (`--candidates`). Times are the best of
+`--repeats`, taken in turn.
 """
 
 import argparse
