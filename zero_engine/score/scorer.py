@@ -203,9 +203,7 @@ def _score_codes(sheet: _Sheet, model: UnifiedModel, score: Score) -> None:
     codebook_KD = model.codebook() if names and sheet.candidates else None
     for name in names:
         for row, candidate in enumerate(sheet.candidates):
-            value = _value_of(
-                lambda c=candidate, f=BY_CODES[name]: f(c.codes, codebook_KD, model.grid, score.tau)
-            )
+            value = _value_of(BY_CODES[name], candidate.codes, codebook_KD, model.grid, score.tau)
             sheet.put(row, name, value)
 
 
@@ -247,14 +245,14 @@ def _look(
     except ValueError as error:
         failure = BatchFailure("failed", str(error), type(error).__name__)
         return dict.fromkeys([*names, *(["duplicate"] if duplicate else [])], failure), None
-    values = {name: _value_of(lambda name=name: BY_PICTURE[name](image_HW3, text)) for name in names}
+    values = {name: _value_of(BY_PICTURE[name], image_HW3, text) for name in names}
     return values, pixels.thumbnail(image_HW3) if duplicate else None
 
 
-def _value_of(function: Callable[[], float | None]) -> float | BatchFailure | None:
+def _value_of(function: Callable[..., float | None], *arguments: object) -> float | BatchFailure | None:
     """What the function returns, or its failure: one bad drawing must not cost its shard."""
     try:
-        return function()
+        return function(*arguments)
     except ZeroEngineError:
         raise
     except Exception as error:

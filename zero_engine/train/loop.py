@@ -29,7 +29,7 @@ from zero_engine.models import load_chameleon, model_fingerprint, model_folder
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.training_forward import hidden_states
 from zero_engine.train import checkpoint
-from zero_engine.train.config import Lora, Training
+from zero_engine.train.config import Lora, Sft, Training
 from zero_engine.train.data import Batch, Encoder, training_rows
 from zero_engine.write.dataset import Rows
 
@@ -282,6 +282,7 @@ def export(run: Run, weights: dict[str, Tensor]) -> None:
     policy.load_state_dict(inside, strict=False)
     projection, shift = None, 1
     if run.bare.projection is not None:
+        assert isinstance(run.config, Sft), "PeSFT alone trains a projection"
         shift = run.config.loss.shift
         projection = checkpoint.load_projection(model, model_folder(run.config.model), run.config.seed)
         projection.load_state_dict({k: weights[f"projection.{k}"] for k in ("weight", "bias")})

@@ -83,6 +83,9 @@ class Chameleon:
         if projection is not None:
             projection.linear.to(self.device)
         self._code_ids = torch.from_numpy(self.layout.code_ids).to(self.device)
+        self._trunk: Trunk | None = None
+        self._head: Tensor | None = None
+        self._code_head: Tensor | None = None
         self.refresh()
 
     def refresh(self) -> None:
@@ -108,6 +111,7 @@ class Chameleon:
         """The layers, packed from the module's weights; packed again after a `release`."""
         if self._trunk is None:
             self.refresh()
+        assert self._trunk is not None
         return self._trunk
 
     @property
@@ -115,6 +119,7 @@ class Chameleon:
         """The head over the whole vocabulary, (D, V), as `rows_by` multiplies by it."""
         if self._head is None:
             self.refresh()
+        assert self._head is not None
         return self._head
 
     @property
@@ -122,6 +127,7 @@ class Chameleon:
         """The head over the codes alone, (D, K)."""
         if self._code_head is None:
             self.refresh()
+        assert self._code_head is not None
         return self._code_head
 
     def text_ids(self, text: str) -> list[int]:
