@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from zero_engine.config import Section, parse_config, read_yaml
+from zero_engine.contracts.scores import SCORES
 from zero_engine.hashing import digest_json
 
 
@@ -109,17 +110,7 @@ class Render(Section):
 
 
 class Score(Section):
-    names: list[str] = [
-        "likelihood",
-        "caption",
-        "alignment",
-        "total_variation",
-        "blank",
-        "contrast",
-        "sharpness",
-        "duplicate",
-        "readback",
-    ]
+    names: list[str] = [name for name, score in SCORES.items() if score.default]
     """Scores computed for every drawing; see `zero-engine schema scores`."""
     tau: float = Field(3.0, gt=0.0)
     """Scale of total_variation: score = 1 / (1 + tv / tau)."""

@@ -10,22 +10,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-BUILTIN_SCORES = (
-    "likelihood",
-    "unconditional",
-    "caption",
-    "alignment",
-    "total_variation",
-    "perception",
-    "blank",
-    "contrast",
-    "sharpness",
-    "duplicate",
-    "readback",
-    "clip",
-)
-"""Scores with a column of their own, in the order of the columns; any other is a plugin's."""
-
 
 @dataclass(frozen=True, slots=True)
 class Source:

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from fake_model import parsed_trace
 
+from zero_engine.contracts import SCORES
 from zero_engine.images import decode_image, encode_image
 from zero_engine.pipeline import Render, Score
 from zero_engine.render.renderer import draw_steps
-from zero_engine.score import SCORERS, score_candidates
+from zero_engine.score import score_candidates
 
 RENDER = Render(candidates=2, batch_size=8, guidance=1.5, top_p=0.9)
-SCORE = Score(names=[name for name in SCORERS if name != "clip"])  # it needs a checkpoint of its own
+SCORE = Score(names=[name for name in SCORES if name != "clip"])  # it needs a checkpoint of its own
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ def schema(
     ] = None,
 ) -> None:
     """Print a published contract: pipeline, trace, trajectory, candidate, rejection, manifest, formats, scores."""
-    from zero_engine.contracts import schemas
+    from zero_engine.contracts.publish import schemas, score_rows
 
     texts = {
         file.split(".")[0] + (".arrow" if ".arrow." in file else ""): text for file, text in schemas().items()
@@ -100,9 +100,14 @@ def schema(
 
         descriptions("format", {key: value.summary for key, value in FORMATS.items()})
     elif name == "scores":
-        from zero_engine.score import SCORERS
-
-        descriptions("score", {key: value.description for key, value in SCORERS.items()})
+        _, rows = score_rows()
+        facts = []
+        for score, meaning, better, bounds, unit, needs, default, auc, within in rows:
+            worth = f"; AUC {auc} over all, {within} in a prompt" if auc != "-" else ""
+            usual = "; by default" if default == "yes" else ""
+            where = f"{bounds} {unit}".rstrip()
+            facts.append((score, better, f"{meaning}. {where}; needs {needs}{usual}{worth}"))
+        table("", ["score", "better", "meaning"], facts, justify="left")
     elif name in texts:
         typer.echo(texts[name])
     else:

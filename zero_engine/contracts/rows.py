@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zero_engine.records import BUILTIN_SCORES
+from zero_engine.contracts.scores import SCORES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,24 +54,15 @@ class Column:
     """The schema version that brought it."""
 
 
-_SCORE_DOCS = {
-    "likelihood": "mean log p(codes | step), nats per code, without guidance",
-    "unconditional": "mean log p(codes | nothing), nats per code",
-    "caption": "mean log p(step | codes), nats per token",
-    "alignment": "likelihood minus unconditional",
-    "total_variation": "1 / (1 + tv / tau) over the codebook vectors of the picture",
-    "perception": "perception loss of the trained projection (L_Pe)",
-    "blank": "share of the picture that is background",
-    "contrast": "contrast of the pixels",
-    "sharpness": "sharpness of the pixels",
-    "duplicate": "likeness to an earlier step's drawing in the same trace",
-    "readback": "agreement of what can be read in the picture with the step",
-    "clip": "similarity of picture and step under a CLIP or SigLIP model",
-}
-
 SCORE_COLUMNS = tuple(
-    Column(name, "float32", f"Score: {_SCORE_DOCS.get(name, name)}. Null where not computed.", null=True)
-    for name in BUILTIN_SCORES
+    Column(
+        name,
+        "float32",
+        f"Score: {score.meaning}. Null where not computed.",
+        null=True,
+        since=score.since,
+    )
+    for name, score in SCORES.items()
 )
 PLUGIN_SCORES = Column(
     "plugin_scores",
@@ -184,6 +175,13 @@ def stored_scores(scores: Mapping[str, float]) -> dict[str, float]:
     with np.errstate(over="ignore"):
         rounded = {name: float(np.float32(value)) for name, value in scores.items()}
     return {name: value for name, value in rounded.items() if value == value}
+
+
+def scores_in(row: Mapping[str, Any]) -> dict[str, float]:
+    """The scores that a stored drawing (a candidate, or a step of a row) has, plugins' after those with a column."""
+    scores = {name: row[name] for name in SCORES if row.get(name) is not None}
+    scores.update((plugin["name"], plugin["value"]) for plugin in row[PLUGIN_SCORES.name] or ())
+    return scores
 
 
 @cache

@@ -6,10 +6,16 @@ pixels as uint8 RGB, likelihoods as float32 in nats. Rows come back in the order
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from PIL import Image
+
+from zero_engine.errors import ModelError
+from zero_engine.models.footprint import Footprint
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,10 @@ class Drawings:
 
 
 class UnifiedModel(Protocol):
-    """A model that reads text, draws pictures as N = rows x columns codes, and reads its own drawings."""
+    """A model that reads text, draws pictures as N = rows x columns codes, and reads its own drawings.
+
+    This is all that the rest of the package asks of one; a model that lacks an ability says so here.
+    """
 
     name: str
     fingerprint: str
@@ -42,6 +51,20 @@ class UnifiedModel(Protocol):
     codebook_size: int
     max_prompt_length: int
     """Longest prompt, in ids as `prompt_length` counts, that leaves room for the picture."""
+    sees_pictures: bool
+    """Whether `draw` takes pictures that stand before the prompt."""
+
+    @property
+    def device(self) -> "torch.device | str":
+        """Where it runs: cpu, cuda, cuda:1."""
+
+    @property
+    def footprint(self) -> Footprint | None:
+        """The memory that weights and one drawing take; None where nobody knows."""
+
+    @property
+    def has_projection(self) -> bool:
+        """Whether a projection was trained with it, so that `perception` can be computed."""
 
     def draw(
         self,
@@ -52,12 +75,15 @@ class UnifiedModel(Protocol):
         temperature: float = 1.0,
         top_p: float = 1.0,
         top_k: int | None = None,
+        negative_prompt: str | None = None,
+        image_guidance: float = 0.0,
+        pictures: Sequence[np.ndarray] | None = None,
     ) -> Drawings:
         """Draw one picture per prompt. A row's random numbers depend on its own seed only.
 
-        A model may take more, and is given it only where a pipeline asks for it: `negative_prompt`, what the
-        unconditional branch is prompted with; `image_guidance` and `pictures`, the codes (P, N) of pictures that
-        stand before each prompt, where `sees_pictures` says so.
+        `negative_prompt` is what the unconditional branch is prompted with instead of nothing. `pictures` are the codes
+        (P, N) of pictures that stand before each prompt, and `image_guidance` is their weight; a model that does not
+        see pictures raises ModelError for them.
         """
 
     def decode(self, codes_BN: np.ndarray) -> np.ndarray:
@@ -72,6 +98,9 @@ class UnifiedModel(Protocol):
     def caption_likelihood(self, codes_BN: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Mean log p(text | codes), nats per text token, (B,) float32: the model reads the drawing."""
 
+    def perception(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
+        """L_Pe of each drawing given its prompt, (B,) float32. Raises ModelError without a projection."""
+
     def codebook(self) -> np.ndarray:
         """The VQ codebook, (K, D) float32."""
 
@@ -80,3 +109,18 @@ class UnifiedModel(Protocol):
 
     def describe(self) -> dict[str, object]:
         """What `zero-engine models check` prints of the model's layout and sizes, by name."""
+
+
+def refuse_pictures(name: str, pictures: Sequence[np.ndarray] | None) -> None:
+    """Raises ModelError where a model that does not see pictures is shown some."""
+    if pictures is not None:
+        raise ModelError(
+            f"{name}: draws from text alone and cannot be shown pictures. Drop render.image_guidance."
+        )
+
+
+def refuse_perception(name: str) -> ModelError:
+    """What `perception` raises where no projection was trained."""
+    return ModelError(
+        f"{name}: has no trained projection (perception.safetensors). Drop the score perception."
+    )

@@ -36,7 +36,7 @@ from transformers.models.janus.image_processing_pil_janus import JanusImageProce
 
 from zero_engine.errors import ModelError
 from zero_engine.models import pixels
-from zero_engine.models.base import Drawings
+from zero_engine.models.base import Drawings, refuse_perception, refuse_pictures
 from zero_engine.models.batching import padded
 from zero_engine.models.devices import device_named, dtype_named
 from zero_engine.models.footprint import Footprint
@@ -84,6 +84,9 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
 class Janus:
     """A loaded checkpoint: a `zero_engine.models.base.UnifiedModel`."""
 
+    sees_pictures = False
+    has_projection = False
+
     def __init__(
         self,
         module: JanusForConditionalGeneration,
@@ -125,11 +128,15 @@ class Janus:
         top_p: float = 1.0,
         top_k: int | None = None,
         negative_prompt: str | None = None,
+        image_guidance: float = 0.0,
+        pictures: Sequence[np.ndarray] | None = None,
     ) -> Drawings:
         """Draw one picture per prompt; see `base.UnifiedModel.draw`.
 
-        Raises ValueError when a prompt is longer than `max_prompt_length`, or the seeds do not match.
+        Raises ValueError when a prompt is longer than `max_prompt_length`, or the seeds do not match; ModelError for
+        pictures.
         """
+        refuse_pictures(self.name, pictures)
         if len(prompts) != len(seeds):
             raise ValueError(f"one seed per prompt: got {len(prompts)} prompts and {len(seeds)} seeds")
         sampling, batch, length = (
@@ -212,6 +219,10 @@ class Janus:
         ]
         log_p = [torch.log_softmax(self.module.lm_head(span), dim=-1, dtype=torch.float32) for span in spans]
         return self._means(log_p, [torch.tensor(ids, device=self.device) for ids in targets])
+
+    def perception(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
+        """Raises ModelError: no projection is trained for this family."""
+        raise refuse_perception(self.name)
 
     def codebook(self) -> np.ndarray:
         """The VQ codebook as the decoder reads it, vectors of length 1, (K, D) float32."""

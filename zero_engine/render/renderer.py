@@ -115,7 +115,7 @@ def draw(
 
     Raises ModelError where the model cannot do what `render` asks for.
     """
-    if render.image_guidance is not None and not getattr(model, "sees_pictures", False):
+    if render.image_guidance is not None and not model.sees_pictures:
         raise ModelError(f"render.image_guidance: {model.name} draws from text alone. Drop the key.")
     jobs, rejections = _jobs(planned, model, render)
     drawn = _draw(jobs, model, render)

@@ -1,11 +1,12 @@
 """Scores by the model that drew: how likely it finds the drawing, and the step given the drawing.
 
-All are mean log-probabilities in nats, from teacher-forced passes in batches of fixed shape across traces.
+Mean log-probabilities in nats, from teacher-forced passes in batches of fixed shape across traces.
 
     likelihood     mean log p(codes | prompt) per code; the drawing loop gives it for free
     unconditional  mean log p(codes | nothing) per code; likewise, with guidance
     caption        mean log p(step | codes) per token
     alignment      likelihood - unconditional (pointwise mutual information)
+    perception     mean |W h - E[c]|^2 of the trained projection W (no log-probability, but the same kind of pass)
 
 Each function takes one item a candidate and returns one value, or a `BatchFailure`, a candidate; equal items are scored
 once.
@@ -44,6 +45,15 @@ def caption(model: UnifiedModel, codes: Sequence[np.ndarray], texts: Sequence[st
         return _floats(model.caption_likelihood(np.stack([c for _, c in batch]), [text for text, _ in batch]))
 
     return _each_once(model, list(zip(texts, codes, strict=True)), score)
+
+
+def perception(model: UnifiedModel, prompts: Sequence[str], codes: Sequence[np.ndarray]) -> list[Value]:
+    """L_Pe of each drawing given its prompt; only for a model that has a projection."""
+
+    def score(batch: list[_Item]) -> list[float]:
+        return _floats(model.perception([text for text, _ in batch], np.stack([c for _, c in batch])))
+
+    return _each_once(model, list(zip(prompts, codes, strict=True)), score)
 
 
 def _each_once(

@@ -20,8 +20,9 @@ import pyarrow as pa
 
 from zero_engine.contracts.manifest import ShardFile
 from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, arrow_schema
+from zero_engine.contracts.scores import SCORES
 from zero_engine.errors import OutputError
-from zero_engine.records import BUILTIN_SCORES, Candidate, Source, Trajectory
+from zero_engine.records import Candidate, Source, Trajectory
 from zero_engine.write.atomic import durable_write
 from zero_engine.write.columns import (
     codes_column,
@@ -109,7 +110,7 @@ def candidates_of(batch: pa.RecordBatch) -> Iterator[Candidate]:
     codes = batch.column("codes")
     offsets = codes.offsets.to_numpy()
     values = codes.values.to_numpy()
-    scores = {name: batch.column(name).to_pylist() for name in BUILTIN_SCORES if name in names}
+    scores = {name: batch.column(name).to_pylist() for name in SCORES if name in names}
     plugins = batch.column("plugin_scores").to_pylist()
     for i in range(batch.num_rows):
         kept = {name: column[i] for name, column in scores.items() if column[i] is not None}

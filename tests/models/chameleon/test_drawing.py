@@ -1,5 +1,7 @@
 """The drawing loop: what it draws, against plain loops over the whole model; and that rows stand alone."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,7 @@ PROMPTS = [
 def plain_logits(model, prompt: str, codes: list[int], pictures=()) -> torch.Tensor:
     """Logits of the next code by transformers' whole forward over the whole sequence, without any cache."""
     code_ids = torch.from_numpy(model.layout.code_ids)
-    ids = [*model._prompt_ids(prompt, model._picture_ids(pictures)), *code_ids[codes].tolist()]
+    ids = [*model.prompt_ids(prompt, model.picture_ids(pictures)), *code_ids[codes].tolist()]
     hidden = model.module.model(torch.tensor([ids])).last_hidden_state[0, -1]
     return model.module.lm_head.weight[code_ids] @ hidden
 
@@ -196,6 +198,23 @@ def test_a_product_has_the_same_bits_for_any_number_of_rows(packed):
             assert torch.equal(rows_by(rows[-count:], weight), whole[-count:]), (inner, outer, count)
 
 
+def test_without_torchs_packed_products_a_drawing_is_the_same(tiny_anole, monkeypatch):
+    """These operators are not public: a torch without them multiplies by the matrix as it is."""
+    usual = load_model(str(tiny_anole), device="cpu")
+    assert usual.code_head.is_mkldnn
+    drawn = usual.draw(PROMPTS, [1, 2, 3, 4], guidance=1.5)
+    for missing in ("_reorder_linear_weight", "_linear_pointwise"):
+        kept = {"_reorder_linear_weight": None, "_linear_pointwise": None}
+        del kept[missing]
+        monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace(**kept))
+        plain = load_model(str(tiny_anole), device="cpu")
+        again = plain.draw(PROMPTS, [1, 2, 3, 4], guidance=1.5)
+        assert not plain.code_head.is_mkldnn
+        assert np.array_equal(again.codes, drawn.codes)
+        # sums in another order
+        assert again.likelihood == pytest.approx(drawn.likelihood, abs=1e-5)
+
+
 def test_a_seed_alone_decides_a_drawing(model):
     first = model.draw(["a"] * 3, [1, 2, 1]).codes
     assert np.array_equal(first[0], first[2])
@@ -215,7 +234,7 @@ def test_likelihood_of_a_drawing_is_its_teacher_forced_likelihood(model):
 @torch.inference_mode()
 def test_caption_likelihood_is_the_mean_over_text_tokens_of_the_full_forward(model):
     codes = model.draw(["two dots"], [3]).codes
-    text_ids = model._text_ids("two dots")
+    text_ids = model.text_ids("two dots")
     picture = [0, 69, *model.layout.code_ids[codes[0]].tolist(), 68]
     hidden = model.module.model(torch.tensor([picture + text_ids])).last_hidden_state[
         0, len(picture) - 1 : -1

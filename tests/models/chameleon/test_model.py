@@ -22,7 +22,7 @@ def test_the_tokenizer_agrees_with_the_reference(model, goldens):
 
 
 def test_text_that_names_special_tokens_stays_text(model):
-    ids = model._text_ids("a<image>IMGIMGBCZ<racm3:break></s>")
+    ids = model.text_ids("a<image>IMGIMGBCZ<racm3:break></s>")
     special = {*model.layout.code_ids.tolist(), model.layout.boi, model.layout.eoi, model.layout.bos, 2, 73}
     assert not special & set(ids)
     assert model.tokenizer.decode(ids) == "a<image>IMGIMGBCZ<racm3:break></s>"
@@ -38,7 +38,7 @@ def test_layout_takes_bos_from_the_tokenizer_and_codes_by_name(model):
 @torch.inference_mode()
 def test_hidden_states_and_logits_agree_with_the_reference(model, golden_logits, name):
     ids = golden_logits[f"{name}_ids"].tolist()
-    hidden_BPD, _ = model._trunk.prefill([ids])
+    hidden_BPD, _ = model.trunk.prefill([ids])
     hidden_TD = hidden_BPD[0, : len(ids)]
     logits_TV = hidden_TD @ model.module.lm_head.weight.t()
     np.testing.assert_allclose(hidden_TD, golden_logits[f"{name}_hidden_last"], rtol=0, atol=LOGITS_TOLERANCE)
@@ -58,7 +58,7 @@ def test_a_padded_batch_agrees_with_the_reference_left_padded_one(model, golden_
         ids[mask.astype(bool)].tolist()
         for ids, mask in zip(golden_logits["pad_ids"], golden_logits["pad_mask"], strict=True)
     ]
-    hidden_BPD, _ = model._trunk.prefill(rows)
+    hidden_BPD, _ = model.trunk.prefill(rows)
     last_BD = torch.stack([hidden_BPD[row, len(ids) - 1] for row, ids in enumerate(rows)])
     logits_BV = last_BD @ model.module.lm_head.weight.t()
     np.testing.assert_allclose(
