@@ -48,18 +48,17 @@ class FakeModel:
 
     def draw(
         self,
-        prompts,
-        seeds,
+        wanted,
         *,
         guidance=1.0,
         temperature=1.0,
         top_p=1.0,
         top_k=None,
-        negative_prompt=None,
         image_guidance=0.0,
-        pictures=None,
     ) -> Drawings:
-        refuse_pictures(self.name, pictures)
+        prompts, seeds = [request.prompt for request in wanted], [request.seed for request in wanted]
+        if not self.sees_pictures:
+            refuse_pictures(self.name, prompts)
         shape = self._called("draw", prompts)
         draws = [
             _noise("draw", p, s, guidance, temperature, top_p, top_k, shape)

@@ -76,6 +76,7 @@ class Candidate:
     attempt: int
     seed: int
     prompt: str
+    """Text it was made from, with U+FFFC where a picture stood."""
     codes: np.ndarray
     """(N,) uint16 VQ indices in row-major order; never vocabulary ids."""
     image: bytes
@@ -86,6 +87,8 @@ class Candidate:
     """What makes it the drawing it is, 32 hex digits (`render.identity`)."""
     origin: str = "drawn"
     """drawn (by the unified model), painted (by a painter) or given (by the corpus)."""
+    shown: tuple[np.ndarray, ...] = ()
+    """Codes of the pictures that stood in its prompt, where they are known; not written to files."""
 
 
 @dataclass(frozen=True, slots=True)

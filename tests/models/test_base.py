@@ -11,6 +11,7 @@ from tiny_models import tiny_janus
 from zero_engine.errors import ModelError
 from zero_engine.models import UnifiedModel, load_chameleon, load_model
 from zero_engine.models.painters.painting import PaintedModel
+from zero_engine.models.prompt import requests
 
 MEMBERS = sorted(
     set(UnifiedModel.__annotations__) | {name for name in vars(UnifiedModel) if not name.startswith("_")}
@@ -53,12 +54,12 @@ def test_a_method_takes_what_the_protocol_says(family, name):
 
 
 def test_pictures_are_seen_or_refused_in_one_line(family):
-    shown = [np.zeros((1, family.grid[0] * family.grid[1]), np.uint16)]
+    shown = requests([("a", np.zeros(family.grid[0] * family.grid[1], np.uint16), "b")], [0])
     if family.sees_pictures:
-        assert len(family.draw(["a"], [0], pictures=shown).codes) == 1
+        assert len(family.draw(shown).codes) == 1
         return
     with pytest.raises(ModelError, match="draws from text alone"):
-        family.draw(["a"], [0], pictures=shown)
+        family.draw(shown)
 
 
 def test_without_a_projection_perception_is_refused_in_one_line(family):

@@ -10,6 +10,7 @@ from zero_engine.contracts.scores import NEEDS, SCORES
 from zero_engine.errors import PipelineError
 from zero_engine.images import encode_image
 from zero_engine.models.painters.painting import PaintedModel
+from zero_engine.models.prompt import requests
 from zero_engine.pipeline import Score
 from zero_engine.records import Candidate
 from zero_engine.score import score_candidates
@@ -41,7 +42,7 @@ def test_every_score_has_one_way_to_be_computed_and_every_function_a_score():
         def unread(self, prompts):
             return [0] * len(prompts)
 
-    painted = PaintedModel(FakeModel(), Painter()).draw(["a"], [0]).scores
+    painted = PaintedModel(FakeModel(), Painter()).draw(requests(["a"], [0])).scores
     ways = {
         "drawing": {"likelihood", "unconditional"},
         "painter": set(painted),

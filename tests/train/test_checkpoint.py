@@ -10,6 +10,7 @@ from tests.train.conftest import TINY
 from zero_engine.cli.app import app
 from zero_engine.errors import ModelError, OutputError
 from zero_engine.models import load_model
+from zero_engine.models.prompt import requests
 from zero_engine.pipeline import Score
 from zero_engine.records import Candidate
 from zero_engine.score import score_candidates
@@ -61,7 +62,7 @@ def test_a_saved_projection_scores_drawings_and_is_taken_up_again(tiny, tmp_path
 
     from fake_model import parsed_trace
 
-    codes = trained.draw(["two dots"], [0]).codes[0]
+    codes = trained.draw(requests(["two dots"], [0])).codes[0]
     drawn = [Candidate("t", 0, 0, 0, "two dots", codes, b"", {})]
     (scored,), rejections = score_candidates(
         drawn, [parsed_trace("t", "two dots")], trained, Score(names=["perception"])

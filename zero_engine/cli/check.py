@@ -10,6 +10,7 @@ import typer
 
 from zero_engine.cli.options import AsJson, Folder, descriptions, print_json, table
 from zero_engine.errors import CheckFailed, InputError
+from zero_engine.models.prompt import requests
 
 
 def register(app: typer.Typer) -> None:
@@ -130,7 +131,7 @@ def doctor(json: AsJson = False) -> None:
     facts["gpus"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     facts["free_disk_gb"] = round(shutil.disk_usage(".").free / 1e9, 1)
     model = get_model("nano")
-    drawing = model.draw(["3 + 4 = 7"], [0])
+    drawing = model.draw(requests(["3 + 4 = 7"], [0]))
     facts["nano"] = (
         f"draws: {model.decode(drawing.codes).shape[1]} px, likelihood {float(drawing.likelihood[0]):.2f}"
     )

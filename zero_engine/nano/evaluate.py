@@ -23,6 +23,7 @@ import numpy as np
 
 from zero_engine import world
 from zero_engine.hashing import seed_for
+from zero_engine.models.prompt import requests
 from zero_engine.nano import GATE
 from zero_engine.pipeline import Gate
 from zero_engine.score.gate import failures, rank
@@ -105,7 +106,7 @@ def judge_texts(
         prompts = [texts[row] for row, _ in chunk]
         seeds = [seed_for(how.seed, texts[row], row, attempt) for row, attempt in chunk]
         drawn = model.draw(
-            prompts, seeds, guidance=how.guidance, temperature=how.temperature, top_p=how.top_p
+            requests(prompts, seeds), guidance=how.guidance, temperature=how.temperature, top_p=how.top_p
         )
         images = model.decode(drawn.codes)
         unconditional = drawn.likelihood_unconditional

@@ -39,6 +39,7 @@ def settings_key(render: Render, generator: str, batch_size: int) -> str:
         sampling |= {
             "guidance": render.guidance,
             "image_guidance": render.image_guidance,
+            "unconditional": render.unconditional if render.unconditional != "nothing" else None,
             "temperature": render.temperature,
             "top_p": render.top_p,
             "top_k": render.top_k,

@@ -1,12 +1,11 @@
-"""Draw every step of a shard: the render stage.
+"""Draw what a shard asks for and nobody has yet: the render stage.
 
-Contract: `plan_drawings` says what a shard asks for, `render.candidates` drawings of each step in (trace, step,
-attempt) order, without a model. `draw` makes those that nobody has yet. The seed of a drawing is a hash of its
-identity, and it is drawn in a batch of fixed size among prompts of its own length bucket (`models.batching`), so its
-bytes do not depend on what else is in the shard. Whatever cannot be drawn is a `Rejection` of stage `render`:
+Contract: `draw` makes planned drawings (`planned`), each in a batch of fixed size among prompts of its own length
+bucket (`models.batching`), so that its bytes do not depend on what else is in the shard. Whatever cannot be drawn is a
+`Rejection` of stage `render`:
 
     not_prose        the step is drawing code, or holds no letter and no digit
-    picture_failed   a picture of the question cannot be read, and `render.image_guidance` shows it
+    picture_failed   a picture of the question that stands in the prompt cannot be read
     prompt_too_long  more tokens than the model takes
     prompt_failed    the tokenizer raised
     draw_failed, decode_failed, draw_out_of_memory, decode_out_of_memory   with the exception's class
@@ -14,7 +13,6 @@ bytes do not depend on what else is in the shard. Whatever cannot be drawn is a 
 Memory: codes of the whole shard are kept (2 KB a picture at most), pixels only of one decoding batch.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -22,7 +20,6 @@ from itertools import groupby
 import numpy as np
 
 from zero_engine.errors import ModelError, ZeroEngineError
-from zero_engine.hashing import seed_for
 from zero_engine.images import decode_image, encode_image
 from zero_engine.models.base import UnifiedModel
 from zero_engine.models.batching import (
@@ -33,10 +30,12 @@ from zero_engine.models.batching import (
     run_bucketed,
     run_distinct,
 )
+from zero_engine.models.prompt import Prompt, Request, pictures_in
 from zero_engine.pipeline import Render
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Source, Trace
-from zero_engine.render.identity import identity_of, settings_key
-from zero_engine.render.prompts import compile_template, is_prose
+from zero_engine.render.identity import settings_key
+from zero_engine.render.planned import Planned, in_order, plan_drawings
+from zero_engine.render.prompts import Written
 
 DECODE_PIXELS = 1 << 20
 """Pixels decoded at once: 32 nano pictures at most, 4 of 512 x 512."""
@@ -47,65 +46,19 @@ NOBODY = ParsedTrace(Trace("", "", "", None, Source("", "", 0)), (), None, "whol
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """One drawing that a pipeline asks for."""
-
-    trace: ParsedTrace
-    step: int
-    attempt: int
-    seed: int
-    prompt: str
-    text: str
-    """The step, as the trace has it."""
-    pictures: tuple[str, ...] = ()
-    """Digests of the question's pictures, where the model is shown them."""
-
-    def identity(self, settings: str) -> str:
-        """Under which it is found again; `settings` is a `settings_key`."""
-        return identity_of(settings, self.prompt, self.pictures, self.seed)
-
-
-@dataclass(frozen=True, slots=True)
 class _Job:
     """A planned drawing that can be made: its prompt fits the model."""
 
     planned: Planned
     tokens: int
-    pictures_PN: np.ndarray
-    """Codes of the pictures that stand before its prompt."""
+    prompt: Prompt
+    """With its pictures in their places."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Drawn:
     codes_N: np.ndarray
     scores: dict[str, float]
-
-
-def plan_drawings(
-    parsed: Sequence[ParsedTrace], render: Render, seed: int
-) -> tuple[list[Planned], list[Rejection]]:
-    """All drawings that a shard's traces ask for, in order, and the steps that ask for none."""
-    if render.generator == "none":
-        return [], []
-    prompt_of = compile_template(render.template)
-    planned: list[Planned] = []
-    rejections: list[Rejection] = []
-    for trace in parsed:
-        shown = trace.trace.question_images if render.image_guidance is not None else ()
-        pictures = tuple(hashlib.sha256(picture).hexdigest()[:32] for picture in shown)
-        key = trace.trace.key or trace.trace.id
-        for step in trace.steps:
-            if not is_prose(step.text):
-                detail = "no word or number outside drawing code"
-                rejections.append(
-                    Rejection(trace.trace.id, "render", "not_prose", detail, step.index, record=step.text)
-                )
-                continue
-            prompt = prompt_of(trace, step)
-            for attempt in range(render.candidates):
-                own_seed = seed_for(seed, key, step.index, attempt)
-                planned.append(Planned(trace, step.index, attempt, own_seed, prompt, step.text, pictures))
-    return planned, rejections
 
 
 def draw(
@@ -115,8 +68,9 @@ def draw(
 
     Raises ModelError where the model cannot do what `render` asks for.
     """
-    if render.image_guidance is not None and not model.sees_pictures:
-        raise ModelError(f"render.image_guidance: {model.name} draws from text alone. Drop the key.")
+    if not model.sees_pictures and (render.image_guidance is not None or render.context == "pictures"):
+        key = "image_guidance" if render.image_guidance is not None else "context"
+        raise ModelError(f"render.{key}: {model.name} draws from text alone. Drop the key.")
     jobs, rejections = _jobs(planned, model, render)
     drawn = _draw(jobs, model, render)
     images = _decode([d.codes_N for d in drawn if isinstance(d, _Drawn)], model, image_format)
@@ -141,6 +95,7 @@ def draw(
                     image=image,
                     scores=drawing.scores,
                     identity=wanted.identity(settings),
+                    shown=pictures_in(job.prompt),
                 )
             )
     return candidates, rejections
@@ -156,14 +111,6 @@ def draw_steps(
     return candidates, in_order(rejections + refused, parsed)
 
 
-def in_order(rejections: Sequence[Rejection], parsed: Sequence[ParsedTrace]) -> list[Rejection]:
-    """Rejections of the render stage by trace, step and attempt, whenever they were found."""
-    place = {trace.trace.id: position for position, trace in enumerate(parsed)}
-    return sorted(
-        rejections, key=lambda r: (place[r.trace_id], r.step, -1 if r.attempt is None else r.attempt)
-    )
-
-
 def batch_size_of(model: UnifiedModel, render: Render) -> int:
     """What `render.batch_size` means for this model where it is."""
     return auto_batch_size(model) if render.batch_size == "auto" else render.batch_size
@@ -177,12 +124,13 @@ def _jobs(
     rejections: list[Rejection] = []
     for _, of_trace in groupby(planned, key=lambda p: p.trace.trace.id):
         wanted = list(of_trace)
-        pictures_PN, unreadable = _question_pictures(wanted[0].trace, model, render)
+        shows = any(drawing.asks_for_pictures() for drawing in wanted)
+        question_PN, unreadable = _question_pictures(wanted[0].trace, model) if shows else ([], None)
         for step, of_step in groupby(wanted, key=lambda p: p.step):
             drawings = list(of_step)
-            tokens, problem = _fits(drawings[0], pictures_PN, unreadable, model)
+            prompt, tokens, problem = _fits(drawings[0], question_PN, unreadable, model)
             if problem is None:
-                jobs += [_Job(drawing, tokens, pictures_PN) for drawing in drawings]
+                jobs += [_Job(drawing, tokens, prompt) for drawing in drawings]
                 continue
             reason, detail, exception = problem
             trace_id, text = drawings[0].trace.trace.id, drawings[0].text
@@ -193,60 +141,53 @@ def _jobs(
 
 
 def _fits(
-    drawing: Planned, pictures_PN: np.ndarray, unreadable: Exception | None, model: UnifiedModel
-) -> tuple[int, tuple[str, str, str | None] | None]:
-    """Tokens before the picture, and (reason, detail, exception) where the model cannot draw this."""
-    if unreadable is not None:
-        return 0, ("picture_failed", str(unreadable), type(unreadable).__name__)
+    drawing: Planned, question_PN: Sequence[np.ndarray], unreadable: Exception | None, model: UnifiedModel
+) -> tuple[Prompt, int, tuple[str, str, str | None] | None]:
+    """The prompt, its tokens, and (reason, detail, exception) where the model cannot draw this."""
+    if unreadable is not None and drawing.asks_for_pictures():
+        return "", 0, ("picture_failed", str(unreadable), type(unreadable).__name__)
+    prompt = drawing.with_pictures(question_PN)
     try:
-        tokens = model.prompt_length(drawing.prompt) + sum(len(codes) + 2 for codes in pictures_PN)
+        tokens = model.prompt_length(prompt)
     except ZeroEngineError:
         raise
     except Exception as error:  # one bad text must not cost its shard
-        return 0, ("prompt_failed", str(error), type(error).__name__)
+        return prompt, 0, ("prompt_failed", str(error), type(error).__name__)
     if tokens > model.max_prompt_length:
-        return 0, ("prompt_too_long", f"{tokens} tokens > {model.max_prompt_length}", None)
-    return tokens, None
+        return prompt, tokens, ("prompt_too_long", f"{tokens} tokens > {model.max_prompt_length}", None)
+    return prompt, tokens, None
 
 
 def _question_pictures(
-    trace: ParsedTrace, model: UnifiedModel, render: Render
-) -> tuple[np.ndarray, Exception | None]:
-    """Codes (P, N) of the pictures to show before the trace's prompts, or what is wrong with them."""
-    images = trace.trace.question_images if render.image_guidance is not None else ()
-    nothing = np.zeros((0, model.grid[0] * model.grid[1]), np.uint16)
-    if not images:
-        return nothing, None
+    trace: ParsedTrace, model: UnifiedModel
+) -> tuple[Sequence[np.ndarray], Exception | None]:
+    """Codes (P, N) of the question's pictures, or what is wrong with them."""
     try:
-        return model.encode([decode_image(image) for image in images]), None
+        return model.encode([decode_image(image) for image in trace.trace.question_images]), None
     except ZeroEngineError:
         raise
     except Exception as error:  # one bad picture must not cost its shard
-        return nothing, error
+        return [], error
+
+
+def _request(job: _Job, render: Render) -> Request:
+    """The drawing to make, what guidance steers away from, and what its third branch sees."""
+    pictures = pictures_in(job.prompt)
+    kept = pictures if render.unconditional == "pictures" else ()
+    against = (*kept, render.negative_prompt) if render.negative_prompt else kept
+    seen = pictures if render.image_guidance is not None and pictures else None
+    return Request(job.prompt, job.planned.seed, against, seen)
 
 
 def _draw(jobs: Sequence[_Job], model: UnifiedModel, render: Render) -> list[_Drawn | BatchFailure]:
-    nothing = np.zeros((0, model.grid[0] * model.grid[1]), np.uint16)
-
-    def asked(batch: list[_Job]) -> dict[str, object]:
-        """What not every model takes, and most pipelines do not ask for."""
-        more: dict[str, object] = {}
-        if render.negative_prompt is not None:
-            more["negative_prompt"] = render.negative_prompt
-        if render.image_guidance is not None:
-            more["image_guidance"] = render.image_guidance
-            more["pictures"] = [job.pictures_PN for job in batch]
-        return more
-
     def draw(batch: list[_Job]) -> list[_Drawn]:
         drawings = model.draw(
-            [job.planned.prompt for job in batch],
-            [job.planned.seed for job in batch],
+            [_request(job, render) for job in batch],
             guidance=render.guidance,
             temperature=render.temperature,
             top_p=render.top_p,
             top_k=render.top_k,
-            **asked(batch),
+            image_guidance=render.image_guidance or 0.0,
         )
         found = {
             "likelihood": drawings.likelihood,
@@ -264,7 +205,7 @@ def _draw(jobs: Sequence[_Job], model: UnifiedModel, render: Render) -> list[_Dr
 
     def filler(size: int) -> _Job:
         prompt = filler_prompt(model, size)
-        return _Job(Planned(NOBODY, 0, 0, 0, prompt, ""), size, nothing)
+        return _Job(Planned(NOBODY, 0, 0, 0, Written(prompt), ""), size, prompt)
 
     return run_bucketed(jobs, [job.tokens for job in jobs], draw, batch_size_of(model, render), filler)
 

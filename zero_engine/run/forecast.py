@@ -16,7 +16,7 @@ from zero_engine.models.painters.generators import generator_fingerprint
 from zero_engine.pipeline import Pipeline
 from zero_engine.read import iter_chunks, read_chunk
 from zero_engine.render.identity import known_batch_size, settings_key
-from zero_engine.render.renderer import plan_drawings
+from zero_engine.render.planned import plan_drawings
 from zero_engine.run.driver import check_pipeline
 from zero_engine.run.ledger import open_ledger
 from zero_engine.run.plan import Plan, decide, stage_keys

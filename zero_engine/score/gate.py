@@ -42,6 +42,13 @@ def judge(
     return _judge_trace(parsed, verdicts, gate), rejections
 
 
+def pick(candidates: Sequence[Candidate], gate: Gate) -> Candidate | None:
+    """The drawing of one step that the gate keeps."""
+    order = rank([candidate.scores for candidate in candidates], gate.rank)
+    passing = (candidates[at] for at in order if not failures(candidates[at].scores, gate))
+    return next(passing, None)
+
+
 def failures(scores: Mapping[str, float], gate: Gate) -> list[tuple[str, str]]:
     """(reason, detail) of every threshold that a drawing with these scores fails, in the order of their names."""
     found = []

@@ -15,6 +15,7 @@ it needs: `BY_MODEL`, `BY_CODES`, `BY_PICTURE`, `BY_EARLIER`, or `BUNDLED` of `s
 computed nowhere else than where it paints.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,9 +27,10 @@ from zero_engine.errors import PipelineError, ZeroEngineError
 from zero_engine.images import decode_image
 from zero_engine.models.base import UnifiedModel
 from zero_engine.models.batching import BatchFailure, run_distinct
+from zero_engine.models.prompt import Prompt
 from zero_engine.pipeline import Score
 from zero_engine.records import Candidate, ParsedTrace, Rejection
-from zero_engine.render.prompts import plain_text, prose
+from zero_engine.render.prompts import assemble, plain_text, prose
 from zero_engine.score import codebook, likelihood, pixels
 from zero_engine.score.outside import outside_fingerprint, outside_scores, plugin_names, score_outside
 from zero_engine.score.readback import is_nothing, readback
@@ -61,14 +63,23 @@ BY_EARLIER: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {"duplicate":
 
 
 def score_candidates(
-    candidates: Sequence[Candidate], parsed: Sequence[ParsedTrace], model: UnifiedModel, score: Score
+    candidates: Sequence[Candidate],
+    parsed: Sequence[ParsedTrace],
+    model: UnifiedModel,
+    score: Score,
+    before: Sequence[Candidate] = (),
 ) -> tuple[list[Candidate], list[Rejection]]:
-    """The candidates with their scores, and what could not be scored. Raises PipelineError for unknown names."""
+    """The candidates with their scores, and what could not be scored.
+
+    `before` are drawings of earlier steps that are scored already and that `duplicate` looks back at. Raises
+    PipelineError for unknown names.
+    """
     check_scores(score)
     sheet = _Sheet(candidates, parsed)
     _score_by_model(sheet, model, score.names)
     _score_codes(sheet, model, score)
-    _score_pictures(sheet, [name for name in BY_PICTURE if name in score.names], "duplicate" in score.names)
+    names = [name for name in BY_PICTURE if name in score.names]
+    _score_pictures(sheet, names, "duplicate" in score.names, before)
     for name in outside_scores(score):
         images = [candidate.image for candidate in candidates]
         texts = [plain_text(prose(text)) for text in sheet.texts]
@@ -76,6 +87,11 @@ def score_candidates(
         for row, value in enumerate(values):
             sheet.put(row, name, value)
     return sheet.scored(), sheet.rejections()
+
+
+def prompt_of(candidate: Candidate) -> Prompt:
+    """What the candidate was drawn from, pictures in their places."""
+    return assemble(candidate.prompt, candidate.shown)
 
 
 def check_scores(score: Score) -> None:
@@ -154,7 +170,7 @@ def _score_by_model(sheet: _Sheet, model: UnifiedModel, names: Sequence[str]) ->
 
 def _likelihood(sheet: _Sheet, model: UnifiedModel) -> _Found:
     rows = sheet.lacking("likelihood")
-    prompts = [sheet.candidates[row].prompt for row in rows]
+    prompts = [prompt_of(sheet.candidates[row]) for row in rows]
     return dict(zip(rows, likelihood.likelihood(model, prompts, sheet.codes(rows)), strict=True))
 
 
@@ -184,7 +200,7 @@ def _caption(sheet: _Sheet, model: UnifiedModel) -> _Found:
 def _perception(sheet: _Sheet, model: UnifiedModel) -> _Found:
     if not model.has_projection:
         return {}
-    prompts = [candidate.prompt for candidate in sheet.candidates]
+    prompts = [prompt_of(candidate) for candidate in sheet.candidates]
     return dict(enumerate(likelihood.perception(model, prompts, sheet.codes())))
 
 
@@ -207,7 +223,9 @@ def _score_codes(sheet: _Sheet, model: UnifiedModel, score: Score) -> None:
             sheet.put(row, name, value)
 
 
-def _score_pictures(sheet: _Sheet, names: Sequence[str], duplicate: bool) -> None:
+def _score_pictures(
+    sheet: _Sheet, names: Sequence[str], duplicate: bool, before: Sequence[Candidate]
+) -> None:
     """Decode each picture once and take all of its scores; thumbnails are all that stays of it."""
     if not names and not duplicate:
         return
@@ -229,11 +247,25 @@ def _score_pictures(sheet: _Sheet, names: Sequence[str], duplicate: bool) -> Non
     by_trace: dict[str, list[int]] = {}
     for row in thumbnails:
         by_trace.setdefault(sheet.candidates[row].trace_id, []).append(row)
-    for rows in by_trace.values():
+    seen = _thumbnails(before, set(by_trace)) if duplicate else {}
+    for trace_id, rows in by_trace.items():
         for row in rows:
-            earlier = [r for r in rows if sheet.candidates[r].step < sheet.candidates[row].step]
-            alike = (BY_EARLIER["duplicate"](thumbnails[row], thumbnails[r]) for r in earlier)
+            step = sheet.candidates[row].step
+            earlier = [thumbnails[r] for r in rows if sheet.candidates[r].step < step]
+            earlier += [thumbnail for at, thumbnail in seen.get(trace_id, []) if at < step]
+            alike = (BY_EARLIER["duplicate"](thumbnails[row], other) for other in earlier)
             sheet.put(row, "duplicate", max(alike, default=0.0))
+
+
+def _thumbnails(before: Sequence[Candidate], traces: set[str]) -> dict[str, list[tuple[int, np.ndarray]]]:
+    """(step, thumbnail) of the distinct readable drawings of these traces, by trace."""
+    seen: dict[str, dict[tuple[int, bytes], np.ndarray]] = {}
+    for candidate in before:
+        key, found = (candidate.step, candidate.image), seen.setdefault(candidate.trace_id, {})
+        if candidate.trace_id in traces and key not in found:
+            with contextlib.suppress(ValueError):  # reported when it was scored itself
+                found[key] = pixels.thumbnail(decode_image(candidate.image))
+    return {trace_id: [(step, shot) for (step, _), shot in found.items()] for trace_id, found in seen.items()}
 
 
 def _look(

@@ -100,7 +100,7 @@ def prompt_ids(
     ids = [layout.bos, *model.text_ids(pieces[0])]
     codes_BN = model.encode(images) if len(images) else []
     for codes, piece in zip(codes_BN, pieces[1:], strict=True):
-        ids += [*model.picture_ids([codes]), *model.text_ids(piece)]
+        ids += model.segment_ids((codes, piece))
     if separator:
         if model.tokenizer.sep_token_id is None:
             raise ValueError(f"{model.name}: the tokenizer has no separator token")

@@ -33,6 +33,7 @@ from zero_engine.models.chameleon.layout import TokenLayout, read_layout
 from zero_engine.models.chameleon.perception import Projection, perception, write_projection
 from zero_engine.models.chameleon.trunk import Trunk, pack, rows_by
 from zero_engine.models.footprint import Footprint
+from zero_engine.models.prompt import Prompt, Request, is_empty, segments
 from zero_engine.models.quiet import quiet
 from zero_engine.models.sampling import Sampling
 
@@ -134,17 +135,22 @@ class Chameleon:
         """Ids of a text; names of special tokens in it are spelled out."""
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
-    def picture_ids(self, codes_PN: np.ndarray) -> list[int]:
-        """Ids of pictures inside a prompt, each between BOI and EOI."""
-        layout = self.layout
-        return [i for codes in codes_PN for i in (layout.boi, *layout.code_ids[codes].tolist(), layout.eoi)]
+    def segment_ids(self, prompt: Prompt) -> list[int]:
+        """Ids of a prompt's texts and pictures in order, each picture between BOI and EOI."""
+        layout, ids = self.layout, []
+        for part in segments(prompt):
+            if isinstance(part, str):
+                ids += self.text_ids(part)
+            else:
+                ids += [layout.boi, *layout.code_ids[part].tolist(), layout.eoi]
+        return ids
 
-    def prompt_ids(self, prompt: str, shown: Sequence[int] = ()) -> list[int]:
-        """Ids that stand before a picture: BOS, the ids of pictures shown, the text, BOI.
+    def prompt_ids(self, prompt: Prompt) -> list[int]:
+        """Ids that stand before a picture: BOS, the prompt's texts and pictures, BOI.
 
         Raises ValueError where they leave no room for a picture.
         """
-        ids = self.layout.prompt([*shown, *self.text_ids(prompt)])
+        ids = self.layout.prompt(self.segment_ids(prompt))
         if len(ids) > self.max_prompt_length:
             limit = self.max_prompt_length
             raise ValueError(f"a prompt of {len(ids)} ids leaves no room for a picture: at most {limit}")
@@ -152,44 +158,37 @@ class Chameleon:
 
     def draw(
         self,
-        prompts: Sequence[str],
-        seeds: Sequence[int],
+        wanted: Sequence[Request],
         *,
         guidance: float = 1.0,
         temperature: float = 1.0,
         top_p: float = 1.0,
         top_k: int | None = None,
         image_guidance: float = 0.0,
-        negative_prompt: str | None = None,
-        pictures: Sequence[np.ndarray] | None = None,
     ) -> Drawings:
-        """Draw one picture per prompt; see `base.UnifiedModel.draw`.
+        """Draw one picture per request; see `base.UnifiedModel.draw`.
 
-        Where a prompt has pictures (P, N), it is `[BOS] ([BOI] codes [EOI])* text [BOI]`, and its likelihood is that
-        after the pictures, too. Raises ValueError when a prompt is longer than `max_prompt_length`, or seeds or
-        pictures do not match.
+        A prompt becomes `[BOS] (text | [BOI] codes [EOI])* [BOI]`. Raises ValueError when one is longer than
+        `max_prompt_length`.
         """
-        if len(prompts) != len(seeds):
-            raise ValueError(f"one seed per prompt: got {len(prompts)} prompts and {len(seeds)} seeds")
-        shown = [self.picture_ids(own) for own in pictures] if pictures is not None else [[]] * len(prompts)
-        if len(shown) != len(prompts):
-            raise ValueError(f"got pictures for {len(shown)} of {len(prompts)} prompts")
-        if not any(shown):
+        if all(request.seen is None for request in wanted):
             image_guidance = 0.0  # the third branch would say nothing
-        prior_ids = self.prompt_ids(negative_prompt or "")
-        sampling = Sampling(guidance, temperature, top_p, top_k, image_guidance)
+        prior_ids = [self.prompt_ids(request.against) for request in wanted]
         codes_BN, likelihood, unconditional = draw_codes(
             self.trunk,
             self.code_head,
             self._code_ids,
-            [self.prompt_ids(prompt, seen) for prompt, seen in zip(prompts, shown, strict=True)],
+            [self.prompt_ids(request.prompt) for request in wanted],
             prior_ids,
-            seeds,
+            [request.seed for request in wanted],
             self.codes_per_picture,
-            sampling,
-            [self.layout.prompt(seen) if seen else prior_ids for seen in shown],  # without pictures, i is u
+            Sampling(guidance, temperature, top_p, top_k, image_guidance),
+            [
+                prior if request.seen is None else self.prompt_ids(request.seen)  # without one, i is u
+                for request, prior in zip(wanted, prior_ids, strict=True)
+            ],
         )
-        if negative_prompt:
+        if not all(is_empty(request.against) for request in wanted):
             unconditional = None  # it is not the likelihood under the empty prompt
         return Drawings(
             codes=codes_BN.cpu().numpy().astype(np.uint16),
@@ -216,7 +215,7 @@ class Chameleon:
         codes = pixels.in_batches(lambda part: vq.encode_pixels(self.vqmodel, part), rows, self.image_size)
         return codes.cpu().numpy().astype(np.uint16)
 
-    def log_likelihood(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
+    def log_likelihood(self, prompts: Sequence[Prompt], codes_BN: np.ndarray) -> np.ndarray:
         """Mean log p(codes | prompt), nats per code, (B,) float32; the empty prompt is unconditional."""
         sequences, firsts = [], []
         for prompt, codes in zip(prompts, np.asarray(codes_BN), strict=True):
@@ -248,7 +247,7 @@ class Chameleon:
         return self.projection is not None
 
     @torch.inference_mode()
-    def perception(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
+    def perception(self, prompts: Sequence[Prompt], codes_BN: np.ndarray) -> np.ndarray:
         """L_Pe of each drawing given its prompt, (B,) float32. Raises ModelError without a projection."""
         if self.projection is None:
             raise refuse_perception(self.name)
@@ -270,9 +269,9 @@ class Chameleon:
         """The VQ codebook, (K, D) float32."""
         return self.vqmodel.quantize.embedding.weight.float().cpu().numpy().copy()
 
-    def prompt_length(self, prompt: str) -> int:
+    def prompt_length(self, prompt: Prompt) -> int:
         """Ids that the prompt takes in front of a picture, with BOS and BOI."""
-        return len(self.text_ids(prompt)) + 2
+        return len(self.segment_ids(prompt)) + 2
 
     @property
     def footprint(self) -> Footprint:

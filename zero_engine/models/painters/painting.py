@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from zero_engine.models.base import Drawings, UnifiedModel, refuse_pictures
+from zero_engine.models.prompt import Prompt, Request, text_of
 
 MOST_DB = 100.0
 """Of equal pictures, whose PSNR is infinite; a score has to be finite."""
@@ -56,20 +57,18 @@ class PaintedModel:
 
     def draw(
         self,
-        prompts: Sequence[str],
-        seeds: Sequence[int],
+        wanted: Sequence[Request],
         *,
         guidance: float = 1.0,
         temperature: float = 1.0,
         top_p: float = 1.0,
         top_k: int | None = None,
-        negative_prompt: str | None = None,
         image_guidance: float = 0.0,
-        pictures: Sequence[np.ndarray] | None = None,
     ) -> Drawings:
-        """Paint one picture per prompt. How codes would be sampled has no meaning here and is ignored, and the
-        painter knows of a negative prompt from the pipeline. Raises ModelError for pictures."""
-        refuse_pictures(self.name, pictures)
+        """Paint one picture per request. How codes would be sampled has no meaning here and is ignored, and the
+        painter knows of a negative prompt from the pipeline. Raises ModelError for pictures in a prompt."""
+        refuse_pictures(self.name, (request.prompt for request in wanted))
+        prompts, seeds = [text_of(request.prompt) for request in wanted], [request.seed for request in wanted]
         painted = [fit(picture, self.image_size) for picture in self.painter.paint(prompts, seeds)]
         codes_BN = self.encode(painted)
         kept = self.decode(codes_BN)
@@ -90,19 +89,19 @@ class PaintedModel:
     def encode(self, images: Sequence[np.ndarray | Image.Image]) -> np.ndarray:
         return self.reader.encode(images)
 
-    def log_likelihood(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
+    def log_likelihood(self, prompts: Sequence[Prompt], codes_BN: np.ndarray) -> np.ndarray:
         return self.reader.log_likelihood(prompts, codes_BN)
 
     def caption_likelihood(self, codes_BN: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         return self.reader.caption_likelihood(codes_BN, texts)
 
-    def perception(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
+    def perception(self, prompts: Sequence[Prompt], codes_BN: np.ndarray) -> np.ndarray:
         return self.reader.perception(prompts, codes_BN)
 
     def codebook(self) -> np.ndarray:
         return self.reader.codebook()
 
-    def prompt_length(self, prompt: str) -> int:
+    def prompt_length(self, prompt: Prompt) -> int:
         return self.reader.prompt_length(prompt)
 
     def describe(self) -> dict[str, object]:
