@@ -1,0 +1,62 @@
+"""Labels: the words that announce an answer, in the languages that corpora come in.
+
+English has its own rules (`said.py`), for there `answer` is also a word of plain prose. In the other languages a label
+counts where a colon, a dash, a copula or, where the verb comes last, the value follows it.
+"""
+
+import re
+from functools import lru_cache
+
+ENGLISH = ("answer", "ans", "option", "choice")
+FOREIGN = (
+    *("答案", "故选", "故選", "应选", "所以选", "因此选", "正确选项", "答：", "答:"),  # Chinese
+    *("उत्तर", "जवाब", "सही विकल्प", "উত্তর", "جواب", "الإجابة", "الاجابة", "إجابة", "الجواب", "پاسخ"),  # Hindi to Persian
+    *("respuesta", "opción correcta", "opcion correcta", "resposta", "opção correta", "réponse", "reponse", "risposta"),
+    *("antwort", "antwoord", "ответ", "відповідь", "odpowiedź", "odpověď", "răspuns", "svar", "απάντηση"),
+    *("jawaban", "jawapan", "jawab", "đáp án", "đáp số", "câu trả lời", "cevap", "yanıt", "คำตอบ", "sagot", "jibu"),
+    *("答え", "解答", "正解", "정답", "답", "ਉੱਤਰ", "ਜਵਾਬ", "விடை", "பதில்", "సమాధానం", "జవాబు", "ઉત્તર", "ഉത്തരം"),
+)
+QUALITIES = (
+    "final|finale|finală|endgültige|correct|correcta|correcto|correcte|correta|corretta|correctă|richtige|exacte|akhirnya|akhir"
+    "|yang benar|cuối cùng|đúng|النهائية|النهائي|الصحيحة|الصحيح|نهایی|صحیح|nya"
+)
+"""What may stand between a label and its colon, where the adjective follows the noun."""
+COPULAS = (
+    "is|are|would be|will be|must be|should be|has to be|equals|es|sería|é|seria|est|serait|è|ist|lautet|beträgt|wäre|luidt|adalah"
+    "|ialah|yaitu|là|это|равен|равно|будет|є|to|brzmi|wynosi|este|är|εί?ναι|है|हैं|होगा|হল|হলো|হবে|হচ্ছে|ہے|ہوگا|هو|هي|هی|است"
+    "|就是|应该是|应该为|应为|是|为|為|等于|選|选|は|가|이|은|는|คือ|ay|ni"
+)
+VERB_LAST = re.compile(
+    r"[ \t]*(?:है|हैं|होगा|ہے|ہوگا|است|입니다|이다|예요|이에요|です|になります|となります|である|'?d[ıiuü]r|’d[ıiuü]r|হবে|হয়)[ \t।۔。.]*$"
+)
+"""The verb after the value: `उत्तर 7 है`, `답은 7입니다`."""
+AFTER_FOREIGN = re.compile(
+    rf"(?:[ \t]?(?:{QUALITIES})(?!\w)){{0,2}}[*_\"”」 \t]{{0,8}}"
+    rf"(?:(?P<sign>[:：=＝]|[—–-](?=[ \t]))|(?P<word>{COPULAS})(?![a-zа-я])|(?P<next>(?=[ \t]?[-\d$\\(A-Z])))"
+    r"[*_ \t:：]{0,8}",
+    re.IGNORECASE,
+)
+_WORDS = ENGLISH + FOREIGN
+
+
+def labels_in(lowered: str) -> list[tuple[int, int, bool]]:
+    """(start, stop, whether English) of every label in a text in lower case, in order."""
+    here = tuple(word for word in _WORDS if word in lowered)
+    if not here:
+        return []
+    return [(m.start(), m.end(), m.group() in ENGLISH) for m in _pattern(here).finditer(lowered)]
+
+
+def may_hold_label(text: str) -> bool:
+    """Whether a text has any chance of `labels_in`, quickly for plain English without one."""
+    if text.isascii():
+        return "ns" in text and ("nswer" in text or "ans" in text.lower()) or _ASCII_SIGNS.search(text) is not None
+    return True
+
+
+_ASCII_SIGNS = re.compile("[oO][pP][tT]|hoice|HOICE|espues|espost|isposta|ntwo|ANS|Jawab|jawab|RESP|evap")
+
+
+@lru_cache(maxsize=64)
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(sorted(map(re.escape, words), key=len, reverse=True)))
