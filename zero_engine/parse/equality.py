@@ -46,14 +46,23 @@ WRAPPED = re.compile(r"\\(?:text|textbf|textit|mathrm|mbox|mathbf|mathsf|operato
 FRACTION = re.compile(r"(\d?)\\[dtc]?frac ?(?:\{([^{}]+)\} ?\{([^{}]+)\}|(\d)(\d))")
 POWER_OF_TEN = re.compile(r"(?<=\d) ?\* ?10\^(?:\{([-+]?\d{1,3})\}|([-+]?\d{1,3}))")
 SPACED_THOUSANDS = re.compile(r"(?<![\S])(\d{1,3})((?: \d{3})+)(?!\d)")
-TIGHT = re.compile(r" ?([-+*/=^<>()\[\]{}]|(?<=\d) ?:(?= ?\d)) ?")
+TIGHT = re.compile(r" ?([-+*/=^<>()\[\]{}]) ?")
+RATIO = re.compile(r"(?<=\d) ?: ?(?=\d)")
+ROOT = re.compile(r"√ ?(?:(\d+|[A-Za-z])|\(([^()]*)\))")
+ABOUT = re.compile(r"(?:approximately|approx\.?|about|around|roughly|only|exactly) (?=[-$€£¥₹\d.\\])", re.IGNORECASE)
 LETTER = re.compile(
     r"\(?\[?([A-Za-z])\]?\)?[.:]?|(?:option|choice|answer) \(?([A-Za-z])\)?[.:]?", re.IGNORECASE
 )
 LETTER_AND_TEXT = re.compile(r"(?:(?i:option|choice) )?\(?([A-Z])[).:] ?(\S.*)")
 CURRENCIES = {
-    **{"$": "dollar", "€": "euro", "£": "pound", "¥": "yen", "₹": "rupee", "₽": "rouble"},
-    **{"usd": "dollar", "eur": "euro", "gbp": "pound", "rs": "rupee", "rs.": "rupee", "inr": "rupee"},
+    **{"$": "dollar", "€": "euro", "£": "sterling", "¥": "yen", "₹": "rupee", "₽": "rouble"},
+    **{"usd": "dollar", "eur": "euro", "gbp": "sterling", "rs": "rupee", "rs.": "rupee", "inr": "rupee"},
+}
+UNITS = {
+    **{"km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter", "kg": "kilogram", "g": "gram"},
+    **{"h": "hour", "hr": "hour", "min": "minute", "sec": "second", "feet": "foot", "ft": "foot", "inche": "inch"},
+    **{"lb": "pound", "oz": "ounce", "l": "liter", "litre": "liter", "ml": "milliliter", "yd": "yard", "mi": "mile"},
+    **{"metre": "meter", "kilometre": "kilometer", "centimetre": "centimeter", "mph": "mile per hour"},
 }
 NUMBER = re.compile(
     r"([-+]?)(?P<money>(?:[$€£¥₹₽]|(?:usd|eur|gbp|inr|rs\.?)(?![a-z])) ?)?([-+]?)"
@@ -79,8 +88,10 @@ ELEMENTS = frozenset(
 )
 SEPARATOR = re.compile(r", (?:and )?| and |,(?!\d{3}(?!\d))")
 EXPRESSION = re.compile(r"[\\^{}()\[\]=√π|]|\d ?[-+*/] ?\w|\w ?[+*/] ?\d|\d[a-z]|!")
-WILD = re.compile(r"\^[^^]{0,40}\^|\*\*|\^\{?[-+]?\d{4,}|\d{3,}\)* ?!|!!|\\(?:int|sum|prod|lim|binom|bigcup)|\d{40,}")
-"""What a few characters of can keep a computer algebra system busy: towers, large powers and factorials."""
+WORD = re.compile(r"(?<![\\A-Za-z])(?!(?:sin|cos|tan|cot|sec|log|exp|sqrt|mod)(?![A-Za-z]))[A-Za-z]{3,}")
+"""Prose, of which math-verify would take the first number it finds."""
+WILD = re.compile(r"\^[^^]{0,40}\^|\*\*|\^\{?[-+]?\d{4,}|\d{3,}\)* ?!|!!|\\(?:int|sum|prod|lim|binom|bigcup)|\d{40,}|(?:[({\[][^)}\]]{0,9}){9}")
+"""What a few characters of can keep a computer algebra system busy: towers, large powers and factorials, deep brackets."""
 TOWER = re.compile(r"\^ ?\{?\(?(\d+)")
 
 
@@ -115,7 +126,7 @@ def clean(answer: str) -> str:
         for spelling, usual in SPELLINGS:
             text = text.replace(spelling, usual)
         text = WRAPPED.sub(r" \1 ", text)
-        text = FRACTION.sub(_fraction, text)
+        text = ROOT.sub(lambda m: f"\\sqrt{{{m[1] or m[2]}}}", FRACTION.sub(_fraction, text))
         text = " ".join(text.split())
     text = POWER_OF_TEN.sub(lambda m: f"e{m[1] or m[2]}", text)
     text = SPACED_THOUSANDS.sub(lambda m: m[1] + m[2].replace(" ", ""), text)
@@ -129,9 +140,10 @@ def clean(answer: str) -> str:
             text = text[2:-2].strip()
         if text == before:
             break
-    text = TIGHT.sub(r"\1", text)
-    inner = text[1:-1]
-    return inner if text[:1] == "(" and text[-1:] == ")" and NUMBER.fullmatch(inner.casefold()) else text
+    text = RATIO.sub(":", TIGHT.sub(r"\1", ABOUT.sub("", text, count=1)))
+    if text[:1] == "(" and text[-1:] == ")" and (found := NUMBER.fullmatch(text[1:-1].casefold())):
+        return text if found["unit"] else text[1:-1]
+    return text
 
 
 def _equal(left: str, right: str, choices: tuple[str, ...], is_text: bool = False) -> bool:
@@ -159,7 +171,10 @@ def _equal(left: str, right: str, choices: tuple[str, ...], is_text: bool = Fals
     if assigned[0] or assigned[1]:
         sides = [found[2] if found else side for found, side in zip(assigned, (left, right), strict=True)]
         return "=" not in "".join(sides) and _equal(sides[0], sides[1], choices)
-    return _same_list(plain[0], plain[1]) or _same_expression(left, right)
+    lists = _elements(left), _elements(right)
+    if lists[0] and lists[1]:
+        return _same_list(lists[0], lists[1])
+    return _same_expression(left, right)
 
 
 def _ascii_numbers(text: str) -> str:
@@ -232,7 +247,7 @@ def _is_unit(found: re.Match[str]) -> bool:
 def _unit(found: re.Match[str]) -> str:
     """One spelling of a unit: singular words, a currency's name; degrees are no unit."""
     words = found["unit"].strip(" .").replace("°", " ").split()
-    named = [CURRENCIES.get(word, word.removesuffix("s")) for word in words]
+    named = [CURRENCIES.get(word) or UNITS.get(word.removesuffix("s"), word.removesuffix("s")) for word in words]
     money = CURRENCIES[found["money"].strip()] if found["money"] else ""
     unit = " ".join(word for word in named if word != "degree")
     return money if not unit or unit == money else " ".join(filter(None, (money, unit)))
@@ -253,12 +268,9 @@ def _atoms(text: str) -> Counter[str] | tuple[str, ...] | None:
     return Counter({symbol: int(number or 1) for symbol, number in parts})
 
 
-def _same_list(left: str, right: str) -> bool:
+def _same_list(left: tuple[str, list[str]], right: tuple[str, list[str]]) -> bool:
     """Tuples in order; sets and bare lists in any order. A bare list equals the set of its elements."""
-    sides = _elements(left), _elements(right)
-    if not sides[0] or not sides[1]:
-        return False
-    (bracket, first), (other, second) = sides
+    (bracket, first), (other, second) = left, right
     if (bracket or "{}") != (other or "{}") or len(first) != len(second) or len(first) > MOST_PARTS:
         return False
     if bracket and bracket != "{}":
@@ -295,7 +307,7 @@ def _same_expression(left: str, right: str) -> bool:
         return True
     in_main = threading.current_thread() is threading.main_thread()
     longest = LONGEST_EXPRESSION if in_main else LONGEST_WITHOUT_A_CLOCK
-    if len(left) + len(right) > longest or any(_is_wild(side) for side in sides):
+    if len(left) + len(right) > longest or any(_is_wild(side) or WORD.search(side) for side in sides):
         return False
     return _verified(left, right, 2 if in_main else None)
 

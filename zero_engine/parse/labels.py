@@ -22,17 +22,18 @@ QUALITIES = (
 )
 """What may stand between a label and its colon, where the adjective follows the noun."""
 COPULAS = (
-    "is|are|would be|will be|must be|should be|has to be|equals|es|sería|é|seria|est|serait|è|ist|lautet|beträgt|wäre|luidt|adalah"
-    "|ialah|yaitu|là|это|равен|равно|будет|є|to|brzmi|wynosi|este|är|εί?ναι|है|हैं|होगा|হল|হলো|হবে|হচ্ছে|ہے|ہوگا|هو|هي|هی|است"
-    "|就是|应该是|应该为|应为|是|为|為|等于|選|选|は|가|이|은|는|คือ|ay|ni"
+    "es|sería|é|seria|est|serait|è|ist|lautet|beträgt|wäre|is|luidt|adalah|ialah|yaitu|là|это|равен|равно|будет|є|to|brzmi"
+    "|wynosi|este|är|είναι|है|हैं|होगा|হল|হলো|হবে|হচ্ছে|ہے|ہوگا|هو|هي|هی|است|ay|ni"
 )
+COPULAS_UNSPACED = "就是|应该是|应该为|应为|是|为|為|等于|選|选|は|가|이|은|는|คือ"
+"""Those that need no blank after them."""
 VERB_LAST = re.compile(
-    r"[ \t]*(?:है|हैं|होगा|ہے|ہوگا|است|입니다|이다|예요|이에요|です|になります|となります|である|'?d[ıiuü]r|’d[ıiuü]r|হবে|হয়)[ \t।۔。.]*$"
+    r"[ \t]*(?:है|हैं|होगा|ہے|ہوگا|است|입니다|이다|예요|이에요|です|になります|となります|である|['’]?d[ıiuü]r|হবে|হয়)[ \t।۔。.]*$"
 )
 """The verb after the value: `उत्तर 7 है`, `답은 7입니다`."""
 AFTER_FOREIGN = re.compile(
     rf"(?:[ \t]?(?:{QUALITIES})(?!\w)){{0,2}}[*_\"”」 \t]{{0,8}}"
-    rf"(?:(?P<sign>[:：=＝]|[—–-](?=[ \t]))|(?P<word>{COPULAS})(?![a-zа-я])|(?P<next>(?=[ \t]?[-\d$\\(A-Z])))"
+    rf"(?:(?P<sign>[:：=＝]|[—–-](?=[ \t]))|(?P<word>(?:{COPULAS})(?!\w)|{COPULAS_UNSPACED})|(?P<next>(?=[ \t]?[-\d$\\(A-Z])))"
     r"[*_ \t:：]{0,8}",
     re.IGNORECASE,
 )

@@ -6,7 +6,7 @@ size, so that time is linear in the length whatever a text repeats.
 
 import re
 
-from zero_engine.parse.labels import AFTER_FOREIGN, COPULAS, VERB_LAST, labels_in, may_hold_label
+from zero_engine.parse.labels import AFTER_FOREIGN, VERB_LAST, labels_in, may_hold_label
 
 BEFORE = 48
 """Characters looked at before a label."""
@@ -21,11 +21,11 @@ ANNOUNCES = re.compile(
 )
 """What stands before a label that begins a statement: the beginning of a line, of a sentence, of a clause."""
 NAMED = re.compile(r"\b(?:the|our|final|correct|right)\s+(?:(?:final|correct|right|best|numerical|required)\s+)*$", re.I)
-DOUBTED = re.compile(r"\b(?:if|whether|unless|suppose|assume|assuming|that|an|any|no|not)\s+(?:the\s+)?(?:\w+\s+)?$", re.I)
 IS_DOUBTED = re.compile(r"\b(?:if|whether|unless|suppose|assume|assuming)\s+(?:the\s+|our\s+)?(?:\w+\s+)?$", re.I)
 STATES = re.compile(
-    r"(?:[ \t]+(?:choice|option|key|letter|value|here|\(letter\))(?!\w))?[*_`\"'”’)\]}\\ \t]{0,12}"
-    rf"(?:(?P<sign>[:：﹕=＝]|[—–-](?=[ \t])|\.(?=[A-Z]\b))|(?P<word>{COPULAS})(?!\w))"
+    r"(?:[ \t]+(?:choice|option|key|letter|value|here|(?:to|for) (?:the|this|our|your) \w{1,12}(?: \w{1,12})?)(?!\w))?[*_`\"'”’)\]}\\ \t]{0,12}"
+    r"(?:(?P<sign>[:：﹕=＝]|[—–-](?=[ \t])|\.(?=[A-Z]\b))"
+    r"|(?P<word>is|are|would be|will be|must be|should be|has to be|equals|comes out (?:to be|as))(?!\w))"
     r"(?:[ \t]*(?:therefore|thus|then|simply|just|indeed|hence|clearly|exactly|now|approximately|:|：|=|,(?=[ \t])))*"
     r"[*_ \t]{0,12}",
     re.IGNORECASE,
@@ -48,6 +48,7 @@ DISPLAY = (("\\[", "\\]"), ("$$", "$$"))
 WRAPS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"), ('"', '"'), ("“", "”"), ("'", "'"), ("「", "」"))
 JSON_VALUE = re.compile(r'"[ \t\n]{0,20}:[ \t\n]{0,20}(?:"([^"\\\n]{0,300})"|([^\s",{}\[\]]{1,100}))')
 LAST_LETTER = re.compile(r"[*(\[]{0,3}([A-H])[)\]*.]{0,4}")
+LETTER_IN_BRACKETS = re.compile(r"[(\[]([A-Z])[)\]]")
 CLOSING_TAG = re.compile(r"<[|/]?[^<>\n]{0,40}>$")
 
 
@@ -89,6 +90,8 @@ def _bare(text: str) -> str | None:
                 if opener[-1] not in inner and closer not in inner:
                     text = inner
                 break
+    if found := LETTER_IN_BRACKETS.fullmatch(text):
+        return found.group(1)
     return text if text and any(char.isalnum() or char in "<>=+∞∅" for char in text) else None
 
 
