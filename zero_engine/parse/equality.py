@@ -90,7 +90,7 @@ SEPARATOR = re.compile(r", (?:and )?| and |,(?!\d{3}(?!\d))")
 EXPRESSION = re.compile(r"[\\^{}()\[\]=√π|]|\d ?[-+*/] ?\w|\w ?[+*/] ?\d|\d[a-z]|!")
 WORD = re.compile(r"(?<![\\A-Za-z])(?!(?:sin|cos|tan|cot|sec|log|exp|sqrt|mod)(?![A-Za-z]))[A-Za-z]{3,}")
 """Prose, of which math-verify would take the first number it finds."""
-WILD = re.compile(r"\^[^^]{0,40}\^|\*\*|\^\{?[-+]?\d{4,}|\d{3,}\)* ?!|!!|\\(?:int|sum|prod|lim|binom|bigcup)|\d{40,}|(?:[({\[][^)}\]]{0,9}){9}")
+WILD = re.compile(r"\^ ?\d+ ?\^|\^\{[^{}]{0,40}\d ?\^|\*\*|\^\{?[-+]?\d{4,}|\d{3,}\)* ?!|!!|\\(?:int|sum|prod|lim|binom|bigcup)|\d{40,}|(?:[({\[][^)}\]]{0,9}){9}")
 """What a few characters of can keep a computer algebra system busy: towers, large powers and factorials, deep brackets."""
 TOWER = re.compile(r"\^ ?\{?\(?(\d+)")
 

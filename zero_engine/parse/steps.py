@@ -2,40 +2,35 @@
 
 `auto` picks the rule that the trace calls for, in this order:
 - markers: at least two lines begin with `Step 3:`, `### Step 2`, `THOUGHT 5:`, or the text is a numbered
-  list from its first line on. A step runs to the next marker; text before the first is its own step.
+  list from its first line on (markers.py).
 - blank_lines: paragraphs, where most line breaks are between paragraphs.
-- lines: one step a line; a line of display math or a drawing goes with the line before it.
-- sentences: text in one line.
+- lines: one step a line; a line of display math or a drawing goes with the line before it, an item of an inner list
+  with the item it is indented under, an answer `A:` with its question `Q:`.
+- sentences: text in one line (sentences.py).
 - whole: none of these finds two steps.
 
 Nothing is lost: the steps joined are the rationale, blanks aside, with markers (`Step 1:`) kept. No rule
-cuts inside a guard (guards.py). A piece of nothing but blanks and zero-width characters is no step.
+cuts inside a guard (guards.py), and lines and sentences not inside brackets (brackets.py). A piece that says nothing by
+itself, a heading or `Answer: B`, goes with its neighbour (joining.py); one of nothing but blanks and zero-width
+characters is no step.
 """
 
 import re
 from itertools import pairwise
 
+from zero_engine.parse.brackets import closed_spans
 from zero_engine.parse.guards import FILLER, mask
+from zero_engine.parse.joining import kind, names_answer
+from zero_engine.parse.markers import BLANK_LINE, INLINE_MARKER, marker_cuts
 from zero_engine.parse.sentences import sentence_cuts
 
-NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
-MARKER_WORDS = ("step", "thought", "étape", "paso", "schritt")
-MARKER_WORD = re.compile("[sS]tep|STEP|[tT]hought|THOUGHT|[éÉ]tape|[pP]aso|[sS]chritt")
-STEP_MARKER = re.compile(
-    rf"""(?:^|(?<=\n))[ \t\#>*_•-]*
-        (?:{"|".join(MARKER_WORDS)})[ \t]*\#?(?:\d+|{NUMBER_WORDS}|[IVX]+)\b
-        (?:[*_ \t]*[.:)\]–—-]|[ \t]*[*_]+|[ \t]*(?=\n|$)|[ \t]+(?-i:(?=[A-Z])))""",
-    re.VERBOSE | re.IGNORECASE,
-)
-INLINE_MARKER = re.compile(
-    r"(?<=[.!?])[ \t]+(?=[*_]{0,2}(?:Step|STEP|Thought|THOUGHT)[ \t]+\d+[*_]{0,2}[:.])"
-)
-LIST_NUMBER = re.compile(r"(?:^|(?<=\n))[ \t#>*_]*(\d{1,3})[.)](?=[ \t*_]|\\|\$)")
 LINE_BREAK = re.compile(r"\n+")
-BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 VISIBLE = re.compile(rf"[^\s{INVISIBLE}]")
 MATH_LINE = re.compile(r"[ \t]*(?:\$\$|\\\[|\\begin\{|\[asy\]|\$[^$\n]+\$[.,;]?[ \t]*(?:\n|$))")
+ITEM = re.compile(r"([ \t]*)(?:[-*•+]|\d{1,3}[.)]|[a-z][.)]|\([a-z]\))[ \t]")
+ASKED = re.compile(r"[*_]{0,2}(?:Q|Question)[ \t]?\d{0,3}[*_]{0,2}[:.)]")
+ANSWERED = re.compile(r"[*_]{0,2}(?:A|Answer)[ \t]?\d{0,3}[*_]{0,2}[:.)]")
 
 
 def segment(text: str, rule: str = "auto") -> tuple[list[str], str]:
@@ -46,7 +41,7 @@ def segment(text: str, rule: str = "auto") -> tuple[list[str], str]:
         rule, cuts = _choose(text, masked)
     else:
         cuts = _RULES[rule](text, masked)
-    steps = _pieces(text, cuts)
+    steps = _pieces(text, masked, cuts)
     return steps, rule if len(steps) > 1 or rule == "markers" else "whole"
 
 
@@ -57,7 +52,7 @@ def is_visible(piece: str) -> bool:
 
 def _choose(text: str, masked: str) -> tuple[str, list[int]]:
     if "\n" in masked:
-        if cuts := _marker_cuts(text, masked):
+        if cuts := marker_cuts(text, masked):
             return "markers", cuts
         lines = _line_cuts(text, masked)
         paragraphs = _paragraph_cuts(text, masked)
@@ -77,29 +72,6 @@ def _is_set_in_paragraphs(paragraphs: int, lines: int) -> bool:
     return paragraphs >= 3 or lines <= paragraphs + 1
 
 
-def _marker_cuts(text: str, masked: str) -> list[int]:
-    """Beginnings of marked steps, where at least two are marked; else none."""
-    found = [match.start() for match in STEP_MARKER.finditer(masked)] if MARKER_WORD.search(masked) else []
-    if len(found) >= 2:
-        last = _number_of(STEP_MARKER.search(masked, found[-1]))
-        numbers = [m for m in LIST_NUMBER.finditer(masked, found[-1]) if last and int(m.group(1)) == last + 1]
-        return [at for at in (*found, *(m.start() for m in numbers[:1])) if at]
-    first = LIST_NUMBER.match(masked)
-    if not first or int(first.group(1)) > 1:
-        return []
-    cuts, expected = [], int(first.group(1)) + 1
-    for match in LIST_NUMBER.finditer(masked, first.end()):
-        if int(match.group(1)) == expected:
-            cuts.append(match.start())
-            expected += 1
-    return cuts
-
-
-def _number_of(found: re.Match[str] | None) -> int | None:
-    digits = re.search(r"\d+", found.group()) if found else None
-    return int(digits.group()) if digits else None
-
-
 def _paragraph_cuts(text: str, masked: str) -> list[int]:
     if "\n\n" not in masked and "\n " not in masked and "\n\t" not in masked and "\r" not in masked:
         return []
@@ -107,7 +79,27 @@ def _paragraph_cuts(text: str, masked: str) -> list[int]:
 
 
 def _line_cuts(text: str, masked: str) -> list[int]:
-    return _joined([found.end() for found in LINE_BREAK.finditer(masked)], text, masked)
+    cuts = _joined([found.end() for found in LINE_BREAK.finditer(masked)], text, masked)
+    if (closed := closed_spans(masked, with_quotes=False)) and cuts:
+        cuts = [at for at in cuts if not closed.holds(at)]
+    return _without_inner_items(masked, cuts) if "\n " in masked or "\n\t" in masked or "\nA" in masked else cuts
+
+
+def _without_inner_items(masked: str, cuts: list[int]) -> list[int]:
+    """The cuts without those before an item that is indented under an item, and before the answer to a question."""
+    kept: list[int] = []
+    outer = ITEM.match(masked)
+    is_asked = ASKED.match(masked) is not None
+    for at in cuts:
+        item = ITEM.match(masked, at)
+        if item and outer and len(item[1]) > len(outer[1]) + 1:
+            continue
+        if is_asked and ANSWERED.match(masked, at):
+            is_asked = False
+            continue
+        kept.append(at)
+        outer, is_asked = item, ASKED.match(masked, at) is not None
+    return kept
 
 
 def _joined(cuts: list[int], text: str, masked: str) -> list[int]:
@@ -115,14 +107,34 @@ def _joined(cuts: list[int], text: str, masked: str) -> list[int]:
     return cuts if masked is text else [at for at in cuts if not MATH_LINE.match(text, at)]
 
 
-def _pieces(text: str, cuts: list[int]) -> list[str]:
-    edges = [0, *cuts, len(text)]
-    pieces = [text[start:stop].strip() for start, stop in pairwise(edges)]
+def _pieces(text: str, masked: str, cuts: list[int]) -> list[str]:
+    """The texts between the cuts; what says nothing by itself joined to its neighbour."""
+    begun: list[int] = []
+    waiting: int | None = None  # where pieces begin that go with the next one
+    is_answer = False
+    for start, stop in pairwise([0, *cuts, len(text)]):
+        piece = text[start:stop].strip()
+        if not is_visible(piece):
+            continue
+        belongs = kind(piece, masked[start:stop])
+        if belongs == "next":
+            is_answer = names_answer(piece)
+            waiting = start if waiting is None else waiting
+            continue
+        joins_back = belongs == "previous" or (is_answer and len(piece) <= SHORT_ANSWER and "\n" not in piece)
+        if not (joins_back and begun):
+            begun.append(start if waiting is None else waiting)
+        waiting, is_answer = None, False
+    if waiting is not None and not begun:
+        begun.append(waiting)
+    pieces = [text[start:stop].strip() for start, stop in pairwise([*begun, len(text)])]
     return [piece for piece in pieces if is_visible(piece)]
 
 
+SHORT_ANSWER = 60
+"""Characters of what follows a heading `Final Answer` and is nothing but the answer."""
 _RULES = {
-    "markers": _marker_cuts,
+    "markers": marker_cuts,
     "blank_lines": _paragraph_cuts,
     "lines": _line_cuts,
     "sentences": sentence_cuts,
