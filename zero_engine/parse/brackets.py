@@ -39,6 +39,8 @@ NONE = Spans([], [])
 
 def closed_spans(masked: str, with_quotes: bool = True) -> Spans:
     """The outermost closed spans of a text. Linear in its length."""
+    if not ("(" in masked or "[" in masked or '"' in masked or "{" in masked) and masked.isascii():
+        return NONE
     spans: list[tuple[int, int]] = []
     stack: list[tuple[str, int]] = []
     for found in SIGNS.finditer(masked):

@@ -15,10 +15,11 @@ HEADING = re.compile(
     r"#{1,6}[ \t]+[^\n=]*"
     r"|(?:[#>•-]+[ \t]+)?(\*\*|__)(?:(?!\1)[^\n=]){1,76}\1[ \t]*[:：]?"
     r"|[#>*_ \t]*(?:step|thought|part|case|phase|stage|question|q|étape|paso|schritt|шаг)[ \t]*#?(?:\d{1,4}|[ivx]{1,4}|[a-z]|one|two|three)"
-    r"[*_ \t]*[.:)]?[*_ \t]*"
-    r"|[*_#>]*[^\W\d_][\w'’-]*(?: [\w'’-]+){0,2}[*_ \t]*[:：][*_]*",
+    r"[*_ \t]*[.:)]?[*_ \t]*",
     re.IGNORECASE,
 )
+LEAD_IN = re.compile(r"[*_#>]*[^\W\d_][\w'’-]*(?: [\w'’-]+){0,2}[*_ \t]*[:：][*_]*")
+ENDS_HEADING = ":：*_"
 NUMBER = re.compile(r"[(\[]?(?:\d{1,3}[.)\]:]|[ivx]{1,4}[.)\]])|[-*•+]", re.IGNORECASE)
 ANSWER = re.compile(
     r"[*_#> \t(\[]*(?:(?:so|thus|hence|therefore),?[ \t]+)?(?:the[ \t]+)?(?:(?:final|correct|right|best)[*_]*[ \t]+)?(?:"
@@ -26,27 +27,34 @@ ANSWER = re.compile(
     rf"|(?i:{'|'.join(map(re.escape, FOREIGN))})[*_]*[ \t]*[:：—–=])[*_ \t]*(?P<value>[^\n]*)",
     re.IGNORECASE,
 )
-LETTER = re.compile(r"[*(\[]{0,3}[A-Z][)\].:*]{0,4}", re.IGNORECASE)
+LETTER = re.compile(r"[*(\[]{0,3}[A-Z][)\].:*]{0,4}")
+BEGINS = re.compile(
+    r"(?:so|thus|hence|therefore|the|final|correct|right|best|answer|ans|option|choice|step|thought|part|case|phase|stage"
+    rf"|question|q|étape|paso|schritt|шаг|{'|'.join(map(re.escape, FOREIGN))})(?![a-z])",
+    re.IGNORECASE,
+)
+"""The first word of what may say nothing, for a quick look."""
 OPTION = re.compile(r"[*]{0,2}(?:option|choice)?[ \t]*[(\[]?([A-Z])[)\]]?[ \t]*(?:[.:)][^\n]{0,40})?[.*]{0,3}|", re.IGNORECASE)
 BOX = re.compile(r"(?:\$\$?|\\\[|\\\()?\s*\\boxed\{[^\n]*\}[.\s]*(?:\$\$?|\\\]|\\\))?\.?")
 
 
-def kind(piece: str, masked: str) -> str:
-    """`next` or `previous`: where a piece belongs that says nothing by itself; empty where it says something."""
-    if len(piece) > LONGEST:
+def kind(piece: str, masked: str, start: int, stop: int) -> str:
+    """`next` or `previous`: where a piece belongs that says nothing by itself; empty where it says something.
+
+    `piece` is `text[start:stop]` without blanks around it, of at most LONGEST characters.
+    """
+    if piece[0].isalpha() and len(piece) > 6 and piece[-1] not in ENDS_HEADING and not BEGINS.match(piece):
         return ""
-    first = piece[0]
-    if first.isalnum() and len(piece) > 2 and ":" not in piece and "：" not in piece:
-        if not _may_be_answer(piece):
-            return "next" if HEADING.fullmatch(piece) or NUMBER.fullmatch(piece) else ""
     if BOX.fullmatch(piece):
         return "previous"
-    if FILLER in masked:
+    if FILLER in masked[start:stop]:
         return ""
     if (found := ANSWER.fullmatch(piece)) and _is_short(piece, found):
         return "previous" if found["value"].strip("*_ \t") else "next"
     if HEADING.fullmatch(piece) or NUMBER.fullmatch(piece):
         return "next"
+    if LEAD_IN.fullmatch(piece):
+        return "" if masked[stop : stop + 1] == FILLER else "next"
     if LETTER.fullmatch(piece) or not any(char.isalnum() for char in piece):
         return "previous"
     return ""
@@ -56,11 +64,6 @@ def names_answer(piece: str) -> bool:
     """Whether a heading announces the answer: `**Final Answer**`."""
     lowered = piece.lower()
     return any(word in lowered for word in ("answer", "答案", "ответ", "respuesta", "réponse", "resposta", "उत्तर"))
-
-
-def _may_be_answer(piece: str) -> bool:
-    lowered = piece.lower()
-    return "ans" in lowered or "option" in lowered or "choice" in lowered or not piece.isascii()
 
 
 def _is_short(piece: str, found: re.Match[str]) -> bool:

@@ -20,7 +20,7 @@ from itertools import pairwise
 
 from zero_engine.parse.brackets import closed_spans
 from zero_engine.parse.guards import FILLER, mask
-from zero_engine.parse.joining import kind, names_answer
+from zero_engine.parse.joining import LONGEST, kind, names_answer
 from zero_engine.parse.markers import BLANK_LINE, INLINE_MARKER, marker_cuts
 from zero_engine.parse.sentences import sentence_cuts
 
@@ -109,26 +109,31 @@ def _joined(cuts: list[int], text: str, masked: str) -> list[int]:
 
 def _pieces(text: str, masked: str, cuts: list[int]) -> list[str]:
     """The texts between the cuts; what says nothing by itself joined to its neighbour."""
-    begun: list[int] = []
-    waiting: int | None = None  # where pieces begin that go with the next one
+    steps: list[list[int]] = []
+    waiting = -1  # where pieces begin that go with the next one
     is_answer = False
+    stop = 0
     for start, stop in pairwise([0, *cuts, len(text)]):
         piece = text[start:stop].strip()
         if not is_visible(piece):
             continue
-        belongs = kind(piece, masked[start:stop])
+        belongs = kind(piece, masked, start, stop) if len(piece) <= LONGEST else ""
         if belongs == "next":
             is_answer = names_answer(piece)
-            waiting = start if waiting is None else waiting
+            waiting = start if waiting < 0 else waiting
             continue
         joins_back = belongs == "previous" or (is_answer and len(piece) <= SHORT_ANSWER and "\n" not in piece)
-        if not (joins_back and begun):
-            begun.append(start if waiting is None else waiting)
-        waiting, is_answer = None, False
-    if waiting is not None and not begun:
-        begun.append(waiting)
-    pieces = [text[start:stop].strip() for start, stop in pairwise([*begun, len(text)])]
-    return [piece for piece in pieces if is_visible(piece)]
+        if joins_back and steps:
+            steps[-1][1] = stop
+        else:
+            steps.append([start if waiting < 0 else waiting, stop])
+        waiting, is_answer = -1, False
+    if waiting >= 0:  # nothing follows
+        if steps:
+            steps[-1][1] = len(text)
+        else:
+            steps.append([waiting, len(text)])
+    return [text[start:stop].strip() for start, stop in steps]
 
 
 SHORT_ANSWER = 60
