@@ -28,6 +28,8 @@ LONGEST_EXPRESSION = 400
 """Characters of both sides together that math-verify is asked about."""
 LONGEST_WITHOUT_A_CLOCK = 120
 """The same outside the main thread, where math-verify's deadline cannot be set."""
+LONGEST_CLAIM = 80
+"""Characters of an answer that can contradict another; a longer one is prose."""
 MOST_PARTS = 16
 """Elements of a list that are compared in any order."""
 SAME_WORDS = {"true": "yes", "false": "no", "y": "yes", "n": "no", "correct": "yes", "incorrect": "no"}
@@ -106,6 +108,17 @@ def answers_equal(first: str | None, second: str | None, choices: tuple[str, ...
         return first.split() == second.split()
     left, right = clean(first), clean(second)
     return bool(left) and bool(right) and _equal(left, right, choices)
+
+
+def answers_differ(first: str | None, second: str | None, choices: tuple[str, ...] = ()) -> bool:
+    """Whether two answers contradict each other: they can be compared, and are not equal.
+
+    A letter without its choices, a sentence and no answer at all contradict nothing.
+    """
+    if not first or not second or max(len(first), len(second)) > LONGEST_CLAIM or answers_equal(first, second, choices):
+        return False
+    letters = [_letter(clean(side), choices) is not None for side in (first, second)]
+    return letters[0] == letters[1]
 
 
 def normal_form(answer: str) -> str:

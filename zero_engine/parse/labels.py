@@ -37,25 +37,17 @@ AFTER_FOREIGN = re.compile(
     r"[*_ \t:：]{0,8}",
     re.IGNORECASE,
 )
-_WORDS = ENGLISH + FOREIGN
+WORDS = ENGLISH + FOREIGN
+ASCII_WORDS = tuple(word for word in WORDS if word.isascii())
 
 
 def labels_in(lowered: str) -> list[tuple[int, int, bool]]:
     """(start, stop, whether English) of every label in a text in lower case, in order."""
-    here = tuple(word for word in _WORDS if word in lowered)
+    words = ASCII_WORDS if lowered.isascii() else WORDS
+    here = [word for word in words if word in lowered]
     if not here:
         return []
-    return [(m.start(), m.end(), m.group() in ENGLISH) for m in _pattern(here).finditer(lowered)]
-
-
-def may_hold_label(text: str) -> bool:
-    """Whether a text has any chance of `labels_in`, quickly for plain English without one."""
-    if text.isascii():
-        return "ns" in text and ("nswer" in text or "ans" in text.lower()) or _ASCII_SIGNS.search(text) is not None
-    return True
-
-
-_ASCII_SIGNS = re.compile("[oO][pP][tT]|hoice|HOICE|espues|espost|isposta|ntwo|ANS|Jawab|jawab|RESP|evap")
+    return [(m.start(), m.end(), m.group() in ENGLISH) for m in _pattern(tuple(here)).finditer(lowered)]
 
 
 @lru_cache(maxsize=64)

@@ -11,9 +11,9 @@ import re
 BULLETS = "*•-"
 NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 MARKER_WORDS = ("step", "thought", "étape", "paso", "passo", "schritt", "шаг", "langkah")
-HINTS = ("tep", "TEP", "hought", "HOUGHT", "tape", "TAPE", "aso", "ASO", "asso", "ASSO", "hritt", "HRITT", "gkah", "шаг", "Шаг")
-HINTS += ("ШАГ", "步", "चरण")
-"""Parts of the words, for a quick look."""
+HINTS = ("tep", "TEP", "hought", "HOUGHT", "aso", "asso", "hritt", "gkah")
+OTHER_HINTS = ("étape", "Étape", "ÉTAPE", "шаг", "Шаг", "ШАГ", "步", "चरण")
+"""Parts of the words, for a quick look: in any text, and in those that are not plain English."""
 STEP_MARKER = re.compile(
     rf"""(?:^|(?<=\n))(?P<lead>[ \t\#>*_•-]*)
         (?:(?:{"|".join(MARKER_WORDS)}|चरण)[ \t]*\#?(?:(?P<number>\d{{1,6}})|{NUMBER_WORDS}|[IVX]{{1,6}})\b
@@ -38,9 +38,16 @@ CONCLUDES = re.compile(
 
 def marker_cuts(text: str, masked: str) -> list[int]:
     """Beginnings of marked steps, where at least two are marked, and of paragraphs outside of them; else none."""
-    begun = _words(masked) if any(hint in masked for hint in HINTS) else []
+    begun = _words(masked) if _may_hold_words(masked) else []
     begun = begun or _numbers(masked)
     return sorted({*begun, *_loose_paragraphs(masked, begun)} - {0}) if begun else []
+
+
+def _may_hold_words(masked: str) -> bool:
+    for hint in HINTS:
+        if hint in masked:
+            return True
+    return not masked.isascii() and any(hint in masked for hint in OTHER_HINTS)
 
 
 def _words(masked: str) -> list[int]:

@@ -6,7 +6,7 @@ size, so that time is linear in the length whatever a text repeats.
 
 import re
 
-from zero_engine.parse.labels import AFTER_FOREIGN, VERB_LAST, labels_in, may_hold_label
+from zero_engine.parse.labels import AFTER_FOREIGN, VERB_LAST, labels_in
 
 BEFORE = 48
 """Characters looked at before a label."""
@@ -57,8 +57,6 @@ def said(text: str) -> str | None:
     lines = text.rstrip()
     if "\n" in lines[-12:] and (alone := LAST_LETTER.fullmatch(lines[lines.rfind("\n") + 1 :].strip())):
         return alone.group(1)
-    if not may_hold_label(text):
-        return None
     lowered = text.lower()
     if len(lowered) != len(text):  # one letter in a million lower-cases to two
         lowered = text

@@ -45,6 +45,24 @@ def segment(text: str, rule: str = "auto") -> tuple[list[str], str]:
     return steps, rule if len(steps) > 1 or rule == "markers" else "whole"
 
 
+def cut_long(text: str, limit: int) -> list[str]:
+    """A text cut where lines and sentences end, into as few pieces of at most `limit` characters as that allows.
+
+    Only a stop that is written ends a sentence here, so a piece may stay longer than the limit.
+    """
+    if len(text) <= limit:
+        return [text]
+    masked = mask(text)
+    places = sorted({*_line_cuts(text, masked), *sentence_cuts(text, masked, stops_only=True)})
+    cuts: list[int] = []
+    start = 0
+    for at, following in pairwise([*places, len(text)]):
+        if following - start > limit:
+            cuts.append(at)
+            start = at
+    return _pieces(text, masked, cuts)
+
+
 def is_visible(piece: str) -> bool:
     """Whether a stripped text shows anything to a reader."""
     return bool(piece) and (piece.isascii() or VISIBLE.search(piece) is not None)
