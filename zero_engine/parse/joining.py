@@ -19,6 +19,8 @@ HEADING = re.compile(
     re.IGNORECASE,
 )
 LEAD_IN = re.compile(r"[*_#>]*[^\W\d_][\w'’-]*(?: [\w'’-]+){0,2}[*_ \t]*[:：][*_]*")
+SHORT = 6
+"""Characters of a letter with its brackets, or of an item's number."""
 ENDS_HEADING = ":：*_"
 NUMBER = re.compile(r"[(\[]?(?:\d{1,3}[.)\]:]|[ivx]{1,4}[.)\]])|[-*•+]", re.IGNORECASE)
 ANSWER = re.compile(
@@ -28,14 +30,22 @@ ANSWER = re.compile(
     re.IGNORECASE,
 )
 LETTER = re.compile(r"[*(\[]{0,3}[A-Z][)\].:*]{0,4}")
-BEGINS = re.compile(
-    r"(?:so|thus|hence|therefore|the|final|correct|right|best|answer|ans|option|choice|step|thought|part|case|phase|stage"
-    rf"|question|q|étape|paso|schritt|шаг|{'|'.join(map(re.escape, FOREIGN))})(?![a-z])",
-    re.IGNORECASE,
+OPTION = re.compile(
+    r"[*]{0,2}(?:option|choice)?[ \t]*[(\[]?([A-Z])[)\]]?[ \t]*(?:[.:)][^\n]{0,40})?[.*]{0,3}|", re.IGNORECASE
 )
-"""The first word of what may say nothing, for a quick look."""
-OPTION = re.compile(r"[*]{0,2}(?:option|choice)?[ \t]*[(\[]?([A-Z])[)\]]?[ \t]*(?:[.:)][^\n]{0,40})?[.*]{0,3}|", re.IGNORECASE)
 BOX = re.compile(r"(?:\$\$?|\\\[|\\\()?\s*\\boxed\{[^\n]*\}[.\s]*(?:\$\$?|\\\]|\\\))?\.?")
+FIRST_WORDS = frozenset(
+    "so thus hence therefore the final correct right best answer ans option choice step thought part case phase stage "
+    "question q paso passo schritt respuesta resposta reponse risposta antwort jawaban jawab cevap".split()
+)
+"""The first word, in plain ASCII, of what may say nothing."""
+
+
+def may_say_nothing(piece: str) -> bool:
+    """A quick look: False where `kind` would be empty."""
+    if not piece[0].isalpha() or len(piece) <= SHORT or piece[-1] in ENDS_HEADING or not piece.isascii():
+        return True
+    return piece.split(None, 1)[0].rstrip(":.,-=*)").lower() in FIRST_WORDS
 
 
 def kind(piece: str, masked: str, start: int, stop: int) -> str:
@@ -43,8 +53,6 @@ def kind(piece: str, masked: str, start: int, stop: int) -> str:
 
     `piece` is `text[start:stop]` without blanks around it, of at most LONGEST characters.
     """
-    if piece[0].isalpha() and len(piece) > 6 and piece[-1] not in ENDS_HEADING and not BEGINS.match(piece):
-        return ""
     if BOX.fullmatch(piece):
         return "previous"
     if FILLER in masked[start:stop]:

@@ -5,7 +5,6 @@ counts where a colon, a dash, a copula or, where the verb comes last, the value 
 """
 
 import re
-from functools import lru_cache
 
 ENGLISH = ("answer", "ans", "option", "choice")
 FOREIGN = (
@@ -38,18 +37,29 @@ AFTER_FOREIGN = re.compile(
     re.IGNORECASE,
 )
 WORDS = ENGLISH + FOREIGN
-ASCII_WORDS = tuple(word for word in WORDS if word.isascii())
+STEMS = {
+    "ans": ("answer", "ans"),
+    "option": ("option",),
+    "choice": ("choice",),
+    "resp": ("respuesta", "resposta"),
+    "antwo": ("antwort", "antwoord"),
+    "jawa": ("jawaban", "jawapan", "jawab"),
+}
+"""Words in plain ASCII by what they have in common, for a quick look; the rest stand for themselves."""
+STEMS |= {word: (word,) for word in WORDS if word.isascii() and not any(word in words for words in STEMS.values())}
+OTHERS = tuple(word for word in WORDS if not word.isascii())
 
 
 def labels_in(lowered: str) -> list[tuple[int, int, bool]]:
-    """(start, stop, whether English) of every label in a text in lower case, in order."""
-    words = ASCII_WORDS if lowered.isascii() else WORDS
-    here = [word for word in words if word in lowered]
-    if not here:
-        return []
-    return [(m.start(), m.end(), m.group() in ENGLISH) for m in _pattern(tuple(here)).finditer(lowered)]
-
-
-@lru_cache(maxsize=64)
-def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(sorted(map(re.escape, words), key=len, reverse=True)))
+    """(start, stop, whether English) of every label in a text in lower case, in order. Labels may overlap."""
+    here = [word for stem, words in STEMS.items() if stem in lowered for word in words]
+    if not lowered.isascii():
+        here += [word for word in OTHERS if word in lowered]
+    found: list[tuple[int, int, bool]] = []
+    for word in here:
+        at = lowered.find(word)
+        while at >= 0:
+            found.append((at, at + len(word), word in ENGLISH))
+            at = lowered.find(word, at + len(word))
+    found.sort()
+    return found

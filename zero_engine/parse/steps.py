@@ -20,7 +20,7 @@ from itertools import pairwise
 
 from zero_engine.parse.brackets import closed_spans
 from zero_engine.parse.guards import FILLER, mask
-from zero_engine.parse.joining import LONGEST, kind, names_answer
+from zero_engine.parse.joining import LONGEST, kind, may_say_nothing, names_answer
 from zero_engine.parse.markers import BLANK_LINE, INLINE_MARKER, marker_cuts
 from zero_engine.parse.sentences import sentence_cuts
 
@@ -100,7 +100,8 @@ def _line_cuts(text: str, masked: str) -> list[int]:
     cuts = _joined([found.end() for found in LINE_BREAK.finditer(masked)], text, masked)
     if (closed := closed_spans(masked, with_quotes=False)) and cuts:
         cuts = [at for at in cuts if not closed.holds(at)]
-    return _without_inner_items(masked, cuts) if "\n " in masked or "\n\t" in masked or "\nA" in masked else cuts
+    may_have_inner = "\n  " in masked or "\n\t" in masked or "Q:" in masked or "uestion" in masked or "Q" == masked[:1]
+    return _without_inner_items(masked, cuts) if may_have_inner else cuts
 
 
 def _without_inner_items(masked: str, cuts: list[int]) -> list[int]:
@@ -127,31 +128,32 @@ def _joined(cuts: list[int], text: str, masked: str) -> list[int]:
 
 def _pieces(text: str, masked: str, cuts: list[int]) -> list[str]:
     """The texts between the cuts; what says nothing by itself joined to its neighbour."""
-    steps: list[list[int]] = []
+    steps: list[str] = []
+    begun = 0  # where the last of `steps` begins
     waiting = -1  # where pieces begin that go with the next one
     is_answer = False
-    stop = 0
-    for start, stop in pairwise([0, *cuts, len(text)]):
+    start = 0
+    for stop in [*cuts, len(text)]:
         piece = text[start:stop].strip()
-        if not is_visible(piece):
-            continue
-        belongs = kind(piece, masked, start, stop) if len(piece) <= LONGEST else ""
-        if belongs == "next":
-            is_answer = names_answer(piece)
-            waiting = start if waiting < 0 else waiting
-            continue
-        joins_back = belongs == "previous" or (is_answer and len(piece) <= SHORT_ANSWER and "\n" not in piece)
-        if joins_back and steps:
-            steps[-1][1] = stop
-        else:
-            steps.append([start if waiting < 0 else waiting, stop])
-        waiting, is_answer = -1, False
+        if piece and (piece.isascii() or VISIBLE.search(piece)):
+            belongs = ""
+            if len(piece) <= LONGEST and may_say_nothing(piece):
+                belongs = kind(piece, masked, start, stop)
+            if belongs == "next":
+                is_answer = names_answer(piece)
+                waiting = start if waiting < 0 else waiting
+            elif steps and (belongs or (is_answer and len(piece) <= SHORT_ANSWER and "\n" not in piece)):
+                steps[-1] = text[begun:stop].strip()
+                waiting, is_answer = -1, False
+            else:
+                begun = start if waiting < 0 else waiting
+                steps.append(piece if waiting < 0 else text[begun:stop].strip())
+                waiting, is_answer = -1, False
+        start = stop
     if waiting >= 0:  # nothing follows
-        if steps:
-            steps[-1][1] = len(text)
-        else:
-            steps.append([waiting, len(text)])
-    return [text[start:stop].strip() for start, stop in steps]
+        begun = begun if steps else waiting
+        steps[-1:] = [text[begun:].strip()]
+    return steps
 
 
 SHORT_ANSWER = 60
