@@ -33,7 +33,9 @@ def extract_answer(answer: str | None, rationale: str = "") -> str | None:
 
 def stated_answer(text: str) -> str | None:
     """The answer that a text states in a tag, in a box, after `####` or in words; None where it states none."""
-    if ("</" in text or "<a" in text or "<|" in text or "[ANS" in text) and (tagged := _tagged(text)) is not None:
+    if ("</" in text or "<a" in text or "<|" in text or "[ANS" in text) and (
+        tagged := _tagged(text)
+    ) is not None:
         return _in_text(tagged) or tagged
     return _in_text(text)
 

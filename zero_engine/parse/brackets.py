@@ -15,7 +15,7 @@ OPENERS = {"(": ")]", "[": "])", "{": "}", "“": "”", "„": "”“", "«": 
 OPENERS |= {"（": "）", "《": "》", "【": "】"}
 CLOSERS = frozenset("".join(OPENERS.values()))
 BEFORE_OPENING = " \t\n([{“:—–-="
-QUOTED = frozenset("\"“„«「『")
+QUOTED = frozenset('"“„«「『')
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,9 @@ def closed_spans(masked: str, with_quotes: bool = True) -> Spans:
                 _add(spans, start, at + 1)
         elif sign in OPENERS:
             stack.append((sign, at))
-    if not spans or (len(spans) == 1 and not masked[: spans[0][0]].strip() and not masked[spans[0][1] :].strip(" .")):
+    if not spans or (
+        len(spans) == 1 and not masked[: spans[0][0]].strip() and not masked[spans[0][1] :].strip(" .")
+    ):
         return NONE
     return Spans([start for start, _ in spans], [stop for _, stop in spans])
 

@@ -35,7 +35,16 @@ MOST_PARTS = 16
 SAME_WORDS = {"true": "yes", "false": "no", "y": "yes", "n": "no", "correct": "yes", "incorrect": "no"}
 SPELLINGS = (
     *(("\u2212", "-"), ("\u2013", "-"), ("\u2044", "/"), ("\u066b", "."), ("\u066c", ","), ("\u066a", "%")),
-    *(("\\$", "$"), ("\\%", "%"), ("\\!", ""), ("\\,", ""), ("\\;", " "), ("\\:", " "), ("\\ ", " "), ("~", " ")),
+    *(
+        ("\\$", "$"),
+        ("\\%", "%"),
+        ("\\!", ""),
+        ("\\,", ""),
+        ("\\;", " "),
+        ("\\:", " "),
+        ("\\ ", " "),
+        ("~", " "),
+    ),
     *(("\\left", ""), ("\\right", ""), ("\\displaystyle", ""), ("\\{", "{"), ("\\}", "}"), ("{,}", ",")),
     *(("^{\\circ}", "°"), ("^\\circ", "°"), ("\\degree", "°"), ("\\cdot", "*"), ("\\times", "*"), ("×", "*")),
     *(("\\emptyset", "∅"), ("\\varnothing", "∅"), ("\\infty", "∞"), ("\\pi", "π"), ("÷", "/")),
@@ -51,20 +60,52 @@ SPACED_THOUSANDS = re.compile(r"(?<![\S])(\d{1,3})((?: \d{3})+)(?!\d)")
 TIGHT = re.compile(r" ?([-+*/=^<>()\[\]{}]) ?")
 RATIO = re.compile(r"(?<=\d) ?: ?(?=\d)")
 ROOT = re.compile(r"√ ?(?:(\d+|[A-Za-z])|\(([^()]*)\))")
-ABOUT = re.compile(r"(?:approximately|approx\.?|about|around|roughly|only|exactly) (?=[-$€£¥₹\d.\\])", re.IGNORECASE)
+ABOUT = re.compile(
+    r"(?:approximately|approx\.?|about|around|roughly|only|exactly) (?=[-$€£¥₹\d.\\])", re.IGNORECASE
+)
 LETTER = re.compile(
     r"\(?\[?([A-Za-z])\]?\)?[.:]?|(?:option|choice|answer) \(?([A-Za-z])\)?[.:]?", re.IGNORECASE
 )
 LETTER_AND_TEXT = re.compile(r"(?:(?i:option|choice) )?\(?([A-Z])[).:] ?(\S.*)")
 CURRENCIES = {
-    **{"$": "dollar", "€": "euro", "£": "sterling", "¥": "yen", "₹": "rupee", "₽": "rouble"},
-    **{"usd": "dollar", "eur": "euro", "gbp": "sterling", "rs": "rupee", "rs.": "rupee", "inr": "rupee"},
+    "$": "dollar",
+    "€": "euro",
+    "£": "sterling",
+    "¥": "yen",
+    "₹": "rupee",
+    "₽": "rouble",
+    "usd": "dollar",
+    "eur": "euro",
+    "gbp": "sterling",
+    "rs": "rupee",
+    "rs.": "rupee",
+    "inr": "rupee",
 }
 UNITS = {
-    **{"km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter", "kg": "kilogram", "g": "gram"},
-    **{"h": "hour", "hr": "hour", "min": "minute", "sec": "second", "feet": "foot", "ft": "foot", "inche": "inch"},
-    **{"lb": "pound", "oz": "ounce", "l": "liter", "litre": "liter", "ml": "milliliter", "yd": "yard", "mi": "mile"},
-    **{"metre": "meter", "kilometre": "kilometer", "centimetre": "centimeter", "mph": "mile per hour"},
+    "km": "kilometer",
+    "m": "meter",
+    "cm": "centimeter",
+    "mm": "millimeter",
+    "kg": "kilogram",
+    "g": "gram",
+    "h": "hour",
+    "hr": "hour",
+    "min": "minute",
+    "sec": "second",
+    "feet": "foot",
+    "ft": "foot",
+    "inche": "inch",
+    "lb": "pound",
+    "oz": "ounce",
+    "l": "liter",
+    "litre": "liter",
+    "ml": "milliliter",
+    "yd": "yard",
+    "mi": "mile",
+    "metre": "meter",
+    "kilometre": "kilometer",
+    "centimetre": "centimeter",
+    "mph": "mile per hour",
 }
 NUMBER = re.compile(
     r"([-+]?)(?P<money>(?:[$€£¥₹₽]|(?:usd|eur|gbp|inr|rs\.?)(?![a-z])) ?)?([-+]?)"
@@ -92,7 +133,9 @@ SEPARATOR = re.compile(r", (?:and )?| and |,(?!\d{3}(?!\d))")
 EXPRESSION = re.compile(r"[\\^{}()\[\]=√π|]|\d ?[-+*/] ?\w|\w ?[+*/] ?\d|\d[a-z]|!")
 WORD = re.compile(r"(?<![\\A-Za-z])(?!(?:sin|cos|tan|cot|sec|log|exp|sqrt|mod)(?![A-Za-z]))[A-Za-z]{3,}")
 """Prose, of which math-verify would take the first number it finds."""
-WILD = re.compile(r"\^ ?\d+ ?\^|\^\{[^{}]{0,40}\d ?\^|\*\*|\^\{?[-+]?\d{4,}|\d{3,}\)* ?!|!!|\\(?:int|sum|prod|lim|binom|bigcup)|\d{40,}|(?:[({\[][^)}\]]{0,9}){9}")
+WILD = re.compile(
+    r"\^ ?\d+ ?\^|\^\{[^{}]{0,40}\d ?\^|\*\*|\^\{?[-+]?\d{4,}|\d{3,}\)* ?!|!!|\\(?:int|sum|prod|lim|binom|bigcup)|\d{40,}|(?:[({\[][^)}\]]{0,9}){9}"
+)
 """What a few characters of can keep a computer algebra system busy: towers, large powers and factorials, deep brackets."""
 TOWER = re.compile(r"\^ ?\{?\(?(\d+)")
 
@@ -115,7 +158,12 @@ def answers_differ(first: str | None, second: str | None, choices: tuple[str, ..
 
     A letter without its choices, a sentence and no answer at all contradict nothing.
     """
-    if not first or not second or max(len(first), len(second)) > LONGEST_CLAIM or answers_equal(first, second, choices):
+    if (
+        not first
+        or not second
+        or max(len(first), len(second)) > LONGEST_CLAIM
+        or answers_equal(first, second, choices)
+    ):
         return False
     letters = [_letter(clean(side), choices) is not None for side in (first, second)]
     return letters[0] == letters[1]
@@ -243,7 +291,9 @@ def _value(found: re.Match[str]) -> Fraction | None:
     if divisor is not None or lower is not None:
         if Fraction(divisor or lower) == 0:
             return None
-        value = value / Fraction(divisor) if divisor is not None else value + Fraction(upper) / Fraction(lower)
+        value = (
+            value / Fraction(divisor) if divisor is not None else value + Fraction(upper) / Fraction(lower)
+        )
     return -value if "-" in (sign, inner_sign) else value
 
 
@@ -260,7 +310,9 @@ def _is_unit(found: re.Match[str]) -> bool:
 def _unit(found: re.Match[str]) -> str:
     """One spelling of a unit: singular words, a currency's name; degrees are no unit."""
     words = found["unit"].strip(" .").replace("°", " ").split()
-    named = [CURRENCIES.get(word) or UNITS.get(word.removesuffix("s"), word.removesuffix("s")) for word in words]
+    named = [
+        CURRENCIES.get(word) or UNITS.get(word.removesuffix("s"), word.removesuffix("s")) for word in words
+    ]
     money = CURRENCIES[found["money"].strip()] if found["money"] else ""
     unit = " ".join(word for word in named if word != "degree")
     return money if not unit or unit == money else " ".join(filter(None, (money, unit)))

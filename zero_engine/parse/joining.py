@@ -18,10 +18,12 @@ HEADING = re.compile(
     r"[*_ \t]*[.:)]?[*_ \t]*",
     re.IGNORECASE,
 )
-LEAD_IN = re.compile(r"[*_#>]*[^\W\d_][\w'’-]*(?: [\w'’-]+){0,2}[*_ \t]*[:：][*_]*")
+LEAD_IN = re.compile(
+    r"[*_#>]*[^\W\d_][\w'’-]*(?: [\w'’-]+){0,2}[*_ \t]*[:：][*_]*|[^\W\d_]+(?: [^\W\d_]+)?[,，]"
+)
 SHORT = 6
 """Characters of a letter with its brackets, or of an item's number."""
-ENDS_HEADING = ":：*_"
+ENDS_HEADING = ":：*_,，"
 NUMBER = re.compile(r"[(\[]?(?:\d{1,3}[.)\]:]|[ivx]{1,4}[.)\]])|[-*•+]", re.IGNORECASE)
 ANSWER = re.compile(
     r"[*_#> \t(\[]*(?:(?:so|thus|hence|therefore),?[ \t]+)?(?:the[ \t]+)?(?:(?:final|correct|right|best)[*_]*[ \t]+)?(?:"
@@ -71,7 +73,9 @@ def kind(piece: str, masked: str, start: int, stop: int) -> str:
 def names_answer(piece: str) -> bool:
     """Whether a heading announces the answer: `**Final Answer**`."""
     lowered = piece.lower()
-    return any(word in lowered for word in ("answer", "答案", "ответ", "respuesta", "réponse", "resposta", "उत्तर"))
+    return any(
+        word in lowered for word in ("answer", "答案", "ответ", "respuesta", "réponse", "resposta", "उत्तर")
+    )
 
 
 def _is_short(piece: str, found: re.Match[str]) -> bool:

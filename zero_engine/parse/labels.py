@@ -9,10 +9,42 @@ import re
 ENGLISH = ("answer", "ans", "option", "choice")
 FOREIGN = (
     *("答案", "故选", "故選", "应选", "所以选", "因此选", "正确选项", "答：", "答:"),  # Chinese
-    *("उत्तर", "जवाब", "सही विकल्प", "উত্তর", "جواب", "الإجابة", "الاجابة", "إجابة", "الجواب", "پاسخ"),  # Hindi to Persian
-    *("respuesta", "opción correcta", "opcion correcta", "resposta", "opção correta", "réponse", "reponse", "risposta"),
+    *(
+        "उत्तर",
+        "जवाब",
+        "सही विकल्प",
+        "উত্তর",
+        "جواب",
+        "الإجابة",
+        "الاجابة",
+        "إجابة",
+        "الجواب",
+        "پاسخ",
+    ),  # Hindi to Persian
+    *(
+        "respuesta",
+        "opción correcta",
+        "opcion correcta",
+        "resposta",
+        "opção correta",
+        "réponse",
+        "reponse",
+        "risposta",
+    ),
     *("antwort", "antwoord", "ответ", "відповідь", "odpowiedź", "odpověď", "răspuns", "svar", "απάντηση"),
-    *("jawaban", "jawapan", "jawab", "đáp án", "đáp số", "câu trả lời", "cevap", "yanıt", "คำตอบ", "sagot", "jibu"),
+    *(
+        "jawaban",
+        "jawapan",
+        "jawab",
+        "đáp án",
+        "đáp số",
+        "câu trả lời",
+        "cevap",
+        "yanıt",
+        "คำตอบ",
+        "sagot",
+        "jibu",
+    ),
     *("答え", "解答", "正解", "정답", "답", "ਉੱਤਰ", "ਜਵਾਬ", "விடை", "பதில்", "సమాధానం", "జవాబు", "ઉત્તર", "ഉത്തരം"),
 )
 QUALITIES = (
@@ -46,7 +78,9 @@ STEMS = {
     "jawa": ("jawaban", "jawapan", "jawab"),
 }
 """Words in plain ASCII by what they have in common, for a quick look; the rest stand for themselves."""
-STEMS |= {word: (word,) for word in WORDS if word.isascii() and not any(word in words for words in STEMS.values())}
+STEMS |= {
+    word: (word,) for word in WORDS if word.isascii() and not any(word in words for words in STEMS.values())
+}
 OTHERS = tuple(word for word in WORDS if not word.isascii())
 
 

@@ -86,8 +86,10 @@ def _number_lists(masked: str, found: list[re.Match[str]], all_items: bool) -> b
 
 def _begins_paragraph(masked: str, at: int) -> bool:
     before = masked[max(0, at - 200) : at].rstrip(" \t")
-    return not before or (before.endswith("\n") and not before[:-1].rstrip(" \t\r").strip("\n")) or (
-        before.endswith("\n") and before[:-1].rstrip(" \t\r").endswith("\n")
+    return (
+        not before
+        or (before.endswith("\n") and not before[:-1].rstrip(" \t\r").strip("\n"))
+        or (before.endswith("\n") and before[:-1].rstrip(" \t\r").endswith("\n"))
     )
 
 

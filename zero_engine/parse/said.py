@@ -20,17 +20,23 @@ ANNOUNCES = re.compile(
     re.IGNORECASE,
 )
 """What stands before a label that begins a statement: the beginning of a line, of a sentence, of a clause."""
-NAMED = re.compile(r"\b(?:the|our|final|correct|right)\s+(?:(?:final|correct|right|best|numerical|required)\s+)*$", re.I)
-IS_DOUBTED = re.compile(r"\b(?:if|whether|unless|suppose|assume|assuming)\s+(?:the\s+|our\s+)?(?:\w+\s+)?$", re.I)
+NAMED = re.compile(
+    r"\b(?:the|our|final|correct|right)\s+(?:(?:final|correct|right|best|numerical|required)\s+)*$", re.I
+)
+IS_DOUBTED = re.compile(
+    r"\b(?:if|whether|unless|suppose|assume|assuming)\s+(?:the\s+|our\s+)?(?:\w+\s+)?$", re.I
+)
 STATES = re.compile(
     r"(?:[ \t]+(?:choice|option|key|letter|value|here|(?:to|for) (?:the|this|our|your) \w{1,12}(?: \w{1,12})?)(?!\w))?[*_`\"'”’)\]}\\ \t]{0,12}"
-    r"(?:(?P<sign>[:：﹕=＝]|[—–-](?=[ \t])|\.(?=[A-Z]\b))"
+    r"(?:(?P<sign>[:：﹕=＝|]|[—–-](?=[ \t])|\.(?=[A-Z]\b))"
     r"|(?P<word>is|are|would be|will be|must be|should be|has to be|equals|comes out (?:to be|as))(?!\w))"
     r"(?:[ \t]*(?:therefore|thus|then|simply|just|indeed|hence|clearly|exactly|now|approximately|:|：|=|,(?=[ \t])))*"
-    r"[*_ \t]{0,12}",
+    r"[*_ }\t]{0,12}",
     re.IGNORECASE,
 )
-LETTER_NEXT = re.compile(r"[ \t]*(?:choice|option)?[ \t]*[(\[*]{0,3}([A-Z])[)\]*.]{0,4}[ \t]*(?=$|\n|\)|is (?:the )?(?:correct|right|answer))")
+LETTER_NEXT = re.compile(
+    r"[ \t]*(?:choice|option)?[ \t]*[(\[*]{0,3}([A-Z])[)\]*.]{0,4}[ \t]*(?=$|\n|\)|is (?:the )?(?:correct|right|answer))"
+)
 LETTER_BEFORE = re.compile(
     r"(?:^|[\s(\[*])(?:(?:option|choice)[ \t]+)?[(\[*]{0,3}([A-Z])[)\].*]{0,3}[ \t]+(?:is|as|must be|would be)[ \t]+"
     r"(?:the[ \t]+)?(?:(?:correct|right|best|final)[ \t]+)?$",
@@ -43,9 +49,24 @@ NO_VALUE = re.compile(
     r"|whether|what|how|still|already|also|only|expected|supposed|unclear|unknown|reasonable|yours?|there)\b",
     re.IGNORECASE,
 )
-SENTENCE_END = re.compile(r"[.!?](?=[*_\")]*[ \t]+[^\Wa-z\d_])|[。！？।；۔]|[ \t,]\b(?:because|since|which|as (?:required|desired|expected))\b")
+SENTENCE_END = re.compile(
+    r"[.!?](?=[*_\")]*[ \t]+[^\Wa-z\d_])|[。！？।；۔]|[ \t,]\b(?:because|since|which|as (?:required|desired|expected))\b"
+)
 DISPLAY = (("\\[", "\\]"), ("$$", "$$"))
-WRAPS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"), ('"', '"'), ("“", "”"), ("'", "'"), ("「", "」"))
+FENCED = re.compile(r"```\w{0,12}\n([^`]{1,500})```")
+ITEM = re.compile(r"[-*•] +(?=\S)")
+WRAPS = (
+    ("$$", "$$"),
+    ("$", "$"),
+    ("\\(", "\\)"),
+    ("\\[", "\\]"),
+    ("**", "**"),
+    ("`", "`"),
+    ('"', '"'),
+    ("“", "”"),
+    ("'", "'"),
+    ("「", "」"),
+)
 JSON_VALUE = re.compile(r'"[ \t\n]{0,20}:[ \t\n]{0,20}(?:"([^"\\\n]{0,300})"|([^\s",{}\[\]]{1,100}))')
 LAST_LETTER = re.compile(r"[*(\[]{0,3}([A-H])[)\]*.]{0,4}")
 LETTER_IN_BRACKETS = re.compile(r"[(\[]([A-Z])[)\]]")
@@ -70,6 +91,9 @@ def said(text: str) -> str | None:
 def value_of(text: str) -> str | None:
     """The value at the beginning of a text: to the end of its sentence or line, without markup around it."""
     text = text[: LONGEST_VALUE * 2].lstrip(" \t*_")
+    if found := FENCED.match(text):
+        return _bare(found.group(1))
+    text = ITEM.sub("", text, count=1) if text[:1] in "-*•" else text
     for opener, closer in DISPLAY:
         if text.startswith(opener) and (stop := text.find(closer, len(opener))) > 0:
             return _bare(text[len(opener) : stop])
@@ -81,7 +105,14 @@ def value_of(text: str) -> str | None:
 
 def _bare(text: str) -> str | None:
     for _ in range(4):
-        text = CLOSING_TAG.sub("", text.strip().rstrip(".,;").strip()).strip(" \t\n").rstrip(".").strip("*_ \t\n")
+        text = (
+            CLOSING_TAG.sub("", text.strip().rstrip(".,;．。|").strip())
+            .strip(" \t\n")
+            .rstrip(".")
+            .strip("*_ \t\n")
+        )
+        if text.endswith("}") and text.count("}") > text.count("{"):
+            text = text[:-1]
         for opener, closer in WRAPS:
             inner = text[len(opener) : -len(closer)]
             if len(text) > len(opener) + len(closer) and text.startswith(opener) and text.endswith(closer):
@@ -104,7 +135,12 @@ def _english(text: str, lowered: str, start: int, stop: int) -> str | None:
         return _bare(found.group(1) or found.group(2) or "")
     begins = ANNOUNCES.search(before) is not None
     if is_choice:
-        begins = begins and (text[start].isupper() or "correct" in before.lower() or "right" in before.lower() or before[-1:] == "\n")
+        begins = begins and (
+            text[start].isupper()
+            or "correct" in before.lower()
+            or "right" in before.lower()
+            or before[-1:] == "\n"
+        )
     named = begins or NAMED.search(before) is not None
     if IS_DOUBTED.search(before):
         return None
@@ -116,7 +152,9 @@ def _english(text: str, lowered: str, start: int, stop: int) -> str | None:
         if is_choice and value and not LETTER_VALUE.match(value):
             return None
         return value
-    if (named or text[start].isupper()) and (found := LETTER_NEXT.match(text, stop, stop + AFTER)):
+    if (found := LETTER_NEXT.match(text, stop, stop + AFTER)) and (
+        named or text[start].isupper() or found.group().rstrip().endswith(("correct", "right"))
+    ):
         return found.group(1)
     if begins and not is_choice and ALONE.match(text, stop, stop + AFTER) and _begins_line(text, start):
         return _value_at(text, stop)
@@ -144,4 +182,11 @@ def _value_at(text: str, at: int) -> str | None:
 
 def _begins_line(text: str, start: int) -> bool:
     line = text[max(0, start - BEFORE) : start].rpartition("\n")[2]
-    return not line.strip("*_#> \t").lower().removeprefix("the").replace("final", "").replace("correct", "").strip("*_ \t")
+    return (
+        not line.strip("*_#> \t")
+        .lower()
+        .removeprefix("the")
+        .replace("final", "")
+        .replace("correct", "")
+        .strip("*_ \t")
+    )

@@ -91,7 +91,9 @@ def _ends_wide(masked: str, start: int, stop: int, at: int) -> bool:
     """Not inside a number (`３．５`), and not after a remark of a word, nor before an operator."""
     if masked[stop] == "．" and masked[stop - 1 : stop].isdigit() and masked[at].isdigit():
         return False
-    return stop - start > LONGEST_WIDE_REMARK and not (masked[at] in OPERATORS and _is_operator(masked, stop, at))
+    return stop - start > LONGEST_WIDE_REMARK and not (
+        masked[at] in OPERATORS and _is_operator(masked, stop, at)
+    )
 
 
 def _ends_sentence(masked: str, start: int, stop: int, at: int) -> bool:
@@ -120,7 +122,12 @@ def _is_operator(masked: str, stop: int, at: int) -> bool:
     """Whether a sign after a stop goes on with an equation (`5! = 120`, `3 ft. - 2 ft.`) and begins no item or markup."""
     if masked[at + 1 : at + 2].strip():
         return masked[at] in "=×÷≤≥≈≠"
-    return masked[at] not in "-*" or masked[stop] == "!" or masked[stop - 1].isdigit() or _is_abbreviated(masked, stop)
+    return (
+        masked[at] not in "-*"
+        or masked[stop] == "!"
+        or masked[stop - 1].isdigit()
+        or _is_abbreviated(masked, stop)
+    )
 
 
 def _is_abbreviated(masked: str, stop: int) -> bool:

@@ -100,7 +100,9 @@ def _line_cuts(text: str, masked: str) -> list[int]:
     cuts = _joined([found.end() for found in LINE_BREAK.finditer(masked)], text, masked)
     if (closed := closed_spans(masked, with_quotes=False)) and cuts:
         cuts = [at for at in cuts if not closed.holds(at)]
-    may_have_inner = "\n  " in masked or "\n\t" in masked or "Q:" in masked or "uestion" in masked or "Q" == masked[:1]
+    may_have_inner = (
+        "\n  " in masked or "\n\t" in masked or "Q:" in masked or "uestion" in masked or masked[:1] == "Q"
+    )
     return _without_inner_items(masked, cuts) if may_have_inner else cuts
 
 
