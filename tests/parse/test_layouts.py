@@ -6,7 +6,10 @@ from zero_engine.parse import segment
 
 LAYOUTS = [
     (
-        "We do it twice.\n\nFirst:\n- Step 1: a b.\n- Step 2: c d.\n\nThen:\n- Step 1: a b.\n- Step 2: c d.\n\nSo it is 5.",
+        (
+            "We do it twice.\n\nFirst:\n- Step 1: a b.\n- Step 2: c d.\n\nThen:\n- Step "
+            "1: a b.\n- Step 2: c d.\n\nSo it is 5."
+        ),
         [
             "We do it twice.",
             "First:\n- Step 1: a b.\n- Step 2: c d.",
@@ -15,7 +18,10 @@ LAYOUTS = [
         ],
     ),
     (
-        "Rotate it twice.\n\nFirst, rotate:\nStep 1: Turn.\nStep 2: Move.\n\nNext, rotate:\nStep 1: Turn.\nStep 2: Move.\n\nThe result is 5.",
+        (
+            "Rotate it twice.\n\nFirst, rotate:\nStep 1: Turn.\nStep 2: Move.\n\nNext, "
+            "rotate:\nStep 1: Turn.\nStep 2: Move.\n\nThe result is 5."
+        ),
         [
             "Rotate it twice.",
             "First, rotate:\nStep 1: Turn.\nStep 2: Move.",
@@ -24,7 +30,10 @@ LAYOUTS = [
         ],
     ),
     (
-        "Step 1: Add 3 and 4 to get 7.\n\nStep 2: Double it to get 14.\n\nTherefore the total is 14.\n\nSo the answer is 14.",
+        (
+            "Step 1: Add 3 and 4 to get 7.\n\nStep 2: Double it to get 14.\n\nTherefore "
+            "the total is 14.\n\nSo the answer is 14."
+        ),
         [
             "Step 1: Add 3 and 4 to get 7.",
             "Step 2: Double it to get 14.",
@@ -33,7 +42,10 @@ LAYOUTS = [
         ],
     ),
     (
-        "### Step 1: Area\n\nIt is 3 * 4.\n\nThat is 12.\n\n### Step 2: Volume\n\nIt is 12 * 2.\n\nThat is 24.\n\nTherefore 24.",
+        (
+            "### Step 1: Area\n\nIt is 3 * 4.\n\nThat is 12.\n\n### Step 2: Volume\n"
+            "\nIt is 12 * 2.\n\nThat is 24.\n\nTherefore 24."
+        ),
         [
             "### Step 1: Area\n\nIt is 3 * 4.\n\nThat is 12.",
             "### Step 2: Volume\n\nIt is 12 * 2.\n\nThat is 24.",
@@ -137,7 +149,10 @@ LAYOUTS = [
         ["Q1: How many?\nA1: 7.", "Q2: And twice?\nA2: 14."],
     ),
     (
-        "Question: How many?\nAnswer: There are 7 of them.\nQuestion: And twice?\nAnswer: There are 14 of them.",
+        (
+            "Question: How many?\nAnswer: There are 7 of them.\nQuestion: And twice?\n"
+            "Answer: There are 14 of them."
+        ),
         [
             "Question: How many?\nAnswer: There are 7 of them.",
             "Question: And twice?\nAnswer: There are 14 of them.",

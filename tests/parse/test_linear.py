@@ -1,7 +1,7 @@
 """Time is linear whatever a text repeats: twice the length takes about twice the time.
 
-A quadratic rule takes four times as long; the bound of three and a constant is loose enough for a machine under load, and
-each time is the best of several.
+A quadratic rule takes four times as long; the bound of three and a constant is loose enough for a machine under
+load, and each time is the best of several.
 """
 
 import string
@@ -16,113 +16,19 @@ from zero_engine.records import Source, Trace
 from zero_engine.train.rewards import reward
 
 REPEATED = [
-    *(
-        "#### ",
-        "####",
-        " ",
-        "\t",
-        "\n",
-        "\n\n",
-        "\n \n",
-        "\r\n",
-        "The answer. so ",
-        "so ",
-        "Answer: B\n",
-        "answer ",
-        "ans ",
-    ),
-    *(
-        "\\boxed{",
-        "\\boxed{1}",
-        "}",
-        "<answer>",
-        "<answer>a</answer>",
-        "答案",
-        "उत्तर ",
-        "$",
-        "$$",
-        "\\(",
-        "\\[",
-        "\\$",
-        "$a\\$",
-    ),
-    *(
-        "**",
-        "*",
-        "_",
-        "|",
-        "| a |\n",
-        "`",
-        "```",
-        "```\n",
-        "~~~\n",
-        "\\begin{a}",
-        "\\end{a}",
-        "\\begin{a}\\begin{b}",
-    ),
-    *(
-        "(",
-        "((a) ",
-        "[",
-        "{",
-        '"',
-        '"a" ',
-        "“",
-        "a. B ",
-        "Dr. ",
-        "...",
-        "?! ",
-        "5! = ",
-        "a = 1 ",
-        "= ",
-        "1 = x = ",
-        "3 1/2 = ",
-    ),
-    *(
-        "。",
-        "；",
-        "。」",
-        "5．",
-        "Step 1: ",
-        "Step 1: a\n",
-        "- Step 1: a\n\nb\n",
-        "1. ",
-        "1. a\n",
-        "   1. a\n",
-        "1. a\n1. b\n2. c\n",
-    ),
-    *(
-        "## a\n",
-        "**a**\n\n",
-        "B\n",
-        "Q: a\nA: b\n",
-        "- a\n  - b\n",
-        "---\n",
-        "<<",
-        "<<=",
-        "=",
-        "Then ",
-        "\u200b\n",
-        "(a\n",
-        "a",
-        "1",
-    ),
-    *(
-        "1" * 50 + " ",
-        "A) ",
-        "\\text{",
-        "\\frac{",
-        "1,",
-        "111 ",
-        "²",
-        "½",
-        "the final correct ",
-        "is (B) ",
-        ". Step 1: ",
-    ),
+    *("#### ", "####", " ", "\t", "\n", "\n\n", "\n \n", "\r\n", "The answer. so ", "so "),
+    *("Answer: B\n", "answer ", "ans ", "\\boxed{", "\\boxed{1}", "}", "<answer>"),
+    *("<answer>a</answer>", "答案", "उत्तर ", "$", "$$", "\\(", "\\[", "\\$", "$a\\$", "**", "*", "_"),
+    *("|", "| a |\n", "`", "```", "```\n", "~~~\n", "\\begin{a}", "\\end{a}", "\\begin{a}\\begin{b}"),
+    *("(", "((a) ", "[", "{", '"', '"a" ', "“", "a. B ", "Dr. ", "...", "?! ", "5! = ", "a = 1 "),
+    *("= ", "1 = x = ", "3 1/2 = ", "。", "；", "。」", "5．", "Step 1: ", "Step 1: a\n"),
+    *("- Step 1: a\n\nb\n", "1. ", "1. a\n", "   1. a\n", "1. a\n1. b\n2. c\n", "## a\n", "**a**\n\n"),
+    *("B\n", "Q: a\nA: b\n", "- a\n  - b\n", "---\n", "<<", "<<=", "=", "Then ", "\u200b\n", "(a\n"),
+    *("a", "1", "1" * 50, "A) ", "\\text{", "\\frac{", "1,", "111 ", "²", "½", "the final correct "),
+    *("is (B) ", ". Step 1: "),
 ]
 AROUND = [("", ""), ("Step 1: a\nStep 2: b\n", "z"), ("The answer is ", ""), ("####", "\nx")]
-LENGTH = 8_000
+LENGTH = 5_000
 
 
 def names(length: int) -> str:

@@ -1,17 +1,17 @@
 """Answers: take the final answer out of a text. Whether two are the same is equality.py's.
 
 Solutions write their answer at the end, and in this order of trust: in `<answer>7</answer>` or another tag, in
-`\\boxed{7}`, as a last line `#### 7`, or in words (said.py): `Answer: B`, `the answer is 51`, `答案：7`. What was said last
-counts. Linear in the length of the text.
+`\\boxed{7}`, as a last line `#### 7`, or in words (said.py): `Answer: B`, `the answer is 51`, `答案：7`. What was
+said last counts. Linear in the length of the text.
 """
 
 import re
 
 from zero_engine.parse.boxes import boxed
-from zero_engine.parse.equality import answers_equal, normal_form
+from zero_engine.parse.equality import answers_equal
 from zero_engine.parse.said import said, value_of
 
-__all__ = ["answers_equal", "extract_answer", "normal_form", "stated_answer", "without_final_answer"]
+__all__ = ["answers_equal", "extract_answer", "stated_answer", "without_final_answer"]
 
 TAG = re.compile(
     r"<(?P<end>/?)(?P<name>answer|final_answer|output|solution)>|<\|(?P<edge>begin|end)_of_(?P<part>solution|answer)\|>"

@@ -1,7 +1,7 @@
 """Joining: pieces that say nothing by themselves go with their neighbour.
 
-A heading, a bold title, a marker without a text (`### Step 2`), a word with a colon (`Solution:`) and an item's number go with
-what follows; `Answer: B`, a box, a bare letter and signs without a word go with what stands before.
+A heading, a bold title, a marker without a text (`### Step 2`), a word with a colon (`Solution:`) and an item's
+number go with what follows; `Answer: B`, a box, a bare letter and signs without a word go with what stands before.
 """
 
 import re
@@ -14,7 +14,8 @@ LONGEST = 80
 HEADING = re.compile(
     r"#{1,6}[ \t]+[^\n=]*"
     r"|(?:[#>•-]+[ \t]+)?(\*\*|__)(?:(?!\1)[^\n=]){1,76}\1[ \t]*[:：]?"
-    r"|[#>*_ \t]*(?:step|thought|part|case|phase|stage|question|q|étape|paso|schritt|шаг)[ \t]*#?(?:\d{1,4}|[ivx]{1,4}|[a-z]|one|two|three)"
+    r"|[#>*_ \t]*(?:step|thought|part|case|phase|stage|question|q|étape|paso|schritt|шаг)[ \t]*#?"
+    r"(?:\d{1,4}|[ivx]{1,4}|[a-z]|one|two|three)"
     r"[*_ \t]*[.:)]?[*_ \t]*",
     re.IGNORECASE,
 )
@@ -26,8 +27,9 @@ SHORT = 6
 ENDS_HEADING = ":：*_,，"
 NUMBER = re.compile(r"[(\[]?(?:\d{1,3}[.)\]:]|[ivx]{1,4}[.)\]])|[-*•+]", re.IGNORECASE)
 ANSWER = re.compile(
-    r"[*_#> \t(\[]*(?:(?:so|thus|hence|therefore),?[ \t]+)?(?:the[ \t]+)?(?:(?:final|correct|right|best)[*_]*[ \t]+)?(?:"
-    r"(?:answer|ans|option|choice)(?:[ \t]+(?:option|choice))?[*_]*(?:[ \t]*[:=：—–-]|[ \t]+is\b|(?=[ \t]+\(?[A-Z]\)?[.*]*$))"
+    r"[*_#> \t(\[]*(?:(?:so|thus|hence|therefore),?[ \t]+)?(?:the[ \t]+)?(?:(?:final|correct|right|best)[*_]*[ \t]+)?"
+    r"(?:(?:answer|ans|option|choice)(?:[ \t]+(?:option|choice))?[*_]*(?:[ \t]*[:=：—–-]|[ \t]+is\b"
+    r"|(?=[ \t]+\(?[A-Z]\)?[.*]*$))"
     rf"|(?i:{'|'.join(map(re.escape, FOREIGN))})[*_]*[ \t]*[:：—–=])[*_ \t]*(?P<value>[^\n]*)",
     re.IGNORECASE,
 )

@@ -7,64 +7,36 @@ counts where a colon, a dash, a copula or, where the verb comes last, the value 
 import re
 
 ENGLISH = ("answer", "ans", "option", "choice")
-FOREIGN = (
-    *("答案", "故选", "故選", "应选", "所以选", "因此选", "正确选项", "答：", "答:"),  # Chinese
-    *(
-        "उत्तर",
-        "जवाब",
-        "सही विकल्प",
-        "উত্তর",
-        "جواب",
-        "الإجابة",
-        "الاجابة",
-        "إجابة",
-        "الجواب",
-        "پاسخ",
-    ),  # Hindi to Persian
-    *(
-        "respuesta",
-        "opción correcta",
-        "opcion correcta",
-        "resposta",
-        "opção correta",
-        "réponse",
-        "reponse",
-        "risposta",
-    ),
-    *("antwort", "antwoord", "ответ", "відповідь", "odpowiedź", "odpověď", "răspuns", "svar", "απάντηση"),
-    *(
-        "jawaban",
-        "jawapan",
-        "jawab",
-        "đáp án",
-        "đáp số",
-        "câu trả lời",
-        "cevap",
-        "yanıt",
-        "คำตอบ",
-        "sagot",
-        "jibu",
-    ),
-    *("答え", "解答", "正解", "정답", "답", "ਉੱਤਰ", "ਜਵਾਬ", "விடை", "பதில்", "సమాధానం", "జవాబు", "ઉત્તર", "ഉത്തരം"),
+FOREIGN = tuple(
+    (
+        "答案|故选|故選|应选|所以选|因此选|正确选项|答：|答:"  # Chinese
+        "|उत्तर|जवाब|सही विकल्प|উত্তর|جواب|الإجابة|الاجابة|إجابة|الجواب|پاسخ"  # Hindi, Bengali, Urdu, Arabic, Persian
+        "|respuesta|opción correcta|opcion correcta|resposta|opção correta|réponse|reponse|risposta|răspuns"
+        "|antwort|antwoord|svar|ответ|відповідь|odpowiedź|odpověď|απάντηση"
+        "|jawaban|jawapan|jawab|đáp án|đáp số|câu trả lời|cevap|yanıt|คำตอบ|sagot|jibu"
+        "|答え|解答|正解|정답|답|ਉੱਤਰ|ਜਵਾਬ|விடை|பதில்|సమాధానం|జవాబు|ઉત્તર|ഉത്തരം"
+    ).split("|")
 )
 QUALITIES = (
-    "final|finale|finală|endgültige|correct|correcta|correcto|correcte|correta|corretta|correctă|richtige|exacte|akhirnya|akhir"
-    "|yang benar|cuối cùng|đúng|النهائية|النهائي|الصحيحة|الصحيح|نهایی|صحیح|nya"
+    "final|finale|finală|endgültige|correct|correcta|correcto|correcte|correta|corretta|correctă|richtige|exacte"
+    "|akhirnya|akhir|yang benar|cuối cùng|đúng|النهائية|النهائي|الصحيحة|الصحيح|نهایی|صحیح|nya"
 )
 """What may stand between a label and its colon, where the adjective follows the noun."""
 COPULAS = (
-    "es|sería|é|seria|est|serait|è|ist|lautet|beträgt|wäre|is|luidt|adalah|ialah|yaitu|là|это|равен|равно|будет|є|to|brzmi"
-    "|wynosi|este|är|είναι|है|हैं|होगा|হল|হলো|হবে|হচ্ছে|ہے|ہوگا|هو|هي|هی|است|ay|ni"
+    "es|sería|é|seria|est|serait|è|ist|lautet|beträgt|wäre|is|luidt|adalah|ialah|yaitu|là|это|равен|равно|будет|є"
+    "|to|brzmi|wynosi|este|är|είναι|है|हैं|होगा|হল|হলো|হবে|হচ্ছে|ہے|ہوگا|هو|هي|هی|است|ay|ni"
 )
 COPULAS_UNSPACED = "就是|应该是|应该为|应为|是|为|為|等于|選|选|は|가|이|은|는|คือ"
 """Those that need no blank after them."""
 VERB_LAST = re.compile(
-    r"[ \t]*(?:है|हैं|होगा|ہے|ہوگا|است|입니다|이다|예요|이에요|です|になります|となります|である|['’]?d[ıiuü]r|হবে|হয়)[ \t।۔。.]*$"
+    r"[ \t]*(?:है|हैं|होगा|ہے|ہوگا|است|입니다|이다|예요|이에요|です|になります|となります|である"
+    r"|['’]?d[ıiuü]r|হবে|হয়)[ \t।۔。.]*$"
 )
 """The verb after the value: `उत्तर 7 है`, `답은 7입니다`."""
 AFTER_FOREIGN = re.compile(
     rf"(?:[ \t]?(?:{QUALITIES})(?!\w)){{0,2}}[*_\"”」 \t]{{0,8}}"
-    rf"(?:(?P<sign>[:：=＝]|[—–-](?=[ \t]))|(?P<word>(?:{COPULAS})(?!\w)|{COPULAS_UNSPACED})|(?P<next>(?=[ \t]?[-\d$\\(A-Z])))"
+    rf"(?:(?P<sign>[:：=＝]|[—–-](?=[ \t]))|(?P<word>(?:{COPULAS})(?!\w)|{COPULAS_UNSPACED})"
+    r"|(?P<next>(?=[ \t]?[-\d$\\(A-Z])))"
     r"[*_ \t:：]{0,8}",
     re.IGNORECASE,
 )

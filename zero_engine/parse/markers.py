@@ -1,12 +1,13 @@
 """Markers: steps that the text itself numbers, `Step 3:`, `### Step 2`, `THOUGHT 5:`, or a numbered list.
 
-A marked step runs to the next marker of the same rank. Markers and numbers inside it are not boundaries: items of a list that
-is indented, bulleted below a paragraph, or that starts again at 1 before the outer list has gone on. Paragraphs without a
-marker are steps of their own where marked steps are one paragraph long; where they have bodies, the last step
-gets no longer a body than the others, so that no marker swallows what the text says after the list.
+A marked step runs to the next marker of the same rank. Markers and numbers inside it are not boundaries: items of a
+list that is indented, bulleted below a paragraph, or that starts again at 1 before the outer list has gone on.
+Paragraphs without a marker are steps of their own where marked steps are one paragraph long; where they have bodies,
+the last step gets no longer a body than the others, so that no marker swallows what the text says after the list.
 """
 
 import re
+from itertools import pairwise
 
 BULLETS = "*•-"
 NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
@@ -18,7 +19,8 @@ STEP_MARKER = re.compile(
     rf"""(?:^|(?<=\n))(?P<lead>[ \t\#>*_•-]*)
         (?:(?:{"|".join(MARKER_WORDS)}|चरण)[ \t]*\#?(?:(?P<number>\d{{1,6}})|{NUMBER_WORDS}|[IVX]{{1,6}})\b
         (?:[*_ \t]*[.:)\]–—：-]|[ \t]*[*_]+|[ \t]*(?=\n|$)|[ \t]+(?-i:(?=[A-Z])))
-        |(?:步骤[ \t]*(?P<digit>\d{{1,6}}|[一二三四五六七八九十]{{1,3}})|第[ \t]*(?P<place>\d{{1,6}}|[一二三四五六七八九十]{{1,3}})[ \t]*步)
+        |(?:步骤[ \t]*(?P<digit>\d{{1,6}}|[一二三四五六七八九十]{{1,3}})
+           |第[ \t]*(?P<place>\d{{1,6}}|[一二三四五六七八九十]{{1,3}})[ \t]*步)
         [*_ \t]*(?:[：:，,、.]|(?=\n|$)))""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -30,8 +32,8 @@ BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
 CONTINUES = re.compile(r"[a-z]|[-*•+][ \t]|\d{1,3}[.)][ \t]|[ \t]")
 """What a paragraph begins with that goes on with the one before it: an item, a small letter."""
 CONCLUDES = re.compile(
-    r"[*_#> \t]*(?:therefore|thus|hence|so\b|finally|in conclusion|conclusion|(?:the )?final answer|(?:the )?answer|overall"
-    r"|in total|in summary|summary|因此|所以|综上|答案)",
+    r"[*_#> \t]*(?:therefore|thus|hence|so\b|finally|in conclusion|conclusion|(?:the )?final answer|(?:the )?answer"
+    r"|overall|in total|in summary|summary|因此|所以|综上|答案)",
     re.IGNORECASE,
 )
 
@@ -74,7 +76,7 @@ def _is_item(lead: str) -> bool:
 def _number_lists(masked: str, found: list[re.Match[str]], all_items: bool) -> bool:
     """Whether the markers are items of lists below paragraphs, rather than the steps of the text."""
     firsts = [found[0]]
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         numbers = _number_of(before), _number_of(after)
         if numbers[0] is not None and numbers[1] is not None and numbers[1] <= numbers[0]:
             firsts.append(after)

@@ -1,7 +1,7 @@
-"""Said: the answer that a text states in words, as `Answer: B`, `the answer is 51`, `答案：7`; the last statement counts.
+"""Said: the answer that a text states in words, as `Answer: B`, `the answer is 51`, `答案：7`; what was said last counts.
 
-Every label (labels.py) is looked at from the last to the first. What stands around it is matched inside windows of fixed
-size, so that time is linear in the length whatever a text repeats.
+Every label (labels.py) is looked at from the last to the first. What stands around it is matched inside windows of
+fixed size, so that time is linear in the length whatever a text repeats.
 """
 
 import re
@@ -27,7 +27,8 @@ IS_DOUBTED = re.compile(
     r"\b(?:if|whether|unless|suppose|assume|assuming)\s+(?:the\s+|our\s+)?(?:\w+\s+)?$", re.I
 )
 STATES = re.compile(
-    r"(?:[ \t]+(?:choice|option|key|letter|value|here|(?:to|for) (?:the|this|our|your) \w{1,12}(?: \w{1,12})?)(?!\w))?[*_`\"'”’)\]}\\ \t]{0,12}"
+    r"(?:[ \t]+(?:choice|option|key|letter|value|here|(?:to|for) (?:the|this|our|your) \w{1,12}(?: \w{1,12})?)(?!\w))?"
+    r"[*_`\"'”’)\]}\\ \t]{0,12}"
     r"(?:(?P<sign>[:：﹕=＝|]|[—–-](?=[ \t])|\.(?=[A-Z]\b))"
     r"|(?P<word>is|are|would be|will be|must be|should be|has to be|equals|comes out (?:to be|as))(?!\w))"
     r"(?:[ \t]*(?:therefore|thus|then|simply|just|indeed|hence|clearly|exactly|now|approximately|:|：|=|,(?=[ \t])))*"
@@ -35,7 +36,8 @@ STATES = re.compile(
     re.IGNORECASE,
 )
 LETTER_NEXT = re.compile(
-    r"[ \t]*(?:choice|option)?[ \t]*[(\[*]{0,3}([A-Z])[)\]*.]{0,4}[ \t]*(?=$|\n|\)|is (?:the )?(?:correct|right|answer))"
+    r"[ \t]*(?:choice|option)?[ \t]*[(\[*]{0,3}([A-Z])[)\]*.]{0,4}[ \t]*"
+    r"(?=$|\n|\)|is (?:the )?(?:correct|right|answer))"
 )
 LETTER_BEFORE = re.compile(
     r"(?:^|[\s(\[*])(?:(?:option|choice)[ \t]+)?[(\[*]{0,3}([A-Z])[)\].*]{0,3}[ \t]+(?:is|as|must be|would be)[ \t]+"
@@ -45,12 +47,13 @@ LETTER_BEFORE = re.compile(
 LETTER_VALUE = re.compile(r"[(\[*]{0,3}[A-Z](?![\w'’])")
 ALONE = re.compile(r"[*_`:：. \t#]{0,12}(?=\n|$)")
 NO_VALUE = re.compile(
-    r"(?:not|in|at|on|of|the same|correct|incorrect|right|wrong|given|found|obtained|shown|below|above|as follows|that|which"
-    r"|whether|what|how|still|already|also|only|expected|supposed|unclear|unknown|reasonable|yours?|there)\b",
+    r"(?:not|in|at|on|of|the same|correct|incorrect|right|wrong|given|found|obtained|shown|below|above|as follows|that"
+    r"|which|whether|what|how|still|already|also|only|expected|supposed|unclear|unknown|reasonable|yours?|there)\b",
     re.IGNORECASE,
 )
 SENTENCE_END = re.compile(
-    r"[.!?](?=[*_\")]*[ \t]+[^\Wa-z\d_])|[。！？।；۔]|[ \t,]\b(?:because|since|which|as (?:required|desired|expected))\b"
+    r"[.!?](?=[*_\")]*[ \t]+[^\Wa-z\d_])|[。！？।；۔]"
+    r"|[ \t,]\b(?:because|since|which|as (?:required|desired|expected))\b"
 )
 DISPLAY = (("\\[", "\\]"), ("$$", "$$"))
 FENCED = re.compile(r"```\w{0,12}\n([^`]{1,500})```")

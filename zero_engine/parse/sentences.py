@@ -1,13 +1,13 @@
 """Sentences: where one ends in text without line breaks.
 
-A cut lies between `.`, `!`, `?` and a following capital, digit or symbol, and after the full stops of other scripts; not
-after an abbreviation, an initial or a list number, and never inside a guard (guards.py), brackets or quotes
+A cut lies between `.`, `!`, `?` and a following capital, digit or symbol, and after the full stops of other scripts;
+not after an abbreviation, an initial or a list number, and never inside a guard (guards.py), brackets or quotes
 (brackets.py). Four things make it fit rationales better than a plain sentence splitter:
 - solutions often lack full stops (`... = 9 eggs So she sells ...`): a word that starts sentences cuts
   without one, and so does any capitalised word once the sentence has had its `=`;
 - the same with chained equations (`2x = 80 x = 40`);
-- an equation stays whole with its units (`90 minutes + 60 minutes = 150 minutes`, `5! = 120`, `3 ft. + 2 ft. = 5 ft.`): what
-  stands before `=` begins an equation of its own only where it is a variable, or a number with an operator;
+- an equation stays whole with its units (`90 minutes + 60 minutes = 150 minutes`, `5! = 120`, `3 ft. + 2 ft. = 5 ft.`):
+  what stands before `=` begins an equation of its own only where it is a variable, or a number with an operator;
 - a remark of one or two words (`Right.`, `Let's see.`) belongs to the sentence after it.
 """
 
@@ -119,7 +119,7 @@ def _is_initial(masked: str, start: int, stop: int) -> bool:
 
 
 def _is_operator(masked: str, stop: int, at: int) -> bool:
-    """Whether a sign after a stop goes on with an equation (`5! = 120`, `3 ft. - 2 ft.`) and begins no item or markup."""
+    """Whether a sign after a stop goes on with an equation (`5! = 120`, `3 ft. - 2 ft.`) and begins no item."""
     if masked[at + 1 : at + 2].strip():
         return masked[at] in "=×÷≤≥≈≠"
     return (
@@ -153,7 +153,7 @@ def _runs_on(masked: str, start: int, gap: int, at: int, has_result: bool) -> bo
 
 
 def _begins_equation(masked: str, previous: str, at: int) -> bool:
-    """Whether what stands before the next `=` is a left side of its own, and no unit or fraction of the number before."""
+    """Whether what stands before the next `=` is a left side of its own, and no unit of the number before."""
     side = masked[at : masked.index("=", at)].rstrip()
     if side.isalpha():
         return len(side) == 1 and side not in UNIT_LETTERS

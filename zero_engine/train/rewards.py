@@ -2,8 +2,8 @@
 
     reward = (1 - w) (0.9 accuracy + 0.1 format) + w perception
 
-Accuracy is 0 or 1, by the judgement that parsing notes with (`zero_engine/parse/equality.py`); its time is linear in what
-a model writes. The answer is what stands in the one answer bracket, or after the one `Final Answer:`; an answer
+Accuracy is 0 or 1, by the judgement that parsing notes with (`zero_engine/parse/equality.py`), in time linear in what a
+model writes. The answer is what stands in the one answer bracket, or after the one `Final Answer:`; an answer
 in the thought, a second one, or text behind it is no answer, so hedging earns nothing. Perception is the mean
 smoothness of the pictures in code space; a blank picture, one drawn before, and a missing one score 0.
 
