@@ -1,8 +1,8 @@
 """Brackets and quotes: spans that hold together, so that no rule cuts inside them.
 
 A span closes in the paragraph it opens in, within LONGEST characters; what never closes holds nothing together.
-Straight quotes pair up where one opens (after a blank) and one closes (before a blank or a stop), so inches and apostrophes are
-none. A text that is one span from end to end is cut inside it. One pass over the signs: linear.
+Straight quotes pair up where one opens (after a blank) and one closes (before a blank or a stop), so inches and
+apostrophes are none. A text that is one span from end to end is cut inside it. One pass over the signs: linear.
 """
 
 import re

@@ -4,8 +4,8 @@ It is strict where likeness is cheap (`5 red cars` is not `9 red cars`, an empty
 spelling (`$460` is `460`, `No` is `NO`, `\\frac{1}{2}` is `0.5`). In this order, the first that can decide does:
 1. the same text, once it is spelled one way (spelling.py);
 2. letters of choices (`B`, `(B) wood`, or the choice's own text);
-3. chemical formulas by their atoms, numbers by value and unit (quantities.py), lists and tuples element by element, `x = 3` by
-   its value;
+3. chemical formulas by their atoms, numbers by value and unit (quantities.py), lists and tuples element by element,
+   `x = 3` by its value;
 4. expressions, by math-verify (expressions.py).
 
 Only 4 needs the extra `train`. Without it, two expressions are the same where their spelling is; so the extra can turn

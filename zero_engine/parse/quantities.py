@@ -1,7 +1,7 @@
 """Quantities: numbers with their units, compared by value.
 
-`5 km` is `5` and `5 kilometers`, and neither `5 m` nor `5x`: a unit may be left out, never be another, and a factor is no
-unit. Money is a unit. `50%` is `50` and `0.5`.
+`5 km` is `5` and `5 kilometers`, and neither `5 m` nor `5x`: a unit may be left out, never be another, and a factor is
+no unit. Money is a unit. `50%` is `50` and `0.5`.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Said: the answer that a text states in words, as `Answer: B`, `the answer is 51`, `答案：7`; what was said last counts.
+"""Said: the answer that a text states in words, `Answer: B`, `the answer is 51`, `答案：7`. What was said last counts.
 
 Every label (labels.py) is looked at from the last to the first. What stands around it is matched inside windows of
 fixed size, so that time is linear in the length whatever a text repeats.

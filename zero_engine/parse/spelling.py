@@ -1,4 +1,4 @@
-"""Spelling: one way to write an answer. Case, blanks, wrapping, digits of other scripts, LaTeX and number signs unified.
+"""Spelling: one way to write an answer: blanks, wrapping, digits of other scripts, LaTeX and number signs unified.
 
 `5²` stays a power and `5½` a mixed number, which plain NFKC would make 52 and 51/2.
 """
@@ -44,14 +44,8 @@ ABOUT = re.compile(
 )
 
 
-def normal_form(answer: str) -> str:
-    """One spelling of an answer: case, blanks, wrapping, LaTeX fractions and number signs unified."""
-    text = clean(answer).casefold()
-    return SAME_WORDS.get(text, text)
-
-
 def clean(answer: str) -> str:
-    """`normal_form` with the case as it was. Linear for texts up to LONGEST, which longer ones are cut to."""
+    """One spelling of an answer, with its case as it was. Linear; of more than LONGEST characters the first count."""
     text = answer[:LONGEST]
     if not text.isascii():
         text = _ascii_numbers(text)
