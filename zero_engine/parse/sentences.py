@@ -44,11 +44,11 @@ REMARK_WORDS = 2
 LONGEST_WIDE_REMARK = 2
 """Characters of `好。`, which says nothing by itself."""
 LONGEST_REMARK = 40
-WIDE = "。！？．｡；।॥؟؛۔;።፧។။։"
+WIDE = "。！？．｡；।॥؟؛۔\u037e።፧။។։"
 """Signs that end a sentence in other scripts, without a blank after them where there is none in writing."""
 CANDIDATE = re.compile(
     r"(?<![.!?…])(?P<stop>[.!?…]+[\"'”’)\]*_]*)(?:\s+|(?=\\)|(?=" + FILLER + r"))(?=[^\s.,;:)])"
-    rf"|(?<![{WIDE}])(?P<wide>[{WIDE}]+[”’」』）»\"*_]*)\s*(?=\S)"
+    rf"|(?<![{WIDE}])(?P<wide>(?:[{WIDE}]|(?<=[Ͱ-Ͽ]);(?=\s))+[”’」』）»\"*_]*)\s*(?=\S)"
     r"|(?<=[^\s.!?…])(?P<gap>\s+)(?=[A-Z]|[\d.$(A-Za-z][^\s]*\s?=)"
 )
 WORD = re.compile(r"[A-Za-z]+")
@@ -139,6 +139,8 @@ def _is_abbreviated(masked: str, stop: int) -> bool:
 def _runs_on(masked: str, start: int, gap: int, at: int, has_result: bool) -> bool:
     """Whether a new sentence begins at `at` although the one before has no full stop."""
     previous = masked[max(start, gap - 32) : gap].rsplit(None, 1)[-1]
+    if previous[-1] == ";":
+        return _word_at(masked, at) in STARTERS
     if previous.lower() in JOINERS or previous[-1] in ",:;([{-–—+*/=×÷·^&<>":
         return False
     word = _word_at(masked, at)
