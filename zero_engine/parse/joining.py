@@ -22,6 +22,8 @@ HEADING = re.compile(
 LEAD_IN = re.compile(
     r"[*_#>]*[^\W\d_][\w'’-]*(?: [\w'’-]+){0,2}[*_ \t]*[:：][*_]*|[^\W\d_]+(?: [^\W\d_]+)?[,，]"
 )
+SHORT_ANSWER = 60
+"""Characters of what follows a heading `Final Answer` and is nothing but the answer."""
 SHORT = 6
 """Characters of a letter with its brackets, or of an item's number."""
 ENDS_HEADING = ":：*_,，"
@@ -57,7 +59,7 @@ def kind(piece: str, masked: str, start: int, stop: int) -> str:
 
     `piece` is `text[start:stop]` without blanks around it, of at most LONGEST characters.
     """
-    if BOX.fullmatch(piece):
+    if BOX.fullmatch(piece) or ("\n" in piece and _is_answer_below_heading(piece)):
         return "previous"
     if FILLER in masked[start:stop]:
         return ""
@@ -77,6 +79,18 @@ def names_answer(piece: str) -> bool:
     lowered = piece.lower()
     return any(
         word in lowered for word in ("answer", "答案", "ответ", "respuesta", "réponse", "resposta", "उत्तर")
+    )
+
+
+def _is_answer_below_heading(piece: str) -> bool:
+    """`**Final Answer**` and, on the next line, nothing but the answer."""
+    heading, _, answer = piece.partition("\n")
+    heading, answer = heading.strip(), answer.strip()
+    if "\n" in answer or len(answer) > SHORT_ANSWER or not names_answer(heading):
+        return False
+    labelled = ANSWER.fullmatch(heading)
+    return HEADING.fullmatch(heading) is not None or (
+        labelled is not None and not labelled["value"].strip("*_ \t")
     )
 
 

@@ -45,6 +45,10 @@ LETTER_BEFORE = re.compile(
     re.IGNORECASE,
 )
 LETTER_VALUE = re.compile(r"[(\[*]{0,3}[A-Z](?![\w'’])")
+BEGINS_LINE = re.compile(
+    r"[*_#> \t]*(?:(?:step|part) ?\d{1,3} ?[.:)] ?[*_]*)?(?:the )?(?:(?:final|correct)[*_]* )?[*_]*",
+    re.IGNORECASE,
+)
 ALONE = re.compile(r"[*_`:：. \t#]{0,12}(?=\n|$)")
 NO_VALUE = re.compile(
     r"(?:not|in|at|on|of|the same|correct|incorrect|right|wrong|given|found|obtained|shown|below|above|as follows|that"
@@ -156,7 +160,7 @@ def _english(text: str, lowered: str, start: int, stop: int) -> str | None:
             return None
         return value
     if (found := LETTER_NEXT.match(text, stop, stop + AFTER)) and (
-        named or text[start].isupper() or found.group().rstrip().endswith(("correct", "right"))
+        named or text[start].isupper() or text.startswith("is ", found.end())
     ):
         return found.group(1)
     if begins and not is_choice and ALONE.match(text, stop, stop + AFTER) and _begins_line(text, start):
@@ -185,11 +189,4 @@ def _value_at(text: str, at: int) -> str | None:
 
 def _begins_line(text: str, start: int) -> bool:
     line = text[max(0, start - BEFORE) : start].rpartition("\n")[2]
-    return (
-        not line.strip("*_#> \t")
-        .lower()
-        .removeprefix("the")
-        .replace("final", "")
-        .replace("correct", "")
-        .strip("*_ \t")
-    )
+    return BEGINS_LINE.fullmatch(line) is not None

@@ -39,6 +39,10 @@ OPERATORS = "=+-−*/×÷·^<>≤≥≈≠%"
 UNIT_LETTERS = frozenset("mgsShLlJNWVAKCFT")
 """Single letters that are units after a number; the others are variables."""
 VARIABLE = re.compile(r"[A-Za-z](?:[\d_^({+*/-]|$)|(?:sin|cos|tan|log|ln)\b")
+RATE = re.compile(r"(?:[A-Za-z]{2,8}|[mgsShLlJNWVAKCF])[\^\d]{0,2}/[A-Za-z]{1,8}(?:[\^\d²³]{0,2})")
+"""A unit for each of another: `m/s`, `km/h`."""
+COUNTED = re.compile(r"[\d)!] ?(?:(?:sq|cu)\. ?)?[A-Za-z°.]{1,4}$")
+"""A number with a short unit, whose dot is one of an abbreviation: `3 ft.`, `5 sq. cm.`"""
 FRACTION = re.compile(r"\d{1,3}/\d{1,3}")
 REMARK_WORDS = 2
 LONGEST_WIDE_REMARK = 2
@@ -100,6 +104,8 @@ def _ends_sentence(masked: str, start: int, stop: int, at: int) -> bool:
     following = masked[at]
     if following.islower() or (following in OPERATORS and _is_operator(masked, stop, at)):
         return False
+    if masked[stop] == "!" and masked[stop - 1].isdigit() and following.isupper():
+        return _word_at(masked, at) in STARTERS or not _is_unit(masked, at)
     if masked[stop] != ".":
         return True
     before = masked[max(start, stop - 24) : stop].rsplit(None, 1)
@@ -122,18 +128,10 @@ def _is_operator(masked: str, stop: int, at: int) -> bool:
     """Whether a sign after a stop goes on with an equation (`5! = 120`, `3 ft. - 2 ft.`) and begins no item."""
     if masked[at + 1 : at + 2].strip():
         return masked[at] in "=×÷≤≥≈≠"
-    return (
-        masked[at] not in "-*"
-        or masked[stop] == "!"
-        or masked[stop - 1].isdigit()
-        or _is_abbreviated(masked, stop)
-    )
-
-
-def _is_abbreviated(masked: str, stop: int) -> bool:
-    return masked[max(0, stop - 8) : stop].rsplit(None, 1)[-1:] != [] and (
-        masked[max(0, stop - 8) : stop].rsplit(None, 1)[-1].lower() in ABBREVIATIONS
-    )
+    if masked[at] not in "-*" or masked[stop] == "!" or masked[stop - 1].isdigit():
+        return True
+    before = masked[max(0, stop - 24) : stop]
+    return COUNTED.search(before) is not None and masked[at + 2 : at + 3] in "0123456789$(.\\" + FILLER
 
 
 def _runs_on(masked: str, start: int, gap: int, at: int, has_result: bool) -> bool:
@@ -147,11 +145,12 @@ def _runs_on(masked: str, start: int, gap: int, at: int, has_result: bool) -> bo
     if not masked[at].isupper() or len(word) < 1:
         return has_result and previous[-1].isdigit() and _begins_equation(masked, previous, at)
     is_name_like = previous[0].isupper() and previous[1:2].islower()
+    is_counted = previous[-1].isdigit() or previous[-1] in ")!"
     if word in STARTERS:
-        return not is_name_like
+        return not is_name_like and not (is_counted and word == "A" and _is_unit(masked, at))
     if not has_result or is_name_like or word == "I":
         return False
-    return not (previous[-1].isdigit() and _is_unit(masked, word, at))
+    return not (is_counted and _is_unit(masked, at))
 
 
 def _begins_equation(masked: str, previous: str, at: int) -> bool:
@@ -160,19 +159,24 @@ def _begins_equation(masked: str, previous: str, at: int) -> bool:
     if side.isalpha():
         return len(side) == 1 and side not in UNIT_LETTERS
     if side[0].isalpha():
-        return VARIABLE.match(side) is not None
+        return VARIABLE.match(side) is not None and not RATE.fullmatch(side)
     if side.isdigit():
         return False
     is_mixed = previous.isdigit() and FRACTION.fullmatch(side) is not None
     return not is_mixed
 
 
-def _is_unit(masked: str, word: str, at: int) -> bool:
+def _is_unit(masked: str, at: int) -> bool:
     """Whether a capitalised word after a number counts it: `4 Watts`, `5 GB`, `3 Apples + 2`, `4 Gallons of milk`."""
+    word = _word_at(masked, at)
     if len(word) > 1 and word[1].isupper():
         return True
-    following = masked[at + len(word) : at + len(word) + 16].split(None, 1)
-    return not following or following[0][0] in OPERATORS + ".,;:)" or following[0].lower() in JOINERS
+    following = masked[at + len(word) : at + len(word) + 32].split(None, 2)
+    if not following or following[0][0] in OPERATORS + ".,;:)":
+        return True
+    if following[0].lower() in JOINERS or following[0] == "x":
+        return True
+    return following[0][0].isalpha() and len(following) > 1 and following[1][0] in OPERATORS
 
 
 def _is_remark(masked: str, start: int, at: int) -> bool:

@@ -20,7 +20,7 @@ from itertools import pairwise
 
 from zero_engine.parse.brackets import closed_spans
 from zero_engine.parse.guards import FILLER, mask
-from zero_engine.parse.joining import LONGEST, kind, may_say_nothing, names_answer
+from zero_engine.parse.joining import LONGEST, SHORT_ANSWER, kind, may_say_nothing, names_answer
 from zero_engine.parse.markers import BLANK_LINE, INLINE_MARKER, marker_cuts
 from zero_engine.parse.sentences import sentence_cuts
 
@@ -74,7 +74,8 @@ def _choose(text: str, masked: str) -> tuple[str, list[int]]:
             return "markers", cuts
         lines = _line_cuts(text, masked)
         paragraphs = _paragraph_cuts(text, masked)
-        if paragraphs and _is_set_in_paragraphs(len(paragraphs) + 1, len(lines) + 1):
+        blocks = len(_pieces(text, masked, paragraphs)) if paragraphs else 1
+        if blocks > 1 and _is_set_in_paragraphs(blocks, len(lines) + 1):
             return "blank_lines", paragraphs
         if lines:
             return "lines", lines
@@ -86,7 +87,10 @@ def _choose(text: str, masked: str) -> tuple[str, list[int]]:
 
 
 def _is_set_in_paragraphs(paragraphs: int, lines: int) -> bool:
-    """Two blocks of several lines are lines with a stray blank one; three or more blocks are paragraphs."""
+    """Two blocks of several lines are lines with a stray blank one; three or more blocks are paragraphs.
+
+    A heading or an answer by itself is no block.
+    """
     return paragraphs >= 3 or lines <= paragraphs + 1
 
 
@@ -100,9 +104,7 @@ def _line_cuts(text: str, masked: str) -> list[int]:
     cuts = _joined([found.end() for found in LINE_BREAK.finditer(masked)], text, masked)
     if (closed := closed_spans(masked, with_quotes=False)) and cuts:
         cuts = [at for at in cuts if not closed.holds(at)]
-    may_have_inner = (
-        "\n  " in masked or "\n\t" in masked or "Q:" in masked or "uestion" in masked or masked[:1] == "Q"
-    )
+    may_have_inner = "\n " in masked or "\n\t" in masked or "Q" in masked
     return _without_inner_items(masked, cuts) if may_have_inner else cuts
 
 
@@ -158,8 +160,6 @@ def _pieces(text: str, masked: str, cuts: list[int]) -> list[str]:
     return steps
 
 
-SHORT_ANSWER = 60
-"""Characters of what follows a heading `Final Answer` and is nothing but the answer."""
 _RULES = {
     "markers": marker_cuts,
     "blank_lines": _paragraph_cuts,
