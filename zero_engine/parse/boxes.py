@@ -5,9 +5,11 @@ import re
 BRACE = re.compile(r"\\f?boxed[ \t\n]{0,4}\{|\\.|[{}]", re.DOTALL)
 BARE = re.compile(r"\\boxed[ \t]{1,4}([^\s{}$\\]{1,20})")
 BETWEEN = re.compile(
-    r"[ \t$,;、\\()\[\]]{0,12}(?:and|und|et|y|e|и|和|及|&)?[ \t$,;、\\()\[\]]{0,12}", re.IGNORECASE
+    r"[ \t$,;、\\()\[\]]{0,12}(?:and|und|et|y|e|и|和|及|&)?[ \t$,;、\\()\[\]]{0,12}"
+    r"(?:[A-Za-z]\w{0,3}[ \t]{0,2}=[ \t$\\()\[\]]{0,8})?",
+    re.IGNORECASE,
 )
-"""What stands between the boxes of one answer: `\\boxed{2}$ and $\\boxed{3}`."""
+"""What stands between the boxes of one answer: `\\boxed{2}$ and $\\boxed{3}`, `\\boxed{2}, y = \\boxed{3}`."""
 
 
 def boxed(text: str) -> str | None:

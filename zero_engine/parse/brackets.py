@@ -55,7 +55,7 @@ def closed_spans(masked: str, with_quotes: bool = True) -> Spans:
             del stack[stack_at:]
             if with_quotes or opener not in QUOTED:
                 _add(spans, start, at + 1)
-        elif sign in OPENERS:
+        elif sign in OPENERS and masked[at - 1 : at] not in (":", ";"):  # `:(` opens nothing
             stack.append((sign, at))
     if not spans or (
         len(spans) == 1 and not masked[: spans[0][0]].strip() and not masked[spans[0][1] :].strip(" .")

@@ -36,13 +36,18 @@ CONCLUDES = re.compile(
     r"|overall|in total|in summary|summary|因此|所以|综上|答案)",
     re.IGNORECASE,
 )
+CONCLUDING_LINE = re.compile(
+    r"\n(?=(?:Therefore|Thus|Hence|So|In conclusion|In total|The (?:final )?answer)\b|所以|因此|综上)"
+)
 
 
 def marker_cuts(text: str, masked: str) -> list[int]:
     """Beginnings of marked steps, where at least two are marked, and of paragraphs outside of them; else none."""
     begun = _words(masked) if _may_hold_words(masked) else []
     begun = begun or _numbers(masked)
-    return sorted({*begun, *_loose_paragraphs(masked, begun)} - {0}) if begun else []
+    if not begun:
+        return []
+    return sorted({*begun, *_loose_paragraphs(masked, begun), *_conclusion(masked, begun)} - {0})
 
 
 def _may_hold_words(masked: str) -> bool:
@@ -83,7 +88,7 @@ def _number_lists(masked: str, found: list[re.Match[str]], all_items: bool) -> b
     below = [not _begins_paragraph(masked, match.start()) for match in firsts]
     if all_items:
         return len(firsts) > 1 or below[0]
-    return len(firsts) > 1 and all(below) and len(BLANK_LINE.findall(masked)) > 0
+    return len(firsts) > 1 and all(below) and BLANK_LINE.search(masked) is not None
 
 
 def _begins_paragraph(masked: str, at: int) -> bool:
@@ -154,3 +159,12 @@ def _loose_paragraphs(masked: str, begun: list[int]) -> list[int]:
     longest = max(long, default=0)
     concluded = next((i for i, at in enumerate(last) if CONCLUDES.match(masked, at)), len(last))
     return loose + last[min(longest, concluded) :]
+
+
+def _conclusion(masked: str, begun: list[int]) -> list[int]:
+    """Where a conclusion begins on a line of its own below the last of steps that are one line each."""
+    for start, stop in pairwise(begun):
+        if "\n" in masked[start:stop].strip():
+            return []
+    found = CONCLUDING_LINE.search(masked, begun[-1]) if len(begun) > 1 else None
+    return [found.start() + 1] if found else []

@@ -26,9 +26,10 @@ STARTERS = frozenset(
 )
 ABBREVIATIONS = frozenset(
     "i.e e.g dr mr mrs ms st jr sr prof approx etc vs cf al fig eq eqs no nos vol ch sec pp est inc ltd co "
-    "corp dept min max avg lb lbs oz ft in hr hrs u.s a.m p.m mt gen gov sen rep rev hon capt lt col".split()
+    "corp dept min max avg lb lbs oz ft in hr hrs u.s a.m p.m mt gen gov sen rep rev hon capt lt col "
+    "rs resp viz ca bzw z.b d.h nr p.ej ej pág núm sra p.ex т.е рис гл ул".split()
 )
-END_WORDS = frozenset("etc lb lbs oz ft in hr hrs min max a.m p.m u.s no co".split())
+END_WORDS = frozenset("etc rs lb lbs oz ft in hr hrs min max a.m p.m u.s no co".split())
 """Abbreviations and units that may also end a sentence: they do where a starter follows."""
 JOINERS = frozenset(
     "of in on to from for by and or with the a an than as at that because if when is are was were called "
