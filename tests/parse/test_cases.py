@@ -71,6 +71,9 @@ def test_hostile_texts_are_parsed(name: str, format: str) -> None:
         items = list(read_traces(Input(path=str(path), format=format)))
         found = [parse_trace(item, Parse()) for item in items if isinstance(item, Trace)]
     assert found and all(isinstance(item, ParsedTrace) for item in found)
+    for item in found:
+        assert isinstance(item, ParsedTrace)
+        "".join([item.trace.question, item.answer or "", *(step.text for step in item.steps)]).encode()
 
 
 def _as_trace(record: dict[str, str]) -> Trace:

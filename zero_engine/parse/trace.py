@@ -2,6 +2,7 @@
 
 What is taken out of the step texts, and nothing else is:
 - a last line `#### answer`, which is the answer and no step;
+- lone surrogates, replaced by U+FFFD (`surrogate_replaced`);
 - calculator notes `<<48/2=24>>`, unless `calculator_notes: keep`;
 - what passes the caps, counted in `steps_capped:n` (steps left out) and `step_truncated:n` (steps cut).
 
@@ -19,6 +20,7 @@ question, it is rejected: there is nothing to draw and nothing to train on.
 """
 
 import re
+from dataclasses import replace
 
 from zero_engine.parse.answers import extract_answer, stated_answer, without_final_answer
 from zero_engine.parse.equality import answers_differ
@@ -28,7 +30,9 @@ from zero_engine.pipeline import Parse
 from zero_engine.records import ParsedTrace, Rejection, Step, Trace
 
 CALCULATOR_NOTE = re.compile(r"<<(?=[^<>\n=]*=)[^<>\n]*>>")
+SURROGATE = re.compile("[\ud800-\udfff]")
 DIFFERS = "answer_differs_from_gold"
+MENDED = "surrogate_replaced"
 
 
 def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
@@ -36,6 +40,7 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
 
     Steps that the corpus itself marks are kept as they are under `rule: auto` (rule `given`).
     """
+    trace = _encodable(trace)
     if not is_visible(trace.question.strip()) and not trace.question_images:
         return _reject(trace, "empty_question", "the question is blank")
     notes = trace.notes
@@ -43,8 +48,9 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
     if trace.steps is not None and spec.rule == "auto":
         texts, rule = _visible([text.strip() for text in trace.steps]), "given"
         if spec.max_given_chars and (cut := sum(len(text) > spec.max_given_chars for text in texts)):
-            texts = [piece for text in texts for piece in cut_long(text, spec.max_given_chars)]
-            notes += (f"given_cut:{cut}",) if len(texts) > len(trace.steps) else ()
+            pieces = [piece for text in texts for piece in cut_long(text, spec.max_given_chars)]
+            notes += (f"given_cut:{cut}",) if len(pieces) > len(texts) else ()
+            texts = pieces
     else:
         texts, rule = segment(rationale, spec.rule)
     if spec.calculator_notes == "drop" and "<<" in rationale:
@@ -65,6 +71,29 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
         texts = [truncate(text, spec.max_step_chars) for text in texts]
     steps = tuple([Step(index, text) for index, text in enumerate(texts)])
     return ParsedTrace(trace, steps, answer, rule, notes)
+
+
+def _encodable(trace: Trace) -> Trace:
+    """The trace with lone surrogates, which no file can hold, replaced and noted."""
+    if trace.question.isascii() and trace.rationale.isascii() and not (trace.steps or trace.choices):
+        if not trace.answer or trace.answer.isascii():
+            return trace
+    texts = trace.question, trace.rationale, trace.answer or "", *(trace.steps or ()), *trace.choices
+    if all(text.isascii() or not SURROGATE.search(text) for text in texts):
+        return trace
+
+    def mended(text: str) -> str:
+        return SURROGATE.sub("\ufffd", text)
+
+    return replace(
+        trace,
+        question=mended(trace.question),
+        rationale=mended(trace.rationale),
+        answer=trace.answer and mended(trace.answer),
+        steps=trace.steps and tuple(map(mended, trace.steps)),
+        choices=tuple(map(mended, trace.choices)),
+        notes=trace.notes + (() if MENDED in trace.notes else (MENDED,)),
+    )
 
 
 def _visible(texts: list[str]) -> list[str]:
