@@ -250,6 +250,50 @@ LAYOUTS = [
         "Therefore,\nwe have 7.\nSo 14.",
         ["Therefore,\nwe have 7.", "So 14."],
     ),
+    (
+        "To find it:\n- Step 1: Add 3.\n- Step 2: Add 4.\n\nThat gives 7.\n\nSo it is 7.",
+        ["To find it:\n- Step 1: Add 3.\n- Step 2: Add 4.", "That gives 7.", "So it is 7."],
+    ),
+    (
+        "Part A.\n\nStep 1: a b.\n\nStep 2: c d.\n\nPart B.\n\nStep 1: e f.\n\nStep 2: g h.\n\nAll done.",
+        ["Part A.\n\nStep 1: a b.", "Step 2: c d.", "Part B.\n\nStep 1: e f.", "Step 2: g h.", "All done."],
+    ),
+    (
+        "1. First\n\n1. inner a\n2. inner b\n\n2. Second\n\n1. inner c\n2. inner d\n\n3. Third",
+        ["1. First\n\n1. inner a\n2. inner b", "2. Second\n\n1. inner c\n2. inner d", "3. Third"],
+    ),
+    ("1. Add 3.\n2. Add 4.\nSo the total is 7.", ["1. Add 3.", "2. Add 4.", "So the total is 7."]),
+    (
+        "We plan. Step 1: a b c. Step 2: d e. So g it is.",
+        ["We plan.", "Step 1: a b c.", "Step 2: d e.", "So g it is."],
+    ),
+    (
+        "Solution\n\nWe add 3.\n\nWe get 7.\n\nAnswer\n\n7",
+        ["Solution\n\nWe add 3.", "We get 7.\n\nAnswer\n\n7"],
+    ),
+    ("---\n\nWe add 3.\n\n---\n\nWe get 7.", ["---\n\nWe add 3.\n\n---", "We get 7."]),
+    (
+        "**解题步骤：**\n\n1. 先算面积。\n2. 再算体积。\n   - 检查一下。\n3. 得出结论。\n\n故答案为：24",
+        [
+            "**解题步骤：**\n\n1. 先算面积。",
+            "2. 再算体积。\n   - 检查一下。",
+            "3. 得出结论。",
+            "故答案为：24",
+        ],
+    ),
+    (
+        "Okay, let me think.\n\nI add 3 and 4.\n\n**Final Answer**\n\\boxed{7}",
+        ["Okay, let me think.", "I add 3 and 4.\n\n**Final Answer**\n\\boxed{7}"],
+    ),
+    ("设x=3．则x+1=4．故答案为4．", ["设x=3．", "则x+1=4．", "故答案为4．"]),
+    (
+        "小明有3个（红色2个；绿色1个）。他又买了4个！一共7个吗？",
+        ["小明有3个（红色2个；绿色1个）。", "他又买了4个！", "一共7个吗？"],
+    ),
+    ("اس کے پاس 3 سیب ہیں۔ پھر 4 مزید۔ کل 7۔", ["اس کے پاس 3 سیب ہیں۔", "پھر 4 مزید۔", "کل 7۔"]),
+    ("Πόσα μήλα έχει; Έχει τρία μήλα. Άρα 3.", ["Πόσα μήλα έχει;", "Έχει τρία μήλα.", "Άρα 3."]),
+    ("It costs Rs. 300 in all. So 300.", ["It costs Rs. 300 in all.", "So 300."]),
+    ("He is sad :( So he left. Then 2) he came.", ["He is sad :( So he left.", "Then 2) he came."]),
 ]
 
 

@@ -16,7 +16,9 @@ HEADING = re.compile(
     r"|(?:[#>•-]+[ \t]+)?(\*\*|__)(?:(?!\1)[^\n=]){1,76}\1[ \t]*[:：]?"
     r"|[#>*_ \t]*(?:step|thought|part|case|phase|stage|question|q|étape|paso|schritt|шаг)[ \t]*#?"
     r"(?:\d{1,4}|[ivx]{1,4}|[a-z]|one|two|three)"
-    r"[*_ \t]*[.:)]?[*_ \t]*",
+    r"[*_ \t]*[.:)]?[*_ \t]*"
+    r"|(?:(?:the|final|detailed|step[ -]by[ -]step) ){0,2}(?:solution|answer|explanation|reasoning|proof|analysis"
+    r"|calculations?|computations?|conclusion|verification|summary|result|check|given|rationale)|[解答证證分][：:]?|解答|证明|分析|答案",
     re.IGNORECASE,
 )
 LEAD_IN = re.compile(
@@ -42,7 +44,9 @@ OPTION = re.compile(
 BOX = re.compile(r"(?:\$\$?|\\\[|\\\()?\s*\\boxed\{[^\n]*\}[.\s]*(?:\$\$?|\\\]|\\\))?\.?")
 FIRST_WORDS = frozenset(
     "so thus hence therefore the final correct right best answer ans option choice step thought part case phase stage "
-    "question q paso passo schritt respuesta resposta reponse risposta antwort jawaban jawab cevap".split()
+    "solution explanation reasoning proof analysis calculation calculations computation computations conclusion given "
+    "verification summary result check rationale detailed step-by-step question q paso passo schritt respuesta "
+    "resposta reponse risposta antwort jawaban jawab cevap".split()
 )
 """The first word, in plain ASCII, of what may say nothing."""
 

@@ -56,7 +56,7 @@ NO_VALUE = re.compile(
     re.IGNORECASE,
 )
 SENTENCE_END = re.compile(
-    r"[.!?](?=[*_\")]*[ \t]+[^\Wa-z\d_])|[。！？।；۔]"
+    r"[.!?](?=[*_\")]*[ \t]+[^\Wa-z\d_])|[。！？।；۔؛؟]"
     r"|[ \t,]\b(?:because|since|which|as (?:required|desired|expected))\b"
 )
 DISPLAY = (("\\[", "\\]"), ("$$", "$$"))

@@ -112,7 +112,8 @@ def _ends_sentence(masked: str, start: int, stop: int, at: int) -> bool:
     before = masked[max(start, stop - 24) : stop].rsplit(None, 1)
     token = before[-1].lstrip("(\"'“‘*_[$").lower() if before else ""
     if token in ABBREVIATIONS:
-        return token in END_WORDS and _word_at(masked, at) in STARTERS
+        is_counted = len(before) > 1 and before[0][-1:].isdigit() and following.isupper()
+        return token in END_WORDS and (is_counted or _word_at(masked, at) in STARTERS)
     if len(token) == 1 and token.isalpha() and before[-1].isupper() and _is_initial(masked, start, stop):
         return False
     is_number = token.isdigit() and stop - len(token) <= start + 2

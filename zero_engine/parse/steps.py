@@ -82,8 +82,15 @@ def _choose(text: str, masked: str) -> tuple[str, list[int]]:
     elif "tep " in masked or "TEP " in masked or "hought " in masked or "HOUGHT " in masked:
         cuts = [found.end() for found in INLINE_MARKER.finditer(masked)]
         if cuts:
-            return "markers", cuts
+            return "markers", cuts + _after_last(cuts, sentence_cuts(text, masked))
     return "sentences", sentence_cuts(text, masked)
+
+
+def _after_last(cuts: list[int], sentences: list[int]) -> list[int]:
+    """Where sentences begin after the last marked one, if no marked step before it has a second sentence."""
+    marked = {0, *cuts}
+    has_bodies = any(at < cuts[-1] and at not in marked for at in sentences)
+    return [] if has_bodies else [at for at in sentences if at > cuts[-1]]
 
 
 def _is_set_in_paragraphs(paragraphs: int, lines: int) -> bool:
@@ -143,7 +150,7 @@ def _pieces(text: str, masked: str, cuts: list[int]) -> list[str]:
             belongs = ""
             if len(piece) <= LONGEST and may_say_nothing(piece):
                 belongs = kind(piece, masked, start, stop)
-            if belongs == "next":
+            if belongs == "next" or (belongs and not steps):
                 is_answer = names_answer(piece)
                 waiting = start if waiting < 0 else waiting
             elif steps and (belongs or (is_answer and len(piece) <= SHORT_ANSWER and "\n" not in piece)):

@@ -75,9 +75,6 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
 
 def _encodable(trace: Trace) -> Trace:
     """The trace with lone surrogates, which no file can hold, replaced and noted."""
-    if trace.question.isascii() and trace.rationale.isascii() and not (trace.steps or trace.choices):
-        if not trace.answer or trace.answer.isascii():
-            return trace
     texts = trace.question, trace.rationale, trace.answer or "", *(trace.steps or ()), *trace.choices
     if all(text.isascii() or not SURROGATE.search(text) for text in texts):
         return trace
