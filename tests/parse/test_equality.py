@@ -111,6 +111,7 @@ DIFFERENT = [
     ("5 apples", "5 pears"),
     ("B", "wood"),
 ]
+NO_FORMULAS = [("1/3],", "\\frac{1}{3}("), ("\\frac{1}{2}}", "0.5x)"), ("(1, 2", "1, 2)")]
 BUSY = [
     "9^9^9^9",
     "10^{100000000}",
@@ -175,6 +176,11 @@ def test_no_answer_keeps_the_judge_busy(text: str) -> None:
     started = time.process_time()
     assert not answers_equal(text, text + "1") and answers_equal(text, text)
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(("first", "second"), NO_FORMULAS)
+def test_what_is_no_formula_is_not_taken_for_a_part_of_it(first: str, second: str) -> None:
+    assert not answers_equal(first, second)
 
 
 def test_what_cannot_be_compared_contradicts_nothing() -> None:

@@ -43,6 +43,8 @@ def same_expression(left: str, right: str) -> bool:
 
 
 def _is_wild(text: str) -> bool:
+    if sum(map(text.count, "([{")) != sum(map(text.count, ")]}")):
+        return True  # of what is no formula, math-verify would take the part that it understands
     if text.count("^") > MOST_POWERS or text.count("!") > MOST_FACTORIALS:
         return True
     return bool(WILD.search(text)) or any(len(found) > 2 for found in TOWER.findall(text))
