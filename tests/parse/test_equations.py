@@ -55,6 +55,8 @@ WITH_UNITS = [
     ('He says "I have 3. You have 4." and leaves.', "She stays."),
 ]
 CHAINED = [
+    ("A = 5 * 4 = 20", "B = 3 * 2 = 6"),
+    ("A = 5 * 4 = 20", "C = 3 * 2 = 6"),
     ("2x = 80", "x = 40"),
     ("He has 3+1=4 eggs", "So she has 5"),
     ("2y + 3 = 9", "2y = 6", "y = 3"),

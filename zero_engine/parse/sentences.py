@@ -40,6 +40,8 @@ OPERATORS = "=+-−*/×÷·^<>≤≥≈≠%"
 UNIT_LETTERS = frozenset("mgsShLlJNWVAKCFT")
 """Single letters that are units after a number; the others are variables."""
 VARIABLE = re.compile(r"[A-Za-z](?:[\d_^({+*/-]|$)|(?:sin|cos|tan|log|ln)\b")
+ASSIGNMENT = re.compile(r"[A-Z][ ]?=")
+"""A sentence that begins so names values by letters, and the next letter before `=` is another name."""
 RATE = re.compile(r"(?:[A-Za-z]{2,8}|[mgsShLlJNWVAKCF])[\^\d]{0,2}/[A-Za-z]{1,8}(?:[\^\d²³]{0,2})")
 """A unit for each of another: `m/s`, `km/h`."""
 COUNTED = re.compile(r"[\d)!] ?(?:(?:sq|cu)\. ?)?[A-Za-z°.]{1,4}$")
@@ -152,6 +154,9 @@ def _runs_on(masked: str, start: int, gap: int, at: int, has_result: bool) -> bo
         return not is_name_like and not (is_counted and word == "A" and _is_unit(masked, at))
     if not has_result or is_name_like or word == "I":
         return False
+    if len(word) == 1 and masked[at + 1 : at + 3].strip().startswith("="):
+        is_variable = word not in UNIT_LETTERS or ASSIGNMENT.match(masked, start) is not None
+        return is_variable or not is_counted
     return not (is_counted and _is_unit(masked, at))
 
 
