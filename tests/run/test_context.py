@@ -17,6 +17,8 @@ from zero_engine.score.gate import pick
 from zero_engine.write.shards import read_candidates
 from zero_engine.write.validate import validate_dataset
 
+pytestmark = pytest.mark.slow
+
 SEEING = {"context": "pictures", "template": "{{ history }}\n{{ step }}", "candidates": 2, "batch_size": 8}
 
 
