@@ -7,17 +7,22 @@ from typing import Any
 
 from zero_engine.errors import InputError
 from zero_engine.pipeline import Input
-from zero_engine.read.fields import Draft, Unusable, identity
-from zero_engine.read.files import InputFile
+from zero_engine.read.fields import Draft, Unusable, identity, without_surrogates
+from zero_engine.read.files import COLUMNAR, InputFile
 from zero_engine.read.formats import format_named, id_paths
-from zero_engine.read.images import load_pictures, without_placeholders
+from zero_engine.read.images import PictureRules, load_pictures, without_placeholders
+from zero_engine.read.jsontext import Refused
 from zero_engine.read.raw import place
+from zero_engine.read.where import keeps
 from zero_engine.records import Rejection, Source, Trace
 
-SURROGATE = re.compile("[\ud800-\udfff]")
-REPLACEMENT = "\ufffd"
-NOT_ERRORS = ("candidate_step", "no_reasoning")
+NOT_ERRORS = ("candidate_step", "no_reasoning", "where_false")
 """Rejections that `strict` lets pass: the record is sound, there is just no trace in it."""
+LOST_CHARS = 10_000
+"""Characters kept of a record that is rejected undecoded."""
+DEEPEST = 64
+"""Levels of lists and objects that a record may have."""
+ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Decoder:
@@ -30,17 +35,24 @@ class Decoder:
         self.name = spec.name or spec.format
         self._drafts = format_named(spec.format).drafts
         self._id_paths = id_paths(spec)
+        self._pictures = PictureRules.of(spec)
         self._given: set[str] = set()
         self._odd: list[str] = []
         self._json = json.JSONDecoder(parse_constant=self._odd.append, parse_float=self._finite)
 
     def decode(self, raw: bytes, file: InputFile, row: int, position: int) -> list[Trace | Rejection]:
         """Traces of one JSON record, or its rejection."""
+        if type(raw) is Refused:
+            lost = {"text": raw.decode(errors="replace")}
+            return [self._reject(Unusable(raw.reason, raw.detail), lost, file, row, position)]
         try:
             text = raw.decode()
         except UnicodeDecodeError as error:
             lost = {"text": raw.decode(errors="replace")}
-            detail = f"invalid UTF-8, byte 0x{raw[error.start]:02x} at {error.start}"
+            detail = (
+                f"invalid UTF-8, byte 0x{raw[error.start]:02x} at {error.start}; "
+                "if the file is in another encoding, set input.encoding"
+            )
             return [self._reject(Unusable("invalid_utf8", detail), lost, file, row, position)]
         try:
             record = self._json.decode(text)
@@ -48,12 +60,16 @@ class Decoder:
             self._odd.clear()
             problem = Unusable("invalid_json", f"invalid JSON: {error}")
             return [self._reject(problem, {"text": text}, file, row, position)]
+        if raw.count(b"[") + raw.count(b"{") > DEEPEST and _is_too_deep(record):
+            self._odd.clear()
+            problem = Unusable("too_deep", f"lists and objects nested deeper than {DEEPEST}")
+            return [self._reject(problem, {"text": text[:LOST_CHARS]}, file, row, position)]
         notes: tuple[str, ...] = ()
         if self._odd:
             self._odd.clear()
             notes = ("nonfinite_replaced",)
-        if "\\ud" in text or "\\uD" in text:
-            whole = _without_surrogates(record)
+        if ESCAPED_SURROGATE.search(text):
+            whole = without_surrogates(record)
             if whole != record:
                 record, notes = whole, (*notes, "surrogate_replaced")
         return self._map(record, file, row, position, notes)
@@ -69,24 +85,30 @@ class Decoder:
     ) -> list[Trace | Rejection]:
         try:
             if type(record) is not dict:
-                raise Unusable("not_an_object", _not_an_object(record, file.kind))
+                raise Unusable("not_an_object", _not_an_object(record))
             drafts = self._drafts(record, self.spec)
             pictures = [
-                load_pictures(draft.images, file.path) if self._keeps(draft) else () for draft in drafts
+                load_pictures(draft.images, file.path, self._pictures) if self._keeps(draft) else ()
+                for draft in drafts
             ]
         except Unusable as problem:
             return [self._reject(problem, record, file, row, position)]
         source = Source(self.name, file.path, row, self.spec.license)
-        kept = record if file.kind in ("json_lines", "json_array", "csv", "hub") else jsonable(record)
+        kept = jsonable(record) if file.kind in COLUMNAR else record
         base = self._name(identity(record, self._id_paths), position)
         traces: list[Trace | Rejection] = []
         for turn, draft in enumerate(drafts):
+            trace_id = self._unique(base if len(drafts) == 1 else f"{base}-t{turn}")
+            if self.spec.where is not None and not keeps(self.spec.where, draft, record):
+                detail = f"{place(file.path, file.kind, row)}: not {self.spec.where}"
+                traces.append(Rejection(trace_id, "read", "where_false", detail, record=kept))
+                continue
             question = draft.question
             if draft.images and self.spec.question_images == "drop":
                 question = without_placeholders(question)
             traces.append(
                 Trace(
-                    self._unique(base if len(drafts) == 1 else f"{base}-t{turn}"),
+                    trace_id,
                     question,
                     draft.rationale,
                     draft.answer,
@@ -136,7 +158,7 @@ def jsonable(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, str):
-        return _without_surrogates(value)
+        return without_surrogates(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -146,17 +168,19 @@ def jsonable(value: Any) -> Any:
     return f"<{len(value)} bytes>" if isinstance(value, (bytes, bytearray)) else str(value)
 
 
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return SURROGATE.sub(REPLACEMENT, value)
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    return value
+def _is_too_deep(record: Any) -> bool:
+    level: list[Any] = [record] if isinstance(record, (dict, list)) else []
+    depth = 0
+    while level and depth <= DEEPEST:
+        level = [
+            item
+            for value in level
+            for item in (value.values() if isinstance(value, dict) else value)
+            if isinstance(item, (dict, list))
+        ]
+        depth += 1
+    return bool(level)
 
 
-def _not_an_object(record: Any, kind: str) -> str:
-    if kind == "csv":
-        return f"{len(record)} cells where the header has another number"
+def _not_an_object(record: Any) -> str:
     return f"expected an object with named fields, got {type(record).__name__}"
