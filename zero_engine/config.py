@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from zero_engine.errors import PipelineError
 
-
 LARGEST_YAML_CHARS = 4 << 20
 MOST_NODES = 200_000
 DEEPEST_YAML = 100

@@ -156,7 +156,7 @@ def test_zeroeval_unpacks_fenced_json_and_notes_wrong_answers(tmp_path: Path) ->
     record = {"id": "z#1", "question": "q", "output": [fenced, "no json"], "answer": "# 6"}
     first, second = read(tmp_path, record, "zeroeval")
     assert isinstance(first, Trace) and isinstance(second, Trace)
-    assert (first.id, first.rationale, first.answer) == ("z#1-t0", "One.\nTwo.", "5")
+    assert (first.id, first.rationale, first.answer) == ("z#1-t0", "One.\nTwo.", "6")  # gold wins
     assert first.notes == ("answer_differs_from_gold",)
     assert second.rationale == "no json" and second.notes == ("output_not_json",)
 
@@ -220,7 +220,7 @@ def test_messages_of_wrong_type_are_rejected(messages: object, tmp_path: Path) -
         ("prm800k/stepwise_critic_first1200.jsonl", "prm800k", 22, 1178),
         ("marco_o1/CoT_demo.jsonl", "marco_o1", 62, 0),
         ("llamafactory_messages/reason_tool_use.jsonl", "messages", 64, 0),
-        ("llamafactory_messages/v1_sft.jsonl", "messages", 0, 250),
+        ("llamafactory_messages/v1_sft.jsonl", "messages", 250, 0),
         ("zeroeval/gsm_Qwen2-7B-Instruct.jsonl", "zeroeval", 150, 0),
         ("magpie/example_instructions_5res.jsonl", "magpie", 15, 0),
     ],

@@ -17,10 +17,10 @@ SHORT_ANSWER = 60
 """Characters of a text that may be an answer as it stands."""
 
 
-def finished(draft: Draft, spec: Input) -> Draft:
+def finished(draft: Draft, spec: Input, by_people: bool = False) -> Draft:
     """The draft with its thought, its answer and its notes. Changes it in place."""
     if draft.steps is None:
-        _read_thought(draft, spec)
+        _read_thought(draft, spec, by_people)
     if may_hold_markers(draft.question):
         chat = answer_in_chat(draft.question)
         draft.question = (chat.question or chat.text if chat else None) or draft.question
@@ -31,13 +31,13 @@ def finished(draft: Draft, spec: Input) -> Draft:
     return draft
 
 
-def _read_thought(draft: Draft, spec: Input) -> None:
+def _read_thought(draft: Draft, spec: Input, by_people: bool) -> None:
     text = draft.rationale
     if may_hold_markers(text) and (chat := answer_in_chat(text)) is not None:
         text = chat.text
         draft.question = (draft.question.strip() and draft.question) or chat.question or draft.question
     thinking = split_thinking(text, spec.think_tags)
-    if thinking is None:
+    if thinking is None or (by_people and {"think_unopened", "think_unclosed"} & set(thinking.notes)):
         draft.rationale = text
         return
     draft.notes += thinking.notes

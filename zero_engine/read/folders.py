@@ -20,20 +20,20 @@ import zipfile
 from dataclasses import dataclass, field
 from typing import Any
 
-from zero_engine.config import parse_yaml
-from zero_engine.errors import InputError, PipelineError
+from zero_engine.errors import InputError
 from zero_engine.pipeline import Input
 from zero_engine.read.files import (
     INSIDE,
     InputFile,
-    check_encoding,
     first_line,
     is_one_pass,
     is_remote,
     open_raw,
-    sniff,
+    open_unpacked,
     tar_members,
 )
+from zero_engine.read.sniffing import check_encoding, sniff
+from zero_engine.read.splits import configured, front_matter, no_split, of_config, of_split
 
 DATA_SUFFIXES = (
     ".jsonl",
@@ -74,17 +74,6 @@ NO_DATA_SUFFIXES = {
     **dict.fromkeys((".safetensors", ".bin", ".pt", ".npy", ".npz", ".pkl", ".pickle"), "weights or arrays"),
 }
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?")
-SPLIT_WORDS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing", "eval", "evaluation"),
-}
-_SET_OFF = r"(?:^|[-._ 0-9/])(?:{})(?:$|[-._ 0-9/])"
-_SPLIT_PATTERNS = {
-    split: re.compile(_SET_OFF.format("|".join(words)), re.IGNORECASE) for split, words in SPLIT_WORDS.items()
-}
-_SHARD = re.compile(r"(?P<split>\w+(?:[.-]\w+)*?)-\d{5,6}-of-\d{5,6}(?:-[0-9a-f]+)?\.")
-README_LIMIT_BYTES = 1 << 20
 
 
 @dataclass(slots=True)
@@ -138,7 +127,7 @@ def _opened(file: InputFile, spec: Input, found: Found) -> list[InputFile]:
     else:
         return [file]
     inside = [f"{file.path}{INSIDE}{name}" for name in sorted(names)]
-    wanted = _of_split(file.path, _data_files(file.path + "!", inside, found, spec), spec, found)
+    wanted = of_split(file.path, _data_files(file.path + "!", inside, found, spec), spec, found.passed_over)
     if not wanted:
         raise InputError(f"{file.path}: no data file in this archive. Unpack it, and check input.path.")
     return [sniff(name, spec.encoding) for name in wanted]
@@ -220,7 +209,7 @@ def _folder(folder: str, names: list[str], spec: Input, found: Found) -> list[st
     if f"{base}/dataset_dict.json" in names:
         splits = _json_file(f"{base}/dataset_dict.json").get("splits", [])
         if spec.split not in splits:
-            raise _no_split(folder, spec.split, splits)
+            raise no_split(folder, spec.split, splits)
         base = f"{base}/{spec.split}"
     if (path := f"{base}/state.json") in names:
         return _saved(folder, base, _json_file(path))
@@ -229,10 +218,10 @@ def _folder(folder: str, names: list[str], spec: Input, found: Found) -> list[st
         raise InputError(
             f"{folder}: no data file in this folder ({', '.join(DATA_SUFFIXES)}). Check input.path."
         )
-    configs = _front_matter(f"{base}/README.md") if f"{base}/README.md" in names else []
+    configs = front_matter(f"{base}/README.md") if f"{base}/README.md" in names else []
     if configs:
-        return _configured(folder, base, data, configs, spec, found)
-    return _of_split(folder, _of_config(folder, base, data, spec, found), spec, found)
+        return configured(folder, base, data, configs, spec, found.passed_over)
+    return of_split(folder, of_config(folder, base, data, spec, found.passed_over), spec, found.passed_over)
 
 
 def _saved(folder: str, base: str, state: dict[str, Any]) -> list[str]:
@@ -280,8 +269,6 @@ def _no_data(name: str, spec: Input) -> str | None:
 def _looks_like_json(name: str, kind: str) -> bool:
     if kind != "json_lines":
         return True
-    from zero_engine.read.files import open_unpacked
-
     with open_unpacked(name) as file:
         return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
 
@@ -295,169 +282,6 @@ def _has_data_suffix(name: str) -> bool:
 
 def _is_hidden(name: str, base: str) -> bool:
     return any(part.startswith((".", "_")) for part in name[len(base) :].split("/") if part)
-
-
-def _of_config(folder: str, base: str, data: list[str], spec: Input, found: Found) -> list[str]:
-    """Where several folders hold shards of splits, each is a configuration; `data` is the default one."""
-    held: dict[str, list[str]] = {}
-    for name in data:
-        if _SHARD.match(os.path.basename(name)):
-            held.setdefault(_top(name, base), []).append(name)
-    if spec.config is not None:
-        own = [name for name in data if _top(name, base) == spec.config]
-        if not own:
-            there = sorted({top for name in data if (top := _top(name, base))})
-            raise _no_config(folder, spec.config, there)
-    elif len(held) < 2:
-        return data
-    elif "data" in held:
-        own = held["data"]
-    else:
-        raise InputError(f"{folder}: holds the configurations {', '.join(sorted(held))}. Set input.config.")
-    found.passed_over += [(name, "another configuration") for name in data if name not in set(own)]
-    return own
-
-
-def _top(name: str, base: str) -> str:
-    inner = name[len(base) :].lstrip("/")
-    return inner.rpartition("/")[0].split("/")[0]
-
-
-def _of_split(folder: str, data: list[str], spec: Input, found: Found) -> list[str]:
-    """The files of the wanted split, by their names; all of them where no name says a split."""
-    splits = {name: split for name in data if (split := split_of(name[len(folder) :].lstrip("!/")))}
-    there = sorted(set(splits.values()))
-    if not splits:
-        if spec.split != "train":
-            raise _no_split(folder, spec.split, ["train"])
-        return data
-    if spec.split not in there:
-        raise _no_split(folder, spec.split, there)
-    for name in data:
-        if splits.get(name) != spec.split:
-            found.passed_over.append(
-                (name, f"split {splits[name]}" if name in splits else "its name says no split")
-            )
-    return [name for name in data if splits.get(name) == spec.split]
-
-
-def split_of(name: str) -> str | None:
-    """The split that a file's name, or that of its folders, says; None where they say none."""
-    base = os.path.basename(name)
-    if shard := _SHARD.match(base):
-        said = shard.group("split")
-        return next((split for split, words in SPLIT_WORDS.items() if said.lower() in words), said)
-    for text in (base, os.path.dirname(name)):
-        for split, pattern in _SPLIT_PATTERNS.items():
-            if text and pattern.search(text):
-                return split
-    return None
-
-
-def _configured(
-    folder: str, base: str, data: list[str], configs: list[dict[str, Any]], spec: Input, found: Found
-) -> list[str]:
-    """Files by the patterns of a README's front matter."""
-    names = [str(config["config_name"]) for config in configs]
-    wanted = spec.config or next((str(c["config_name"]) for c in configs if c.get("default") is True), None)
-    if wanted is None:
-        wanted = "default" if "default" in names else names[0] if len(names) == 1 else None
-    if wanted is None:
-        raise InputError(f"{folder}: holds the configurations {', '.join(names)}. Set input.config.")
-    config = next((config for config in configs if str(config["config_name"]) == wanted), None)
-    if config is None:
-        raise _no_config(folder, wanted, names)
-    splits: dict[str, list[str]] = {}
-    for split, patterns in _patterns(config["data_files"]):
-        splits.setdefault(split, []).extend(
-            f"{config.get('data_dir') or ''}/{pattern}".lstrip("/") for pattern in patterns
-        )
-    if spec.split not in splits:
-        raise _no_split(folder, spec.split, list(splits))
-    matchers = [_glob_pattern(pattern) for pattern in splits[spec.split]]
-    own = [name for name in data if any(matcher.fullmatch(name[len(base) + 1 :]) for matcher in matchers)]
-    if not own:
-        raise InputError(
-            f"{folder}: README.md names no file that is there for the split {spec.split!r}. Fetch its files."
-        )
-    taken = set(own)
-    found.passed_over += [
-        (name, f"not in the split {spec.split} of the configuration {wanted}")
-        for name in data
-        if name not in taken
-    ]
-    return own
-
-
-def _patterns(data_files: Any) -> list[tuple[str, list[str]]]:
-    if isinstance(data_files, str):
-        return [("train", [data_files])]
-    if isinstance(data_files, dict):
-        return [(str(split), _listed(paths)) for split, paths in data_files.items()]
-    if isinstance(data_files, list) and data_files and all(isinstance(entry, dict) for entry in data_files):
-        return [(str(entry.get("split", "train")), _listed(entry.get("path"))) for entry in data_files]
-    return [("train", _listed(data_files))]
-
-
-def _listed(paths: Any) -> list[str]:
-    return [paths] if isinstance(paths, str) else [path for path in paths or [] if isinstance(path, str)]
-
-
-def _glob_pattern(pattern: str) -> re.Pattern[str]:
-    """A glob of the hub: `**` crosses folders, `*` and `?` do not."""
-    out = []
-    for piece in re.split(r"(\*\*/?|\*|\?|\[[^\]]*\])", pattern.removeprefix("./")):
-        if piece.startswith("**"):
-            out.append("(?:.*/)?" if piece.endswith("/") else ".*")
-        elif piece == "*":
-            out.append("[^/]*")
-        elif piece == "?":
-            out.append("[^/]")
-        elif piece.startswith("[") and piece.endswith("]") and len(piece) > 2:
-            out.append("[" + re.escape(piece[1:-1]).replace(r"\-", "-").replace(r"\!", "^") + "]")
-        else:
-            out.append(re.escape(piece))
-    try:
-        return re.compile("".join(out))
-    except re.error:
-        return re.compile(re.escape(pattern))
-
-
-def _front_matter(path: str) -> list[dict[str, Any]]:
-    """`configs` of a README's front matter that name data files; none where there is no such thing."""
-    with open_raw(path) as file:
-        text = file.read(README_LIMIT_BYTES).decode("utf-8", "replace")
-    lines = text.removeprefix("\ufeff").splitlines()
-    if (
-        not lines
-        or lines[0].rstrip() != "---"
-        or "---" not in (rest := [line.rstrip() for line in lines[1:]])
-    ):
-        return []
-    try:
-        document = parse_yaml("\n".join(rest[: rest.index("---")]), path)
-    except PipelineError as error:
-        raise InputError(f"front matter of {error}") from None
-    configs = document.get("configs") if isinstance(document, dict) else None
-    return (
-        [
-            config
-            for config in configs or []
-            if isinstance(config, dict) and "config_name" in config and config.get("data_files")
-        ]
-        if isinstance(configs, list)
-        else []
-    )
-
-
-def _no_split(folder: str, split: str, there: list[str]) -> InputError:
-    return InputError(f"{folder}: has no split {split!r}, only {', '.join(there)}. Set input.split.")
-
-
-def _no_config(folder: str, config: str, there: list[str]) -> InputError:
-    return InputError(
-        f"{folder}: has no configuration {config!r}, only {', '.join(there) or 'one'}. Set input.config."
-    )
 
 
 def _json_file(path: str) -> dict[str, Any]:

@@ -33,12 +33,14 @@ class Format:
     """Fields that may hold the record's own id; the first that does counts."""
     optional: tuple[str, ...] = ()
     """Fields that it reads where they are."""
+    by_people: bool = False
+    """Whether people wrote its rationales: then only tags that open and close are tags, and others are text."""
 
     def drafts(self, record: Record, spec: Input) -> list[Draft]:
         """Traces of one record. Raises Unusable where there is none."""
         if spec.columns:
             record = mapped(record, spec.columns)
-        return [finished(draft, spec) for draft in self.read(record, spec)]
+        return [finished(draft, spec, self.by_people) for draft in self.read(record, spec)]
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -85,6 +87,7 @@ FORMATS: dict[str, Format] = {
             ("question", "answer"),
             "GSM8K, also socratic: steps a line, `#### answer`",
             corpora.gsm8k,
+            by_people=True,
         ),
         Format(
             "m3cot",
@@ -92,6 +95,7 @@ FORMATS: dict[str, Format] = {
             "M3CoT: choices, letter, picture, rationale",
             pictured.m3cot,
             optional=("answer", "choices", "context", "image"),
+            by_people=True,
         ),
         Format(
             "aqua",
@@ -99,6 +103,7 @@ FORMATS: dict[str, Format] = {
             "AQuA: options, letter, rationale",
             corpora.aqua,
             optional=("options", "correct"),
+            by_people=True,
         ),
         Format(
             "strategyqa",
@@ -107,6 +112,7 @@ FORMATS: dict[str, Format] = {
             corpora.strategyqa,
             ("qid", "id"),
             ("answer",),
+            by_people=True,
         ),
         Format(
             "prm800k",
@@ -114,6 +120,7 @@ FORMATS: dict[str, Format] = {
             "PRM800K, labels or phase 1: one trace a solution",
             corpora.prm800k,
             optional=("question", "problem", "label", "next_response", "is_solution", "answer"),
+            by_people=True,
         ),
         Format(
             "processbench",
@@ -128,6 +135,7 @@ FORMATS: dict[str, Format] = {
             "Zebra-CoT: THOUGHT n, picture keys",
             pictured.zebra_cot,
             optional=("Final Answer",),
+            by_people=True,
         ),
         Format(
             "thinkmorph",
@@ -136,6 +144,7 @@ FORMATS: dict[str, Format] = {
             pictured.thinkmorph,
             ("pid", "id"),
             ("answer", "resoning_thought_0"),
+            by_people=True,
         ),
         Format(
             "math",
@@ -209,6 +218,7 @@ FORMATS: dict[str, Format] = {
             "Rows that an earlier run wrote",
             corpora.dataset,
             optional=("rationale", "answer", "choices", "question_images"),
+            by_people=True,
         ),
     )
 }

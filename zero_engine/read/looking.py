@@ -5,6 +5,7 @@ no record, a rationale that the format would leave aside, a document that wraps 
 """
 
 import difflib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,11 +18,14 @@ from zero_engine.read.fields import Record, Unusable
 from zero_engine.read.folders import find_inputs, look_for
 from zero_engine.read.formats import Format, checked_format
 from zero_engine.read.jsontext import Refused
+from zero_engine.read.naming import guess_columns
 from zero_engine.read.tables import read_rows
 from zero_engine.read.where import check_where, compiled
 from zero_engine.records import Rejection, Trace
 
 RECORDS_TRIED = 20
+MISFIT = ("missing_column", "invalid_json", "invalid_utf8", "not_an_object")
+"""Rejections that say more of the format than of the record."""
 RECORDS_SEARCHED = 2000
 """Records looked at where those before hold no trace, each for a sound reason."""
 RATIONALE_NAMES = (
@@ -49,8 +53,11 @@ def read_traces(spec: Input, rows_per_chunk: int = 256) -> Iterator[Trace | Reje
         yield from read_chunk(chunk, spec)
 
 
-def check_input(spec: Input) -> None:
-    """Read the first records and raise InputError if no row could come of them."""
+def check_input(spec: Input, must_give_rows: bool = False) -> None:
+    """Read the first records and raise InputError if the format fits none of them.
+
+    With `must_give_rows`, also where it fits, and yet each of them is rejected: a run would write nothing.
+    """
     entry = checked_format(spec)
     if spec.where is not None:
         compiled(spec.where)
@@ -71,9 +78,9 @@ def check_input(spec: Input) -> None:
         if len(problems) < len(items):
             return
         real = [item for item in problems if item.reason not in NOT_ERRORS]
-        if real:
+        if real and (must_give_rows or len([item for item in real if item.reason in MISFIT]) == len(items)):
             raise _misfit(spec, real[0], tried, records_of(parts, lenient))
-        if tried >= RECORDS_SEARCHED:
+        if tried >= RECORDS_SEARCHED or not must_give_rows:
             return
     if tried == 0:
         raise _no_records(spec)
@@ -91,8 +98,6 @@ def first_records(spec: Input, count: int = RECORDS_TRIED) -> list[Record]:
 
 def records_of(parts: list[Any], spec: Input) -> list[Record]:
     """Decoded records of the parts of a chunk, those that are objects."""
-    import json
-
     records: list[Any] = []
     for part in parts:
         if isinstance(part, Lines):
@@ -170,8 +175,6 @@ def _wrapped(records: list[Record]) -> str | None:
 
 def _near(spec: Input, problem: Rejection, records: list[Record]) -> str | None:
     """What to map, where the record has a column that is probably meant."""
-    from zero_engine.read.guess import guess_columns
-
     wanted = problem.detail.partition("no column ")[2].partition(";")[0]
     names = [name.strip("' ") for name in wanted.split(" or ")]
     guessed = guess_columns([mapped(record, {}) for record in records])

@@ -1,0 +1,201 @@
+"""Which columns are question, rationale and answer: by the names that people give them, then by their values.
+
+Names are compared in lower case with words parted (`Final Answer`, `finalAnswer`, `meta.final-answer`), whole first, then as
+a beginning or an end (`deepseek_reasoning`). Where no name tells, the longest text is the rationale, a text with a question
+mark the question, the shortest the answer.
+"""
+
+import re
+from typing import Any
+
+from zero_engine.read.fields import Record
+
+QUESTION = (
+    "question",
+    "problem",
+    "prompt",
+    "instruction",
+    "query",
+    "input",
+    "task",
+    "user",
+    "human",
+    "exercise",
+    "q",
+)
+RATIONALE = (
+    "rationale",
+    "reasoning",
+    "reasoning_content",
+    "chain_of_thought",
+    "cot",
+    "thinking_trajectories",
+    "thinking_trajectory",
+    "thinking",
+    "thought",
+    "think_content",
+    "reasoning_trace",
+    "trace",
+    "explanation",
+    "generated_solution",
+    "solution",
+    "response",
+    "completion",
+    "output",
+    "generation",
+    "assistant",
+    "model_output",
+    "text",
+)
+ANSWER = (
+    "expected_answer",
+    "final_answer",
+    "ground_truth_answer",
+    "reference_answer",
+    "gold_answer",
+    "correct_answer",
+    "answer",
+    "ground_truth_solution",
+    "ground_truth",
+    "gold",
+    "reference",
+    "target",
+    "label",
+    "solution",
+)
+RESPONSE = ("solution", "attempt", "response", "answer_content", "final_response")
+CHOICES = ("choices", "options", "candidates")
+LONG = 40
+"""Characters from which on a text is more likely reasoning than an answer."""
+REPEAT_SHARE = 0.5
+"""Share of the records for which something holds that is taken to hold for all."""
+
+
+def guess_columns(records: list[Record]) -> dict[str, str]:
+    """Columns that are probably question, rationale and answer, by their names, then by their values."""
+    if not records:
+        return {}
+    columns = text_columns(records)
+    found: dict[str, str] = {}
+    for role, names in (("question", QUESTION), ("rationale", RATIONALE), ("answer", ANSWER)):
+        pool = [name for name in columns if name not in found.values()]
+        if role == "rationale":
+            pool = [name for name in pool if columns[name] >= LONG or is_named(name, RATIONALE[:14])] or pool
+        if role == "answer" and "rationale" in found:
+            pool = [name for name in pool if columns[name] <= 4 * max(columns[found["rationale"]], LONG)]
+        if (name := by_name(pool, names)) is not None:
+            found[role] = name
+    _by_value(columns, found, records)
+    return found
+
+
+def text_columns(records: list[Record]) -> dict[str, float]:
+    """Columns that hold text, a number or a list of texts, with their mean length, nested objects' fields too."""
+    lengths: dict[str, list[int]] = {}
+    for record in records:
+        for name, value in record.items():
+            nested = value.items() if isinstance(value, dict) else ()
+            for path, item in [(str(name), value), *((f"{name}.{key}", inner) for key, inner in nested)]:
+                if isinstance(item, list) and item and all(isinstance(one, str) for one in item):
+                    item = "\n".join(item)
+                if isinstance(item, (int, float)) and not isinstance(item, bool):
+                    item = str(item)
+                if isinstance(item, str):
+                    lengths.setdefault(path, []).append(len(item))
+                elif isinstance(item, bool):
+                    lengths.setdefault(path, []).append(4)
+    most = max((len(found) for found in lengths.values()), default=0)
+    return {
+        name: sum(found) / len(found) for name, found in lengths.items() if len(found) >= REPEAT_SHARE * most
+    }
+
+
+def by_name(pool: list[str], wanted: tuple[str, ...]) -> str | None:
+    """The column whose name is, or ends or begins with, one of the wanted words; earlier words first."""
+    plain = {name: _plain(name) for name in pool}
+    for word in wanted:
+        if exact := [name for name, said in plain.items() if said == word]:
+            return exact[0]
+    for word in wanted:
+        near = [
+            name
+            for name, said in plain.items()
+            if len(word) > 2 and (said.endswith(f"_{word}") or said.startswith(f"{word}_"))
+        ]
+        if near:
+            return sorted(near, key=_rank)[0]
+    return None
+
+
+def _rank(name: str) -> tuple[int, str]:
+    """Of several models' columns, DeepSeek's before others: its traces are the ones that the later cards recommend."""
+    return (0 if "deepseek" in name.lower() else 1, name)
+
+
+def is_named(name: str, words: tuple[str, ...]) -> bool:
+    said = _plain(name)
+    return any(said == word or said.endswith(f"_{word}") for word in words)
+
+
+def _plain(name: str) -> str:
+    """A column's name in lower case with words parted by `_`: `Final Answer`, `finalAnswer`, `meta.final-answer`."""
+    last = name.rpartition(".")[2]
+    return re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", last)).strip("_").lower()
+
+
+def _by_value(columns: dict[str, float], found: dict[str, str], records: list[Record]) -> None:
+    """Fills in what no name tells: the longest text is the rationale, a text with a question mark the question, the
+    shortest the answer."""
+    left = {
+        name: size
+        for name, size in columns.items()
+        if name not in found.values() and not _is_key(records, name)
+    }
+    if "rationale" not in found and left:
+        longest = max(left, key=lambda name: left[name])
+        if left[longest] >= LONG or len(left) > 1:
+            found["rationale"] = longest
+            left.pop(longest)
+    if "question" not in found and left:
+        asking = [
+            name
+            for name in left
+            if share_of(records, name, lambda text: "?" in text or "\uff1f" in text) > REPEAT_SHARE
+        ]
+        pick = asking or [name for name in left if left[name] >= 10]
+        if pick:
+            found["question"] = max(pick, key=lambda name: left[name]) if not asking else asking[0]
+            left.pop(found["question"])
+    if "answer" not in found and left and not ({"question", "rationale"} - set(found)):
+        named = any(is_named(found["rationale"], RATIONALE) for _ in (0,)) and is_named(
+            found["question"], QUESTION
+        )
+        short = {name: size for name, size in left.items() if size < LONG and "." not in name}
+        # where the other names are known ones, a column that is just short may be anything: difficulty, source, level
+        if short and not named:
+            found["answer"] = min(short, key=lambda name: (short[name], list(columns).index(name)))
+
+
+def _is_key(records: list[Record], name: str) -> bool:
+    """Whether a column is an id, an index, or the like."""
+    said = _plain(name)
+    return said in (
+        "id",
+        "uuid",
+        "idx",
+        "index",
+        "key",
+        "pid",
+        "qid",
+        "row",
+        "url",
+        "source",
+        "split",
+        "date",
+        "lang",
+    ) or said.endswith(("_id", "_idx", "_index", "_url"))
+
+
+def share_of(records: list[Record], name: str, holds: Any) -> float:
+    texts = [record.get(name) for record in records]
+    return sum(isinstance(text, str) and holds(text) for text in texts) / max(1, len(texts))
