@@ -46,11 +46,13 @@ def generic(record: Record, spec: Input) -> list[Draft]:
         rationale_text(record, "rationale") if record.get("rationale") is not None else "\n".join(steps or ())
     )
     image = record.get("image")
+    # `{rationale: answer}`: a column that was given another meaning has not its own as well
+    taken = "answer" not in spec.columns and "answer" in spec.columns.values()
     return [
         Draft(
             text({"question": question_text(record["question"])}, "question"),
             rationale,
-            gold_text(record, "answer"),
+            None if taken else gold_text(record, "answer"),
             steps,
             texts(record, "choices"),
             tuple(image) if isinstance(image, list) else (image,) if image else (),

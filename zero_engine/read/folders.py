@@ -1,7 +1,7 @@
 """Find the files of an input: folders by the hub's conventions, globs, archives, URLs, datasets on the hub.
 
 Of a folder every data file is read, or named with the reason why not (`passed_over`). Which of them is as the hub has it
-(huggingface.co/docs/hub, "File names and splits", "Manual configuration"):
+(the hub's documentation, "File names and splits", "Manual configuration"):
 
 1. A folder saved by `datasets` (`dataset_dict.json`, `state.json`): the files that it lists, of the split.
 2. `configs` in the front matter of README.md: the patterns of the configuration and the split.

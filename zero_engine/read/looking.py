@@ -43,6 +43,11 @@ RATIONALE_NAMES = (
 """Columns that hold a rationale under any format; left unread, they are the trace that the user meant."""
 
 
+CHAT_KEYS = {"role", "from", "speaker"}
+LONGEST_LABEL = 100
+"""Characters of a text beside a list of records; a longer one is a record's own."""
+
+
 def read_traces(spec: Input, rows_per_chunk: int = 256) -> Iterator[Trace | Rejection]:
     """The whole input in order, for parsing and previews in one process.
 
@@ -153,7 +158,7 @@ def _misfit(spec: Input, problem: Rejection, tried: int, records: list[Record]) 
     hint = "set input.format, or map names with input.columns; zero-engine init FILE proposes both."
     if problem.reason == "invalid_utf8":
         hint = "set input.encoding, e.g. cp1252."
-    elif wrapped := _wrapped(records):
+    elif wrapped := wrapped_in(records):
         hint = f"the records are the list {wrapped!r} inside: set input.field={wrapped}."
     elif problem.reason == "missing_column" and (near := _near(spec, problem, records)):
         hint = f"{near} zero-engine init FILE proposes a map."
@@ -161,16 +166,19 @@ def _misfit(spec: Input, problem: Rejection, tried: int, records: list[Record]) 
     return InputError(f"{detail}. The format {spec.format} does not fit {shown}: {hint}")
 
 
-def _wrapped(records: list[Record]) -> str | None:
+def wrapped_in(records: list[Record]) -> str | None:
     """The key of a document whose value is a list of records."""
     if len(records) != 1:
         return None
     lists = [
         key
         for key, value in records[0].items()
-        if isinstance(value, list) and value and all(isinstance(item, dict) for item in value)
+        if isinstance(value, list)
+        and value
+        and all(isinstance(item, dict) and not CHAT_KEYS & set(item) for item in value)
     ]
-    return lists[0] if len(lists) == 1 and lists[0] not in ("messages", "conversations") else None
+    texts = [value for value in records[0].values() if isinstance(value, str) and len(value) > LONGEST_LABEL]
+    return lists[0] if len(lists) == 1 and not texts else None
 
 
 def _near(spec: Input, problem: Rejection, records: list[Record]) -> str | None:

@@ -1,6 +1,6 @@
 """Splits and configurations of a folder of data files, as the hub has them.
 
-huggingface.co/docs/hub, "File names and splits" and "Manual configuration": the front matter of README.md says which files
+the hub's documentation, "File names and splits" and "Manual configuration": the front matter of README.md says which files
 are which; without it, their names do (`train-00000-of-00003.parquet`, a word set off in a name or in a folder's), and
 several folders of such shards are configurations.
 """
@@ -45,7 +45,7 @@ def of_config(folder: str, base: str, data: list[str], spec: Input, passed_over:
     elif "data" in held:
         own = held["data"]
     else:
-        raise InputError(f"{folder}: holds the configurations {', '.join(sorted(held))}. Set input.config.")
+        raise _which_config(folder, sorted(held))
     passed_over += [(name, "another configuration") for name in data if name not in set(own)]
     return own
 
@@ -100,7 +100,7 @@ def configured(
     if wanted is None:
         wanted = "default" if "default" in names else names[0] if len(names) == 1 else None
     if wanted is None:
-        raise InputError(f"{folder}: holds the configurations {', '.join(names)}. Set input.config.")
+        raise _which_config(folder, names)
     config = next((config for config in configs if str(config["config_name"]) == wanted), None)
     if config is None:
         raise _no_config(folder, wanted, names)
@@ -187,11 +187,26 @@ def front_matter(path: str) -> list[dict[str, Any]]:
     )
 
 
-def no_split(folder: str, split: str, there: list[str]) -> InputError:
-    return InputError(f"{folder}: has no split {split!r}, only {', '.join(there)}. Set input.split.")
+def _which_config(folder: str, names: list[str]) -> "NoSuchPart":
+    text = f"{folder}: holds the configurations {', '.join(names)}. Set input.config."
+    return NoSuchPart(text, "config", names)
 
 
-def _no_config(folder: str, config: str, there: list[str]) -> InputError:
-    return InputError(
-        f"{folder}: has no configuration {config!r}, only {', '.join(there) or 'one'}. Set input.config."
+def no_split(folder: str, split: str, there: list[str]) -> "NoSuchPart":
+    return NoSuchPart(
+        f"{folder}: has no split {split!r}, only {', '.join(there)}. Set input.split.", "split", there
     )
+
+
+def _no_config(folder: str, config: str, there: list[str]) -> "NoSuchPart":
+    text = f"{folder}: has no configuration {config!r}, only {', '.join(there) or 'one'}. Set input.config."
+    return NoSuchPart(text, "config", there)
+
+
+class NoSuchPart(InputError):
+    """A split or a configuration that is not there, or not named; with those that are."""
+
+    def __init__(self, text: str, key: str, there: list[str]) -> None:
+        super().__init__(text)
+        self.key = key
+        self.there = there
