@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +122,6 @@ def test_json_inside_text_is_read_with_blanks_and_prose_around_it() -> None:
         ("chat_type_is_list.jsonl", {"format": "messages"}, [None, "wrong_type"]),
         ("deep_900.jsonl", {}, [None, "too_deep"]),
         ("one_reference_url.jsonl", {}, [None, "picture_refused"]),
-        ("damaged_int", {}, []),
         ("huge_int_array.json", {}, [None, "invalid_json"]),
         ("surrogate_in_string_list.jsonl", {"format": "magpie"}, [None]),
         ("step_digits.jsonl", {"format": "gsm8k"}, [None, None]),
@@ -134,8 +132,6 @@ def test_json_inside_text_is_read_with_blanks_and_prose_around_it() -> None:
 def test_a_hostile_record_is_a_rejection_with_its_place(
     name: str, options: dict[str, Any], expected: list[str | None]
 ) -> None:
-    if not expected:
-        return
     items = read(f"hostile/{name}", **options)
     assert [
         item.reason if isinstance(item, Rejection) else None for item in items[: len(expected)]
@@ -175,19 +171,6 @@ def test_flipped_bits_of_arrow_are_an_error_not_a_crash() -> None:
     code = f"from zero_engine.read import read_traces\nfrom zero_engine.pipeline import Input\nlist(read_traces(Input(path={str(CASES / 'hostile/flipped.arrow')!r})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, timeout=60)
     assert done.returncode == 1 and b"flipped.arrow: damaged or not readable" in done.stderr, done.stderr
-
-
-@pytest.mark.parametrize("name", ["hashes_spaces.jsonl", "so_spaces.jsonl"])
-def test_runs_of_blanks_are_read_at_once(name: str) -> None:
-    started = time.process_time()
-    items = read(
-        f"hostile/{name}",
-        format="gsm8k" if name.startswith("hashes") else "generic",
-        columns={"answer": "rationale"} if name.startswith("hashes") else {},
-    )
-    assert (
-        len(items) == 2 and time.process_time() - started < 5
-    )  # it was 25 s of CPU; reading alone is milliseconds
 
 
 def test_damaged_files_stop_with_their_name_after_the_records_before() -> None:
