@@ -27,6 +27,9 @@ class ZeroEngineError(Exception):
 
     exit_code = 2
 
+    def __str__(self) -> str:
+        return printable(super().__str__(), one_line=True)  # it may quote a column's name, or a path
+
 
 class PipelineError(ZeroEngineError):
     """A pipeline or training file, or a `--set` override, is wrong."""
