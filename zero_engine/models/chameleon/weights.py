@@ -16,6 +16,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from zero_engine.models.soundness import is_finite
+
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 
@@ -28,6 +30,8 @@ class Report:
     unexpected: list[str] = field(default_factory=list)
     misshapen: list[str] = field(default_factory=list)
     """With both shapes: `name (file: (2, 3), model: (3, 2))`."""
+    unsound: list[str] = field(default_factory=list)
+    """Weights that are no floating-point numbers, or hold NaN or infinity."""
 
 
 def read_weights(
@@ -59,7 +63,10 @@ def read_weights(
                         continue
                     tensor = torch.empty(shape, dtype=dtype_of(name), device=device)
                     if device.type != "meta":
-                        tensor.copy_(shard.get_tensor(name))
+                        held = shard.get_tensor(name)
+                        tensor.copy_(held)
+                        if not (held.is_floating_point() and is_finite(tensor)):
+                            report.unsound.append(name)
                     _put(module, name, tensor)
         except SafetensorError as error:
             raise ValueError(f"{file.name} is not a whole safetensors file: {error}") from None
