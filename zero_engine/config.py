@@ -3,9 +3,9 @@
 Every section is a frozen pydantic model with `extra="forbid"`, so an unknown key or a bad value is an error that names
 key, value, allowed range and file. Pipelines (`pipeline.py`) and trainings (`train/config.py`) are made of sections.
 
-YAML is data that somebody may have handed over. An alias stands for all that it names, and aliases of aliases grow without
-end, so a document is counted before it is built: `parse_yaml` bounds its bytes, its nodes with every alias written out, and
-its depth.
+YAML is data that somebody may have handed over. An alias stands for all that it names, and aliases of aliases grow
+without end, so a document is counted before it is built: `parse_yaml` bounds its bytes, its nodes with every alias
+written out, and its depth.
 """
 
 import difflib

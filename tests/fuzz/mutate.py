@@ -2,10 +2,10 @@
 
     python tests/fuzz/mutate.py --files 20000 [--seed 0] [--only SEED]     (make fuzz)
 
-Every file is a function of its seed: a sound file in some container and format, then a few mutations of its bytes, or of
-the values in its records. It is read in a child process, because a fault in a library may end it: each record must become
-a trace or a rejection with its place, or the file an InputError of one line that names it. `init` looks at every fourth.
-A file may take `CPU_LIMIT_S` of processor time.
+Every file is a function of its seed: a sound file in some container and format, then a few mutations of its bytes, or
+of the values in its records. It is read in a child process, because a fault in a library may end it: each record must
+become a trace or a rejection with its place, or the file an InputError of one line that names it. `init` looks at
+every fourth. A file may take `CPU_LIMIT_S` of processor time.
 """
 
 import argparse
@@ -34,14 +34,20 @@ CPU_LIMIT_S = 1.0
 MEMORY_LIMIT_BYTES = 6 << 30
 RECORDS = Path(__file__).resolve().parent.parent / "data" / "formats"
 ODD_VALUES: tuple[Any, ...] = (
-    None, True, 0, -1, 1e308, float("nan"), float("inf"), 10**40, "", " ", "\x00", "\ud800", "a\u202eb\x1b[31m", "<think>", "</think>" * 50,
-    "<|im_start|>" * 20, "[" * 200, "{" * 200, "\\boxed{" * 40, "$" * 300, "####", " " * 3000, "\n" * 3000, "\\" * 500, "x" * 5000, "答案：7",
-    [], {}, [[]], [None], [{}], [[[[[[]]]]]], {"a": {"b": {"c": []}}}, ["a", 1, None], [{"role": "user"}], [{"role": 5, "content": [{}]}],
-    [{"role": "assistant", "content": [{"type": ["x"]}]}], {"bytes": "x", "path": None}, "../x.png", "http://127.0.0.1:1/x.png",
+    None, True, 0, -1, 1e308, float("nan"), float("inf"), 10**40, "", " ", "\x00", "\ud800", "a\u202eb\x1b[31m",
+    "<think>", "</think>" * 50,
+    "<|im_start|>" * 20, "[" * 200, "{" * 200, "\\boxed{" * 40, "$" * 300, "####", " " * 3000, "\n" * 3000,
+    "\\" * 500, "x" * 5000, "答案：7",
+    [], {}, [[]], [None], [{}], [[[[[[]]]]]], {"a": {"b": {"c": []}}}, ["a", 1, None],
+    [{"role": "user"}], [{"role": 5, "content": [{}]}],
+    [{"role": "assistant", "content": [{"type": ["x"]}]}],
+    {"bytes": "x", "path": None}, "../x.png", "http://127.0.0.1:1/x.png",
     "data:image/png;base64,AAAA", '["a \\ud800"]', "['a' 'b']", "[" * 90 + "]" * 90,
 )  # fmt: skip
-ODD_BYTES = (b"\x00", b"\xff", b"\n", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"1" * 5000,
-             b"[" * 2000, b"\\u", b"\r", b"\xff\xfe", b"PAR1", b"\x1f\x8b", b"\x7f\xff\xff\xff", b"\x00\x00\x00\x80")  # fmt: skip
+ODD_BYTES = (b"\x00", b"\xff", b"\n", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b"\xed\xa0\x80", b"\xef\xbb\xbf",
+             b"1" * 5000,
+             b"[" * 2000, b"\\u", b"\r", b"\xff\xfe", b"PAR1", b"\x1f\x8b",
+             b"\x7f\xff\xff\xff", b"\x00\x00\x00\x80")  # fmt: skip
 
 
 def base_records(rng: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -1,4 +1,5 @@
-"""Damaged checkpoints: each kind of damage is one line that names the checkpoint, never a traceback, never NaN pictures."""
+"""Damaged checkpoints: each kind of damage is one line that names the checkpoint, never a traceback, never NaN
+pictures."""
 
 import json
 import shutil

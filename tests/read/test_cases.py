@@ -168,7 +168,10 @@ def test_pictures_are_followed_only_under_the_inputs_folder(tmp_path: Path) -> N
 
 
 def test_flipped_bits_of_arrow_are_an_error_not_a_crash() -> None:
-    code = f"from zero_engine.read import read_traces\nfrom zero_engine.pipeline import Input\nlist(read_traces(Input(path={str(CASES / 'hostile/flipped.arrow')!r})))"
+    code = (
+        "from zero_engine.read import read_traces\nfrom zero_engine.pipeline import Input\n"
+        f"list(read_traces(Input(path={str(CASES / 'hostile/flipped.arrow')!r})))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, timeout=60)
     assert done.returncode == 1 and b"flipped.arrow: damaged or not readable" in done.stderr, done.stderr
 

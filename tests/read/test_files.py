@@ -6,9 +6,6 @@ import gzip
 import io
 import json
 import lzma
-import os
-import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path

@@ -23,7 +23,8 @@ TEMPLATES = {
     "deepseek": "<｜begin▁of▁sentence｜><｜User｜>{q}<｜Assistant｜>{r}<｜end▁of▁sentence｜>",
     "deepseek, spelled in ascii": "<|begin_of_sentence|><|User|>{q}<|Assistant|>{r}<|end_of_sentence|>",
     "deepseek, no user marker": "{q}<｜Assistant｜>{r}",
-    "chatml": "<|im_start|>system\nHelp.<|im_end|>\n<|im_start|>user\n{q}<|im_end|>\n<|im_start|>assistant\n{r}<|im_end|>",
+    "chatml": "<|im_start|>system\nHelp.<|im_end|>\n<|im_start|>user\n{q}<|im_end|>\n"
+    "<|im_start|>assistant\n{r}<|im_end|>",
     "llama 3": "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n{q}<|eot_id|>"
     "<|start_header_id|>assistant<|end_header_id|>\n\n{r}<|eot_id|>",
     "llama 2": "<s>[INST] <<SYS>>\nHelp.\n<</SYS>>\n\n{q} [/INST] {r} </s>",
@@ -121,13 +122,15 @@ def test_harmony_channels_are_thought_and_answer(tmp_path: Path) -> None:
     [
         [{"role": "User", "content": Q}, {"role": "ASSISTANT", "content": "4", "reasoning_content": THOUGHT}],
         [{"from": "human", "value": Q}, {"from": "gpt", "value": CLOSED}],
-        [{"role": "user", "parts": [{"text": Q}]}, {"role": "model", "parts": [{"text": THOUGHT, "thought": True}, {"text": "4"}]}],
+        [{"role": "user", "parts": [{"text": Q}]},
+         {"role": "model", "parts": [{"text": THOUGHT, "thought": True}, {"text": "4"}]}],
         [{"role": "user", "content": Q}, {"role": "assistant", "content": "4", "reasoning": None, "reasoning_details": [
             {"type": "reasoning.text", "text": THOUGHT}, {"type": "reasoning.encrypted", "data": "x"}]}],
         [{"role": "user", "content": [{"type": "text", "text": Q}]},
          {"role": "assistant", "content": [{"type": "thinking", "thinking": THOUGHT}, {"type": "text", "text": "4"}]}],
         [{"role": "user", "content": Q}, {"role": "assistant", "content": [
-            {"type": "reasoning", "summary": [{"type": "summary_text", "text": THOUGHT}]}, {"type": "output_text", "text": "4"}]}],
+            {"type": "reasoning",
+             "summary": [{"type": "summary_text", "text": THOUGHT}]}, {"type": "output_text", "text": "4"}]}],
         [{"role": None, "from": "human", "content": None, "value": Q}, {"role": None, "from": "gpt", "value": CLOSED}],
         {"role": ["user", "assistant"], "content": [Q, CLOSED]},
         json.dumps([{"role": "user", "content": Q}, {"role": "assistant", "content": CLOSED}]),

@@ -86,7 +86,7 @@ def pipeline_text(proposal: "Proposal", name: str) -> str:
     ]
     if spec.columns:
         lines.append(
-            "  columns:    # field: where it is: a column, a path (meta.id, turns.-1.text), or a template of {{columns}}"
+            "  columns:    # field: a column, a path (meta.id, turns.-1.text), or a template of {{columns}}"
         )
         lines += [f"    {field}: {_scalar(path)}" for field, path in spec.columns.items()]
     for key in ("split", "config", "field", "encoding"):

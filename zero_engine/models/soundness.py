@@ -1,7 +1,7 @@
 """Whether a loaded checkpoint is sound: its weights are numbers, and it reads a text and a picture.
 
-Damage that no library notices on loading (a flipped bit that makes a weight NaN, a setting of another size) would otherwise
-show in the middle of a run, as a traceback or as pictures of nothing.
+Damage that no library notices on loading (a flipped bit that makes a weight NaN, a setting of another size) would
+otherwise show in the middle of a run, as a traceback or as pictures of nothing.
 """
 
 import numpy as np

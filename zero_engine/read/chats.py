@@ -1,10 +1,10 @@
 """Column maps of chats: a list of messages, in every spelling of one, and prompt and completion.
 
 A message list gives one trace for every assistant turn that reasons: in a field of its own (`reasoning_content`,
-`reasoning`, `thinking`, `reasoning_details`), in typed content ({type: reasoning}), in a channel of harmony, or in thought
-tags inside the text. The question is the last user turn before it; earlier turns and tool results stay in the record.
-Where some turns reason, those that do not are counted in the note `turns_without_reasoning:n`; where none does, every
-answer is a trace, with the note `no_thought_tags`.
+`reasoning`, `thinking`, `reasoning_details`), in typed content ({type: reasoning}), in a channel of harmony, or in
+thought tags inside the text. The question is the last user turn before it; earlier turns and tool results stay in the
+record. Where some turns reason, those that do not are counted in the note `turns_without_reasoning:n`; where none
+does, every answer is a trace, with the note `no_thought_tags`.
 
 Roles are read in any case and under any name in use (`from`/`value`, `role`/`content`, Gemini's `model` and `parts`).
 The gold answer is the record's `answer`, or `reference_answer` in a message's `info`
@@ -51,7 +51,8 @@ def messages(record: Record, spec: Input) -> list[Draft]:
 
 
 def prompt_completion(record: Record, spec: Input) -> list[Draft]:
-    """`prompt` and `completion`, each a text or a list of messages (TRL, dataset formats). The last turn is the trace."""
+    """`prompt` and `completion`, each a text or a list of messages (TRL, dataset formats). The last turn is the
+    trace."""
     for key in ("prompt", "completion"):
         if key not in record:
             raise missing(record, key)

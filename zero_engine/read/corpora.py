@@ -23,7 +23,8 @@ from zero_engine.read.fields import (
 )
 
 ANSWER_LINE = re.compile(
-    r"[ \t]*(?:the\s+)?(?:correct\s+)?(?:answer|ans|option|choice)(?:\s+is)?[ \t]*[:=\-]?[ \t]*\(?([A-Ha-h])\)?[ \t]*\.?[ \t]*",
+    r"[ \t]*(?:the\s+)?(?:correct\s+)?(?:answer|ans|option|choice)(?:\s+is)?"
+    r"[ \t]*[:=\-]?[ \t]*\(?([A-Ha-h])\)?[ \t]*\.?[ \t]*",
     re.IGNORECASE,
 )
 OPTION_LABEL = re.compile(r"\s*\(?([A-Z])\s*[).:]\s*")
@@ -140,9 +141,9 @@ def strategyqa(record: Record, spec: Input) -> list[Draft]:
 def prm800k(record: Record, spec: Input) -> list[Draft]:
     """One trace for each finished solution: openai/prm800k's labels, or phase-1 rows with `is_solution`.
 
-    In a label, each step is the completion that was chosen, or the one a person wrote; only `finish_reason: solution` is a
-    whole solution. In phase-1 rows it is `responses`, then `next_response`; rows that rate a candidate step hold no trace.
-    Both are rejected as `candidate_step`, so that their number stays in the books.
+    In a label, each step is the completion that was chosen, or the one a person wrote; only `finish_reason: solution`
+    is a whole solution. In phase-1 rows it is `responses`, then `next_response`; rows that rate a candidate step hold
+    no trace. Both are rejected as `candidate_step`, so that their number stays in the books.
     """
     if isinstance(record.get("label"), dict):
         return [_labelled(record)]

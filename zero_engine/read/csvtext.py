@@ -1,9 +1,9 @@
 """Tables in text: CSV, TSV, and with semicolons or bars, as rows that never swallow their neighbours.
 
-A quoted cell may hold line breaks; a quote that is never closed must not. So a row is taken strictly: where its quotes do
-not close, or close in the middle of a cell, or its cells are not as many as the header's, the row that begins in this
-line is refused, and reading goes on in the very next line. A line is looked at twice at most. Row 1 is the first after
-the header.
+A quoted cell may hold line breaks; a quote that is never closed must not. So a row is taken strictly: where its
+quotes do not close, or close in the middle of a cell, or its cells are not as many as the header's, the row that
+begins in this line is refused, and reading goes on in the very next line. A line is looked at twice at most. Row 1 is
+the first after the header.
 """
 
 import csv

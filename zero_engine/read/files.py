@@ -1,8 +1,9 @@
 """Open files: a path of the input as bytes, decompressed, and what kind of content they are.
 
-Compression is told by magic number, never by the name; what the content is, `sniffing` tells. A path may lie inside an archive (`corpus.zip!/part.jsonl`).
-What can be read only once (`-`, a pipe, `<(..)`) is spooled to a temporary file when it is first opened, because an input
-is opened several times: to tell its kind, to check its first records, to read it. Which files an input has is `folders`.
+Compression is told by magic number, never by the name; what the content is, `sniffing` tells. A path may lie inside
+an archive (`corpus.zip!/part.jsonl`). What can be read only once (`-`, a pipe, `<(..)`) is spooled to a temporary
+file when it is first opened, because an input is opened several times: to tell its kind, to check its first records,
+to read it. Which files an input has is `folders`.
 """
 
 import atexit
@@ -44,8 +45,8 @@ class InputFile:
 
     path: str
     kind: str
-    """json_lines, json_array, json_values, csv, parquet, arrow_file, arrow_stream, webdataset, hub, or empty; with `_rows`
-    behind it where a worker could not open the columnar file, and its rows travel as JSON."""
+    """json_lines, json_array, json_values, csv, parquet, arrow_file, arrow_stream, webdataset, hub, or empty; with
+    `_rows` behind it where a worker could not open the columnar file, and its rows travel as JSON."""
     encoding: str = "utf-8"
 
 

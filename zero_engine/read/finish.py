@@ -1,10 +1,10 @@
 """The way that every draft goes, whatever its format: chat markers, thought tags, then the gold answer.
 
-A format says which column is what. What stands *inside* a rationale that a model wrote is the same in every corpus, so it
-is read here once: markers of chat templates go, and with them the question that stood before the answer; the thought is
-what the tags say, and what follows it is what the model said. The corpus's own answer always wins over that; where the
-two differ by the rewards' own judgement, the trace has the note `answer_differs_from_gold`. Without a gold answer the
-model's is the trace's.
+A format says which column is what. What stands *inside* a rationale that a model wrote is the same in every corpus,
+so it is read here once: markers of chat templates go, and with them the question that stood before the answer; the
+thought is what the tags say, and what follows it is what the model said. The corpus's own answer always wins over
+that; where the two differ by the rewards' own judgement, the trace has the note `answer_differs_from_gold`. Without a
+gold answer the model's is the trace's.
 """
 
 from zero_engine.parse.answers import answers_equal, extract_answer

@@ -1,7 +1,7 @@
 """Find the files of an input: folders by the hub's conventions, globs, archives, URLs, datasets on the hub.
 
-Of a folder every data file is read, or named with the reason why not (`passed_over`). Which of them is as the hub has it
-(the hub's documentation, "File names and splits", "Manual configuration"):
+Of a folder every data file is read, or named with the reason why not (`passed_over`). Which of them is as the hub has
+it (the hub's documentation, "File names and splits", "Manual configuration"):
 
 1. A folder saved by `datasets` (`dataset_dict.json`, `state.json`): the files that it lists, of the split.
 2. `configs` in the front matter of README.md: the patterns of the configuration and the split.
@@ -16,6 +16,7 @@ import glob
 import json
 import os
 import re
+import struct
 import zipfile
 from dataclasses import dataclass, field
 from typing import Any
@@ -155,8 +156,9 @@ def sample_key(name: str) -> tuple[str, str]:
 def _zip_names(path: str) -> list[str]:
     with open_raw(path) as raw:
         try:
-            return [info.filename for info in zipfile.ZipFile(raw).infolist() if not info.is_dir()]
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            names = [info.filename for info in zipfile.ZipFile(raw).infolist()]
+            return [name for name in names if name and not name.endswith("/")]
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
             raise InputError(
                 f"{path}: the zip is cut or damaged: {first_line(error)}. Fetch the file again."
             ) from None

@@ -4,8 +4,8 @@ A record goes one way whatever its format: the user's column map (`columns`), th
 (a function here named, in `corpora`, `outputs`, `chats`, `pictured`), then what every rationale may hold: chat markers,
 thought tags, the gold answer (`finish`).
 
-A format turns one record into one or more drafts, or raises `Unusable`. To add a corpus: write a function in the file it
-belongs to, and give it a line in FORMATS.
+A format turns one record into one or more drafts, or raises `Unusable`. To add a corpus: write a function in the file
+it belongs to, and give it a line in FORMATS.
 """
 
 import difflib

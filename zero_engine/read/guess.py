@@ -1,9 +1,10 @@
 """Guess the format and the column map of records that nobody has described, for `zero-engine init`.
 
 First what the known corpora look like, each by columns that only it has; then names that people use for question,
-rationale and answer, in any case and under any prefix (`deepseek_reasoning`, `Problem`); last the values themselves: the
-longest text is the rationale, the shortest the answer. A guess is tried on the records before it is made: the first that
-gives a trace from most of them is taken. Nothing here is used by a run; a run does what its pipeline file says.
+rationale and answer, in any case and under any prefix (`deepseek_reasoning`, `Problem`); last the values themselves:
+the longest text is the rationale, the shortest the answer. A guess is tried on the records before it is made: the
+first that gives a trace from most of them is taken. Nothing here is used by a run; a run does what its pipeline file
+says.
 """
 
 import re

@@ -55,7 +55,8 @@ class PictureRules:
 
 
 def load_pictures(references: tuple[object, ...], input_path: str, rules: PictureRules) -> tuple[bytes, ...]:
-    """Encoded bytes of each reference. Raises Unusable(image_missing, picture_refused, picture_too_large, not_a_picture)."""
+    """Encoded bytes of each reference. Raises Unusable(image_missing, picture_refused, picture_too_large,
+    not_a_picture)."""
     pictures = tuple(_load(one, input_path, rules, 0) for one in references if one is not None)
     for picture in pictures:
         if not picture.startswith(MAGIC):

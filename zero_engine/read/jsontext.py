@@ -1,8 +1,8 @@
 """JSON text as a stream of values: arrays, several documents in one file, a list inside a document.
 
-A sliding buffer finds where a value ends and hands its bytes on undecoded; what is wrong with one is the worker's to say.
-Whole numbers of any length and any depth of nesting are values like others here. A value longer than the limit is passed
-on as `Refused`, and reading goes on behind it. Memory holds one value and a read buffer.
+A sliding buffer finds where a value ends and hands its bytes on undecoded; what is wrong with one is the worker's to
+say. Whole numbers of any length and any depth of nesting are values like others here. A value longer than the limit
+is passed on as `Refused`, and reading goes on behind it. Memory holds one value and a read buffer.
 """
 
 import io

@@ -1,7 +1,8 @@
 """A look at the beginning of an input, before anything is drawn from it; and the whole of it in one process.
 
-A run that can write no row is refused here, in one line, with what to do: a column that is not there, a format that fits
-no record, a rationale that the format would leave aside, a document that wraps its records, a file in another encoding.
+A run that can write no row is refused here, in one line, with what to do: a column that is not there, a format that
+fits no record, a rationale that the format would leave aside, a document that wraps its records, a file in another
+encoding.
 """
 
 import difflib

@@ -63,8 +63,8 @@ _WORDS_AT_START = re.compile(
     r"(?:\#{2,3} *(?:Instruction|Question|Human|User|Input)|\*{0,2}(?:User|Human|USER|HUMAN))\*{0,2} *:",
 )
 _WORDS = re.compile(
-    r"(?:^|(?<=\n))[ \t]*(?:\#{2,3} *|\*\*)?(?P<who>User|Human|USER|HUMAN|Assistant|ASSISTANT|Instruction|Input|Question|"
-    r"Response|Answer|System)(?:\*\*)? *:(?:\*\*)?",
+    r"(?:^|(?<=\n))[ \t]*(?:\#{2,3} *|\*\*)?(?P<who>User|Human|USER|HUMAN|Assistant|ASSISTANT|Instruction|Input|"
+    r"Question|Response|Answer|System)(?:\*\*)? *:(?:\*\*)?",
 )
 _WHO = {"user": USER, "human": USER, "instruction": USER, "input": USER, "question": USER, "system": SYSTEM}
 

@@ -1,8 +1,8 @@
 """Which columns are question, rationale and answer: by the names that people give them, then by their values.
 
-Names are compared in lower case with words parted (`Final Answer`, `finalAnswer`, `meta.final-answer`), whole first, then as
-a beginning or an end (`deepseek_reasoning`). Where no name tells, the longest text is the rationale, a text with a question
-mark the question, the shortest the answer.
+Names are compared in lower case with words parted (`Final Answer`, `finalAnswer`, `meta.final-answer`), whole first,
+then as a beginning or an end (`deepseek_reasoning`). Where no name tells, the longest text is the rationale, a text
+with a question mark the question, the shortest the answer.
 """
 
 import re

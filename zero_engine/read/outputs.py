@@ -54,8 +54,8 @@ def think(record: Record, spec: Input) -> list[Draft]:
 def generations(record: Record, spec: Input) -> list[Draft]:
     """One trace for each generation, with its `correctness` for `input.where`.
 
-    The generations are a list, or numbered columns (`r1_solution_1`, ..): columns: {generations: r1_solution_1} takes the
-    row of them. (open-r1/OpenR1-Math-220k and zwhe99/DeepMath-103K, dataset cards.)
+    The generations are a list, or numbered columns (`r1_solution_1`, ..): columns: {generations: r1_solution_1} takes
+    the row of them. (open-r1/OpenR1-Math-220k and zwhe99/DeepMath-103K, dataset cards.)
     """
     written = _generations(record, spec)
     verdicts = _verdicts(record, len(written))
@@ -113,10 +113,12 @@ def zeroeval(record: Record, spec: Input) -> list[Draft]:
 
 
 def json_output(output: str) -> tuple[str, str | None, tuple[str, ...]]:
-    """(reasoning, answer, notes) of a model's output that holds a JSON object, fenced or not, with prose around it or not.
+    """(reasoning, answer, notes) of a model's output that holds a JSON object, fenced or not, with prose around it or
+    not.
 
-    LaTeX that was not escaped (`\\frac` is a form feed and `rac` to JSON, `\\sqrt` an error) is taken as it was meant, and
-    so are line breaks inside a string. Linear: each brace that could begin the object is tried once, at most `TRIES`.
+    LaTeX that was not escaped (`\\frac` is a form feed and `rac` to JSON, `\\sqrt` an error) is taken as it was
+    meant, and so are line breaks inside a string. Linear: each brace that could begin the object is tried once, at
+    most `TRIES`.
     """
     found = _first_object(output)
     if found is None:

@@ -1,8 +1,9 @@
 """Column maps of corpora that come with pictures: M3CoT, Zebra-CoT, ThinkMorph.
 
 Layouts are those of the dataset cards: LightChen2333/M3CoT, multimodal-reasoning-lab/Zebra-CoT and
-ThinkMorph/Visual_Search (whose columns are spelled `resoning_thought_0`). Pictures of the question stay with it, at their
-place; those of the trace are what this engine draws anew, so their places are removed and noted `trace_images_dropped`.
+ThinkMorph/Visual_Search (whose columns are spelled `resoning_thought_0`). Pictures of the question stay with it, at
+their place; those of the trace are what this engine draws anew, so their places are removed and noted
+`trace_images_dropped`.
 """
 
 import re

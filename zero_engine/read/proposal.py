@@ -1,7 +1,8 @@
 """What `zero-engine init` proposes for an input: how to open it, which format, which columns, and a first trace.
 
-The input is opened as a run would open it; what a run would refuse with a hint (a split that is not there, records wrapped
-in a document, another encoding) is tried here, and what helped becomes part of the proposal. Nothing is asked.
+The input is opened as a run would open it; what a run would refuse with a hint (a split that is not there, records
+wrapped in a document, another encoding) is tried here, and what helped becomes part of the proposal. Nothing is
+asked.
 """
 
 from dataclasses import dataclass

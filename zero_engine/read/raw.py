@@ -1,9 +1,9 @@
 """Raw records: the undecoded bytes of one JSON object each, with their place in the file.
 
 JSON Lines are cut at newlines and nowhere else (U+2028, U+0085 and VT are text). What else is text is cut by `jsontext`
-and `csvtext`; samples of a webdataset and rows of a columnar file that workers cannot open become JSON here. All stream:
-memory holds one record and a read buffer, however large the file. A record that cannot be decoded is passed on as it is;
-the worker rejects it. One that is longer than the limit is passed on as `Refused`, unread.
+and `csvtext`; samples of a webdataset and rows of a columnar file that workers cannot open become JSON here. All
+stream: memory holds one record and a read buffer, however large the file. A record that cannot be decoded is passed
+on as it is; the worker rejects it. One that is longer than the limit is passed on as `Refused`, unread.
 """
 
 import base64
@@ -81,7 +81,7 @@ def _skip_line(lines: Any, limit: int, where: str) -> None:
 
 
 class _Transcoded:
-    """Lines of a text in another encoding, as UTF-8; bytes that are no text stay bytes, so that a record is rejected."""
+    """Lines of a text in another encoding, as UTF-8; bytes that are no text stay bytes, and are rejected."""
 
     def __init__(self, packed: IO[bytes], file: InputFile) -> None:
         self._path = file.path

@@ -1,7 +1,7 @@
 """What a file holds, by its first bytes: Parquet, Arrow, zip, tar, JSON array, JSON Lines, JSON documents or CSV.
 
-The name decides nothing but whether one column of text is a table. Text begins with a byte order mark, or is UTF-8, or is
-in the encoding that the user names.
+The name decides nothing but whether one column of text is a table. Text begins with a byte order mark, or is UTF-8,
+or is in the encoding that the user names.
 """
 
 import codecs
@@ -117,7 +117,8 @@ def _text_kind(head: str, path: str) -> str:
         return "empty"
     first = text.split("\n", 1)[0].rstrip()
     if text.startswith("["):
-        # `["a", 1]` alone in its line is a bad JSON line; an array of records begins with an object or ends nowhere near
+        # `["a", 1]` alone in its line is a bad JSON line; an array of records begins with an object or ends nowhere
+        # near
         return (
             "json_lines"
             if _is_json(first) and "\n{" in text and not _is_array_of_records(first)

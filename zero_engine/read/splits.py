@@ -1,8 +1,8 @@
 """Splits and configurations of a folder of data files, as the hub has them.
 
-the hub's documentation, "File names and splits" and "Manual configuration": the front matter of README.md says which files
-are which; without it, their names do (`train-00000-of-00003.parquet`, a word set off in a name or in a folder's), and
-several folders of such shards are configurations.
+the hub's documentation, "File names and splits" and "Manual configuration": the front matter of README.md says which
+files are which; without it, their names do (`train-00000-of-00003.parquet`, a word set off in a name or in a
+folder's), and several folders of such shards are configurations.
 """
 
 import os

@@ -8,9 +8,9 @@ depends on the cursor.
 A range's digest is that of the whole file (read once, in blocks) and its bounds: these formats are
 written once and never appended to.
 
-Arrow trusts its files, and a flipped bit in an offset would end the process, so a batch is validated before it is used. A
-value that cannot be decoded (text that is no UTF-8, a date past the calendar's end) stands as `Unreadable` in its row: it
-costs the trace only where its column is asked for.
+Arrow trusts its files, and a flipped bit in an offset would end the process, so a batch is validated before it is
+used. A value that cannot be decoded (text that is no UTF-8, a date past the calendar's end) stands as `Unreadable` in
+its row: it costs the trace only where its column is asked for.
 """
 
 import hashlib

@@ -38,9 +38,9 @@ FAMILIES: tuple[tuple[str, str], ...] = (
     ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
     ("[think]", "[/think]"),
 )
-"""Opening and closing tags in use: DeepSeek-R1, QwQ, Qwen3 and many (think), Claude-like (thinking), Marco-o1 (Thought),
-LLaVA-CoT and GRPO recipes (reasoning), Seed-OSS (seed:think), Sky-T1, Bespoke-Stratos and OpenThoughts (begin_of_thought),
-Kimi (the ones with triangles), Magistral (brackets). Harmony's channels are read by `markers`."""
+"""Opening and closing tags in use: DeepSeek-R1, QwQ, Qwen3 and many (think), Claude-like (thinking), Marco-o1
+(Thought), LLaVA-CoT and GRPO recipes (reasoning), Seed-OSS (seed:think), Sky-T1, Bespoke-Stratos and OpenThoughts
+(begin_of_thought), Kimi (the ones with triangles), Magistral (brackets). Harmony's channels are read by `markers`."""
 ANSWER_OPENS = ("<answer>", "<output>", "<|begin_of_solution|>", "<response>", "<solution>")
 """Tags that begin an answer: what follows one is not thought, also where the thought was never closed."""
 _FIRST = re.compile("|".join(re.escape(tag) for pair in FAMILIES for tag in pair), re.IGNORECASE)
@@ -87,7 +87,7 @@ def _may_hold(text: str) -> bool:
 
 
 def _split(text: str, tags: tuple[str, str], flags: int) -> Thinking | None:
-    opening, closing = (tag.lower() for tag in tags) if flags else tags
+    closing = tags[1].lower() if flags else tags[1]
     kinds: list[bool] = []
     marks: list[re.Match[str]] = []
     for mark in _pattern(tags, flags).finditer(text):
