@@ -51,13 +51,10 @@ def _read_thought(draft: Draft, spec: Input, by_people: bool) -> None:
 def _differs(draft: Draft) -> bool:
     """Whether the model's answer is another than the gold one; False where it states none."""
     said = draft.said
-    if said:
-        claimed = extract_answer(None, said)
-        if claimed is None and len(said) <= SHORT_ANSWER and "\n" not in said:
-            claimed = extract_answer(said)
-    elif draft.steps is None and "\\boxed{" in draft.rationale:
-        claimed = extract_answer(None, draft.rationale)
-    else:
-        return False
+    if not said:
+        return False  # what the rationale itself states is held against the gold answer when it is parsed
+    claimed = extract_answer(None, said)
+    if claimed is None and len(said) <= SHORT_ANSWER and "\n" not in said:
+        claimed = extract_answer(said)
     gold = extract_answer(draft.answer)
     return bool(claimed and gold) and not answers_equal(gold, claimed, draft.choices)
