@@ -80,7 +80,9 @@ def test_a_run_that_would_take_the_wrong_column_is_refused(tmp_path: Path) -> No
     record = {"question": "q?", "reasoning": "One.\nTwo.", "answer": "2"}
     with pytest.raises(InputError, match=r"would leave the column 'reasoning' aside"):
         read(tmp_path, record, format="gsm8k")
-    with pytest.raises(InputError, match=r"map it with input.columns=\{rationale: reasoning\}"):
+    with pytest.raises(
+        InputError, match=r"try input.format=generic with input.columns=\{rationale: reasoning\}"
+    ):
         read(tmp_path, record)
 
 

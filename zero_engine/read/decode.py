@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from typing import Any
 
 from zero_engine.errors import InputError
@@ -20,9 +19,9 @@ NOT_ERRORS = ("candidate_step", "no_reasoning", "where_false")
 """Rejections that `strict` lets pass: the record is sound, there is just no trace in it."""
 LOST_CHARS = 10_000
 """Characters kept of a record that is rejected undecoded."""
+FLAT = frozenset((str, int, float, bool, type(None)))
 DEEPEST = 64
 """Levels of lists and objects that a record may have."""
-ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Decoder:
@@ -36,6 +35,7 @@ class Decoder:
         self._drafts = format_named(spec.format).drafts
         self._id_paths = id_paths(spec)
         self._pictures = PictureRules.of(spec)
+        self._where = spec.where
         self._given: set[str] = set()
         self._odd: list[str] = []
         self._json = json.JSONDecoder(parse_constant=self._odd.append, parse_float=self._finite)
@@ -60,7 +60,11 @@ class Decoder:
             self._odd.clear()
             problem = Unusable("invalid_json", f"invalid JSON: {error}")
             return [self._reject(problem, {"text": text}, file, row, position)]
-        if raw.count(b"[") + raw.count(b"{") > DEEPEST and _is_too_deep(record):
+        if type(record) is not dict or not FLAT.issuperset(map(type, record.values())):
+            nested = raw.count(b"[") + raw.count(b"{") > DEEPEST and _is_too_deep(record)
+        else:
+            nested = False
+        if nested:
             self._odd.clear()
             problem = Unusable("too_deep", f"lists and objects nested deeper than {DEEPEST}")
             return [self._reject(problem, {"text": text[:LOST_CHARS]}, file, row, position)]
@@ -68,7 +72,7 @@ class Decoder:
         if self._odd:
             self._odd.clear()
             notes = ("nonfinite_replaced",)
-        if ESCAPED_SURROGATE.search(text):
+        if "\\ud" in text or "\\uD" in text:
             whole = without_surrogates(record)
             if whole != record:
                 record, notes = whole, (*notes, "surrogate_replaced")
@@ -99,8 +103,8 @@ class Decoder:
         traces: list[Trace | Rejection] = []
         for turn, draft in enumerate(drafts):
             trace_id = self._unique(base if len(drafts) == 1 else f"{base}-t{turn}")
-            if self.spec.where is not None and not keeps(self.spec.where, draft, record):
-                detail = f"{place(file.path, file.kind, row)}: not {self.spec.where}"
+            if self._where is not None and not keeps(self._where, draft, record):
+                detail = f"{place(file.path, file.kind, row)}: not {self._where}"
                 traces.append(Rejection(trace_id, "read", "where_false", detail, record=kept))
                 continue
             question = draft.question

@@ -19,9 +19,10 @@ SHORT_ANSWER = 60
 
 def finished(draft: Draft, spec: Input, by_people: bool = False) -> Draft:
     """The draft with its thought, its answer and its notes. Changes it in place."""
-    if draft.steps is None:
+    if draft.steps is None and (not by_people or spec.think_tags or _may_close(draft.rationale)):
         _read_thought(draft, spec, by_people)
-    if may_hold_markers(draft.question):
+    question = draft.question
+    if "|" in question or "\uff5c" in question or "INST]" in question or "_of_turn>" in question:
         chat = answer_in_chat(draft.question)
         draft.question = (chat.question or chat.text if chat else None) or draft.question
     if draft.answer is None:
@@ -46,6 +47,11 @@ def _read_thought(draft: Draft, spec: Input, by_people: bool) -> None:
     else:  # `<think></think>` and then an answer that reasons
         draft.rationale = thinking.answer
         draft.notes += ("thought_empty",)
+
+
+def _may_close(text: str) -> bool:
+    """A cheap no: whether a closing tag could be in a text, or a chat marker."""
+    return "</" in text or "|" in text or "[/" in text or "\u25c1" in text or "\uff5c" in text
 
 
 def _differs(draft: Draft) -> bool:

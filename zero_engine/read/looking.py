@@ -13,13 +13,13 @@ from typing import Any
 from zero_engine.errors import InputError
 from zero_engine.pipeline import Input
 from zero_engine.read.chunks import Chunk, Lines, _groups, _no_records, iter_chunks, read_chunk
-from zero_engine.read.columns import check_paths, mapped
+from zero_engine.read.columns import check_paths
 from zero_engine.read.decode import NOT_ERRORS
 from zero_engine.read.fields import Record, Unusable
 from zero_engine.read.folders import find_inputs, look_for
 from zero_engine.read.formats import Format, checked_format
+from zero_engine.read.guess import guess
 from zero_engine.read.jsontext import Refused
-from zero_engine.read.naming import guess_columns
 from zero_engine.read.tables import read_rows
 from zero_engine.read.where import check_where, compiled
 from zero_engine.records import Rejection, Trace
@@ -161,8 +161,8 @@ def _misfit(spec: Input, problem: Rejection, tried: int, records: list[Record]) 
         hint = "set input.encoding, e.g. cp1252."
     elif wrapped := wrapped_in(records):
         hint = f"the records are the list {wrapped!r} inside: set input.field={wrapped}."
-    elif problem.reason == "missing_column" and (near := _near(spec, problem, records)):
-        hint = f"{near} zero-engine init FILE proposes a map."
+    elif problem.reason == "missing_column" and (near := _near(problem, records)):
+        hint = f"{near}; zero-engine init FILE writes a pipeline."
     detail = problem.detail.rstrip(".")
     return InputError(f"{detail}. The format {spec.format} does not fit {shown}: {hint}")
 
@@ -182,16 +182,12 @@ def wrapped_in(records: list[Record]) -> str | None:
     return lists[0] if len(lists) == 1 and not texts else None
 
 
-def _near(spec: Input, problem: Rejection, records: list[Record]) -> str | None:
-    """What to map, where the record has a column that is probably meant."""
-    wanted = problem.detail.partition("no column ")[2].partition(";")[0]
-    names = [name.strip("' ") for name in wanted.split(" or ")]
-    guessed = guess_columns([mapped(record, {}) for record in records])
-    field = {"response": "rationale", "responses": "rationale", "solution": "rationale"}.get(
-        names[0], names[0]
-    )
-    if names[0] not in spec.columns.values() and (column := guessed.get(field)):
-        return f"map it with input.columns={{{names[0]}: {column}}};"
+def _near(problem: Rejection, records: list[Record]) -> str | None:
+    """How the records could be read, where that can be guessed, or the column that was probably meant."""
+    wanted = problem.detail.partition("no column ")[2].partition(";")[0].partition(" or ")[0].strip("' ")
     there = [str(key) for record in records[:1] for key in record]
-    near = difflib.get_close_matches(names[0], there, n=1)
+    if found := guess(records):
+        columns = ", ".join(f"{field}: {path}" for field, path in found.columns.items())
+        return f"try input.format={found.format}" + (f" with input.columns={{{columns}}}" if columns else "")
+    near = difflib.get_close_matches(wanted, there, n=1)
     return f"did you mean {near[0]!r}?" if near else None

@@ -56,7 +56,8 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 """`(?P<name>..)` says whose text follows. `</s>` and `<s>` count only beside other markers or at the text's edges."""
-_SIGNS = ("<|", "<\uff5c", "INST]", "_of_turn>", "s>", "<sop>", "[gMASK]")
+_FIRST_SIGNS = frozenset("ATBUH#*")
+"""What a text may begin with that begins with a marker in words."""
 _WEAK = ("<s>", "</s>", "<eos>", "<bos>", "<sop>")
 _WORDS_AT_START = re.compile(
     r"\s*+(?:(?:A|The following is a) (?:conversation|chat) between[^\n]*+\s*+|Below is an instruction[^\n]*+\s*+)?"
@@ -79,7 +80,16 @@ class Said:
 
 def may_hold_markers(text: str) -> bool:
     """A cheap no: whether a text could hold a chat marker at all."""
-    return any(sign in text for sign in _SIGNS) or bool(_WORDS_AT_START.match(text))
+    if (
+        "|>" in text
+        or "\uff5c" in text
+        or "INST]" in text
+        or "s>" in text
+        or "_of_turn>" in text
+        or "sop>" in text
+    ):
+        return True
+    return text.lstrip()[:1] in _FIRST_SIGNS and _WORDS_AT_START.match(text) is not None
 
 
 def answer_in_chat(text: str) -> Said | None:

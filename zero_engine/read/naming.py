@@ -5,10 +5,11 @@ then as a beginning or an end (`deepseek_reasoning`). Where no name tells, the l
 with a question mark the question, the shortest the answer.
 """
 
+import itertools
 import re
 from typing import Any
 
-from zero_engine.read.fields import Record
+from zero_engine.read.fields import Record, find
 
 QUESTION = (
     "question",
@@ -67,6 +68,23 @@ RESPONSE = ("solution", "attempt", "response", "answer_content", "final_response
 CHOICES = ("choices", "options", "candidates")
 LONG = 40
 """Characters from which on a text is more likely reasoning than an answer."""
+KEYS = (
+    "id",
+    "uuid",
+    "idx",
+    "index",
+    "key",
+    "pid",
+    "qid",
+    "row",
+    "nr",
+    "no",
+    "url",
+    "source",
+    "split",
+    "date",
+    "lang",
+)
 REPEAT_SHARE = 0.5
 """Share of the records for which something holds that is taken to hold for all."""
 
@@ -144,56 +162,65 @@ def _plain(name: str) -> str:
 
 
 def _by_value(columns: dict[str, float], found: dict[str, str], records: list[Record]) -> None:
-    """Fills in what no name tells: the longest text is the rationale, a text with a question mark the question, the
-    shortest the answer."""
+    """Fills in what no name tells: a text that ends in a question mark is the question, the longest text the rationale,
+    and a short column whose values the rationale reaches the answer."""
+    by_name = dict(found)
     left = {
         name: size
         for name, size in columns.items()
         if name not in found.values() and not _is_key(records, name)
     }
+    asking = [name for name in left if share_of(records, name, _ends_asking) > REPEAT_SHARE]
+    if "question" not in found and asking and ("rationale" in found or len(left) > 1):
+        found["question"] = asking[0]
+        left.pop(asking[0])
     if "rationale" not in found and left:
         longest = max(left, key=lambda name: left[name])
         if left[longest] >= LONG or len(left) > 1:
             found["rationale"] = longest
             left.pop(longest)
     if "question" not in found and left:
-        asking = [
-            name
-            for name in left
-            if share_of(records, name, lambda text: "?" in text or "\uff1f" in text) > REPEAT_SHARE
-        ]
-        pick = asking or [name for name in left if left[name] >= 10]
-        if pick:
-            found["question"] = max(pick, key=lambda name: left[name]) if not asking else asking[0]
+        texts = [name for name in left if left[name] >= 10]
+        if texts:
+            found["question"] = max(texts, key=lambda name: left[name])
             left.pop(found["question"])
-    if "answer" not in found and left and not ({"question", "rationale"} - set(found)):
-        named = any(is_named(found["rationale"], RATIONALE) for _ in (0,)) and is_named(
-            found["question"], QUESTION
-        )
-        short = {name: size for name, size in left.items() if size < LONG and "." not in name}
-        # where the other names are known ones, a column that is just short may be anything: difficulty, source, level
-        if short and not named:
-            found["answer"] = min(short, key=lambda name: (short[name], list(columns).index(name)))
+    # where the other names are known ones, a column that is just short may be anything: difficulty, source, level
+    if "answer" not in found and len(found) == 2 and len(by_name) < 2:
+        short = [name for name, size in left.items() if size < LONG and "." not in name]
+        if short:
+            order = list(columns)
+            found["answer"] = max(
+                short,
+                key=lambda name: (
+                    _reached(records, found["rationale"], name),
+                    -left[name],
+                    -order.index(name),
+                ),
+            )
+
+
+def _ends_asking(text: str) -> bool:
+    return text.rstrip(" \t\r\n\"'*").endswith(("?", "\uff1f", "\u061f"))
+
+
+def _reached(records: list[Record], rationale: str, name: str) -> float:
+    """Share of the records whose rationale holds the column's value, in its second half."""
+    hits = 0
+    for record in records:
+        value, text = find(record, name), find(record, rationale)
+        if isinstance(text, str) and isinstance(value, (str, int, float)) and str(value).strip():
+            hits += str(value).strip() in text[len(text) // 2 :]
+    return hits / max(1, len(records))
 
 
 def _is_key(records: list[Record], name: str) -> bool:
     """Whether a column is an id, an index, or the like."""
     said = _plain(name)
-    return said in (
-        "id",
-        "uuid",
-        "idx",
-        "index",
-        "key",
-        "pid",
-        "qid",
-        "row",
-        "url",
-        "source",
-        "split",
-        "date",
-        "lang",
-    ) or said.endswith(("_id", "_idx", "_index", "_url"))
+    if said in KEYS or said.endswith(("_id", "_idx", "_index", "_url")):
+        return True
+    values = [find(record, name) for record in records]
+    numbers = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
+    return len(numbers) == len(values) > 2 and all(b - a == 1 for a, b in itertools.pairwise(numbers))
 
 
 def share_of(records: list[Record], name: str, holds: Any) -> float:

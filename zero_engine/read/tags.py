@@ -48,7 +48,6 @@ _ANSWER = re.compile(
     r"^[ \t]*(?:" + "|".join(map(re.escape, ANSWER_OPENS)) + ")", re.IGNORECASE | re.MULTILINE
 )
 _FAMILY = {tag: pair for pair in FAMILIES for tag in pair}
-_NAMES = ("hink", "HINK", "hought", "HOUGHT", "eason", "EASON", "cratchpad", "CRATCHPAD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,13 @@ def split_thinking(text: str, tags: tuple[str, str] | None = None) -> Thinking |
 
 def _may_hold(text: str) -> bool:
     """A cheap no: whether a tag of the families could be in a text at all."""
-    return any(name in text for name in _NAMES)
+    if ">" not in text and "]" not in text and "\u25b7" not in text:
+        return False
+    return "hink" in text or "ought" in text or "eason" in text or "cratchpad" in text or _is_shouted(text)
+
+
+def _is_shouted(text: str) -> bool:
+    return "HINK" in text or "OUGHT" in text or "EASON" in text or "CRATCHPAD" in text
 
 
 def _split(text: str, tags: tuple[str, str], flags: int) -> Thinking | None:
