@@ -71,15 +71,18 @@ def test_run_without_init_names_the_column_to_map(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "columns"),
     [
-        ({"Problem": "What is 1+1?", "Step by step reasoning": "One and one. Two, surely it is so.", "Final Answer": "2"},
+        ({"Problem": "What is 1+1?", "Step by step reasoning": "One and one. Two, surely it is so.",
+          "Final Answer": "2"},
          {"question": "Problem", "rationale": "Step by step reasoning", "answer": "Final Answer"}),
-        ({"prompt": "What is 1+1?", "cot": "One and one makes two, as I see it.", "target": "2", "source": "made", "difficulty": 3},
+        ({"prompt": "What is 1+1?", "cot": "One and one makes two, as I see it.", "target": "2",
+          "source": "made", "difficulty": 3},
          {"question": "prompt", "rationale": "cot", "answer": "target"}),
         ({"id": 7, "query": "1+1?", "gpt4_explanation": "One and one is two. " * 4, "label": "2"},
          {"question": "query", "rationale": "gpt4_explanation", "answer": "label"}),
         ({"q": "1+1?", "a": "2", "r": "One and one is two. That is all there is to it."},
          {"question": "q", "rationale": "r", "answer": "a"}),
-        ({"input": {"question": "What is 1+1?"}, "output": {"reasoning": "One and one is two, and so on.", "answer": "2"}},
+        ({"input": {"question": "What is 1+1?"},
+          "output": {"reasoning": "One and one is two, and so on.", "answer": "2"}},
          {"question": "input.question", "rationale": "output.reasoning", "answer": "output.answer"}),
     ],
 )  # fmt: skip

@@ -22,10 +22,10 @@ from collections.abc import Callable
 
 import jinja2
 import jinja2.meta
-import jinja2.sandbox
 
 from zero_engine.errors import PipelineError
 from zero_engine.records import ParsedTrace, Step
+from zero_engine.render.sandbox import BoundedEnvironment
 
 TEMPLATES = {
     "step": "{{ step }}",
@@ -54,7 +54,7 @@ def compile_template(template: str) -> Callable[[ParsedTrace, Step], str]:
             f"render.template must be one of {', '.join(TEMPLATES)} or a jinja2 text with {{{{ step }}}} in it, "
             f"got {template!r}."
         )
-    environment = jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.StrictUndefined)
+    environment = BoundedEnvironment()
     try:
         used = jinja2.meta.find_undeclared_variables(environment.parse(text))
         if unknown := sorted(used - set(VARIABLES)):
