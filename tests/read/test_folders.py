@@ -254,7 +254,7 @@ def test_a_record_over_the_limit_costs_itself_only(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_bytes(line("a") + big + line("b"))
     (tmp_path / "y.json").write_bytes(b"[" + b",".join([line("a"), big, line("b")]) + b"]")
     (tmp_path / "z.csv").write_bytes(b"question,rationale\nq,a b\nq," + b"x" * 9000 + b"\nq,a b\n")
-    for name in ("x.jsonl", "y.json"):
+    for name in ("x.jsonl", "y.json", "z.csv"):
         first, rejection, last = read_traces(Input(path=str(tmp_path / name), max_record_bytes=4096))
         assert isinstance(first, Trace) and isinstance(last, Trace)
         assert isinstance(rejection, Rejection) and rejection.reason == "record_too_large"

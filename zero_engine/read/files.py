@@ -36,6 +36,8 @@ COLUMNAR = ("parquet", "arrow_file", "arrow_stream")
 INSIDE = "!/"
 STDIN = ("-", "/dev/stdin")
 READ_AHEAD_BYTES = 1 << 16
+UNPACKED_BYTES = 1 << 12
+"""Decompressed at once. What is decompressed together with the damage is lost, so this is small."""
 SPOOL_BLOCK_BYTES = 1 << 20
 
 
@@ -212,13 +214,11 @@ def _unpack(raw: IO[bytes], packing: str | None) -> Any:
     if packing is None:
         return raw
     if packing == "gzip":
-        return io.BufferedReader(gzip.GzipFile(fileobj=raw), READ_AHEAD_BYTES)
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw), UNPACKED_BYTES)
     if packing in ("bz2", "xz"):
-        return io.BufferedReader(
-            bz2.BZ2File(raw) if packing == "bz2" else lzma.LZMAFile(raw), READ_AHEAD_BYTES
-        )
+        return io.BufferedReader(bz2.BZ2File(raw) if packing == "bz2" else lzma.LZMAFile(raw), UNPACKED_BYTES)
     import pyarrow
 
     return io.BufferedReader(
-        pyarrow.CompressedInputStream(pyarrow.PythonFile(raw, "r"), "zstd"), READ_AHEAD_BYTES
+        pyarrow.CompressedInputStream(pyarrow.PythonFile(raw, "r"), "zstd"), UNPACKED_BYTES
     )

@@ -121,6 +121,8 @@ def _opened(file: InputFile, spec: Input, found: Found) -> list[InputFile]:
     """The file itself, or the data files inside an archive."""
     if file.kind == "zip":
         names = _zip_names(file.path)
+        if "xl/workbook.xml" in names:
+            raise InputError(f"{file.path}: this is an Excel workbook. Save the sheet as CSV.")
     elif file.kind == "tar":
         names = [info.name for info, _ in tar_members(file.path)]
         if is_webdataset(names):

@@ -63,14 +63,20 @@ def of_split(folder: str, data: list[str], spec: Input, passed_over: PassedOver)
         if spec.split != "train":
             raise no_split(folder, spec.split, ["train"])
         return data
-    if spec.split not in there:
+    wanted = spec.split if spec.split in there else canonical(spec.split)
+    if wanted not in there:
         raise no_split(folder, spec.split, there)
     for name in data:
-        if splits.get(name) != spec.split:
+        if splits.get(name) != wanted:
             passed_over.append(
                 (name, f"split {splits[name]}" if name in splits else "its name says no split")
             )
-    return [name for name in data if splits.get(name) == spec.split]
+    return [name for name in data if splits.get(name) == wanted]
+
+
+def canonical(split: str) -> str:
+    """The hub's name of a split that has several: dev is validation."""
+    return next((name for name, words in SPLIT_WORDS.items() if split.lower() in words), split)
 
 
 def split_of(name: str) -> str | None:
@@ -78,7 +84,7 @@ def split_of(name: str) -> str | None:
     base = os.path.basename(name)
     if shard := _SHARD.match(base):
         said = shard.group("split")
-        return next((split for split, words in SPLIT_WORDS.items() if said.lower() in words), said)
+        return canonical(said)
     for text in (base, os.path.dirname(name)):
         for split, pattern in _SPLIT_PATTERNS.items():
             if text and pattern.search(text):
@@ -109,9 +115,10 @@ def configured(
         splits.setdefault(split, []).extend(
             f"{config.get('data_dir') or ''}/{pattern}".lstrip("/") for pattern in patterns
         )
-    if spec.split not in splits:
+    split = spec.split if spec.split in splits else canonical(spec.split)
+    if split not in splits:
         raise no_split(folder, spec.split, list(splits))
-    matchers = [_glob_pattern(pattern) for pattern in splits[spec.split]]
+    matchers = [_glob_pattern(pattern) for pattern in splits[split]]
     own = [name for name in data if any(matcher.fullmatch(name[len(base) + 1 :]) for matcher in matchers)]
     if not own:
         raise InputError(
