@@ -212,3 +212,28 @@ def test_no_control_character_reaches_the_terminal(tmp_path: Path) -> None:
         text = stream.decode()
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
     assert len([json.loads(line) for line in done.stdout.splitlines()]) > 10
+
+
+@pytest.mark.parametrize("path", sorted((CASES / "hostile").iterdir()), ids=lambda path: path.name)
+def test_a_run_over_hostile_input_ends_in_rows_or_in_one_line(path: Path, tmp_path: Path) -> None:
+    from zero_engine import run_pipeline
+    from zero_engine.errors import ZeroEngineError
+
+    formats = {
+        "chat": "messages",
+        "hashes": "gsm8k",
+        "constant": "gsm8k",
+        "hostile_texts": "gsm8k",
+        "step": "gsm8k",
+    }
+    format_name = next((name for start, name in formats.items() if path.name.startswith(start)), "generic")
+    settings = [f"input.path={path}", f"input.format={format_name}", f"output.path={tmp_path / 'out'}"]
+    limits = ["input.max_record_bytes=1048576", "dask.workers=0"]
+    source = path if path.suffix == ".yaml" else ROOT / "pipelines" / "text_only.yaml"
+    try:
+        summary = run_pipeline(load_pipeline(source, [*settings, *limits]))
+    except ZeroEngineError as error:
+        assert "\n" not in str(error) and path.name in str(error)
+    else:
+        counts = summary.counts
+        assert counts["traces"] == counts["rows"] + counts["rejected_traces"] > 0

@@ -144,9 +144,10 @@ def _check_left_aside(entry: Format, spec: Input, records: list[Record]) -> None
     if left and not any(
         "####" in str(record.get("answer")) or "\n" in str(record.get("answer")) for record in records
     ):
+        columns = "" if left == "rationale" else f" and input.columns={{rationale: {left}}}"
         raise InputError(
-            f"the format gsm8k takes the steps from 'answer' and would leave the column {left!r} aside. "
-            f"Set input.format=generic and input.columns={{rationale: {left}}}."
+            f"{spec.path}: the format gsm8k takes the steps from 'answer' and would leave the column {left!r} aside. "
+            f"Set input.format=generic{columns}."
         )
 
 
