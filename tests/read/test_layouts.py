@@ -192,9 +192,13 @@ def test_prose_about_a_marker_is_no_marker() -> None:
         (r'{"reasoning": "one\ntwo \\frac{1}{2}", "answer": "3"}', "one\ntwo \\frac{1}{2}", "3"),
         ('The set {1, 2} matters. {"reasoning": "a", "answer": "b"}', "a", "b"),
         ('{"reasoning": ["a", "b"], "final_answer": "c"}', "a\nb", "c"),
+        ('{\n "reasoning": "a is 1.\nSo b."\n\n "answer": "2"\n}', "a is 1.\nSo b.", "2"),
+        ('{"reasoning": "he said "no" to it", "answer": 5}', 'he said "no" to it', "5"),
+        ('```json\n{"reasoning": "a is 1. So b', "a is 1. So b", None),
+        ('{"reasoning": "a is 1."', "a is 1.", None),
     ],
 )  # fmt: skip
-def test_json_in_an_output(output: str, reasoning: str, answer: str) -> None:
+def test_json_in_an_output(output: str, reasoning: str, answer: str | None) -> None:
     assert json_output(output)[:2] == (reasoning, answer)
 
 

@@ -153,10 +153,12 @@ def _by_columns(records: list[Record]) -> Iterator[Guess]:
             columns["response"] = response
         if (choices := next((name for name in CHOICES if name in names), None)) and choices != "choices":
             columns["choices"] = choices
-        if isinstance(
-            next((r[found["rationale"]] for r in records if r.get(found["rationale"])), None), list
-        ):
+        lists = [r[found["rationale"]] for r in records if isinstance(r.get(found["rationale"]), list)]
+        if lists and all(len(one) == 1 for one in lists):
             columns["rationale"] = f"{found['rationale']}.0"
+        elif lists:
+            columns.pop("rationale", None)
+            columns |= {} if found["rationale"] == "steps" else {"steps": found["rationale"]}
         yield Guess("generic", columns, "the columns' names and values")
     elif "rationale" in found:
         yield Guess("think", {"response": found["rationale"]}, "one text that holds a chat")

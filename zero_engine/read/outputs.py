@@ -122,7 +122,7 @@ def json_output(output: str) -> tuple[str, str | None, tuple[str, ...]]:
     """
     found = _first_object(output)
     if found is None:
-        return output, None, ("output_not_json",)
+        return _by_keys(output) or (output, None, ("output_not_json",))
     record, start = found
     key = next(
         (
@@ -172,6 +172,37 @@ def _first_object(output: str) -> tuple[dict[str, Any], int] | None:
             if isinstance(found, dict):
                 return found, start.start()
     return None
+
+
+REASONING_KEY = re.compile(r'"(?:reasoning|rationale|explanation)"\s{0,20}:\s{0,20}"')
+ANSWER_KEY = re.compile(r'"(?:final_)?answer"\s{0,20}:\s{0,20}')
+
+
+def _by_keys(output: str) -> tuple[str, str | None, tuple[str, ...]] | None:
+    """Reasoning and answer of an object that is not quite JSON: a comma forgotten, a quote not escaped, its end cut."""
+    begins = REASONING_KEY.search(output)
+    if begins is None:
+        return None
+    answers = list(ANSWER_KEY.finditer(output, begins.end()))
+    end = answers[-1].start() if answers else len(output)
+    said = output[begins.end() : end].rstrip()
+    closed = said.rstrip("`}] \t\r\n").rfind('"') if not answers else said.rfind('"')
+    if answers or closed >= len(said.rstrip("`}] \t\r\n")) - 1 > 0:
+        said = said[:closed] if closed >= 0 else said
+    answer = (
+        output[answers[-1].end() :].strip().rstrip("`").rstrip().rstrip("}").strip().strip('"')
+        if answers
+        else None
+    )
+    return _unescaped(said), _unescaped(answer) if answer else None, ("output_json_mended",)
+
+
+def _unescaped(said: str) -> str:
+    """The text of a JSON string's inside; as it stands where it is none."""
+    try:
+        return json.loads(f'"{_mended(said)}"', strict=False).strip()
+    except (ValueError, RecursionError):
+        return said.replace("\\n", "\n").replace('\\"', '"').strip()
 
 
 def _mended(text_: str) -> str:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer, ChameleonConfig, GenerationConfig
 from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
 
-from zero_engine.errors import ModelError
+from zero_engine.errors import ModelError, printable
 from zero_engine.models.chameleon.model import Chameleon, ChameleonWithDecoder, vq
 from zero_engine.models.chameleon.weights import Report, read_weights, weight_files
 from zero_engine.models.devices import device_named, dtype_named
@@ -91,7 +91,9 @@ def _refuse_what_does_not_fit(report: Report, name: str, path: Path) -> None:
             f"{unsound[0]}). Fetch the checkpoint again."
         )
     if unexpected := report.unexpected:
-        log.warning("%s: %d weights are not used (first: %s)", name, len(unexpected), unexpected[0])
+        log.warning(
+            "%s: %d weights are not used (first: %s)", name, len(unexpected), printable(unexpected[0], True)
+        )
 
 
 def _image_processor(path: Path, size: int) -> ChameleonImageProcessorPil:
