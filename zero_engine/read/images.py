@@ -92,6 +92,8 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
             return _webp_size(data)
         if data.startswith(b"\xff\xd8"):
             return _jpeg_size(data)
+        if data.startswith((b"II*\0", b"MM\0*")):
+            return _tiff_size(data)
     except struct.error:
         return None
     return None
@@ -122,6 +124,18 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
             return width, height
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return None
+
+
+def _tiff_size(data: bytes) -> tuple[int, int] | None:
+    order = "<" if data.startswith(b"II") else ">"
+    (at,) = struct.unpack(order + "I", data[4:8])
+    (entries,) = struct.unpack(order + "H", data[at : at + 2])
+    sizes = {}
+    for entry in range(min(entries, 512)):
+        tag, kind, _, value = struct.unpack(order + "HHI4s", data[at + 2 + 12 * entry : at + 14 + 12 * entry])
+        if tag in (256, 257):
+            sizes[tag] = struct.unpack(order + ("H" if kind == 3 else "I"), value[: 2 if kind == 3 else 4])[0]
+    return (sizes[256], sizes[257]) if len(sizes) == 2 else None
 
 
 def _load(reference: Any, input_path: str, rules: PictureRules, depth: int) -> bytes:
