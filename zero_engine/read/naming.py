@@ -60,6 +60,9 @@ ANSWER = (
     "ground_truth",
     "gold",
     "reference",
+    "truth",
+    "gt",
+    "result",
     "target",
     "label",
     "solution",
@@ -85,6 +88,8 @@ KEYS = (
     "date",
     "lang",
 )
+TAGS = re.compile(r"</?\w{1,20}>")
+SURE = 0.75
 REPEAT_SHARE = 0.5
 """Share of the records for which something holds that is taken to hold for all."""
 
@@ -184,19 +189,22 @@ def _by_value(columns: dict[str, float], found: dict[str, str], records: list[Re
         if texts:
             found["question"] = max(texts, key=lambda name: left[name])
             left.pop(found["question"])
-    # where the other names are known ones, a column that is just short may be anything: difficulty, source, level
-    if "answer" not in found and len(found) == 2 and len(by_name) < 2:
-        short = [name for name, size in left.items() if size < LONG and "." not in name]
-        if short:
-            order = list(columns)
-            found["answer"] = max(
-                short,
-                key=lambda name: (
-                    _reached(records, found["rationale"], name),
-                    -left[name],
-                    -order.index(name),
-                ),
-            )
+    if "answer" in found or len(found) < 2:
+        return
+    rest = [
+        name
+        for name, size in columns.items()
+        if name not in found.values() and size < LONG and "." not in name
+    ]
+    reached = {name: _reached(records, found["rationale"], name) for name in rest}
+    # a column that is just short may be anything: difficulty, source, level. So either the rationales end in its
+    # values,
+    # or nothing of the record had a known name.
+    sure = [name for name in rest if reached[name] > SURE]
+    likely = [name for name in rest if name in left] if len(by_name) < 2 else []
+    if pool := sure or likely:
+        order = list(columns)
+        found["answer"] = max(pool, key=lambda name: (reached[name], -columns[name], -order.index(name)))
 
 
 def _ends_asking(text: str) -> bool:
@@ -204,13 +212,19 @@ def _ends_asking(text: str) -> bool:
 
 
 def _reached(records: list[Record], rationale: str, name: str) -> float:
-    """Share of the records whose rationale holds the column's value, in its second half."""
-    hits = 0
+    """How far the rationales reach the column's values: 1 for each that ends in it, half for one that has it late."""
+    score = 0.0
     for record in records:
         value, text = find(record, name), find(record, rationale)
-        if isinstance(text, str) and isinstance(value, (str, int, float)) and str(value).strip():
-            hits += str(value).strip() in text[len(text) // 2 :]
-    return hits / max(1, len(records))
+        if not isinstance(text, str) or not isinstance(value, (str, int, float)) or not str(value).strip():
+            continue
+        text, value = TAGS.sub(" ", text[-2000:]), str(value).strip()
+        ends = text.rstrip(" \t\r\n.)}$*`\"'")
+        if ends.endswith(value) and not ends[: -len(value)][-1:].isalnum():
+            score += 1.0
+        elif value in text[len(text) // 2 :]:
+            score += 0.5
+    return score / max(1, len(records))
 
 
 def _is_key(records: list[Record], name: str) -> bool:
