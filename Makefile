@@ -53,14 +53,14 @@ test: $(DEV_STAMP)
 lint: $(DEV_STAMP)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/python -m zero_engine.contracts --check schemas/
+	.venv/bin/python -m zero_engine.contracts --check schemas/ docs/
 	.venv/bin/python -m zero_engine.read.known --check docs/formats.md
 
 loop: $(DEV_STAMP)
 	.venv/bin/python benchmarks/loop.py
 
 schemas: $(RUN_STAMP)
-	.venv/bin/python -m zero_engine.contracts schemas/
+	.venv/bin/python -m zero_engine.contracts schemas/ docs/
 	.venv/bin/python -m zero_engine.read.known docs/formats.md
 
 fuzz: $(DEV_STAMP)

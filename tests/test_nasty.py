@@ -191,7 +191,7 @@ def drawing_code_is_one_unit_and_no_prose(case: Case) -> None:
     assert squeezed("".join(whole)) == squeezed(case.record["solution"])
     parsed = case.parsed("math")
     prompt = compile_template("step")
-    prompts = [prompt(parsed, step) for step in parsed.steps]
+    prompts = [prompt(parsed, step).text for step in parsed.steps]
     assert not any("[asy]" in text or "draw(" in text for text in prompts) and all(prompts)
     assert parsed.answer == "8"
 
@@ -480,7 +480,7 @@ def markup_of_our_own(case: Case) -> None:
     assert squeezed(text) == squeezed(case.record["answer"].rpartition("####")[0])
     row = through_arrow(parsed, case.folder)
     assert row["steps"] == [step.text for step in parsed.steps]
-    drawn = compile_template("step")(parsed, parsed.steps[0])
+    drawn = compile_template("step")(parsed, parsed.steps[0]).text
     assert "</think>" not in drawn and "<image_start>" not in drawn  # no token's name reaches the tokenizer
 
 

@@ -1,6 +1,7 @@
 """A trace into a parsed trace: what is taken out of the steps, caps, and rejections."""
 
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ from zero_engine.pipeline import Parse
 from zero_engine.records import ParsedTrace, Rejection, Source, Trace
 
 SOURCE = Source("test", "test.jsonl", 0)
+JOINERS = "a \r\n\u0301\u200d\ufe0f\u20e3🇫🇷👩👍🏽ᄒ\u1161\u11abนำनि्ष\u0600"
+"""Characters that join with their neighbours, or do not, by every rule of UAX 29."""
 
 
 def parse(
@@ -81,6 +84,22 @@ def test_a_cap_never_splits_a_grapheme(cluster: str) -> None:
         assert cut == cluster * (limit // len(cluster)) and len(cut) <= limit
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.sampled_from(JOINERS), max_size=60), st.integers(1, 40))
+def test_a_cut_falls_on_a_boundary_of_unicode_clusters(text: str, limit: int) -> None:
+    ends = {match.end() for match in regex.finditer(r"\X", text)}
+    cut = len(truncate(text, limit))
+    fitting = [end for end in ends if end <= limit]
+    assert cut == (max(fitting) if fitting else min(limit, len(text)))
+
+
+def test_a_cluster_that_nobody_reads_is_cut_at_the_limit() -> None:
+    zalgo = "a" + "\u0301" * 500
+    assert truncate(zalgo, 100) == zalgo[:100]
+    assert truncate("b" * 50 + zalgo, 100) == "b" * 50
+    assert truncate("b" + zalgo, 100) == ("b" + zalgo)[:100]
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=80), st.integers(1, 40))
 def test_truncation_keeps_a_prefix_within_the_limit(text: str, limit: int) -> None:
@@ -104,3 +123,47 @@ def test_a_blank_question_is_rejected_unless_there_is_a_picture() -> None:
 
 def test_the_answer_of_a_boxed_solution_is_found() -> None:
     assert parsed("We see\n\\[x = \\boxed{-5}.\\]").answer == "-5"
+
+
+LONG = " ".join(f"He counts the apples in basket number {n} and finds {n + 3} of them." for n in range(20))
+
+
+def test_long_steps_of_the_corpus_are_cut_at_sentences() -> None:
+    result = parsed("x", steps=("Short one.", LONG))
+    assert result.rule == "given" and result.notes == ("given_cut:1",)
+    assert texts(result)[0] == "Short one." and " ".join(texts(result)[1:]) == LONG
+    assert all(text.endswith(".") and len(text) <= 400 for text in texts(result))
+    assert len(result.steps) == 1 + -(-len(LONG) // 400)
+
+
+def test_long_steps_stay_whole_where_that_is_asked_or_no_sentence_ends() -> None:
+    assert texts(parsed("x", steps=(LONG,), max_given_chars=None)) == [LONG]
+    for whole in ("word " * 200, "$$" + "a. B " * 200 + "$$", "(" + "A is b. " * 100 + ") is all"):
+        result = parsed("x", steps=(whole,))
+        assert texts(result) == [whole.strip()] and result.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("rationale", "answer", "differs"),
+    [
+        ("So the answer is 5.", "4", True),
+        ("So the answer is $460.", "460", False),
+        ("So \\boxed{\\frac{1}{2}}.", "0.5", False),
+        ("One.\n#### 7", "8", True),
+        ("One.\n#### 7 apples", "7", False),
+        ("Answer: B", "B", False),
+        ("Answer: B", "5 km", False),  # without choices a letter is not known to be another answer
+        ("Only reasoning.", "4", False),
+    ],
+)
+def test_a_rationale_that_contradicts_the_gold_answer_is_noted(
+    rationale: str, answer: str, differs: bool
+) -> None:
+    result = parsed(rationale, answer=answer)
+    assert result.answer == answer
+    assert ("answer_differs_from_gold" in result.notes) == differs
+
+
+def test_a_step_number_of_thousands_of_digits_is_text() -> None:
+    text = f"Step 1: a\nStep {'1' * 4400}: b"
+    assert "".join(texts(parsed(text, max_step_chars=9000))).replace("\n", "") == text.replace("\n", "")

@@ -65,6 +65,8 @@ def check_keys(columns: dict[str, str], fields: Iterable[str], format_name: str)
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"It reads {', '.join(known)}."
             raise InputError(f"input.columns: the format {format_name} reads no field {key!r}. {hint}")
+        if key == "id" and is_template(path):
+            raise InputError("input.columns.id: an id is one column, not a template. Name the column.")
         if len(path) > LONGEST_TEMPLATE:
             raise InputError(f"input.columns.{key}: longer than {LONGEST_TEMPLATE} characters. Shorten it.")
         if is_template(path) and not PLACE.search(path):

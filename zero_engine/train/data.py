@@ -12,20 +12,18 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 import torch
-from datasets.formatting import query_table
 from torch import Tensor
 
-from zero_engine import open_dataset
 from zero_engine.errors import InputError
 from zero_engine.images import decode_image
-from zero_engine.models import load_model
+from zero_engine.models import load_chameleon
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.records import Rejection
 from zero_engine.train.config import Data, Rl, Template, Training
+from zero_engine.write.dataset import Rows, open_rows
 
 POOL = 16
 """Batches drawn, sorted by length and shuffled together."""
@@ -191,7 +189,7 @@ class Batches:
 
     def __init__(
         self,
-        rows,
+        rows: Rows,
         read: Callable[[dict], object],
         *,
         seed: int,
@@ -254,30 +252,32 @@ def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
     return np.random.default_rng((seed, 0, epoch)).permutation(count)
 
 
-def read_rows(rows, indices: Sequence[int]) -> Iterator[dict]:
+def training_rows(data: Data) -> Rows:
+    """The rows that a training reads. Raises OutputError where the folder is no finished dataset."""
+    return open_rows(data.path, COLUMNS, data.limit)
+
+
+def read_rows(rows: Rows, positions: Sequence[int]) -> Iterator[dict]:
     """Rows by position, straight from the memory-mapped columns: no picture of a step is touched."""
-    table = query_table(rows.data, list(indices), rows._indices).select(COLUMNS)
-    texts = {name: table[name].to_pylist() for name in COLUMNS if name != "steps"}
-    steps = (row for chunk in table["steps"].chunks for row in _steps(chunk))
-    for place, found in enumerate(steps):
-        row = {name: values[place] for name, values in texts.items()}
+    for position in positions:
+        batch, at = rows.at(position)
+        row = {name: batch.column(name)[at].as_py() for name in COLUMNS if name != "steps"}
         row["question_images"] = [image["bytes"] for image in row["question_images"]]
-        row["steps"] = found
+        row["steps"] = _steps(batch.column("steps"), at)
         yield row
 
 
-def _steps(chunk) -> Iterator[list[dict]]:
-    """The steps of each row of an Arrow list array, of which nothing but texts and codes is read."""
-    words, codes = chunk.values.field("text"), chunk.values.field("codes")
-    bounds = chunk.offsets.to_pylist()
-    for start, end in pairwise(bounds):
-        yield [
-            {"text": words[at].as_py(), "codes": codes[at].values.to_numpy() if codes[at].is_valid else None}
-            for at in range(start, end)
-        ]
+def _steps(steps, at: int) -> list[dict]:
+    """The steps of one row of an Arrow list array, of which nothing but texts and codes is read."""
+    words, codes = steps.values.field("text"), steps.values.field("codes")
+    start, end = (bound.as_py() for bound in steps.offsets[at : at + 2])
+    return [
+        {"text": words[i].as_py(), "codes": codes[i].values.to_numpy() if codes[i].is_valid else None}
+        for i in range(start, end)
+    ]
 
 
-def misfits(rows, read: Callable[[dict], object], at_once: int = 256) -> Iterator[Rejection]:
+def misfits(rows: Rows, read: Callable[[dict], object], at_once: int = 256) -> Iterator[Rejection]:
     """Every row that `read` refuses, in the order of the rows."""
     for start in range(0, len(rows), at_once):
         for row in read_rows(rows, range(start, min(start + at_once, len(rows)))):
@@ -287,8 +287,8 @@ def misfits(rows, read: Callable[[dict], object], at_once: int = 256) -> Iterato
 
 def left_out(config: Training) -> tuple[int, list[Rejection]]:
     """How many rows the dataset of a training has, and those that it would leave out, with the reasons."""
-    encoder = Encoder(load_model(config.model, device="cpu"), config.data)
-    rows = open_dataset(config.data.path)
+    encoder = Encoder(load_chameleon(config.model, device="cpu"), config.data)
+    rows = training_rows(config.data)
     if isinstance(config, Rl):
         return len(rows), list(misfits(rows, lambda row: encoder.question(row, config.max_new_tokens)))
     return len(rows), list(misfits(rows, encoder.example))

@@ -8,7 +8,6 @@ The interval is Wilson's at 95 %: right also for 0 of n.
 """
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -22,20 +21,19 @@ from zero_engine.config import Section
 from zero_engine.errors import InputError
 from zero_engine.hashing import digest_file, seed_for
 from zero_engine.images import encode_image
-from zero_engine.models import load_model, model_fingerprint
+from zero_engine.models import load_chameleon, model_fingerprint
 from zero_engine.models.chameleon.interleaved import generate
 from zero_engine.models.sampling import Sampling
 from zero_engine.pipeline import Input
 from zero_engine.read import read_traces
 from zero_engine.records import Rejection
+from zero_engine.statistics import wilson
 from zero_engine.train.checkpoint import check_identity
 from zero_engine.train.config import Data, Template
-from zero_engine.train.data import Encoder, Question, read_rows
+from zero_engine.train.data import COLUMNS, Encoder, Question, read_rows
 from zero_engine.train.rewards import reward
 from zero_engine.train.rollout import read_answer
-
-Z = 1.959964
-"""Standard deviations that hold 95 %."""
+from zero_engine.write.dataset import open_rows
 
 
 class Evaluation(Section):
@@ -61,6 +59,7 @@ def evaluate(config: Evaluation, say: Callable[[str], None] = print) -> dict[str
 
     Raises InputError where there are no questions, OutputError where the folder holds another evaluation.
     """
+    model = load_chameleon(config.model, device=config.device)
     out = Path(config.output)
     out.mkdir(parents=True, exist_ok=True)
     identity = {
@@ -71,7 +70,6 @@ def evaluate(config: Evaluation, say: Callable[[str], None] = print) -> dict[str
     if record.exists():
         check_identity(record, json.loads(record.read_text()), identity)
     record.write_text(json.dumps(identity, indent=2, sort_keys=True))
-    model = load_model(config.model, device=config.device)
     encoder = Encoder(model, Data(path=config.data, template=config.template, max_length=1 << 30))
     asked = list(questions(config, encoder))
     if not asked:
@@ -128,24 +126,12 @@ def summarise(predictions: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**_rates(predictions), "by_task": {task: _rates(rows) for task, rows in sorted(by_task.items())}}
 
 
-def wilson(right: int, asked: int) -> tuple[float, float]:
-    """Wilson's interval at 95 % for a rate (Wilson 1927)."""
-    if not asked:
-        return 0.0, 1.0
-    rate, spread = right / asked, Z * Z / asked
-    middle = (rate + spread / 2) / (1 + spread)
-    half = Z * math.sqrt(rate * (1 - rate) / asked + spread / (4 * asked)) / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 def questions(config: Evaluation, encoder: Encoder) -> Iterator[tuple[Question, str]]:
     """Questions with their tasks; one without an answer is an InputError, for it would count as wrong."""
     limit = config.limit
     if (Path(config.data) / "manifest.json").exists():
-        from zero_engine import open_dataset
-
-        rows = open_dataset(config.data)
-        for row in read_rows(rows, range(min(limit or len(rows), len(rows)))):
+        rows = open_rows(config.data, COLUMNS, limit)
+        for row in read_rows(rows, range(len(rows))):
             yield _question(encoder, row, _task(row["id"], None))
         return
     columns = dict(config.columns)
