@@ -299,8 +299,8 @@ def reasoning_content(case: Case) -> None:
 
 @check("nasty-042")
 def image_placeholders(case: Case) -> None:
-    (rejection,) = case.read("messages")
-    assert isinstance(rejection, Rejection) and rejection.reason == "no_reasoning"
+    (rejection,) = case.read("messages")  # without its pictures the chat means nothing
+    assert isinstance(rejection, Rejection) and rejection.reason == "image_missing"
     for turn in case.record["messages"]:
         if turn["role"] == "assistant":
             turn["reasoning_content"] = "Look at the shirts."
@@ -319,7 +319,9 @@ def image_placeholders(case: Case) -> None:
 def zebra_record(case: Case) -> None:
     (case.folder / "a.png").write_bytes(png())
     parsed = case.parsed("zebra_cot")
-    assert parsed.trace.question == "How many red balls remain?" and parsed.trace.question_images == (png(),)
+    assert parsed.trace.question == "How many red balls remain? <image>" and parsed.trace.question_images == (
+        png(),
+    )
     assert [step.text for step in parsed.steps] == ["THOUGHT 0: Count the balls.", "THOUGHT 1: Two are red."]
     assert parsed.answer == "2" and parsed.rule == "markers"
     assert "image_missing:reasoning_image_1" in parsed.notes

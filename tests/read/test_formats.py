@@ -156,7 +156,7 @@ def test_zeroeval_unpacks_fenced_json_and_notes_wrong_answers(tmp_path: Path) ->
     record = {"id": "z#1", "question": "q", "output": [fenced, "no json"], "answer": "# 6"}
     first, second = read(tmp_path, record, "zeroeval")
     assert isinstance(first, Trace) and isinstance(second, Trace)
-    assert (first.id, first.rationale, first.answer) == ("z#1-t0", "One.\nTwo.", "5")
+    assert (first.id, first.rationale, first.answer) == ("z#1-t0", "One.\nTwo.", "6")  # gold wins
     assert first.notes == ("answer_differs_from_gold",)
     assert second.rationale == "no json" and second.notes == ("output_not_json",)
 
@@ -220,7 +220,7 @@ def test_messages_of_wrong_type_are_rejected(messages: object, tmp_path: Path) -
         ("prm800k_stepwise_critic_first1200.jsonl", "prm800k", 1, 19),
         ("marco_o1_CoT_demo.jsonl", "marco_o1", 20, 0),
         ("llamafactory_messages_reason_tool_use.jsonl", "messages", 55, 0),
-        ("llamafactory_messages_v1_sft.jsonl", "messages", 0, 20),
+        ("llamafactory_messages_v1_sft.jsonl", "messages", 20, 0),
         ("zeroeval_gsm_Qwen2-7B-Instruct.jsonl", "zeroeval", 20, 0),
         ("magpie_example_instructions_5res.jsonl", "magpie", 15, 0),
     ],
