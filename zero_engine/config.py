@@ -2,6 +2,10 @@
 
 Every section is a frozen pydantic model with `extra="forbid"`, so an unknown key or a bad value is an error that names
 key, value, allowed range and file. Pipelines (`pipeline.py`) and trainings (`train/config.py`) are made of sections.
+
+YAML is data that somebody may have handed over. An alias stands for all that it names, and aliases of aliases grow
+without end, so a document is counted before it is built: `parse_yaml` bounds its bytes, its nodes with every alias
+written out, and its depth.
 """
 
 import difflib
@@ -13,6 +17,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from zero_engine.errors import PipelineError
+
+LARGEST_YAML_CHARS = 4 << 20
+MOST_NODES = 200_000
+DEEPEST_YAML = 100
 
 
 class Section(BaseModel):
@@ -31,7 +39,7 @@ def read_yaml(path: str | Path) -> object:
         ) from None
     except UnicodeDecodeError as error:
         raise PipelineError(f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8.") from None
-    return _yaml(text, str(path))
+    return parse_yaml(text, str(path))
 
 
 _TOLD_BY = {
@@ -56,14 +64,62 @@ def parse_config(model: type[Section], document: object, where: str, overrides: 
         raise PipelineError(_one_line(error, model, where)) from None
 
 
-def _yaml(text: str, where: str) -> object:
+def parse_yaml(text: str, where: str) -> object:
+    """The document in a YAML text. Raises PipelineError for what is no YAML, or more of it than can be meant."""
+    if len(text) > LARGEST_YAML_CHARS:
+        raise PipelineError(
+            f"{where}: over {LARGEST_YAML_CHARS} characters of YAML. This is no settings file."
+        )
     try:
-        return yaml.safe_load(text)
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            _check_size(node, where)
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not YAML"
         raise PipelineError(f"{where}{line}: {problem}. Fix the YAML syntax.") from None
+    except (ValueError, OverflowError) as error:  # a date or a number that YAML allows and Python does not
+        raise PipelineError(
+            f"{where}: {(str(error).splitlines() or ['not a value'])[0]}. Fix the value."
+        ) from None
+    except RecursionError:
+        raise PipelineError(f"{where}: nested too deeply. Flatten the YAML.") from None
+
+
+def _check_size(root: yaml.Node, where: str) -> None:
+    """Raises PipelineError for a document that is too deep, holds itself, or too much with its aliases written out."""
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def size(node: yaml.Node, depth: int) -> int:
+        if id(node) in sizes:
+            return sizes[id(node)]
+        if depth > DEEPEST_YAML or id(node) in open_nodes:
+            raise PipelineError(
+                f"{where}: nested deeper than {DEEPEST_YAML} levels, or in itself. Flatten the YAML."
+            )
+        open_nodes.add(id(node))
+        total = 1
+        if isinstance(node, yaml.SequenceNode):
+            total += sum(size(child, depth + 1) for child in node.value)
+        elif isinstance(node, yaml.MappingNode):
+            total += sum(size(key, depth + 1) + size(value, depth + 1) for key, value in node.value)
+        open_nodes.discard(id(node))
+        if total > MOST_NODES:
+            raise PipelineError(
+                f"{where}: over {MOST_NODES} values with every alias written out. Use fewer aliases."
+            )
+        sizes[id(node)] = total
+        return total
+
+    size(root, 0)
 
 
 def _apply(document: dict[str, Any], override: str) -> None:
@@ -76,7 +132,7 @@ def _apply(document: dict[str, Any], override: str) -> None:
         child = node.get(parent)
         node[parent] = dict(child) if isinstance(child, dict) else {}
         node = node[parent]
-    node[last] = _yaml(value, f"--set {key}")
+    node[last] = parse_yaml(value, f"--set {key}")
 
 
 def _one_line(error: ValidationError, model: type[Section], where: str) -> str:
@@ -90,13 +146,18 @@ def _one_line(error: ValidationError, model: type[Section], where: str) -> str:
         allowed = _keys_at(model, first["loc"][:-1])
         near = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Allowed: {', '.join(allowed)}."
-        return f"{where}: unknown key {key} (value {first['input']!r}). {hint}{more}"
+        return f"{where}: unknown key {key} (value {_shown(first['input'])}). {hint}{more}"
     if first["type"] == "missing":
         return f"{where}: {key} is required. Add it to the file or pass --set {key}=...{more}"
     if first["type"] == "value_error" and not first["loc"]:
         return f"{where}: {first['ctx']['error']}.{more}"
     message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{where}: {key} {message}, got {first['input']!r}.{more}"
+    return f"{where}: {key} {message}, got {_shown(first['input'])}.{more}"
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 200 else f"{shown[:197]}..."
 
 
 def _key(location: Sequence[object]) -> str:

@@ -4,13 +4,31 @@ Contract: the message is one line that says what is wrong, where (file, line, ke
 The command line prints it without a traceback and leaves with `exit_code`. Everything else that is
 raised is a bug of ours and keeps its traceback. Bad *data* is never an error: it becomes a
 `records.Rejection` and the run goes on.
+
+What is printed may quote a corpus, and a corpus may hold what a terminal obeys: `printable` writes that out.
 """
+
+import re
+
+_OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+"""Control characters but tab and line break, marks that turn the direction of text, and lone surrogates."""
+
+
+def printable(text: str, one_line: bool = False) -> str:
+    """The text with all that a terminal could obey as `\\u001b`; that is also how JSON writes it inside a string."""
+    text = _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return text.replace("\n", "\\n").replace("\t", "\\t") if one_line else text
 
 
 class ZeroEngineError(Exception):
     """Base of every error that is the user's to fix. `exit_code` 2: bad usage or bad input."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        return printable(super().__str__(), one_line=True)  # it may quote a column's name, or a path
 
 
 class PipelineError(ZeroEngineError):

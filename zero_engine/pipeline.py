@@ -20,11 +20,16 @@ from zero_engine.hashing import digest_json
 
 class Input(Section):
     path: str | list[str]
-    """File, glob, folder, URL (fsspec) or Hugging Face dataset name; or a list of them."""
+    """File, glob, folder, archive, `-` for stdin, URL (fsspec) or Hugging Face dataset name; or a list of them."""
     format: str = "generic"
-    """Column map by name: see `zero-engine schema formats`."""
+    """Column map by name: see `zero-engine schema formats` and docs/formats.md."""
     columns: dict[str, str] = {}
-    """For `generic`: where id, question, rationale, answer, choices, steps, image are, e.g. {question: prompt}."""
+    """Where the format's fields are: a column, a path (`meta.id`, `turns.-1.text`), or a template over several columns
+    (`"{{instruction}}\\n{{input}}"`), e.g. {question: prompt}."""
+    where: str | None = None
+    """Keep only traces for which this expression holds, e.g. `answer not in ['proof', 'notfound'] and correctness`."""
+    duplicates: Literal["keep", "reject"] = "keep"
+    """Whether a trace with the content of an earlier one is rejected, as `duplicate_of:ID`."""
     name: str | None = None
     """Name of the corpus in the `source` column; the format's name by default."""
     license: str | None = None
@@ -32,16 +37,37 @@ class Input(Section):
     limit: int | None = Field(None, ge=1)
     """Read at most this many records."""
     split: str = "train"
-    """Split of a datasets folder or hub name."""
-    think_tags: tuple[str, str] = ("<think>", "</think>")
-    """Opening and closing tag of the rationale for the `think` and `messages` formats."""
+    """Split of a folder or hub name, by the hub's own conventions."""
+    config: str | None = None
+    """Configuration (subset) of a folder or hub name; its default one by default."""
+    field: str | None = None
+    """The list of records in a JSON document that wraps it, e.g. `data` for {"data": [..]}; dotted."""
+    encoding: str | None = None
+    """Encoding of text files, e.g. cp1252; UTF-8 by default, UTF-16 and UTF-32 where a byte order mark says so."""
+    think_tags: tuple[str, str] | None = None
+    """Opening and closing tag of the rationale; by default the tags in use are found."""
     question_images: Literal["keep", "drop"] = "keep"
     """Whether pictures in the question stay with the trace."""
+    pictures: Literal["near", "anywhere", "fetch"] = "near"
+    """Which references to pictures are followed: files under the input's own folder (near), any local file (anywhere),
+    or files near and URLs of `picture_hosts` (fetch)."""
+    picture_hosts: list[str] = []
+    """Hosts that pictures may be fetched from, with `pictures: fetch`."""
+    max_picture_pixels: int = Field(64_000_000, ge=1)
+    """A question's picture with more pixels is the trace's rejection."""
+    max_record_bytes: int = Field(64 * 1024 * 1024, ge=1024)
+    """A longer record is rejected unread."""
     strict: bool = False
     """Stop at the first unreadable record instead of rejecting it."""
     ids: Literal["content", "position"] = "content"
     """What a trace without an id of its own is called by, and its drawings' seeds are made of: a digest of its content,
     or, as in folders of version 1, its position in the input (an inserted record then redraws all that follow)."""
+
+    @model_validator(mode="after")
+    def _hosts_go_with_fetch(self) -> "Input":
+        if self.pictures == "fetch" and not self.picture_hosts:
+            raise ValueError("input.pictures: fetch needs input.picture_hosts, the hosts to fetch from")
+        return self
 
 
 class Parse(Section):
@@ -185,6 +211,21 @@ _YOUNG_KEYS = {
 """Keys of `render` that came later, with the value that switches each off."""
 
 
+_YOUNG_INPUT_KEYS = (
+    "where",
+    "duplicates",
+    "config",
+    "field",
+    "encoding",
+    "think_tags",
+    "pictures",
+    "picture_hosts",
+    "max_picture_pixels",
+    "max_record_bytes",
+)
+"""Keys of `input` that came later; at their default they change no fingerprint."""
+
+
 class Pipeline(Section):
     """All of a run. Only `input.path` and `output.path` have no default."""
 
@@ -228,7 +269,15 @@ class Pipeline(Section):
         if self.render.context == "pictures":  # what the gate keeps stands in later prompts
             render["gate"] = everything["gate"]
         return {
-            "read": {k: v for k, v in everything["input"].items() if k not in ("path", "limit", "strict")},
+            "read": {
+                k: v
+                for k, v in everything["input"].items()
+                if k not in ("path", "limit", "strict")
+                and not (
+                    k in _YOUNG_INPUT_KEYS
+                    and v == Input.model_fields[k].get_default(call_default_factory=True)
+                )
+            },
             "parse": everything["parse"],
             "render": {"seed": self.seed, "image_format": self.output.image_format, **render},
             "score": {k: v for k, v in everything["score"].items() if v is not None},

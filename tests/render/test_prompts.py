@@ -90,9 +90,9 @@ def test_plain_text_leaves_other_text_alone(text):
 
 
 @pytest.mark.parametrize("name", MARKUP)
-def test_a_chameleon_tokenizer_sees_no_special_token_in_plain_text(shared_dir, name):
+def test_a_chameleon_tokenizer_sees_no_special_token_in_plain_text(data, name):
     tokenizers = pytest.importorskip("tokenizers")
-    tokenizer = tokenizers.Tokenizer.from_file(str(shared_dir / "goldens/tiny-anole/tokenizer.json"))
+    tokenizer = tokenizers.Tokenizer.from_file(str(data / "goldens/tiny-anole/tokenizer.json"))
     special = {token_id for token_id, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     text = f"one{name}{name}two"
     assert not special & set(tokenizer.encode(plain_text(text), add_special_tokens=False).ids)
@@ -124,3 +124,33 @@ def test_a_step_with_no_letter_and_no_digit_says_nothing(text, expected):
 
 def test_a_step_of_unclosed_drawing_code_takes_linear_time():
     assert prose("[asy]" * 200_000) == ""
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ step * 1000000000 }}",
+        "{{ 'x' * 9 }}{{ step }}",
+        "{{ 9 ** 9 }}{{ step }}",
+        "{{ '%999999999d' % 1 }}{{ step }}",
+        "{{ step.ljust(9999) }}",
+        "{{ step.replace('e', 'eeee') }}",
+        "{{ step }}{% for i in range(9) %}a{% endfor %}",
+        "{{ step }}{% for a in step %}{% for b in step %}x{% endfor %}{% endfor %}",
+        "{{ step }}{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{{ step }}{% include 'x' %}",
+        "{{ step | center(99999999) }}",
+        "{{ step | indent(99999999) }}",
+        "{{ step" + " | replace('e', 'eeeeeeeeee')" * 12 + " }}",
+        "{{ step }}" * 2000,
+    ],
+)
+def test_a_templates_work_is_bounded(template):
+    with pytest.raises(PipelineError, match="render.template"):
+        compile_template(template)(TRACE, TRACE.steps[1])
+
+
+def test_a_template_may_put_text_together():
+    loop = "{% for line in history.splitlines() %}{{ line | upper }} / {% endfor %}"
+    template = loop + "{{ step.strip() | truncate(9) }}{{ index + 1 }}"
+    assert compile_template(template)(TRACE, TRACE.steps[1]).text.startswith("SHE HAS 16 EGGS. / ")

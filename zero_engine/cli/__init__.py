@@ -12,12 +12,12 @@ import sys
 def main() -> None:
     """Entry point of the console script."""
     from zero_engine.cli.app import app
-    from zero_engine.errors import ZeroEngineError
+    from zero_engine.errors import ZeroEngineError, printable
 
     try:
         app()
     except ZeroEngineError as error:
-        print(f"zero-engine: {error}", file=sys.stderr)
+        print(f"zero-engine: {printable(str(error), one_line=True)}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("zero-engine: interrupted.", file=sys.stderr)

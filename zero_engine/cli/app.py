@@ -3,7 +3,7 @@
 import typer
 
 from zero_engine import __version__
-from zero_engine.cli import check, look, models, run, train
+from zero_engine.cli import check, init, look, models, run, train
 
 app = typer.Typer(
     name="zero-engine",
@@ -29,6 +29,7 @@ def _root(
     """Turn text-only reasoning traces into interleaved text-and-image trajectories."""
 
 
+init.register(app)
 run.register(app)
 look.register(app)
 check.register(app)

@@ -16,7 +16,10 @@ from zero_engine.cli.options import (
     Set,
     print_json,
     resolve,
+    say,
+    say_all,
 )
+from zero_engine.errors import printable
 
 
 def register(app: typer.Typer) -> None:
@@ -32,20 +35,18 @@ def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, 
     line each, and the exit code stays 0: bad records are data, not failure.
     """
     from zero_engine.parse import parse_trace
-    from zero_engine.read import check_input, read_traces
+    from zero_engine.read import passed_over, read_traces
     from zero_engine.records import Rejection
 
     config = resolve(pipeline, input, None, limit, set)
-    check_input(config.input)
+    say_all(passed_over(config.input))
     traces = rejected = 0
     for record in read_traces(config.input):
         parsed = record if isinstance(record, Rejection) else parse_trace(record, config.parse)
         if isinstance(parsed, Rejection):
             rejected += 1
-            print(
-                f"rejected {parsed.trace_id}: {parsed.stage}: {parsed.reason}: {parsed.detail}",
-                file=sys.stderr,
-            )
+            line = f"rejected {parsed.trace_id}: {parsed.stage}: {parsed.reason}: {parsed.detail}"
+            print(printable(line, one_line=True), file=sys.stderr)
             continue
         traces += 1
         row = {
@@ -56,7 +57,7 @@ def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, 
         }
         if parsed.notes:
             row["notes"] = list(parsed.notes)
-        print(json_library.dumps(row, ensure_ascii=False))
+        print(printable(json_library.dumps(row, ensure_ascii=False)))
     print(f"{traces} traces parsed, {rejected} rejected", file=sys.stderr)
 
 
@@ -131,14 +132,14 @@ def inspect(
         print_json({"rows": rows, "pictures": [str(path) for path in saved]})
         return
     for row in rows:
-        typer.echo(f"{row['id']}\n  question: {row['question']}\n  answer:   {row['answer']}")
+        say(f"{row['id']}\n  question: {row['question']}\n  answer:   {row['answer']}")
         if row["rejections"] and not row["steps"]:
             for rejection in row["rejections"]:
-                typer.echo(f"  rejected: {rejection['stage']}: {rejection['reason']}: {rejection['detail']}")
+                say(f"  rejected: {rejection['stage']}: {rejection['reason']}: {rejection['detail']}")
         for step in row["steps"]:
-            typer.echo(f"  step {step['index']}:   {step['text']}\n            {_verdict(step)}")
+            say(f"  step {step['index']}:   {step['text']}\n            {_verdict(step)}")
     for path in saved:
-        typer.echo(str(path))
+        say(str(path))
 
 
 def _verdict(step: dict) -> str:

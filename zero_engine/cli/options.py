@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from zero_engine.errors import printable
 from zero_engine.pipeline import Pipeline, load_pipeline
 
 PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="Pipeline file (YAML).")]
@@ -55,7 +56,23 @@ def resolve(
 
 def print_json(value: Any) -> None:
     """One JSON object on stdout."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    typer.echo(printable(json.dumps(value, ensure_ascii=False, indent=2, default=str)))
+
+
+LINES_SAID = 20
+
+
+def say(text: str, err: bool = False) -> None:
+    """A line that may quote a corpus."""
+    typer.echo(printable(text), err=err)
+
+
+def say_all(lines: list[str]) -> None:
+    """Lines on stderr; of many, the first ones and how many more there are."""
+    for line in lines[:LINES_SAID]:
+        say(line, err=True)
+    if len(lines) > LINES_SAID:
+        say(f"... and {len(lines) - LINES_SAID} more", err=True)
 
 
 def table(title: str, columns: list[str], rows: list[tuple], justify: str = "right") -> None:
@@ -66,7 +83,7 @@ def table(title: str, columns: list[str], rows: list[tuple], justify: str = "rig
     from rich.table import Table
 
     grid = Table(
-        title=escape(title),
+        title=escape(printable(title)),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         show_header=any(columns),
@@ -75,7 +92,7 @@ def table(title: str, columns: list[str], rows: list[tuple], justify: str = "rig
     for position, column in enumerate(columns):
         grid.add_column(column, justify="left" if position == 0 else justify, overflow="fold")
     for row in rows:
-        grid.add_row(*(escape(str(cell)) for cell in row))
+        grid.add_row(*(escape(printable(str(cell))) for cell in row))
     Console(highlight=False).print(grid)
 
 

@@ -18,8 +18,10 @@ from zero_engine.cli.options import (
     percent,
     print_json,
     resolve,
+    say_all,
     table,
 )
+from zero_engine.errors import InputError
 
 
 def register(app: typer.Typer) -> None:
@@ -52,10 +54,12 @@ def run(
 
     Ctrl-C finishes the shards in flight, commits them, and the same command goes on later.
     """
+    from zero_engine.read import passed_over
     from zero_engine.run import run_pipeline
     from zero_engine.run.progress import Console
 
     config = resolve(pipeline, input, output, limit, set, workers=_number(workers), scheduler=scheduler)
+    say_all(passed_over(config.input))
     summary = run_pipeline(config, overwrite=overwrite, reuse=reuse or (), progress=Console())
     if report:
         from zero_engine.report import write_report
@@ -65,6 +69,8 @@ def run(
         print_json(summary.as_dict())
     else:
         _show(summary.as_dict())
+    if not summary.counts["rows"]:
+        raise _no_rows(summary.out, summary.counts)
 
 
 def plan(
@@ -247,6 +253,15 @@ def _show(facts: dict) -> None:
         if (out / name).exists():
             typer.echo(f"  {out / name}  ({what})")
     typer.echo("")
+
+
+def _no_rows(out: str, totals: dict) -> InputError:
+    """A run that wrote nothing is a failed one: what left most of its traces out, and what to look at."""
+    why = max(totals["reasons"].items(), key=lambda item: item[1], default=("nothing was read", 0))
+    return InputError(
+        f"{out}: no rows: of {totals['traces']} traces, {why[1]} left out by {why[0]!r}. "
+        f"See {out}/rejected, and `zero-engine preview` before the next run."
+    )
 
 
 def _advice(facts: dict) -> list[str]:

@@ -44,6 +44,7 @@ from zero_engine.models.footprint import Footprint
 from zero_engine.models.prompt import Prompt, Request, is_empty, text_of
 from zero_engine.models.quiet import quiet
 from zero_engine.models.sampling import Sampling, choose, guide, uniforms_from
+from zero_engine.models.soundness import is_finite
 
 USER, ASSISTANT = "<|User|>: ", "\n\n<|Assistant|>:"
 """The turns of the published chat template."""
@@ -79,6 +80,11 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
     if missing := sorted(report["missing_keys"]):
         raise ModelError(
             f"{name}: {len(missing)} weights are missing in {path} (first: {missing[0]}). Give a whole checkpoint."
+        )
+    if unsound := [weight for weight, held in module.named_parameters() if not is_finite(held)]:
+        raise ModelError(
+            f"{name}: {len(unsound)} weights in {path} are NaN or infinite (first: {unsound[0]}). "
+            "Fetch the checkpoint again."
         )
     return Janus(module, tokenizer, image_processor, name=name, fingerprint=fingerprint)
 

@@ -53,8 +53,22 @@ def load_model(name_or_path: str, *, device: str = "auto", dtype: str = "auto") 
     """
     fingerprint = model_fingerprint(name_or_path)
     folder = model_folder(name_or_path)
+    from zero_engine.models.soundness import try_out
+
     family = importlib.import_module(FAMILIES[_family(folder, str(name_or_path))])
-    return family.load(folder, name=str(name_or_path), fingerprint=fingerprint, device=device, dtype=dtype)
+    try:
+        model = family.load(
+            folder, name=str(name_or_path), fingerprint=fingerprint, device=device, dtype=dtype
+        )
+        try_out(model)
+    except ModelError:
+        raise
+    except Exception as error:  # a damaged checkpoint may raise anything, out of any library that reads it
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise ModelError(
+            f"{name_or_path}: the checkpoint in {folder} does not work ({reason}). Is it whole, and unchanged?"
+        ) from error
+    return model
 
 
 def load_chameleon(name_or_path: str, *, device: str = "auto", dtype: str = "auto") -> "Chameleon":
@@ -124,7 +138,7 @@ def _family(folder: Path, name: str) -> str:
         raise ModelError(
             f"{name}: cannot read the checkpoint in {folder} (config.json: {error}). Is it complete?"
         ) from error
-    if kind not in FAMILIES:
+    if not isinstance(kind, str) or kind not in FAMILIES:
         raise ModelError(
             f"{name}: model_type in config.json is {kind!r}, not one of {', '.join(FAMILIES)}. Give another model."
         )

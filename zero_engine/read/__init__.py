@@ -9,8 +9,9 @@ at least one Trace or exactly one Rejection, so counts can be checked at the end
     for item in read_traces(Input(path="corpus.jsonl.zst", format="gsm8k")): ...
 """
 
-from zero_engine.read.chunks import Chunk, check_input, count_records, iter_chunks, read_chunk, read_traces
+from zero_engine.read.chunks import Chunk, count_records, iter_chunks, read_chunk
 from zero_engine.read.formats import FORMATS, Format
+from zero_engine.read.looking import check_input, passed_over, read_traces
 
 __all__ = [
     "FORMATS",
@@ -19,6 +20,7 @@ __all__ = [
     "check_input",
     "count_records",
     "iter_chunks",
+    "passed_over",
     "read_chunk",
     "read_traces",
 ]

@@ -1,169 +1,243 @@
-"""Column maps of chat-like corpora: messages, `<think>` texts, and outputs of other models.
+"""Column maps of chats: a list of messages, in every spelling of one, and prompt and completion.
 
-A message list gives one trace for every assistant turn that reasons, from `reasoning_content`, from
-typed content ({type: reasoning}) or from think tags inside the text. The question is the last user
-turn before it; earlier turns and tool results stay in the record. Turns without reasoning are
-counted in the note `turns_without_reasoning:n`.
+A message list gives one trace for every assistant turn that reasons: in a field of its own (`reasoning_content`,
+`reasoning`, `thinking`, `reasoning_details`), in typed content ({type: reasoning}), in a channel of harmony, or in
+thought tags inside the text. The question is the last user turn before it; earlier turns and tool results stay in the
+record. Where some turns reason, those that do not are counted in the note `turns_without_reasoning:n`; where none
+does, every answer is a trace, with the note `no_thought_tags`.
+
+Roles are read in any case and under any name in use (`from`/`value`, `role`/`content`, Gemini's `model` and `parts`).
+The gold answer is the record's `answer`, or `reference_answer` in a message's `info`
+(a-m-team/AM-DeepSeek-R1-Distilled-1.4M, dataset card); it belongs to the last trace.
 """
 
-import json
-import re
 from typing import Any
 
 from zero_engine.pipeline import Input
-from zero_engine.read.fields import (
-    Draft,
-    Record,
-    Unusable,
-    first_text,
-    missing,
-    optional_text,
-    text,
-    texts,
-    unpacked_list,
-)
-from zero_engine.read.tags import Thinking, split_thinking
+from zero_engine.read.fields import Draft, Record, Unusable, find, gold_text, missing, texts, unpacked_list
+from zero_engine.read.markers import ASSISTANT, ROLES, TOOL, USER
+from zero_engine.read.tags import split_thinking
 
-QUESTION_KEYS = ("question", "instruction", "prompt", "problem", "query", "input")
-RESPONSE_KEYS = ("response", "output", "completion", "generation", "text")
-REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
-REASONING_TYPES = ("reasoning", "thinking")
+MESSAGES = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
+REASONING_KEYS = ("reasoning_content", "reasoning", "thinking", "thought", "inner_thought", "analysis")
+REASONING_TYPES = (
+    "reasoning",
+    "thinking",
+    "thought",
+    "reasoning_content",
+    "reasoning.text",
+    "reasoning.summary",
+    "summary_text",
+)
+TEXT_TYPES = ("text", "input_text", "output_text", "value", None)
+PICTURE_TYPES = ("image", "image_url", "input_image", "picture")
+TEXT_KEYS = ("text", "value", "content", "thinking", "reasoning", "summary")
 PLACEHOLDER = "<image>"
-FENCE = re.compile(r"^\s*```\w*\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
+THOUGHT_CHANNELS = ("analysis", "thinking", "commentary")
 
 
 def messages(record: Record, spec: Input) -> list[Draft]:
-    """One trace for each assistant turn that reasons; raises Unusable(no_reasoning) where none does."""
-    key = "messages" if "messages" in record else "conversations"
-    if key not in record:
+    """One trace for each assistant turn that reasons, or, where none does, for each answer."""
+    drafts = _drafts(message_list(record), record, spec)
+    if not drafts:
+        raise Unusable("no_reasoning", "no assistant turn with a text in it")
+    gold = gold_text(record, "answer")
+    if gold is not None:
+        drafts[-1].answer = gold
+    if choices := texts(record, "choices"):
+        for draft in drafts:
+            draft.choices = choices
+    return drafts
+
+
+def prompt_completion(record: Record, spec: Input) -> list[Draft]:
+    """`prompt` and `completion`, each a text or a list of messages (TRL, dataset formats). The last turn is the
+    trace."""
+    for key in ("prompt", "completion"):
+        if key not in record:
+            raise missing(record, key)
+    prompt, completion = _as_turns(record["prompt"], "user"), _as_turns(record["completion"], "assistant")
+    drafts = _drafts([*prompt, *completion], record, spec)
+    if not drafts:
+        raise Unusable("no_reasoning", "the completion holds no text")
+    drafts[-1].answer = gold_text(record, "answer")
+    return drafts[-1:]
+
+
+def message_list(record: Record) -> list[Record]:
+    """The messages of a record. Raises Unusable where there is no list of them."""
+    key = next((key for key in MESSAGES if record.get(key) is not None), None)
+    key = key or next((key for key in MESSAGES if key in record), None)
+    if key is None:
         raise missing(record, "messages", "conversations")
-    turns = unpacked_list(record[key]) if isinstance(record[key], str) else record[key]
+    return _turn_list(record[key], key)
+
+
+def question_text(value: Any) -> Any:
+    """A question that may be a list of messages, as its last user turn; anything else as it is."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        said = [_content(turn)[0] for turn in value if _role(turn) == USER]
+        return said[-1] if said else value
+    return value
+
+
+def _turn_list(value: Any, key: str) -> list[Record]:
+    turns = unpacked_list(value) if isinstance(value, str) else value
+    if isinstance(turns, dict) and all(isinstance(column, list) for column in turns.values()):
+        lengths = {
+            len(column) for column in turns.values()
+        }  # a struct of lists, as datasets once stored them
+        turns = (
+            [dict(zip(turns, cells, strict=True)) for cells in zip(*turns.values(), strict=True)]
+            if len(lengths) == 1
+            else turns
+        )
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         raise Unusable("wrong_type", f"{key} must be a list of messages, got {type(turns).__name__}")
+    return turns
+
+
+def _as_turns(value: Any, role: str) -> list[Record]:
+    if isinstance(value, str) and not (
+        value.lstrip().startswith("[{") and isinstance(unpacked_list(value), list)
+    ):
+        return [{"role": role, "content": value}]
+    return _turn_list(value, "prompt" if role == "user" else "completion")
+
+
+def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
     pictures = _Pictures(record)
-    question, images = "", ()
-    drafts: list[Draft] = []
-    silent = 0
+    question, images, gold = "", (), None
+    reasoned_drafts: list[Draft] = []
+    silent: list[Draft] = []
+    thought: list[str] = []
+    shown_in_answers = 0
     for turn in turns:
-        role = turn.get("role", turn.get("from"))
+        role = _role(turn)
         said, reasoned, shown = _content(turn)
         owned = pictures.take(said.count(PLACEHOLDER)) + shown
-        if role in ("user", "human"):
-            question, images = said, owned
-        elif role in ("assistant", "gpt"):
-            thinking = split_thinking(said, spec.think_tags)
-            if reasoned is None and thinking is None:
-                silent += 1
-                continue
-            thinking = thinking or Thinking("", said)
-            rationale = "\n\n".join(part for part in (reasoned or "", thinking.rationale) if part)
-            answer = thinking.answer.strip() or None
-            drafts.append(Draft(question, rationale, answer, images=images, notes=thinking.notes))
-    if not drafts:
-        raise Unusable("no_reasoning", f"none of {silent} assistant turns has reasoning in it")
-    notes = pictures.notes() + ((f"turns_without_reasoning:{silent}",) if silent else ())
+        if role == USER:
+            question, images, thought = said, owned, []
+            gold = find(turn, "info.reference_answer") or gold
+            continue
+        if role != ASSISTANT:
+            continue
+        channel = turn.get("channel")
+        if isinstance(channel, str) and channel.lower() in THOUGHT_CHANNELS:
+            thought.append(said)
+            continue
+        if owned:
+            shown_in_answers += len(owned)
+            said = _without_places(said)
+            reasoned = _without_places(reasoned) if reasoned else reasoned
+        inner = "\n\n".join([*thought, *([reasoned] if reasoned else [])])
+        thought = []
+        if not said and not inner:
+            continue
+        draft = Draft(question, said, _gold(turn, gold), images=images)
+        if inner:
+            tagged = split_thinking(said, spec.think_tags)
+            draft.rationale = "\n\n".join(
+                part for part in (inner, tagged.rationale if tagged else "") if part
+            )
+            draft.said = (tagged.answer if tagged else said) or None
+            draft.notes = tagged.notes if tagged else ()
+            reasoned_drafts.append(draft)
+        else:
+            (reasoned_drafts if _has_thought(said, spec) else silent).append(draft)
+    notes = pictures.notes()
+    if shown_in_answers:
+        notes += (f"trace_images_dropped:{shown_in_answers}",)
+    if reasoned_drafts and silent:
+        notes += (f"turns_without_reasoning:{len(silent)}",)
+    elif silent:
+        notes += ("no_thought_tags",)
+    drafts = reasoned_drafts or silent
     for draft in drafts:
         draft.notes += notes
     return drafts
 
 
-def think(record: Record, spec: Input) -> list[Draft]:
-    """A question and a text with the rationale between `input.think_tags`; what follows is the answer."""
-    return [_tagged(record, spec.think_tags)]
+def _has_thought(said: str, spec: Input) -> bool:
+    return split_thinking(said, spec.think_tags) is not None or "<|channel|>analysis" in said
 
 
-def marco_o1(record: Record, spec: Input) -> list[Draft]:
-    """`<Thought>...</Thought><Output>...</Output>`; the `think` format with these tags."""
-    draft = _tagged(record, ("<Thought>", "</Thought>"))
-    if draft.answer:
-        draft.answer = draft.answer.removeprefix("<Output>").removesuffix("</Output>").strip() or None
-    return [draft]
+def _gold(turn: Record, gold: Any) -> str | None:
+    own = find(turn, "info.reference_answer")
+    value = own if own not in (None, "") else gold
+    return gold_text({"reference_answer": value}, "reference_answer")
 
 
-def magpie(record: Record, spec: Input) -> list[Draft]:
-    """One trace for each of `responses`, also where the list is stored as a string (then noted)."""
-    question = first_text(record, ("instruction", "question"))
-    if "responses" not in record:
-        return [Draft(question, first_text(record, ("response",)))]
-    notes = ("list_from_string",) if isinstance(record["responses"], str) else ()
-    responses = texts(record, "responses")
-    if not responses:
-        raise Unusable("missing_value", "responses is empty")
-    return [Draft(question, response, notes=notes) for response in responses]
-
-
-def zeroeval(record: Record, spec: Input) -> list[Draft]:
-    """Each of `output` is JSON {reasoning, answer}, often fenced; what is not JSON stays as it is.
-
-    The answer is the model's own; where the record's `answer` says otherwise that is noted
-    (`answer_differs_from_gold`).
-    """
-    question = text(record, "question")
-    outputs = (record["output"],) if isinstance(record.get("output"), str) else texts(record, "output")
-    if not outputs:
-        raise (
-            missing(record, "output")
-            if "output" not in record
-            else Unusable("missing_value", "output is empty")
-        )
-    gold = (optional_text(record, "answer") or "").lstrip("# ").strip()
-    drafts = []
-    for output in outputs:
-        reasoning, answer, notes = _json_output(output)
-        if answer and gold and answer.replace(",", "") != gold.replace(",", ""):
-            notes += ("answer_differs_from_gold",)
-        drafts.append(Draft(question, reasoning, answer, notes=notes))
-    return drafts
-
-
-def _tagged(record: Record, tags: tuple[str, str]) -> Draft:
-    question, response = first_text(record, QUESTION_KEYS), first_text(record, RESPONSE_KEYS)
-    thinking = split_thinking(response, tags)
-    if thinking is None:
-        raise Unusable("no_reasoning", f"neither {tags[0]} nor {tags[1]} in the text; set input.think_tags")
-    answer = thinking.answer.strip() or None
-    return Draft(question, thinking.rationale, answer, notes=thinking.notes)
+def _role(turn: Record) -> str:
+    name = next((turn[key] for key in ("role", "from", "speaker", "author", "sender") if turn.get(key)), None)
+    if isinstance(name, dict):
+        name = name.get("role")
+    return ROLES.get(name.strip().lower(), TOOL) if isinstance(name, str) else TOOL
 
 
 def _content(turn: Record) -> tuple[str, str | None, tuple[object, ...]]:
     """Text, reasoning and pictures of one message, whose content is a string or a typed list."""
-    reasoned = next(
-        (turn[key] for key in REASONING_KEYS if isinstance(turn.get(key), str) and turn[key]), None
+    thoughts = [turn[key] for key in REASONING_KEYS if isinstance(turn.get(key), str) and turn[key].strip()][
+        :1
+    ]
+    if not thoughts and isinstance(turn.get("reasoning_details"), list):
+        thoughts = _details(turn["reasoning_details"])
+    content = next(
+        (turn[key] for key in ("content", "value", "parts", "text", "message") if turn.get(key) is not None),
+        None,
     )
-    content = turn.get("content", turn.get("value"))
-    if content is None:
-        return "", reasoned, ()
-    if isinstance(content, str):
-        return content, reasoned, ()
+    if isinstance(content, dict):
+        content = content.get("parts") or content.get("content") or [content]
+    if content is None or isinstance(content, str):
+        return content or "", "\n\n".join(thoughts) or None, ()
     if not isinstance(content, list):
         raise Unusable("wrong_type", f"content must be text or a list, got {type(content).__name__}")
-    said, thoughts, shown = [], [reasoned] if reasoned else [], []
+    said: list[str] = []
+    shown: list[object] = []
     for part in content:
         if isinstance(part, str):
             said.append(part)
-            continue
-        kind = part.get("type") if isinstance(part, dict) else None
-        value = next((part[key] for key in (kind, "value", "text", "thinking", "content") if key in part), "")
-        if kind in REASONING_TYPES and isinstance(value, str):
-            thoughts.append(value)
-        elif kind in ("image", "image_url"):
-            shown.append(value.get("url") if kind == "image_url" and isinstance(value, dict) else value)
-        elif kind == "text" and isinstance(value, str):
-            said.append(value)
+        elif isinstance(part, dict):
+            _add_part(part, said, thoughts, shown)
     return "\n".join(said), "\n\n".join(thoughts) or None, tuple(shown)
 
 
-def _json_output(output: str) -> tuple[str, str | None, tuple[str, ...]]:
-    """(reasoning, answer, notes) of a model's JSON output, fenced or not."""
-    fenced = FENCE.match(output)
-    try:
-        found: Any = json.loads(fenced.group(1) if fenced else output, strict=False)
-    except (ValueError, RecursionError):
-        return output, None, ("output_not_json",)
-    if not isinstance(found, dict) or not isinstance(found.get("reasoning"), str):
-        return output, None, ("output_without_reasoning",)
-    answer = found.get("answer")
-    return found["reasoning"], None if answer is None else str(answer).strip() or None, ()
+def _add_part(part: Record, said: list[str], thoughts: list[str], shown: list[object]) -> None:
+    kind = part.get("type")
+    if kind is not None and not isinstance(kind, str):
+        raise Unusable("wrong_type", f"the type of a content part must be text, got {type(kind).__name__}")
+    value = next(
+        (part[key] for key in (kind, *TEXT_KEYS) if isinstance(key, str) and part.get(key) is not None), ""
+    )
+    if isinstance(value, list):  # `summary: [{type: summary_text, text: ..}]`
+        value = "\n\n".join(_details(value))
+    if kind in REASONING_TYPES or part.get("thought") is True:
+        if isinstance(value, str) and value:
+            thoughts.append(value)
+    elif kind in PICTURE_TYPES or "inline_data" in part:
+        picture = part.get("inline_data", {}).get("data") if "inline_data" in part else value
+        shown.append(picture.get("url") if isinstance(picture, dict) and "url" in picture else picture)
+    elif kind in TEXT_TYPES and isinstance(value, str):
+        said.append(value)
+
+
+def _details(parts: list[Any]) -> list[str]:
+    """Texts of `reasoning_details` (OpenRouter) and of summaries; encrypted ones hold none."""
+    found = []
+    for part in parts:
+        if isinstance(part, str):
+            found.append(part)
+        elif isinstance(part, dict):
+            value = next(
+                (part[key] for key in ("text", "summary", "content") if isinstance(part.get(key), str)), ""
+            )
+            if value.strip():
+                found.append(value)
+    return found
+
+
+def _without_places(text: str) -> str:
+    return text.replace(PLACEHOLDER, "").strip()
 
 
 class _Pictures:

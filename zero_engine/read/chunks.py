@@ -21,15 +21,14 @@ from dataclasses import dataclass
 from zero_engine.errors import InputError
 from zero_engine.pipeline import Input
 from zero_engine.read.decode import Decoder
-from zero_engine.read.files import COMPRESSIONS, InputFile, find_inputs, is_remote, open_raw
-from zero_engine.read.formats import format_named, id_paths
+from zero_engine.read.duplicates import rejected_duplicates, without_duplicates
+from zero_engine.read.files import COMPRESSIONS, InputFile, is_remote, open_raw
+from zero_engine.read.folders import find_inputs
+from zero_engine.read.formats import checked_format, id_paths
 from zero_engine.read.raw import raw_records
 from zero_engine.read.repeats import SeenNames, content_name
 from zero_engine.read.tables import BLOCK_BYTES, COLUMNAR, count_rows, file_digest, id_column, read_rows
 from zero_engine.records import Rejection, Trace
-
-RECORDS_TRIED = 20
-MISFIT = ("missing_column", "invalid_json", "invalid_utf8", "not_an_object")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,8 @@ class Chunk:
     payload: tuple[Lines | Range, ...]
     repeats: tuple[int, ...] = ()
     """Positions inside the chunk of records whose name an earlier record of the input had."""
+    duplicates: tuple[tuple[str, str], ...] = ()
+    """With `duplicates: reject`: ids of traces that came before, each with the id of the first one."""
 
 
 def iter_chunks(spec: Input, rows_per_chunk: int) -> Iterator[Chunk]:
@@ -73,8 +74,9 @@ def iter_chunks(spec: Input, rows_per_chunk: int) -> Iterator[Chunk]:
     Streams in constant memory. Raises InputError before the first chunk where a path is missing or
     no record is found, and later where a file turns out damaged.
     """
-    format_named(spec.format)
-    return _chunks(spec, find_inputs(spec), rows_per_chunk)
+    checked_format(spec)
+    chunks = _chunks(spec, find_inputs(spec), rows_per_chunk)
+    return without_duplicates(chunks, spec, read_chunk) if spec.duplicates == "reject" else chunks
 
 
 def read_chunk(chunk: Chunk, spec: Input) -> list[Trace | Rejection]:
@@ -93,35 +95,7 @@ def read_chunk(chunk: Chunk, spec: Input) -> list[Trace | Rejection]:
                 content = content_name(f"{part.content}:{row}".encode())
                 items += decoder.map(record, part.file, row, position, content)
                 position += 1
-    return items
-
-
-def read_traces(spec: Input, rows_per_chunk: int = 256) -> Iterator[Trace | Rejection]:
-    """The whole input in order, for parsing and previews in one process.
-
-    Raises InputError like `check_input` and `iter_chunks`.
-    """
-    check_input(spec)
-    for chunk in iter_chunks(spec, rows_per_chunk):
-        yield from read_chunk(chunk, spec)
-
-
-def check_input(spec: Input) -> None:
-    """Read the first records and raise InputError if the format fits none of them."""
-    format_named(spec.format)
-    parts = next(_groups(spec, find_inputs(spec), RECORDS_TRIED), None)
-    if parts is None:
-        raise _no_records(spec)
-    items = read_chunk(
-        Chunk(0, 0, 0, "", tuple(parts)), spec.model_copy(update={"strict": False, "question_images": "drop"})
-    )
-    problems = [item for item in items if isinstance(item, Rejection) and item.reason in MISFIT]
-    if len(problems) == len(items):
-        tried = "the first record" if len(items) == 1 else f"any of the first {len(items)} records"
-        raise InputError(
-            f"{problems[0].detail}. The format {spec.format} does not fit {tried}: "
-            "set input.format, or map names with input.columns."
-        )
+    return rejected_duplicates(items, dict(chunk.duplicates)) if chunk.duplicates else items
 
 
 def count_records(spec: Input) -> int | None:
@@ -130,7 +104,7 @@ def count_records(spec: Input) -> int | None:
     for file in find_inputs(spec):
         if file.kind in COLUMNAR:
             total += count_rows(file.path, file.kind)
-        elif file.kind == "json_lines" and not is_remote(file.path):
+        elif file.kind == "json_lines" and spec.field is None and not is_remote(file.path):
             lines = _count_lines(file.path)
             if lines is None:
                 return None
@@ -196,7 +170,15 @@ def _groups(spec: Input, files: list[InputFile], rows_per_chunk: int) -> Iterato
     parts: list[Lines | Range] = []
     for file in files:
         take = _take_range(file) if file.kind in COLUMNAR else _take_lines(file, spec)
-        while left and (part := take(room)):
+        while left:
+            try:
+                part = take(room)
+            except InputError:
+                if parts:
+                    yield parts  # what came before the damage is whole
+                raise
+            if part is None:
+                break
             size = len(part.records) if isinstance(part, Lines) else part.stop - part.start
             parts.append(part)
             left, room = left - size, room - size
@@ -211,8 +193,18 @@ def _take_lines(file: InputFile, spec: Input) -> Callable[[int], Lines | None]:
     """A function that takes the next records of a file, at most so many; None at its end."""
     records = raw_records(file, spec)
 
+    damage: list[InputError] = []
+
     def take(room: int) -> Lines | None:
-        taken = list(itertools.islice(records, room))
+        if damage:
+            raise damage[0]
+        taken: list[tuple[int, bytes]] = []
+        try:
+            taken.extend(itertools.islice(records, room))
+        except InputError as error:
+            if not taken:
+                raise
+            damage.append(error)  # told when the records before it are taken
         return Lines(file, tuple(row for row, _ in taken), tuple(raw for _, raw in taken)) if taken else None
 
     return take

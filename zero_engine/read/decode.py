@@ -9,17 +9,24 @@ from zero_engine.errors import InputError
 from zero_engine.hashing import digest_json
 from zero_engine.pipeline import Input
 from zero_engine.read.fields import Draft, Unusable, identity, without_surrogates
-from zero_engine.read.files import InputFile
+from zero_engine.read.files import COLUMNAR, InputFile
 from zero_engine.read.formats import format_named, id_paths
-from zero_engine.read.images import load_pictures, without_placeholders
+from zero_engine.read.images import PictureRules, load_pictures, without_placeholders
+from zero_engine.read.jsontext import Refused
 from zero_engine.read.raw import place
 from zero_engine.read.repeats import content_name
+from zero_engine.read.where import keeps
 from zero_engine.records import Rejection, Source, Trace
 
 SUFFIXED = re.compile(r"(?:~|-t)\d+\Z")
 """How names end that are made here. An own id that ends so always gets a number, which keeps names unique."""
-NOT_ERRORS = ("candidate_step", "no_reasoning")
+NOT_ERRORS = ("candidate_step", "no_reasoning", "where_false")
 """Rejections that `strict` lets pass: the record is sound, there is just no trace in it."""
+LOST_CHARS = 10_000
+"""Characters kept of a record that is rejected undecoded."""
+FLAT = frozenset((str, int, float, bool, type(None)))
+DEEPEST = 64
+"""Levels of lists and objects that a record may have."""
 
 
 class Decoder:
@@ -37,16 +44,25 @@ class Decoder:
         self.name = spec.name or spec.format
         self._drafts = format_named(spec.format).drafts
         self._id_paths = id_paths(spec)
+        self._pictures = PictureRules.of(spec)
+        self._where = spec.where
         self._odd: list[str] = []
         self._json = json.JSONDecoder(parse_constant=self._odd.append, parse_float=self._finite)
 
     def decode(self, raw: bytes, file: InputFile, row: int, position: int) -> list[Trace | Rejection]:
         """Traces of one JSON record, or its rejection."""
+        if type(raw) is Refused:
+            lost = {"text": raw.decode(errors="replace")}
+            name = self._name(None, content_name(raw), position)
+            return [self._reject(Unusable(raw.reason, raw.detail), lost, file, row, name)]
         try:
             text = raw.decode()
         except UnicodeDecodeError as error:
             lost = {"text": raw.decode(errors="replace")}
-            detail = f"invalid UTF-8, byte 0x{raw[error.start]:02x} at {error.start}"
+            detail = (
+                f"invalid UTF-8, byte 0x{raw[error.start]:02x} at {error.start}; "
+                "if the file is in another encoding, set input.encoding"
+            )
             name = self._name(None, content_name(raw), position)
             return [self._reject(Unusable("invalid_utf8", detail), lost, file, row, name)]
         try:
@@ -56,6 +72,15 @@ class Decoder:
             problem = Unusable("invalid_json", f"invalid JSON: {error}")
             name = self._name(None, content_name(raw), position)
             return [self._reject(problem, {"text": text}, file, row, name)]
+        if type(record) is not dict or not FLAT.issuperset(map(type, record.values())):
+            nested = raw.count(b"[") + raw.count(b"{") > DEEPEST and _is_too_deep(record)
+        else:
+            nested = False
+        if nested:
+            self._odd.clear()
+            problem = Unusable("too_deep", f"lists and objects nested deeper than {DEEPEST}")
+            name = self._name(None, content_name(raw), position)
+            return [self._reject(problem, {"text": text[:LOST_CHARS]}, file, row, name)]
         notes: tuple[str, ...] = ()
         if self._odd:
             self._odd.clear()
@@ -79,23 +104,29 @@ class Decoder:
         base = self._name(own, content, position)
         try:
             if type(record) is not dict:
-                raise Unusable("not_an_object", _not_an_object(record, file.kind))
+                raise Unusable("not_an_object", _not_an_object(record))
             drafts = self._drafts(record, self.spec)
             pictures = [
-                load_pictures(draft.images, file.path) if self._keeps(draft) else () for draft in drafts
+                load_pictures(draft.images, file.path, self._pictures) if self._keeps(draft) else ()
+                for draft in drafts
             ]
         except Unusable as problem:
             return [self._reject(problem, record, file, row, base)]
         source = Source(self.name, file.path, row, self.spec.license)
-        kept = record if file.kind in ("json_lines", "json_array", "csv", "hub") else jsonable(record)
+        kept = jsonable(record) if file.kind in COLUMNAR else record
         traces: list[Trace | Rejection] = []
         for turn, draft in enumerate(drafts):
+            trace_id = base if len(drafts) == 1 else f"{base}-t{turn}"
+            if self._where is not None and not keeps(self._where, draft, record):
+                detail = f"{place(file.path, file.kind, row)}: not {self._where}"
+                traces.append(Rejection(trace_id, "read", "where_false", detail, record=kept))
+                continue
             question = draft.question
             if draft.images and self.spec.question_images == "drop":
                 question = without_placeholders(question)
             traces.append(
                 Trace(
-                    base if len(drafts) == 1 else f"{base}-t{turn}",
+                    trace_id,
                     question,
                     draft.rationale,
                     draft.answer,
@@ -152,7 +183,19 @@ def jsonable(value: Any) -> Any:
     return f"<{len(value)} bytes>" if isinstance(value, (bytes, bytearray)) else str(value)
 
 
-def _not_an_object(record: Any, kind: str) -> str:
-    if kind == "csv":
-        return f"{len(record)} cells where the header has another number"
+def _is_too_deep(record: Any) -> bool:
+    level: list[Any] = [record] if isinstance(record, (dict, list)) else []
+    depth = 0
+    while level and depth <= DEEPEST:
+        level = [
+            item
+            for value in level
+            for item in (value.values() if isinstance(value, dict) else value)
+            if isinstance(item, (dict, list))
+        ]
+        depth += 1
+    return bool(level)
+
+
+def _not_an_object(record: Any) -> str:
     return f"expected an object with named fields, got {type(record).__name__}"

@@ -1,19 +1,26 @@
 """What a column map hands on, and how it takes a field from a record.
 
 Every getter says what is wrong in the same three words, which are the rejection's reason:
-`missing_column` (no such key), `missing_value` (null), `wrong_type`.
+`missing_column` (no such key), `missing_value` (null), `wrong_type`. What a column may be called by the user (a path,
+a template) is `columns`; here a field has one name.
 """
 
 import ast
 import json
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 Record = dict[str, Any]
 NAMES_SHOWN = 12
+LONGEST_LITERAL = 1 << 20
+"""Characters of a list in a string that Python's own, recursive parser is asked to read."""
 SURROGATE = re.compile("[\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
+NOT_AN_ANSWER = ("nan", "null", "none", "n/a")
+"""What tables hold where an answer is absent, in lower case; `None` and `NaN` that became text."""
 
 
 @dataclass(slots=True)
@@ -23,11 +30,16 @@ class Draft:
     question: str
     rationale: str
     answer: str | None = None
+    """The gold answer, where the corpus has one. It always wins over what a model said."""
     steps: tuple[str, ...] | None = None
     choices: tuple[str, ...] = ()
     images: tuple[object, ...] = ()
     """References to the question's pictures: bytes, base64, data URL, path, or datasets' {bytes, path}."""
     notes: tuple[str, ...] = ()
+    said: str | None = None
+    """What the model said after its thought: the answer where there is no gold."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """More that `input.where` may ask for, e.g. `correctness` of this generation."""
 
 
 class Unusable(Exception):
@@ -39,6 +51,16 @@ class Unusable(Exception):
         self.detail = detail
 
 
+class Unreadable:
+    """Stands for a value of a column that cannot be decoded; a trouble only where the column is needed."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    def __repr__(self) -> str:
+        return f"<unreadable: {self.why}>"
+
+
 def text(record: Record, key: str) -> str:
     """A field that must be text."""
     value = record.get(key)
@@ -48,28 +70,50 @@ def text(record: Record, key: str) -> str:
         raise missing(record, key)
     if value is None:
         raise Unusable("missing_value", f"{key} is null")
+    if isinstance(value, float) and math.isnan(value):
+        raise Unusable("missing_value", f"{key} is NaN")
+    if isinstance(value, Unreadable):
+        raise Unusable("invalid_utf8" if "UTF-8" in value.why else "wrong_type", f"{key}: {value.why}")
     raise Unusable("wrong_type", f"{key} must be text, got {type(value).__name__} {_short(value)}")
 
 
 def first_text(record: Record, keys: tuple[str, ...]) -> str:
     """The first of several names that the record has."""
+    return text(record, first_key(record, keys))
+
+
+def first_key(record: Record, keys: Iterable[str]) -> str:
+    """The first of several names with a value in the record, else the first that it has."""
+    keys = tuple(keys)
     for key in keys:
         if record.get(key) is not None:
-            return text(record, key)
+            return key
     for key in keys:
         if key in record:
-            return text(record, key)
+            return key
     raise missing(record, *keys)
 
 
 def optional_text(record: Record, key: str) -> str | None:
-    """Text, a number as text, or None where the field is absent, null or blank."""
+    """Text, a number as text, or None where the field is absent, null, NaN or blank."""
     value = record.get(key)
     if value is None:
         return None
-    if isinstance(value, (int, float)):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return None if math.isnan(value) else str(value)
+    if isinstance(value, int):
         return str(value)
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        return optional_text({key: value[0]}, key)
     return text(record, key).strip() or None
+
+
+def gold_text(record: Record, key: str) -> str | None:
+    """The gold answer in a field; what tables write for "no value" is none."""
+    found = optional_text(record, key)
+    return None if found and found.lower() in NOT_AN_ANSWER else found
 
 
 def identity(record: Record, paths: tuple[str, ...]) -> str | None:
@@ -84,43 +128,89 @@ def identity(record: Record, paths: tuple[str, ...]) -> str | None:
 
 
 def find(record: Record, path: str) -> Any:
-    """The field of that name, or the nested one that a dotted path leads to (`turns.0.text`); else None."""
-    if path in record or "." not in path:
+    """The field of that name, or the nested one that a path leads to (`turns.0.text`, `turns[-1].text`); else None."""
+    if path in record or not ("." in path or "[" in path):
         return record.get(path)
     value: Any = record
-    for part in path.split("."):
+    for part in path_parts(path):
         if isinstance(value, dict):
             value = value.get(part)
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+        elif isinstance(value, (list, tuple)) and _is_index(part) and -len(value) <= int(part) < len(value):
             value = value[int(part)]
         else:
             return None
     return value
 
 
+def path_parts(path: str) -> list[str]:
+    """`a.b[-1].c` as a, b, -1, c."""
+    return [part for part in path.replace("[", ".").replace("]", "").split(".") if part]
+
+
+def _is_index(part: str) -> bool:
+    return part.removeprefix("-").isdecimal() and len(part) < 10
+
+
 def texts(record: Record, key: str) -> tuple[str, ...]:
     """A list of texts, also one stored as a string; empty where absent or null."""
     value = record.get(key)
-    if value is None:
+    if value is None or value == "":
         return ()
     if isinstance(value, str):
         value = unpacked_list(value)
-    if not isinstance(value, list) or not all(isinstance(item, (str, int, float)) for item in value):
+    if isinstance(value, dict):  # AQuA-like {"A": "5", "B": "6"} and ARC-like {"label": [..], "text": [..]}
+        value = value["text"] if isinstance(value.get("text"), list) else list(value.values())
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, (str, int, float)) for item in value):
         raise Unusable("wrong_type", f"{key} must be a list of texts, got {_short(record[key])}")
     return tuple(str(item) for item in value)
 
 
 def unpacked_list(value: str) -> list[Any] | None:
-    """The list that a string holds as JSON or as Python source, or None."""
-    if not value.lstrip().startswith("["):
+    """The list that a string holds as JSON, as Python source, or as NumPy prints it, or None."""
+    stripped = value.strip()
+    if not stripped.startswith("["):
         return None
-    for decode in (json.loads, ast.literal_eval):
+    decoders = (json.loads, _literal, _numpy_list)
+    for decode in decoders:
         try:
-            found = decode(value)
+            found = decode(stripped)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-        return found if isinstance(found, list) else None
+        if isinstance(found, list):
+            return without_surrogates(found)
     return None
+
+
+def _literal(value: str) -> Any:
+    if len(value) > LONGEST_LITERAL:
+        raise ValueError("too long")
+    found = ast.literal_eval(value)
+    if isinstance(found, list) and len(found) == 1 and NUMPY_ITEM.match(value):
+        raise ValueError("NumPy's list: Python would join its texts to one")
+    return found
+
+
+NUMPY_ITEM = re.compile(r"\[\s*(?:'[^'\\\n]*'|\"[^\"\\\n]*\")\s+['\"]")
+NUMPY_TEXT = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
+
+
+def _numpy_list(value: str) -> list[str]:
+    """`['red' 'blue']`, which is how a NumPy array of texts looks in a CSV file."""
+    items = [single or double for single, double in NUMPY_TEXT.findall(value)]
+    if not value.endswith("]") or NUMPY_TEXT.sub("", value).strip("[] \t\r\n,"):
+        raise ValueError("not a list of quoted texts")
+    return items
+
+
+def without_surrogates(value: Any) -> Any:
+    """The value with every lone surrogate as U+FFFD."""
+    if isinstance(value, str):
+        return SURROGATE.sub(REPLACEMENT, value)
+    if isinstance(value, dict):
+        return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_surrogates(item) for item in value]
+    return value
 
 
 def missing(record: Record, *keys: str) -> Unusable:
@@ -132,16 +222,5 @@ def missing(record: Record, *keys: str) -> Unusable:
 
 
 def _short(value: object) -> str:
-    shown = repr(value)
+    shown = repr(value) if not isinstance(value, (list, dict)) else f"{type(value).__name__} of {len(value)}"
     return shown if len(shown) <= 40 else f"{shown[:37]}..."
-
-
-def without_surrogates(value: Any) -> Any:
-    """The value with lone surrogates, which UTF-8 cannot hold, replaced by U+FFFD, at any depth."""
-    if isinstance(value, str):
-        return SURROGATE.sub(REPLACEMENT, value)
-    if isinstance(value, dict):
-        return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [without_surrogates(item) for item in value]
-    return value

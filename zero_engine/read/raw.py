@@ -1,28 +1,29 @@
 """Raw records: the undecoded bytes of one JSON object each, with their place in the file.
 
-JSON Lines are cut at newlines and nowhere else (U+2028, U+0085 and VT are text). A JSON array is
-cut by decoding its elements from a sliding buffer. A CSV row becomes the bytes of a JSON object
-with the header's names as keys. All three stream: memory holds one record and a read buffer,
-however large the file. A row that cannot be decoded is passed on as it is; the worker rejects it.
+JSON Lines are cut at newlines and nowhere else (U+2028, U+0085 and VT are text). What else is text is cut by `jsontext`
+and `csvtext`; samples of a webdataset and rows of a columnar file that workers cannot open become JSON here. All
+stream: memory holds one record and a read buffer, however large the file. A record that cannot be decoded is passed
+on as it is; the worker rejects it. One that is longer than the limit is passed on as `Refused`, unread.
 """
 
 import base64
-import csv
 import io
-import itertools
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 from zero_engine.errors import InputError
 from zero_engine.pipeline import Input
-from zero_engine.read.files import InputFile, open_unpacked
+from zero_engine.read.csvtext import table_records
+from zero_engine.read.files import InputFile, open_unpacked, tar_members
+from zero_engine.read.folders import sample_key
+from zero_engine.read.jsontext import SKIPPED_LIMITS, Refused, json_records
+from zero_engine.read.tables import all_rows
 
-BLANKS = " \t\r\n"
-BYTE_BLANKS = BLANKS.encode()
+BYTE_BLANKS = b" \t\r\n"
 BOM = b"\xef\xbb\xbf"
-BUFFER_CHARS = 1 << 20
-LONGEST_CELL_CHARS = 1 << 30
+SKIP_BYTES = 1 << 20
+PICTURES = ("png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff")
 
 
 def raw_records(file: InputFile, spec: Input) -> Iterator[tuple[int, bytes]]:
@@ -30,14 +31,21 @@ def raw_records(file: InputFile, spec: Input) -> Iterator[tuple[int, bytes]]:
 
     The row is the line for JSON Lines, and counts records otherwise.
     """
-    if file.kind == "json_lines":
-        return _lines(file.path)
-    if file.kind == "json_array":
-        return enumerate(_array_elements(file.path))
-    if file.kind == "csv":
-        return enumerate(_table_rows(file.path))
+    limit = spec.max_record_bytes
     if file.kind == "hub":
         return enumerate(_hub_rows(file.path, spec))
+    if spec.field is not None and file.kind in ("json_lines", "json_array", "json_values"):
+        return enumerate(_json(file, spec.field, limit))
+    if file.kind == "json_lines":
+        return _lines(file, limit)
+    if file.kind in ("json_array", "json_values"):
+        return enumerate(_json(file, None, limit))
+    if file.kind == "csv":
+        return enumerate(_table(file, limit))
+    if file.kind == "webdataset":
+        return enumerate(_samples(file.path, limit))
+    if file.kind.endswith("_rows"):
+        return enumerate(_columnar(file))
     return iter(())
 
 
@@ -46,66 +54,117 @@ def place(path: str, kind: str, row: int) -> str:
     return f"{path}:{row + 1}" if kind == "json_lines" else f"{path}, record {row + 1}"
 
 
-def _lines(path: str) -> Iterator[tuple[int, bytes]]:
-    with open_unpacked(path) as file:
-        for row, line in enumerate(file):
+def _lines(file: InputFile, limit: int) -> Iterator[tuple[int, bytes]]:
+    with open_unpacked(file.path) as packed:
+        lines = packed if file.encoding == "utf-8" else _Transcoded(packed, file)
+        row = -1
+        while line := lines.readline(limit + 1):
+            row += 1
+            if len(line) > limit and not line.endswith(b"\n"):
+                _skip_line(lines, limit, f"{file.path}:{row + 1}")
+                yield row, Refused(line, "record_too_large", f"longer than input.max_record_bytes ({limit})")
+                continue
             if row == 0:
                 line = line.removeprefix(BOM)
             if record := line.strip(BYTE_BLANKS):
                 yield row, record
 
 
-def _array_elements(path: str) -> Iterator[bytes]:
-    """Elements of a top-level array. Raises InputError with the element's number where it breaks."""
-    decoder = json.JSONDecoder()
-    with open_unpacked(path) as file:
-        reader = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        buffer = reader.read(BUFFER_CHARS)
-        position, elements, at_end = buffer.index("[") + 1, 0, False
-        while True:
-            start = _skip_blanks(buffer, position)
-            if elements and buffer[start : start + 1] == ",":
-                start = _skip_blanks(buffer, start + 1)
-            if buffer[start : start + 1] == "]":
-                return
-            try:
-                _, end = decoder.raw_decode(buffer, start)
-                is_whole = end < len(buffer) or at_end
-            except (ValueError, RecursionError) as error:
-                is_whole, problem = False, error
-            if is_whole:
-                yield buffer[start:end].encode("utf-8", "surrogateescape")
-                position, elements = end, elements + 1
-            elif at_end:
-                raise InputError(
-                    f"{path}: the JSON array breaks at element {elements + 1}: {problem}. Fix the file."
-                )
-            else:
-                block = reader.read(max(BUFFER_CHARS, len(buffer) - position))
-                buffer, position, at_end = buffer[position:] + block, 0, not block
+def _skip_line(lines: Any, limit: int, where: str) -> None:
+    passed = 0
+    while (block := lines.readline(SKIP_BYTES)) and not block.endswith(b"\n"):
+        passed += len(block)
+        if passed > SKIPPED_LIMITS * limit:
+            raise InputError(
+                f"{where}: a line of over {passed + limit} bytes. Fix the file, or raise input.max_record_bytes."
+            )
 
 
-def _skip_blanks(text: str, position: int) -> int:
-    while position < len(text) and text[position] in BLANKS:
-        position += 1
-    return position
+class _Transcoded:
+    """Lines of a text in another encoding, as UTF-8; bytes that are no text stay bytes, and are rejected."""
 
+    def __init__(self, packed: IO[bytes], file: InputFile) -> None:
+        self._path = file.path
+        self._encoding = file.encoding
+        self._text = io.TextIOWrapper(packed, encoding=file.encoding, errors="surrogateescape", newline="\n")
 
-def _table_rows(path: str) -> Iterator[bytes]:
-    csv.field_size_limit(LONGEST_CELL_CHARS)
-    with open_unpacked(path) as file:
-        reader = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        first = reader.readline()
-        delimiter = max(",\t;", key=first.count)
-        rows = csv.reader(itertools.chain([first], reader), delimiter=delimiter)
+    def readline(self, size: int) -> bytes:
         try:
-            header = next(rows)
-            for cells in rows:
-                if cells:
-                    record = dict(zip(header, cells, strict=True)) if len(cells) == len(header) else cells
-                    yield json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogateescape")
-        except csv.Error as error:
-            raise InputError(f"{path}, near line {rows.line_num}: {error}. Fix the file.") from None
+            return self._text.readline(size).encode("utf-8", "surrogateescape")
+        except UnicodeError as error:
+            raise InputError(
+                f"{self._path}: not {self._encoding} text: {error}. Set input.encoding."
+            ) from None
+
+
+def _json(file: InputFile, field: str | None, limit: int) -> Iterator[bytes]:
+    with open_unpacked(file.path) as packed:
+        yield from json_records(packed, file.path, file.encoding, field, limit)
+
+
+def _table(file: InputFile, limit: int) -> Iterator[bytes]:
+    encoding = "utf-8-sig" if file.encoding == "utf-8" else file.encoding
+    with open_unpacked(file.path) as packed:
+        reader = io.TextIOWrapper(packed, encoding=encoding, errors="surrogateescape", newline="")
+        try:
+            yield from table_records(iter(lambda: reader.readline(limit + 1), ""), file.path, limit)
+        except UnicodeError as error:
+            raise InputError(f"{file.path}: not {encoding} text: {error}. Set input.encoding.") from None
+
+
+def _samples(path: str, limit: int) -> Iterator[bytes]:
+    """Samples of a webdataset: files of one key as one record. JSON's own fields join it, pictures are base64."""
+    key, sample, size = None, {}, 0
+    for info, file in tar_members(path):
+        stem, extension = sample_key(info.name)
+        if stem.rpartition("/")[2] == "" or info.name.rpartition("/")[2].startswith((".", "_")):
+            continue
+        if key is not None and stem != key:
+            yield _sample(sample, size, limit, key)
+            sample, size = {}, 0
+        key = stem
+        size += info.size
+        sample.setdefault("__key__", stem)
+        if size <= limit:
+            _join(sample, extension, file.read())
+    if key is not None:
+        yield _sample(sample, size, limit, key)
+
+
+def _join(sample: dict[str, Any], extension: str, content: bytes) -> None:
+    last = extension.rpartition(".")[2]
+    if last in PICTURES:
+        sample[extension] = base64.b64encode(content).decode()
+        sample.setdefault("image", sample[extension])
+        return
+    text = content.decode("utf-8", "surrogateescape")
+    if last == "json":
+        try:
+            found = json.loads(text, parse_int=str if len(text) > 4000 else None)
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict):
+            sample.update({key: value for key, value in found.items() if key != "__key__"})
+            return
+    sample[extension] = text
+
+
+def _sample(sample: dict[str, Any], size: int, limit: int, key: str) -> bytes:
+    if size > limit:
+        return Refused(
+            key.encode("utf-8", "replace"),
+            "record_too_large",
+            f"longer than input.max_record_bytes ({limit})",
+        )
+    try:
+        return json.dumps(sample, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    except (UnicodeError, RecursionError, ValueError):
+        return json.dumps(sample["__key__"]).encode()
+
+
+def _columnar(file: InputFile) -> Iterator[bytes]:
+    for row in all_rows(file.path, file.kind.removesuffix("_rows")):
+        yield json.dumps(row, default=_json_value, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def _hub_rows(name: str, spec: Input) -> Iterator[bytes]:
@@ -114,7 +173,7 @@ def _hub_rows(name: str, spec: Input) -> Iterator[bytes]:
     try:
         import datasets
 
-        rows = datasets.load_dataset(path, config or None, split=spec.split, streaming=True)
+        rows = datasets.load_dataset(path, config or spec.config, split=spec.split, streaming=True)
         for column, feature in (rows.features or {}).items():
             if isinstance(feature, datasets.Image):
                 rows = rows.cast_column(column, datasets.Image(decode=False))

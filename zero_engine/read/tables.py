@@ -7,6 +7,10 @@ depends on the cursor.
 
 A range's digest is that of the whole file (read once, in blocks) and its bounds: these formats are
 written once and never appended to.
+
+Arrow trusts its files, and a flipped bit in an offset would end the process, so a batch is validated before it is
+used. A value that cannot be decoded (text that is no UTF-8, a date past the calendar's end) stands as `Unreadable` in
+its row: it costs the trace only where its column is asked for.
 """
 
 import hashlib
@@ -16,9 +20,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from zero_engine.errors import InputError
-from zero_engine.read.files import is_remote, open_raw
+from zero_engine.read.fields import Unreadable
+from zero_engine.read.files import COLUMNAR, is_remote, local_copy, open_raw
 
-COLUMNAR = ("parquet", "arrow_file", "arrow_stream")
+__all__ = ["COLUMNAR", "all_rows", "count_rows", "file_digest", "id_column", "read_rows"]
 BLOCK_BYTES = 1 << 20
 BATCH_ROWS = 256
 
@@ -32,12 +37,13 @@ def count_rows(path: str, kind: str) -> int:
             from pyarrow import parquet
 
             with open_raw(path) as file:
-                return parquet.ParquetFile(file).metadata.num_rows
+                found = parquet.ParquetFile(file)
+                _check_names(path, found.schema_arrow.names)
+                return found.metadata.num_rows
         with _arrow_source(path) as source:
-            if kind == "arrow_stream":
-                return sum(batch.num_rows for batch in pyarrow.ipc.open_stream(source))
-            reader = pyarrow.ipc.open_file(source)
-            return sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches))
+            reader = (pyarrow.ipc.open_stream if kind == "arrow_stream" else pyarrow.ipc.open_file)(source)
+            _check_names(path, reader.schema.names)
+            return sum(batch.num_rows for batch in _ipc_batches(reader))
 
 
 def file_digest(path: str) -> str:
@@ -55,7 +61,7 @@ def id_column(path: str, kind: str, names: tuple[str, ...]) -> Iterator[bytes | 
         schema, batches = _batches_of(path, kind, names)
         name = next((name for name in names if name in schema), None)
         for batch in batches:
-            values = batch.column(name).to_pylist() if name else [None] * batch.num_rows
+            values = _values(batch.column(name)) if name else [None] * batch.num_rows
             for value in values:
                 yield str(value).encode() if isinstance(value, (str, int)) and value != "" else None
 
@@ -71,6 +77,15 @@ def read_rows(path: str, kind: str, start: int, stop: int) -> list[dict[str, Any
         rows = cursor.take(start, stop)
     _cursor = cursor
     return rows
+
+
+def all_rows(path: str, kind: str) -> Iterator[dict[str, Any]]:
+    """Rows of a columnar file that lies where no other process can open it, one by one."""
+    copy = local_copy(path)
+    with _named(path):
+        _, batches = _batches_from(copy, kind, 0)
+        for batch in batches:
+            yield from _rows(batch)
 
 
 class _Cursor:
@@ -91,7 +106,7 @@ class _Cursor:
             skip = min(max(start - self.row, 0), self._rest.num_rows)
             keep = min(stop - self.row - skip, self._rest.num_rows - skip)
             if keep > 0:
-                rows.extend(self._rest.slice(skip, keep).to_pylist())
+                rows.extend(_rows(self._rest.slice(skip, keep)))
             self.row += skip + max(keep, 0)
             self._rest = self._rest.slice(skip + max(keep, 0))
         return rows
@@ -114,9 +129,9 @@ def _batches_of(path: str, kind: str, wanted: tuple[str, ...]) -> tuple[list[str
     source = _arrow_source(path)
     if kind == "arrow_stream":
         reader = pyarrow.ipc.open_stream(source)
-        return reader.schema.names, iter(reader)
+        return reader.schema.names, _ipc_batches(reader)
     reader = pyarrow.ipc.open_file(source)
-    return reader.schema.names, (reader.get_batch(i) for i in range(reader.num_record_batches))
+    return reader.schema.names, _ipc_batches(reader)
 
 
 def _batches_from(path: str, kind: str, start: int) -> tuple[int, Iterator[Any]]:
@@ -133,10 +148,69 @@ def _batches_from(path: str, kind: str, start: int) -> tuple[int, Iterator[Any]]
             group += 1
         return first, file.iter_batches(BATCH_ROWS, row_groups=range(group, file.num_row_groups))
     source = _arrow_source(path)
-    if kind == "arrow_stream":
-        return 0, iter(pyarrow.ipc.open_stream(source))
-    reader = pyarrow.ipc.open_file(source)
-    return 0, (reader.get_batch(i) for i in range(reader.num_record_batches))
+    return 0, _ipc_batches(
+        (pyarrow.ipc.open_stream if kind == "arrow_stream" else pyarrow.ipc.open_file)(source)
+    )
+
+
+def _ipc_batches(reader: Any) -> Iterator[Any]:
+    """Batches of an Arrow file or stream, each validated before it is handed on."""
+    batches = (
+        (reader.get_batch(i) for i in range(reader.num_record_batches))
+        if hasattr(reader, "get_batch")
+        else iter(reader)
+    )
+    for batch in batches:
+        _validate(batch)
+        yield batch
+
+
+def _validate(batch: Any) -> None:
+    """Raises ArrowInvalid for a batch whose buffers do not hold what they say; text that is no UTF-8 passes."""
+    import pyarrow
+
+    try:
+        batch.validate(full=True)
+    except pyarrow.ArrowInvalid:
+        batch.validate()
+        for column in batch.columns:
+            try:
+                column.validate(full=True)
+            except pyarrow.ArrowInvalid as error:
+                if "UTF8" not in str(error) or not pyarrow.types.is_string(column.type):
+                    raise
+                column.cast(pyarrow.binary()).validate(full=True)
+
+
+def _rows(batch: Any) -> list[dict[str, Any]]:
+    """Rows of a batch as dicts, with what cannot be decoded as `Unreadable`."""
+    try:
+        return batch.to_pylist()
+    except (UnicodeDecodeError, ValueError, OverflowError, ArithmeticError):
+        columns = [_values(column) for column in batch.columns]
+        return [dict(zip(batch.schema.names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _values(column: Any) -> list[Any]:
+    try:
+        return column.to_pylist()
+    except (UnicodeDecodeError, ValueError, OverflowError, ArithmeticError):
+        return [_value(scalar) for scalar in column]
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except UnicodeDecodeError as error:
+        return Unreadable(f"invalid UTF-8 at byte {error.start}")
+    except (ValueError, OverflowError, ArithmeticError) as error:
+        return Unreadable(str(error) or type(error).__name__)
+
+
+def _check_names(path: str, names: list[str]) -> None:
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if twice is not None:
+        raise InputError(f"{path}: two columns are called {twice!r}. Rename one.")
 
 
 def _arrow_source(path: str) -> Any:
@@ -157,6 +231,14 @@ def _named(path: str) -> Iterator[None]:
 
     try:
         yield
-    except (pyarrow.ArrowException, OSError, EOFError) as error:
+    except (
+        pyarrow.ArrowException,
+        OSError,
+        EOFError,
+        OverflowError,
+        MemoryError,
+        ValueError,
+        KeyError,
+    ) as error:
         problem = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise InputError(f"{path}: damaged or not readable: {problem}. Fetch the file again.") from None

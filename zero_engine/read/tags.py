@@ -1,23 +1,53 @@
-"""Think tags: where the rationale of one text begins and ends.
+"""Thought tags: where the rationale of one text begins and ends.
 
-Models write `<think>` with every fault there is: never opened (the prompt held the tag), never
-closed (the text was cut), opened again after a first answer, or named in prose. The rules:
+The tags are found, not configured: those of `FAMILIES`, in any case, the family that begins first. Models write them
+with every fault there is: never opened (the prompt held the tag), never closed (the text was cut), opened again after a
+first answer, or named in prose. The rules:
 - A block opens at a tag that begins a line, or at any tag that is closed later; inside a block
   further opening tags are prose.
 - Of the closing tags before the next opening one, a block closes at the first that is at an edge of
   a line, or else at the first.
 - A tag in backticks or quotes is prose.
 - A closing tag before any block closes one that began with the text (`think_unopened`).
-- A block that never closes runs to the end, and there is no answer (`think_unclosed`).
+- A block that never closes runs to the end, and there is no answer (`think_unclosed`); but where the next thing that
+  follows is a tag of the answer, the answer begins there.
 - All that comes before the end of the last block, without the tags, is the rationale, in order
   (`think_blocks:n` where there are several); the answer is what follows it.
 """
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
 
 QUOTES = ("`", '"', "'")
+FAMILIES: tuple[tuple[str, str], ...] = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<thoughts>", "</thoughts>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<reason>", "</reason>"),
+    ("<scratchpad>", "</scratchpad>"),
+    ("<inner_thought>", "</inner_thought>"),
+    ("<seed:think>", "</seed:think>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|thought_start|>", "<|thought_end|>"),
+    ("<|think|>", "<|/think|>"),
+    ("<|thinking|>", "<|/thinking|>"),
+    ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
+    ("[think]", "[/think]"),
+)
+"""Opening and closing tags in use: DeepSeek-R1, QwQ, Qwen3 and many (think), Claude-like (thinking), Marco-o1
+(Thought), LLaVA-CoT and GRPO recipes (reasoning), Seed-OSS (seed:think), Sky-T1, Bespoke-Stratos and OpenThoughts
+(begin_of_thought), Kimi (the ones with triangles), Magistral (brackets). Harmony's channels are read by `markers`."""
+ANSWER_OPENS = ("<answer>", "<output>", "<|begin_of_solution|>", "<response>", "<solution>")
+"""Tags that begin an answer: what follows one is not thought, also where the thought was never closed."""
+_FIRST = re.compile("|".join(re.escape(tag) for pair in FAMILIES for tag in pair), re.IGNORECASE)
+_ANSWER = re.compile(
+    r"^[ \t]*(?:" + "|".join(map(re.escape, ANSWER_OPENS)) + ")", re.IGNORECASE | re.MULTILINE
+)
+_FAMILY = {tag: pair for pair in FAMILIES for tag in pair}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +59,60 @@ class Thinking:
     notes: tuple[str, ...] = ()
 
 
-def split_thinking(text: str, tags: tuple[str, str]) -> Thinking | None:
-    """Rationale and answer of a text with think tags; None where there is no tag. Linear in its length."""
-    opening, closing = tags
-    if opening not in text and closing not in text:
-        return None
-    marks = [mark for mark in _pattern(tags).finditer(text) if not _is_quoted(text, mark)]
+def split_thinking(text: str, tags: tuple[str, str] | None = None) -> Thinking | None:
+    """Rationale and answer of a text with thought tags; None where there is none. Linear in its length.
+
+    `tags` are an opening and a closing one, taken as they are; without them the tags in use are found.
+    """
+    if tags is None:
+        first = (
+            next((m for m in _FIRST.finditer(text) if not _is_quoted(text, m)), None)
+            if _may_hold(text)
+            else None
+        )
+        if first is None:
+            return None
+        tags, found = _FAMILY[first.group().lower()], re.IGNORECASE
+    else:
+        if tags[0] not in text and tags[1] not in text:
+            return None
+        found = 0
+    return _split(text, tags, found)
+
+
+def _may_hold(text: str) -> bool:
+    """A cheap no: whether a tag of the families could be in a text at all."""
+    if ">" not in text and "]" not in text and "\u25b7" not in text:
+        return False
+    return "hink" in text or "ought" in text or "eason" in text or "cratchpad" in text or _is_shouted(text)
+
+
+def _is_shouted(text: str) -> bool:
+    return "HINK" in text or "OUGHT" in text or "EASON" in text or "CRATCHPAD" in text
+
+
+def _split(text: str, tags: tuple[str, str], flags: int) -> Thinking | None:
+    closing = tags[1].lower() if flags else tags[1]
+    kinds: list[bool] = []
+    marks: list[re.Match[str]] = []
+    for mark in _pattern(tags, flags).finditer(text):
+        if not _is_quoted(text, mark):
+            said = mark.group().lower() if flags else mark.group()
+            marks.append(mark)
+            kinds.append(said == closing)
+    closes = [i for i, is_close in enumerate(kinds) if is_close]
     blocks: list[tuple[re.Match[str] | None, re.Match[str] | None]] = []
-    last_close = max((i for i, mark in enumerate(marks) if mark.group() == closing), default=-1)
+    last_close = closes[-1] if closes else -1
     at = 0
     while at < len(marks):
         mark = marks[at]
-        if mark.group() == opening:
+        if not kinds[at]:
             at += 1
             if at <= last_close or _begins_line(text, mark):
-                end, at = _block_end(text, marks, at, closing)
+                end, at = _block_end(text, marks, kinds, closes, at)
                 blocks.append((mark, end))
         elif not blocks:
-            end, at = _block_end(text, marks, at, closing)
+            end, at = _block_end(text, marks, kinds, closes, at)
             blocks.append((None, end))
         else:
             at += 1
@@ -59,34 +125,37 @@ def split_thinking(text: str, tags: tuple[str, str]) -> Thinking | None:
         position = mark.end()
     if blocks[-1][1] is None:
         notes += ("think_unclosed",)
-        pieces.append(text[position:])
-        position = len(text)
+        answer = _ANSWER.search(text, position)
+        stop = answer.start() if answer else len(text)
+        pieces.append(text[position:stop])
+        position = stop
     if len(blocks) > 1:
         notes += (f"think_blocks:{len(blocks)}",)
     return Thinking("".join(pieces).strip(), text[position:].strip(), notes)
 
 
 def _block_end(
-    text: str, marks: list[re.Match[str]], at: int, closing: str
+    text: str, marks: list[re.Match[str]], kinds: list[bool], closes: list[int], at: int
 ) -> tuple[re.Match[str] | None, int]:
     """The closing tag of a block that began before `marks[at]`, and where to go on.
 
     Of the closing tags before the next opening one, the first at an edge of a line, else the first.
     """
-    first = next((i for i in range(at, len(marks)) if marks[i].group() == closing), None)
-    if first is None:
+    next_close = bisect_left(closes, at)
+    if next_close == len(closes):
         return None, len(marks)
+    first = closes[next_close]
     for i in range(first, len(marks)):
-        if marks[i].group() != closing:
+        if not kinds[i]:
             break
         if _begins_line(text, marks[i]) or _ends_line(text, marks[i]):
             return marks[i], i + 1
     return marks[first], first + 1
 
 
-@lru_cache(maxsize=16)
-def _pattern(tags: tuple[str, str]) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(tag) for tag in tags))
+@lru_cache(maxsize=32)
+def _pattern(tags: tuple[str, str], flags: int) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(tag) for tag in tags), flags)
 
 
 def _is_quoted(text: str, mark: re.Match[str]) -> bool:
@@ -95,9 +164,15 @@ def _is_quoted(text: str, mark: re.Match[str]) -> bool:
 
 
 def _begins_line(text: str, mark: re.Match[str]) -> bool:
-    return not text[text.rfind("\n", 0, mark.start()) + 1 : mark.start()].strip()
+    """Whether only blanks stand before the tag in its line. Looks back over blanks, not over the line."""
+    at = mark.start() - 1
+    while at >= 0 and text[at] in " \t\r\f\v":
+        at -= 1
+    return at < 0 or text[at] == "\n"
 
 
 def _ends_line(text: str, mark: re.Match[str]) -> bool:
-    end = text.find("\n", mark.end())
-    return not text[mark.end() : end if end >= 0 else len(text)].strip()
+    at = mark.end()
+    while at < len(text) and text[at] in " \t\r\f\v":
+        at += 1
+    return at == len(text) or text[at] == "\n"

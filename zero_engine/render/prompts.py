@@ -28,12 +28,12 @@ from typing import Literal
 
 import jinja2
 import jinja2.meta
-import jinja2.sandbox
 import numpy as np
 
 from zero_engine.errors import PipelineError
 from zero_engine.models.prompt import Prompt
 from zero_engine.records import ParsedTrace, Step
+from zero_engine.render.sandbox import BoundedEnvironment
 
 TEMPLATES = {
     "step": "{{ step }}",
@@ -90,7 +90,7 @@ def compile_template(template: str, in_front: bool = False) -> Callable[[ParsedT
             f"render.template must be one of {', '.join(TEMPLATES)} or a jinja2 text with {{{{ step }}}} in it, "
             f"got {template!r}."
         )
-    environment = jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.StrictUndefined)
+    environment = BoundedEnvironment()
     try:
         used = jinja2.meta.find_undeclared_variables(environment.parse(text))
         if unknown := sorted(used - set(VARIABLES)):

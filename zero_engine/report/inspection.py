@@ -12,6 +12,7 @@ import pyarrow as pa
 from zero_engine.contracts.manifest import ShardEntry
 from zero_engine.contracts.rows import scores_in
 from zero_engine.errors import InputError
+from zero_engine.hashing import digest
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.shards import read_rejections
 
@@ -35,12 +36,18 @@ def inspect_rows(out: Path, trace_id: str | None, count: int) -> list[dict]:
     return found
 
 
+LONGEST_NAME = 120
+"""Characters of an id in a file's name."""
+
+
 def save_pictures(rows: list[dict], folder: Path) -> list[Path]:
     """Write the rows' pictures as `<id>-step<k>.<ext>`; ids are made safe for file names."""
     folder.mkdir(parents=True, exist_ok=True)
     saved = []
     for row in rows:
-        safe = re.sub(r"[^\w.-]+", "_", row["id"]).strip("._") or "trace"
+        safe = re.sub(r"[^\w.-]+", "_", row["id"], flags=re.ASCII).strip("._") or "trace"
+        if len(safe) > LONGEST_NAME:
+            safe = f"{safe[:LONGEST_NAME]}-{digest(row['id'])[:8]}"
         for index, image in row["pictures"]:
             extension = "png" if image.startswith(b"\x89PNG") else "webp"
             path = folder / f"{safe}-step{index}.{extension}"

@@ -101,7 +101,7 @@ def check_pipeline(pipeline: Pipeline) -> str | None:
 
     Raises PipelineError, InputError or ModelError.
     """
-    check_input(pipeline.input)
+    check_input(pipeline.input, must_give_rows=True)
     check_scores(pipeline.score)
     compile_template(pipeline.render.template)
     return generator_fingerprint(pipeline.render)

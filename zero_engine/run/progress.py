@@ -7,6 +7,8 @@ ten seconds. `Progress` only shows; it holds no truth that the ledger does not.
 import time
 from typing import Protocol
 
+from zero_engine.errors import printable
+
 LOG_EVERY_S = 10.0
 
 
@@ -73,7 +75,7 @@ class Console:
             self._console.print(self.line(), soft_wrap=True)
 
     def say(self, message: str) -> None:
-        self._console.print(message, soft_wrap=True)
+        self._console.print(printable(message), soft_wrap=True, markup=False)
 
     def stop(self) -> None:
         if self._live:

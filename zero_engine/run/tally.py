@@ -55,7 +55,7 @@ def count(
         "rejected_pictures": sum(r.attempt is not None for r in rejections),
         "rules": dict(Counter(p.rule for p in parsed)),
         "notes": dict(Counter(note.partition(":")[0] for p in parsed for note in p.notes)),
-        "reasons": dict(Counter(f"{r.stage}: {r.reason}" for r in rejections)),
+        "reasons": dict(Counter(f"{r.stage}: {r.reason.partition(':')[0]}" for r in rejections)),
         "verdicts": dict(verdicts),
         "scores": _spread(candidates),
     }

@@ -9,6 +9,7 @@ read only when the map lacks these names. BOS is the tokenizer's: public configu
 the padding token.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ from zero_engine.errors import ModelError
 
 BOI_NAME = "<racm3:break>"
 EOI_NAME = "<eoss>"
+SAMPLE_TEXT = "Step 1: 3 + 4 = 7, so she has $7."
+_CODE_NAME = re.compile("IMGIMG([A-J]{1,9})Z")
 _LETTER_TO_DIGIT = str.maketrans("ABCDEFGHIJ", "0123456789")
 
 
@@ -41,12 +44,19 @@ def read_layout(config: ChameleonConfig, tokenizer: PreTrainedTokenizerBase, whe
     Raises ModelError when codes, BOI, EOI or BOS have no id.
     """
     names = config.vocabulary_map or {}
-    code_ids = _code_ids(names, config.vq_config.num_embeddings, where)
+    code_ids = _code_ids(names, config.vq_config.num_embeddings, config.vocab_size, where)
     bos = tokenizer.bos_token_id
     boi = _id_of(BOI_NAME, names, getattr(config, "boi_token_id", None), where)
     eoi = _id_of(EOI_NAME, names, getattr(config, "eoi_token_id", None), where)
     if bos is None:
         raise ModelError(f"{where}: the tokenizer has no BOS token. Add bos_token to tokenizer_config.json.")
+    for what, token_id in ((BOI_NAME, boi), (EOI_NAME, eoi), ("BOS", bos)):
+        _check_id(token_id, what, config.vocab_size, where)
+    if (largest := max(tokenizer(SAMPLE_TEXT)["input_ids"], default=0)) >= config.vocab_size:
+        raise ModelError(
+            f"{where}: the tokenizer gives the id {largest}, and the vocabulary in config.json has "
+            f"{config.vocab_size}. Give the tokenizer that belongs to the weights."
+        )
     return TokenLayout(code_ids=code_ids, bos=int(bos), boi=int(boi), eoi=int(eoi))
 
 
@@ -55,18 +65,31 @@ def code_name(code: int) -> str:
     return "IMGIMG" + "".join(chr(ord("A") + int(digit)) for digit in str(code)) + "Z"
 
 
-def _code_ids(names: dict[str, int], codebook_size: int, where: str) -> np.ndarray:
+def _check_id(token_id: object, what: str, vocabulary: int, where: str) -> None:
+    if isinstance(token_id, bool) or not isinstance(token_id, int) or not 0 <= token_id < vocabulary:
+        raise ModelError(
+            f"{where}: the id of {what} is {token_id!r}, not a whole number below the vocabulary's {vocabulary}. "
+            "Check vocabulary_map in config.json."
+        )
+
+
+def _code_ids(names: dict[str, int], codebook_size: int, vocabulary: int, where: str) -> np.ndarray:
     code_ids = np.full(codebook_size, -1, dtype=np.int64)
     for name, token_id in names.items():
-        if name.startswith("IMGIMG"):
-            code = int(name[len("IMGIMG") : -1].translate(_LETTER_TO_DIGIT))
+        if found := _CODE_NAME.fullmatch(name):
+            code = int(found.group(1).translate(_LETTER_TO_DIGIT))
             if code < codebook_size:
+                _check_id(token_id, name, vocabulary, where)
                 code_ids[code] = token_id
     missing = np.flatnonzero(code_ids < 0)
     if missing.size:
         raise ModelError(
             f"{where}: vocabulary_map in config.json lacks {missing.size} of {codebook_size} codes "
             f"(first: {code_name(int(missing[0]))}). Use a checkpoint whose map names every code."
+        )
+    if len(np.unique(code_ids)) < codebook_size:
+        raise ModelError(
+            f"{where}: vocabulary_map in config.json gives two codes one id. Use the map of the checkpoint."
         )
     return code_ids
 

@@ -12,12 +12,13 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer, ChameleonConfig, GenerationConfig
 from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
 
-from zero_engine.errors import ModelError
+from zero_engine.errors import ModelError, printable
 from zero_engine.models.chameleon.model import Chameleon, ChameleonWithDecoder, vq
 from zero_engine.models.chameleon.perception import read_projection
 from zero_engine.models.chameleon.weights import Report, read_weights, weight_files
 from zero_engine.models.devices import device_named, dtype_named
 from zero_engine.models.quiet import quiet
+from zero_engine.models.soundness import is_finite
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ def fill(module: ChameleonWithDecoder, files: list[Path], device: torch.device, 
             device
         ):  # no file holds the rotary frequencies; they are float32 whatever the dtype
             module.model.rotary_emb = type(module.model.rotary_emb)(module.config)
+        if not is_finite(module.model.rotary_emb.inv_freq):
+            report.unsound.append("rotary frequencies of config.json")
     module.config.dtype = dtype
     return report
 
@@ -89,8 +92,15 @@ def _refuse_what_does_not_fit(report: Report, name: str, path: Path) -> None:
             f"{name}: {len(misshapen)} weights in {path} have another shape than config.json says (first: "
             f"{misshapen[0]}). Give the configuration that belongs to the weights."
         )
+    if unsound := report.unsound:
+        raise ModelError(
+            f"{name}: {len(unsound)} weights in {path} are NaN, infinite or no floating-point numbers (first: "
+            f"{unsound[0]}). Fetch the checkpoint again."
+        )
     if unexpected := report.unexpected:
-        log.warning("%s: %d weights are not used (first: %s)", name, len(unexpected), unexpected[0])
+        log.warning(
+            "%s: %d weights are not used (first: %s)", name, len(unexpected), printable(unexpected[0], True)
+        )
 
 
 def _image_processor(path: Path, size: int) -> ChameleonImageProcessorPil:

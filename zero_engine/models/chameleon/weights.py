@@ -17,6 +17,8 @@ from accelerate.utils import set_module_tensor_to_device
 from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel
 
+from zero_engine.models.soundness import is_finite
+
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 
@@ -29,6 +31,8 @@ class Report:
     unexpected: list[str] = field(default_factory=list)
     misshapen: list[str] = field(default_factory=list)
     """With both shapes: `name (file: (2, 3), model: (3, 2))`."""
+    unsound: list[str] = field(default_factory=list)
+    """Weights that are no floating-point numbers, or hold NaN or infinity."""
 
 
 def read_weights(
@@ -60,7 +64,10 @@ def read_weights(
                         continue
                     tensor = torch.empty(shape, dtype=dtype_of(name), device=device)
                     if device.type != "meta":
-                        tensor.copy_(shard.get_tensor(name))
+                        held = shard.get_tensor(name)
+                        tensor.copy_(held)
+                        if not (held.is_floating_point() and is_finite(tensor)):
+                            report.unsound.append(name)
                     set_module_tensor_to_device(
                         module, name, device, tensor, dtype=tensor.dtype, clear_cache=False
                     )

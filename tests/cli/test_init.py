@@ -1,0 +1,126 @@
+"""`zero-engine init`: from a file with unknown names to rows, and what it says where it cannot."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from zero_engine import load_pipeline
+from zero_engine.pipeline import Input
+from zero_engine.read.proposal import propose
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+UNKNOWN = [
+    {"nr": i, "aufgabe": f"Anna hat {i} und kauft 2. Wie viele hat sie?", "weg": f"Sie hat {i}.\n{i} + 2 = {i + 2}.",
+     "ergebnis": str(i + 2)}
+    for i in range(1, 4)
+]  # fmt: skip
+
+
+def cli(folder: Path, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    code = "from zero_engine.cli import main; main()"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        capture_output=True,
+        timeout=300,
+        input=stdin,
+        env=environment,
+    )
+
+
+def lines(records: list[Any]) -> bytes:
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
+
+
+def test_init_then_run_writes_rows_of_a_file_with_unknown_names(tmp_path: Path) -> None:
+    (tmp_path / "meine daten.jsonl").write_bytes(lines(UNKNOWN))
+    done = cli(tmp_path, "init", "meine daten.jsonl")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.decode()
+    assert "question: Anna hat 1" in said and "answer:   3" in said and "wrote meine_daten.yaml" in said
+    done = cli(
+        tmp_path, "run", "meine_daten.yaml", "--workers", "0", "--json", "--set", "render.generator=none"
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["counts"]["rows"] == 3
+    again = cli(tmp_path, "init", "meine daten.jsonl")
+    assert again.returncode == 2 and b"meine_daten.yaml exists" in again.stderr
+
+
+def test_run_without_init_names_the_column_to_map(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(lines(UNKNOWN))
+    pipeline = str(ROOT / "pipelines" / "text_only.yaml")
+    for options in ([], ["--set", "input.format=generic"], ["--set", "input.format=think"]):
+        done = cli(tmp_path, "run", pipeline, "--input", "x.jsonl", "--output", "out", *options)
+        said = done.stderr.decode().strip()
+        assert done.returncode == 2 and said.count("\n") == 0, said
+        assert (
+            "with input.columns={question: aufgabe, rationale: weg, answer: ergebnis}" in said
+            and "zero-engine init" in said
+        )
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("record", "columns"),
+    [
+        ({"Problem": "What is 1+1?", "Step by step reasoning": "One and one. Two, surely it is so.",
+          "Final Answer": "2"},
+         {"question": "Problem", "rationale": "Step by step reasoning", "answer": "Final Answer"}),
+        ({"prompt": "What is 1+1?", "cot": "One and one makes two, as I see it.", "target": "2",
+          "source": "made", "difficulty": 3},
+         {"question": "prompt", "rationale": "cot", "answer": "target"}),
+        ({"id": 7, "query": "1+1?", "gpt4_explanation": "One and one is two. " * 4, "label": "2"},
+         {"question": "query", "rationale": "gpt4_explanation", "answer": "label"}),
+        ({"q": "1+1?", "a": "2", "r": "One and one is two. That is all there is to it."},
+         {"question": "q", "rationale": "r", "answer": "a"}),
+        ({"input": {"question": "What is 1+1?"},
+          "output": {"reasoning": "One and one is two, and so on.", "answer": "2"}},
+         {"question": "input.question", "rationale": "output.reasoning", "answer": "output.answer"}),
+    ],
+)  # fmt: skip
+def test_columns_are_guessed_by_name_and_value(
+    record: dict[str, Any], columns: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "x.jsonl").write_bytes(lines([record]))
+    proposal = propose(Input(path=str(tmp_path / "x.jsonl")))
+    assert proposal.spec.format == "generic" and dict(proposal.spec.columns) == columns
+    assert proposal.parsed is not None and proposal.parsed.answer == "2"
+
+
+def test_what_opening_needs_is_found_and_written(tmp_path: Path) -> None:
+    rows = [{"question": "Où est-ce?", "rationale": "Là, où c’était.\nVoilà.", "answer": "là"}]
+    (tmp_path / "a.json").write_bytes(json.dumps({"data": rows, "version": 1}).encode())
+    (tmp_path / "b.jsonl").write_bytes(lines(rows).decode().encode("cp1252"))
+    (tmp_path / "c" / "data").mkdir(parents=True)
+    (tmp_path / "c" / "data" / "cot-00000-of-00001.jsonl").write_bytes(lines(rows))
+    for name, key, value in (
+        ("a.json", "field", "data"),
+        ("b.jsonl", "encoding", "cp1252"),
+        ("c", "split", "cot"),
+    ):
+        done = cli(tmp_path, "init", name, "--json")
+        assert done.returncode == 0, done.stderr
+        facts = json.loads(done.stdout)
+        assert facts["input"][key] == value and facts["first_trace"]["answer"] == "là"
+        written = yaml.safe_load((tmp_path / facts["pipeline"]).read_text())
+        assert written["input"][key] == value
+        load_pipeline(tmp_path / facts["pipeline"])
+
+
+def test_init_reads_stdin_and_says_what_it_cannot_find(tmp_path: Path) -> None:
+    done = cli(tmp_path, "init", "-", stdin=lines(UNKNOWN))
+    assert done.returncode == 0 and (tmp_path / "traces.yaml").exists(), done.stderr
+    (tmp_path / "x.jsonl").write_bytes(lines([{"a": 1, "b": [2]}]))
+    done = cli(tmp_path, "init", "x.jsonl")
+    assert (
+        done.returncode == 2
+        and b"no question and rationale found in the columns a (number), b (list)" in done.stderr
+    )

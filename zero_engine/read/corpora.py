@@ -1,0 +1,219 @@
+"""Column maps of text corpora whose layout is their own: GSM8K, AQuA, StrategyQA, PRM800K, MATH, ProcessBench.
+
+Layouts: openai/grade-school-math (README), google-deepmind/AQuA (README), eladsegal/strategyqa (README), openai/prm800k
+(README: `question.problem`, `label.steps[].completions[]`) and its phase-1 rows as xhghhh/Enhancing-PRM800K has them,
+hendrycks/math (README), QwenLM/ProcessBench (README). `generic` is for everything else.
+"""
+
+import re
+from typing import Any
+
+from zero_engine.pipeline import Input
+from zero_engine.read.chats import question_text
+from zero_engine.read.fields import (
+    Draft,
+    Record,
+    Unusable,
+    first_text,
+    gold_text,
+    missing,
+    optional_text,
+    text,
+    texts,
+)
+
+ANSWER_LINE = re.compile(
+    r"[ \t]*(?:the\s+)?(?:correct\s+)?(?:answer|ans|option|choice)(?:\s+is)?"
+    r"[ \t]*[:=\-]?[ \t]*\(?([A-Ha-h])\)?[ \t]*\.?[ \t]*",
+    re.IGNORECASE,
+)
+OPTION_LABEL = re.compile(r"\s*\(?([A-Z])\s*[).:]\s*")
+
+
+def generic(record: Record, spec: Input) -> list[Draft]:
+    """id, question, rationale, answer, response, choices, steps, image under these names or under `columns`.
+
+    `response` is what the model said after its thought: its answer stands in where there is no gold one.
+    """
+    if "question" not in record:
+        raise missing(record, spec.columns.get("question", "question"))
+    steps = step_texts(record, "steps") or None
+    if record.get("rationale") is None and steps is None:
+        if "rationale" not in record and "steps" not in record:
+            raise missing(record, spec.columns.get("rationale", "rationale"))
+        if record.get("rationale", "") is None or "rationale" not in record:
+            raise Unusable("missing_value", f"{spec.columns.get('rationale', 'rationale')} is null")
+    rationale = (
+        rationale_text(record, "rationale") if record.get("rationale") is not None else "\n".join(steps or ())
+    )
+    image = record.get("image")
+    # `{rationale: answer}`: a column that was given another meaning has not its own as well
+    taken = "answer" not in spec.columns and "answer" in spec.columns.values()
+    return [
+        Draft(
+            text({"question": question_text(record["question"])}, "question"),
+            rationale,
+            None if taken else gold_text(record, "answer"),
+            steps,
+            texts(record, "choices"),
+            tuple(image) if isinstance(image, list) else (image,) if image else (),
+            said=optional_text(record, "response"),
+        )
+    ]
+
+
+def rationale_text(record: Record, key: str) -> str:
+    """A rationale: a text, or a list of one or more texts."""
+    value = record[key]
+    if isinstance(value, (list, tuple)) and value and all(isinstance(item, str) for item in value):
+        return "\n\n".join(value)
+    return text(record, key)
+
+
+def step_texts(record: Record, key: str) -> tuple[str, ...]:
+    """Steps that the corpus marks: a list of texts, or of objects that have one."""
+    value = record.get(key)
+    if isinstance(value, (list, tuple)) and value and all(isinstance(item, dict) for item in value):
+        found = []
+        for item in value:
+            said = next(
+                (
+                    item[name]
+                    for name in ("text", "step", "content", "value")
+                    if isinstance(item.get(name), str)
+                ),
+                None,
+            )
+            if said is None:
+                raise Unusable(
+                    "wrong_type", f"{key}: a step has no text; it has {', '.join(map(str, list(item)[:8]))}"
+                )
+            found.append(said)
+        return tuple(found)
+    return texts(record, key)
+
+
+def dataset(record: Record, spec: Input) -> list[Draft]:
+    """Rows that an earlier run wrote: question, its pictures, answer, choices and the steps as they stand."""
+    (draft,) = generic(record, spec)
+    draft.images = tuple(record.get("question_images") or ()) or draft.images
+    return [draft]
+
+
+def gsm8k(record: Record, spec: Input) -> list[Draft]:
+    """`answer` holds the steps and, after `####`, the answer; socratic lines are `question ** step`."""
+    question, solution = text(record, "question"), text(record, "answer")
+    rationale, found, answer = solution.rpartition("####")
+    if not found:
+        rationale, answer = solution, ""
+    steps = None
+    if " ** " in rationale:
+        lines = [line.partition(" ** ") for line in rationale.split("\n") if line.strip()]
+        if all(sign for _, sign, _ in lines):
+            steps = tuple(step.strip() for _, _, step in lines)
+    return [Draft(question, rationale.strip(), answer.strip() or None, steps)]
+
+
+def aqua(record: Record, spec: Input) -> list[Draft]:
+    """`rationale` without its last line `Answer : A`; `options` without their letters; `correct`."""
+    rationale = text(record, "rationale")
+    body, _, last_line = rationale.rstrip().rpartition("\n")
+    last = ANSWER_LINE.fullmatch(last_line)
+    answer = gold_text(record, "correct") or (last.group(1).upper() if last else None)
+    return [
+        Draft(
+            text(record, "question"),
+            body if last and body else rationale,
+            answer,
+            choices=without_labels(texts(record, "options")),
+        )
+    ]
+
+
+def strategyqa(record: Record, spec: Input) -> list[Draft]:
+    """`facts` are the steps; a true or false `answer` becomes yes or no."""
+    facts = texts(record, "facts")
+    if "facts" not in record:
+        raise missing(record, "facts")
+    return [Draft(text(record, "question"), "\n".join(facts), gold_text(record, "answer"), facts or None)]
+
+
+def prm800k(record: Record, spec: Input) -> list[Draft]:
+    """One trace for each finished solution: openai/prm800k's labels, or phase-1 rows with `is_solution`.
+
+    In a label, each step is the completion that was chosen, or the one a person wrote; only `finish_reason: solution`
+    is a whole solution. In phase-1 rows it is `responses`, then `next_response`; rows that rate a candidate step hold
+    no trace. Both are rejected as `candidate_step`, so that their number stays in the books.
+    """
+    if isinstance(record.get("label"), dict):
+        return [_labelled(record)]
+    if record.get("is_solution") is False:
+        raise Unusable("candidate_step", "rates a candidate step; only rows with is_solution are traces")
+    if "responses" not in record:
+        raise missing(record, "responses", "label")
+    steps = texts(record, "responses")
+    if record.get("next_response") is not None:
+        steps = (*steps, text(record, "next_response"))
+    question = first_text(record, ("instruction", "question", "problem"))
+    return [Draft(question, "\n\n".join(steps), gold_text(record, "answer"), steps or None)]
+
+
+def _labelled(record: Record) -> Draft:
+    label, question = record["label"], record.get("question")
+    if label.get("finish_reason") not in (None, "solution"):
+        raise Unusable(
+            "candidate_step", f"the labelling ended in {label['finish_reason']}, not in a solution"
+        )
+    if not isinstance(question, dict) or not isinstance(label.get("steps"), list):
+        raise Unusable("wrong_type", "question must be an object with a problem, and label.steps a list")
+    steps = tuple(said for said in map(_chosen, label["steps"]) if said)
+    gold = gold_text(question, "ground_truth_answer")
+    return Draft(text(question, "problem"), "\n\n".join(steps), gold, steps or None)
+
+
+def _chosen(step: Any) -> str | None:
+    """Text of the completion of one labelled step that the solution goes on with."""
+    if not isinstance(step, dict):
+        return None
+    chosen, completions = step.get("chosen_completion"), step.get("completions") or []
+    if isinstance(chosen, int) and 0 <= chosen < len(completions):
+        return completions[chosen].get("text")
+    human = step.get("human_completion")
+    if isinstance(human, dict):
+        return human.get("text")
+    if isinstance(human, str):
+        return human
+    # the last step of a solution has no choice to make
+    return completions[0].get("text") if len(completions) == 1 and isinstance(completions[0], dict) else None
+
+
+def processbench(record: Record, spec: Input) -> list[Draft]:
+    """`problem` and `steps`; `final_answer_correct` is its `correctness`, `label` the first wrong step or -1."""
+    if "steps" not in record:
+        raise missing(record, "steps")
+    steps = texts(record, "steps")
+    question = first_text(record, ("problem", "question"))
+    facts = {"correctness": record.get("final_answer_correct")}
+    return [Draft(question, "\n\n".join(steps), gold_text(record, "answer"), steps or None, facts=facts)]
+
+
+def math(record: Record, spec: Input) -> list[Draft]:
+    """`problem`, `solution`; the answer is `answer`, or the last `\\boxed{}`, found when parsing."""
+    question = first_text(record, ("problem", "question"))
+    return [Draft(question, text(record, "solution"), gold_text(record, "answer"))]
+
+
+def alpaca(record: Record, spec: Input) -> list[Draft]:
+    """`instruction`, its `input` put after it, and `output` (tatsu-lab/stanford_alpaca, README; CodeAlpaca alike)."""
+    more = optional_text(record, "input")
+    question = text(record, "instruction")
+    rationale = first_text(record, ("output", "response"))
+    return [Draft(f"{question}\n{more}" if more else question, rationale, gold_text(record, "answer"))]
+
+
+def without_labels(options: tuple[str, ...]) -> tuple[str, ...]:
+    """Options without `A)`, `(B)`, `C.` where every one has its own letter in order."""
+    labels = [OPTION_LABEL.match(option) for option in options]
+    if options and all(label and label.group(1) == chr(65 + i) for i, label in enumerate(labels)):
+        return tuple(option[label.end() :] for option, label in zip(options, labels, strict=True) if label)
+    return options

@@ -1,0 +1,344 @@
+"""Public reasoning corpora, and the lines of a pipeline that read each: what docs/formats.md is made of.
+
+    python -m zero_engine.read.known docs/formats.md            writes the page
+    python -m zero_engine.read.known --check docs/formats.md    says whether it is the code's
+
+Layouts are those of the corpora's own cards, by the names given here; `tests/data/formats/NAME.jsonl` is a record
+made in each, and a test reads it by these lines and by what `init` guesses.
+"""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zero_engine.read.formats import FORMATS
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One corpus in one layout."""
+
+    name: str
+    title: str
+    source: str
+    """The card or README that the layout is from."""
+    layout: str
+    format: str
+    columns: dict[str, str] = field(default_factory=dict)
+    more: dict[str, str] = field(default_factory=dict)
+    """Other keys of `input` that it needs or that are worth setting."""
+    note: str = ""
+
+
+HUB = "card of "
+ANSWERED = {"where": "answer not in ['proof', 'notfound']"}
+CORRECT = {"where": "correctness"}
+KNOWN: tuple[Known, ...] = (
+    Known(
+        "openthoughts_114k",
+        "OpenThoughts-114k",
+        HUB + "open-thoughts/OpenThoughts-114k",
+        "system, conversations [{from, value}], thought in `<|begin_of_thought|>`",
+        "messages",
+    ),
+    Known(
+        "openthoughts_114k_metadata",
+        "OpenThoughts-114k, metadata",
+        HUB + "open-thoughts/OpenThoughts-114k",
+        "problem, deepseek_reasoning, deepseek_solution, ground_truth_solution, domain, source",
+        "generic",
+        {
+            "question": "problem",
+            "rationale": "deepseek_reasoning",
+            "response": "deepseek_solution",
+            "answer": "ground_truth_solution",
+        },
+        {"config": "metadata"},
+        "Where there is no ground truth (code), the answer is the model's.",
+    ),
+    Known(
+        "openthoughts2_1m",
+        "OpenThoughts2-1M",
+        HUB + "open-thoughts/OpenThoughts2-1M",
+        "conversations [{from, value}], thought in `<think>`",
+        "messages",
+    ),
+    Known(
+        "openthoughts3_1_2m",
+        "OpenThoughts3-1.2M",
+        HUB + "open-thoughts/OpenThoughts3-1.2M",
+        "difficulty, source, domain, conversations [{from, value}]",
+        "messages",
+    ),
+    Known(
+        "bespoke_stratos_17k",
+        "Bespoke-Stratos-17k",
+        HUB + "bespokelabs/Bespoke-Stratos-17k",
+        "system, conversations [{from, value}], thought in `<|begin_of_thought|>`",
+        "messages",
+    ),
+    Known(
+        "openr1_math_220k",
+        "OpenR1-Math-220k",
+        HUB + "open-r1/OpenR1-Math-220k",
+        "problem, answer, generations [text], correctness_math_verify [bool], correctness_llama, uuid, messages",
+        "generations",
+        more=CORRECT,
+        note="One trace for each generation. Without `where`, wrong ones too, each noted `answer_differs_from_gold`.",
+    ),
+    Known(
+        "s1k",
+        "s1K",
+        HUB + "simplescaling/s1K",
+        "question, solution, thinking_trajectories [text], attempt, cot_type, source_type",
+        "generic",
+        {"rationale": "thinking_trajectories.0", "response": "attempt", "answer": "solution"},
+    ),
+    Known(
+        "s1k_1_1",
+        "s1K-1.1",
+        HUB + "simplescaling/s1K-1.1",
+        "question, solution, deepseek_thinking_trajectory, deepseek_attempt, gemini_thinking_trajectory, ..",
+        "generic",
+        {"rationale": "deepseek_thinking_trajectory", "response": "deepseek_attempt", "answer": "solution"},
+    ),
+    Known(
+        "limo", "LIMO", HUB + "GAIR/LIMO", "question, solution, answer", "generic", {"rationale": "solution"}
+    ),
+    Known(
+        "openmathreasoning",
+        "OpenMathReasoning",
+        HUB + "nvidia/OpenMathReasoning",
+        "problem, generated_solution with `<think>`, expected_answer, problem_type, inference_mode, ..",
+        "think",
+        {"question": "problem", "response": "generated_solution", "answer": "expected_answer"},
+        {"split": "cot", "where": "problem_type == 'has_answer_extracted'"},
+    ),
+    Known(
+        "numinamath_cot",
+        "NuminaMath-CoT",
+        HUB + "AI-MO/NuminaMath-CoT",
+        "source, problem, solution, messages",
+        "math",
+    ),
+    Known(
+        "numinamath_1_5",
+        "NuminaMath-1.5",
+        HUB + "AI-MO/NuminaMath-1.5",
+        "problem, solution, answer, problem_type, question_type, problem_is_valid, solution_is_valid, source",
+        "math",
+        more=ANSWERED,
+    ),
+    Known(
+        "magpie_reasoning",
+        "Magpie-Reasoning",
+        HUB + "Magpie-Align/Magpie-Reasoning-V2-250K-CoT-Deepseek-R1-Llama-70B",
+        "conversation_id, instruction, response with `<think>`, conversations, ..",
+        "magpie",
+    ),
+    Known(
+        "am_deepseek_r1_distilled",
+        "AM-DeepSeek-R1-Distilled-1.4M",
+        HUB + "a-m-team/AM-DeepSeek-R1-Distilled-1.4M",
+        "messages [{role, content, info {reference_answer, think_content, ..}}]",
+        "messages",
+        note="The gold answer is `info.reference_answer` of the question.",
+    ),
+    Known(
+        "deepmath_103k",
+        "DeepMath-103K",
+        HUB + "zwhe99/DeepMath-103K",
+        "question, final_answer, difficulty, topic, r1_solution_1, r1_solution_2, r1_solution_3",
+        "generations",
+        {"generations": "r1_solution_1", "answer": "final_answer"},
+        note="The first column's name stands for the row of them.",
+    ),
+    Known(
+        "eurus_2_sft",
+        "PRIME Eurus-2-SFT",
+        HUB + "PRIME-RL/Eurus-2-SFT-Data",
+        "dataset, system, conversations [{from, value}] without thought tags",
+        "messages",
+    ),
+    Known(
+        "llama_nemotron_post_training",
+        "Llama-Nemotron post-training",
+        HUB + "nvidia/Llama-Nemotron-Post-Training-Dataset",
+        "input [{role, content}], output with `<think>`, category, reasoning (on, off), ..",
+        "think",
+        {"question": "input", "response": "output"},
+        {"where": "reasoning == 'on'"},
+    ),
+    Known(
+        "nemotron_post_training_v2",
+        "Nemotron post-training v1, v2",
+        HUB + "nvidia/Nemotron-Post-Training-Dataset-v2",
+        "uuid, category, reasoning (on, off), messages [{role, content}]",
+        "messages",
+        more={"split": "math", "where": "reasoning == 'on'"},
+    ),
+    Known(
+        "alpaca",
+        "Alpaca",
+        "README of tatsu-lab/stanford_alpaca",
+        "instruction, input, output",
+        "alpaca",
+        note="No gold answer.",
+    ),
+    Known(
+        "code_alpaca",
+        "CodeAlpaca",
+        "README of sahil280114/codealpaca",
+        "instruction, input, output",
+        "alpaca",
+        note="No gold answer.",
+    ),
+    Known(
+        "trl_prompt_completion",
+        "TRL, prompt and completion",
+        "TRL's documentation, dataset formats",
+        "prompt, completion",
+        "prompt_completion",
+    ),
+    Known(
+        "trl_conversational",
+        "TRL, conversational",
+        "TRL's documentation, dataset formats",
+        "prompt [{role, content}], completion [{role, content}]",
+        "prompt_completion",
+    ),
+    Known(
+        "m3cot",
+        "M3CoT",
+        HUB + "LightChen2333/M3CoT",
+        "id, image_id, question, choices, context, answer (letter), rationale, image",
+        "m3cot",
+    ),
+    Known(
+        "zebra_cot",
+        "Zebra-CoT",
+        HUB + "multimodal-reasoning-lab/Zebra-CoT",
+        "Question, Text Reasoning Trace, Final Answer, problem_image_1, reasoning_image_1, ..",
+        "zebra_cot",
+    ),
+    Known(
+        "thinkmorph",
+        "ThinkMorph",
+        HUB + "ThinkMorph/Visual_Search",
+        "pid, question, answer, problem_image_0, resoning_thought_0, reasoning_image_0, resoning_thought_1",
+        "thinkmorph",
+    ),
+    Known("gsm8k", "GSM8K", "README of openai/grade-school-math", "question, answer with `#### 5`", "gsm8k"),
+    Known(
+        "math", "MATH", "README of hendrycks/math", "problem, level, type, solution with `\\boxed{}`", "math"
+    ),
+    Known(
+        "prm800k",
+        "PRM800K",
+        "README of openai/prm800k",
+        "question {problem, ground_truth_answer}, label {steps [{completions, chosen_completion}], finish_reason}",
+        "prm800k",
+        note="Labels that end in no solution are rejected as `candidate_step`.",
+    ),
+    Known(
+        "processbench",
+        "ProcessBench",
+        "README of QwenLM/ProcessBench",
+        "id, generator, problem, steps [text], final_answer_correct, label (first wrong step, -1: none)",
+        "processbench",
+        more={"split": "gsm8k", "where": "label == -1"},
+        note="No gold answer.",
+    ),
+    Known(
+        "aqua",
+        "AQuA",
+        "README of google-deepmind/AQuA",
+        "question, options [`A)21`], rationale, correct (letter)",
+        "aqua",
+    ),
+    Known(
+        "strategyqa",
+        "StrategyQA",
+        "README of eladsegal/strategyqa",
+        "qid, question, answer (true, false), facts [text]",
+        "strategyqa",
+    ),
+)
+
+
+def formats_page() -> str:
+    """The page docs/formats.md: a function of this table and of FORMATS alone."""
+    parts = [_HEAD, "## Corpora\n"]
+    for known in KNOWN:
+        parts.append(f"### {known.title}\n\n{known.layout} ({known.source}).\n")
+        parts.append("```yaml\n" + "\n".join(input_lines(known)) + "\n```\n")
+        if known.note:
+            parts.append(f"{known.note}\n")
+    parts.append("## Formats\n\n| format | what it is | fields for `columns` | id |\n|---|---|---|---|")
+    for entry in FORMATS.values():
+        fields = ", ".join(
+            f"**{name}**" if name in entry.fields else name for name in entry.reads if name != "id"
+        )
+        parts.append(
+            f"| {entry.name} | {entry.summary.replace('|', ' ')} | {fields} | {', '.join(entry.ids)} |"
+        )
+    return "\n".join(parts) + "\n"
+
+
+def input_lines(known: Known) -> list[str]:
+    """The section `input` of a pipeline for this corpus."""
+    lines = ["input:", f"  path: {known.name}    # a file, the folder of a download, or the name on the hub"]
+    lines.append(f"  format: {known.format}")
+    if known.columns:
+        lines.append(
+            "  columns: {" + ", ".join(f"{key}: {path}" for key, path in known.columns.items()) + "}"
+        )
+    lines += [f"  {key}: {_quoted(value)}" for key, value in known.more.items()]
+    return lines
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if any(sign in value for sign in "[]'{}#:") else value
+
+
+_HEAD = """# Formats
+
+Generated by `python -m zero_engine.read.known docs/formats.md`; a test compares it with the code.
+
+A file of yours: `zero-engine init FILE` looks at it, shows its first trace as it would be cut, and writes a pipeline
+with the lines below filled in. What every format has in common:
+
+- `columns` says where the format's fields are: a column, a path (`meta.id`, `turns.-1.text`), or a template over
+  several
+  columns (`"{{instruction}}\\n{{input}}"`). A key that the format does not read, and a column that no record has, are
+  errors.
+- Thought tags are found, not configured: `<think>`, `<thinking>`, `<Thought>`, `<reasoning>`, `<|begin_of_thought|>`,
+  Kimi's,
+  Seed's and Magistral's, harmony's channels; never opened or never closed, too (`think_unopened`, `think_unclosed`).
+  Markers of chat templates go, and a question that stands before the answer is the trace's where it has none.
+- The corpus's own answer is the trace's. Where the model said another, the trace is noted `answer_differs_from_gold`.
+- `where` keeps the traces for which an expression holds: columns, the fields of the trace, `correctness` of a
+  generation,
+  comparisons, `in`, `and`, `or`, `not`, `len(x)`, `lower(x)`. `duplicates: reject` leaves out what says the same.
+- A folder is read by the hub's conventions: `config` and `split` by the front matter of its README, or by names
+  (`train-00000-of-00003.parquet`, `data/test.jsonl`). Archives, `-` for stdin, and JSON documents that wrap their
+  records (`field: data`) are inputs like others.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the page; 1 where it differs."""
+    check = "--check" in arguments
+    (path,) = [Path(name) for name in arguments if name != "--check"]
+    if not check:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(formats_page(), encoding="utf-8")
+        return 0
+    if path.is_file() and path.read_text(encoding="utf-8") == formats_page():
+        return 0
+    print(f"{path} differs from the code: python -m zero_engine.read.known {path}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

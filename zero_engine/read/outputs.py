@@ -1,0 +1,278 @@
+"""Column maps of what models wrote: one response, several generations, and JSON inside a text.
+
+    think        a question and one response, with thought tags or without
+    generations  a question and a list of generations (or several columns), each with its correctness
+    magpie       instruction and response, or responses (magpie-align/magpie)
+    marco_o1     instruction and `<Thought>..</Thought><Output>..</Output>` (AIDC-AI/Marco-o1)
+    zeroeval     outputs that are JSON {reasoning, answer} (WildEval/ZeroEval)
+
+What is inside a response (chat markers, thought tags, the answer) is read by `finish`, as in every format.
+"""
+
+import json
+import re
+from typing import Any
+
+from zero_engine.pipeline import Input
+from zero_engine.read.chats import question_text
+from zero_engine.read.fields import (
+    Draft,
+    Record,
+    Unusable,
+    first_key,
+    first_text,
+    gold_text,
+    missing,
+    text,
+    texts,
+)
+from zero_engine.read.markers import answer_in_chat, may_hold_markers
+
+QUESTION_KEYS = ("question", "instruction", "prompt", "problem", "query", "input", "task")
+RESPONSE_KEYS = (
+    "response",
+    "output",
+    "completion",
+    "generation",
+    "generated_solution",
+    "text",
+    "answer_content",
+)
+GENERATIONS = ("generations", "responses", "outputs", "completions", "solutions", "samples", "candidates")
+CORRECTNESS = ("correctness", "correctness_math_verify", "correctness_llama", "correct", "is_correct")
+NUMBERED = re.compile(r"(?P<stem>\w+?)_?(?P<number>\d{1,3})")
+FENCE = re.compile(r"```[ \t]*\w*")
+
+
+def think(record: Record, spec: Input) -> list[Draft]:
+    """A question and a response; the thought is between tags where there are any, else it is the response."""
+    response = first_text(record, RESPONSE_KEYS)
+    question = _question(record, response)
+    return [Draft(question, response, gold_text(record, "answer"), choices=texts(record, "choices"))]
+
+
+def generations(record: Record, spec: Input) -> list[Draft]:
+    """One trace for each generation, with its `correctness` for `input.where`.
+
+    The generations are a list, or numbered columns (`r1_solution_1`, ..): columns: {generations: r1_solution_1} takes
+    the row of them. (open-r1/OpenR1-Math-220k and zwhe99/DeepMath-103K, dataset cards.)
+    """
+    written = _generations(record, spec)
+    verdicts = _verdicts(record, len(written))
+    question = _question(record, written[0])
+    gold, choices = gold_text(record, "answer"), texts(record, "choices")
+    return [
+        Draft(question, one, gold, choices=choices, facts={"correctness": verdict, "generation": at})
+        for at, (one, verdict) in enumerate(zip(written, verdicts, strict=True))
+    ]
+
+
+def magpie(record: Record, spec: Input) -> list[Draft]:
+    """`instruction` and `response`, or each of `responses`, also where the list is stored as a string (then noted)."""
+    question = first_text(record, ("instruction", "question"))
+    gold = gold_text(record, "answer")
+    if record.get("responses") is None and "response" in record:
+        return [Draft(question, text(record, "response"), gold)]
+    notes = ("list_from_string",) if isinstance(record.get("responses"), str) else ()
+    responses = texts(record, "responses")
+    if not responses:
+        raise (
+            missing(record, "responses", "response")
+            if "responses" not in record
+            else Unusable("missing_value", "responses is empty")
+        )
+    return [Draft(question, response, gold, notes=notes) for response in responses]
+
+
+def marco_o1(record: Record, spec: Input) -> list[Draft]:
+    """`<Thought>...</Thought><Output>...</Output>`; the `think` format, and the answer without its own tags."""
+    (draft,) = think(record, spec)
+    head, sign, output = draft.rationale.rpartition("<Output>")
+    if sign:
+        draft.rationale, draft.said = head, output.partition("</Output>")[0].strip() or None
+    return [draft]
+
+
+def zeroeval(record: Record, spec: Input) -> list[Draft]:
+    """Each of `output` is JSON {reasoning, answer}, with whatever stands around it; else it stays as it is."""
+    question = text(record, "question")
+    outputs = (record["output"],) if isinstance(record.get("output"), str) else texts(record, "output")
+    if not outputs:
+        raise (
+            missing(record, "output")
+            if "output" not in record
+            else Unusable("missing_value", "output is empty")
+        )
+    gold = (gold_text(record, "answer") or "").lstrip("# ").strip() or None
+    choices = texts(record, "choices")
+    drafts = []
+    for output in outputs:
+        reasoning, answer, notes = json_output(output)
+        drafts.append(Draft(question, reasoning, gold, choices=choices, notes=notes, said=answer))
+    return drafts
+
+
+def json_output(output: str) -> tuple[str, str | None, tuple[str, ...]]:
+    """(reasoning, answer, notes) of a model's output that holds a JSON object, fenced or not, with prose around it or
+    not.
+
+    LaTeX that was not escaped (`\\frac` is a form feed and `rac` to JSON, `\\sqrt` an error) is taken as it was
+    meant, and so are line breaks inside a string. Linear: each brace that could begin the object is tried once, at
+    most `TRIES`.
+    """
+    found = _first_object(output)
+    if found is None:
+        return _by_keys(output) or (output, None, ("output_not_json",))
+    record, start = found
+    key = next(
+        (
+            key
+            for key in ("reasoning", "rationale", "explanation", "thought", "thinking", "steps")
+            if key in record
+        ),
+        None,
+    )
+    reasoning = record.get(key) if key else None
+    if isinstance(reasoning, list) and all(isinstance(item, str) for item in reasoning):
+        reasoning = "\n".join(reasoning)
+    if not isinstance(reasoning, str):
+        return output, None, ("output_without_reasoning",)
+    answer = record.get("answer", record.get("final_answer"))
+    before = FENCE.sub("", output[:start]).strip()
+    notes = ("text_before_json",) if before and before not in reasoning else ()
+    if notes and not reasoning.strip():
+        reasoning = before
+    return reasoning, None if answer is None else str(answer).strip() or None, notes
+
+
+TRIES = 8
+"""Opening braces of one output that are tried as the beginning of its JSON object."""
+BAD_ESCAPE = re.compile(
+    r"\\\\|\\u[0-9a-fA-F]{4}|\\(?P<latex>[a-zA-Z]{2,})|\\(?P<sign>[^\"\\/bfnrtu])|\\(?P<one>.)", re.DOTALL
+)
+LATEX_NOT_BREAK = re.compile(
+    r"(?:nu|ne|neq|neg|not|nabla|notin|tan|text\w*|times|theta|tau|to|top|tfrac|triangle|therefore|right\w*|rho|rangle|Rightarrow"
+    r"|frac|forall|beta|begin|bar|binom|big\w*|bmod|boxed|bullet|bot|because|u\w+)\b|(?:frac|binom|text|sqrt|boxed)"
+)
+"""LaTeX commands that begin with a letter which JSON escapes (b, f, n, r, t, u)."""
+OBJECT_START = re.compile(r"\{\s{0,40}\"")
+
+
+def _first_object(output: str) -> tuple[dict[str, Any], int] | None:
+    decoder = json.JSONDecoder(strict=False)
+    for tried, start in enumerate(OBJECT_START.finditer(output)):
+        if tried == TRIES:
+            break
+        rest = output[start.start() :]
+        for text_ in (_mended(rest), rest):
+            try:
+                found, _ = decoder.raw_decode(text_)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(found, dict):
+                return found, start.start()
+    return None
+
+
+REASONING_KEY = re.compile(r'"(?:reasoning|rationale|explanation)"\s{0,20}:\s{0,20}"')
+ANSWER_KEY = re.compile(r'"(?:final_)?answer"\s{0,20}:\s{0,20}')
+
+
+def _by_keys(output: str) -> tuple[str, str | None, tuple[str, ...]] | None:
+    """Reasoning and answer of an object that is not quite JSON: a comma forgotten, a quote not escaped, its end cut."""
+    begins = REASONING_KEY.search(output)
+    if begins is None:
+        return None
+    answers = list(ANSWER_KEY.finditer(output, begins.end()))
+    end = answers[-1].start() if answers else len(output)
+    said = output[begins.end() : end].rstrip()
+    closed = said.rstrip("`}] \t\r\n").rfind('"') if not answers else said.rfind('"')
+    if answers or closed >= len(said.rstrip("`}] \t\r\n")) - 1 > 0:
+        said = said[:closed] if closed >= 0 else said
+    answer = (
+        output[answers[-1].end() :].strip().rstrip("`").rstrip().rstrip("}").strip().strip('"')
+        if answers
+        else None
+    )
+    return _unescaped(said), _unescaped(answer) if answer else None, ("output_json_mended",)
+
+
+def _unescaped(said: str) -> str:
+    """The text of a JSON string's inside; as it stands where it is none."""
+    try:
+        return json.loads(f'"{_mended(said)}"', strict=False).strip()
+    except (ValueError, RecursionError):
+        return said.replace("\\n", "\n").replace('\\"', '"').strip()
+
+
+def _mended(text_: str) -> str:
+    """JSON source with LaTeX commands escaped, where a JSON escape could not have been meant."""
+    if "\\" not in text_:
+        return text_
+    return BAD_ESCAPE.sub(_escape, text_)
+
+
+def _escape(found: re.Match[str]) -> str:
+    whole = found.group()
+    if (latex := found.group("latex")) is not None:
+        keeps = latex[0] in "bfnrt" and not LATEX_NOT_BREAK.match(latex)
+        return whole if keeps else "\\" + whole
+    return "\\" + whole if found.group("sign") is not None else whole
+
+
+def _question(record: Record, response: str) -> str:
+    try:
+        key = first_key(record, QUESTION_KEYS)
+    except Unusable:
+        if may_hold_markers(response) and (chat := answer_in_chat(response)) and chat.question:
+            return chat.question
+        raise
+    if isinstance(record[key], list):
+        asked = question_text(record[key])
+        return text({key: asked}, key)
+    question = text(record, key)
+    # Alpaca's `input` is the second half of its instruction
+    more = record.get("input") if key == "instruction" and "input" not in ("", None) else None
+    return f"{question}\n{more}" if isinstance(more, str) and more.strip() else question
+
+
+def _generations(record: Record, spec: Input) -> tuple[str, ...]:
+    key = next((key for key in GENERATIONS if key in record), None)
+    if key is None:
+        raise missing(record, "generations")
+    value = record[key]
+    source = spec.columns.get("generations", key)
+    numbered = NUMBERED.fullmatch(source)
+    if isinstance(value, str) and numbered and not value.lstrip().startswith("["):
+        stem = source[: numbered.start("number")]
+        names = [
+            name
+            for name in record
+            if isinstance(name, str) and name[: len(stem)] == stem and name[len(stem) :].isdecimal()
+        ]
+        written = [record[name] for name in sorted(names, key=lambda name: int(name[len(stem) :]))]
+        found = tuple(one for one in written if isinstance(one, str) and one.strip())
+    elif isinstance(value, list) and value and all(isinstance(one, list) for one in value):
+        found = tuple(
+            one[-1]["content"]
+            for one in value
+            if one and isinstance(one[-1], dict) and isinstance(one[-1].get("content"), str)
+        )
+    elif isinstance(value, str) and not value.lstrip().startswith("["):
+        found = (value,)
+    else:
+        found = texts(record, key)
+    if not found:
+        raise Unusable("missing_value", f"{key} is empty")
+    return found
+
+
+def _verdicts(record: Record, count: int) -> list[Any]:
+    """What the corpus says of each generation: True, False, or None where it says nothing."""
+    for key in CORRECTNESS:
+        value = record.get(key)
+        if isinstance(value, list) and len(value) == count:
+            return value
+        if isinstance(value, bool) and count == 1:
+            return [value]
+    return [None] * count
