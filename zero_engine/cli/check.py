@@ -24,10 +24,12 @@ def validate(
     out: Folder,
     purpose: Annotated[
         str | None,
-        typer.Option("--for", metavar="sft|rl", help="Say which rows cannot be trained on, and why."),
+        typer.Option(
+            "--for", metavar="sft|rl", help="List the rows that this training would leave out, and why."
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="With --for: the training file; its defaults without.")
+        Path | None, typer.Option(help="Training file for --for; without it, the defaults.")
     ] = None,
     json: AsJson = False,
 ) -> None:
@@ -57,17 +59,20 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
     from zero_engine.train.config import training
     from zero_engine.train.data import left_out
 
-    document = {"steps": 1, "output": "out", **(read_yaml(config) if config else {})}
-    document["data"] = {**document.get("data", {}), "path": str(out)}
+    document = read_yaml(config) if config else {}
+    if isinstance(document, dict):  # anything else `training` refuses
+        data = document.get("data", {})
+        named = {**data, "path": str(out)} if isinstance(data, dict) else data
+        document = {"steps": 1, "output": "out", **document, "data": named}
     rows, found = left_out(training(document, purpose, str(config or "--for")))
     if json:
         facts = [{"id": r.trace_id, "reason": r.reason, "detail": r.detail} for r in found]
         print_json({"ok": not found, "rows": rows, "fit": rows - len(found), "left_out": facts})
     else:
-        named = [(r.trace_id, r.reason, r.detail) for r in found]
         typer.echo(f"{rows - len(found)} of {rows} rows fit")
         if found:
-            table("", ["row", "reason", "detail"], named, justify="left")
+            left = [(r.trace_id, r.reason, r.detail) for r in found]
+            table("", ["row", "reason", "detail"], left, justify="left")
     if found:
         raise CheckFailed(
             f"{out}: {len(found)} of {rows} rows cannot be trained on (first: {found[0].trace_id}: {found[0].reason}). "
@@ -84,7 +89,7 @@ def report(out: Folder) -> None:
 
 def schema(
     name: Annotated[
-        str | None, typer.Argument(help="A contract's name; all names are listed without it.")
+        str | None, typer.Argument(help="Name of a contract. Without it, all names are listed.")
     ] = None,
 ) -> None:
     """Print a published contract: pipeline, trace, trajectory, candidate, rejection, manifest, formats, scores."""
