@@ -8,8 +8,9 @@ import torch
 
 from zero_engine import open_dataset
 from zero_engine.models.chameleon.training_forward import hidden_states
+from zero_engine.render.sequences import PICTURE, TEXT
 from zero_engine.train.config import SftLoss
-from zero_engine.train.data import PICTURE, TEXT, Batch, collate, collate_packed, read_rows
+from zero_engine.train.data import Batch, collate, collate_packed, read_rows
 from zero_engine.train.losses import (
     LOG_RATIO,
     allowed_log_p,

@@ -1,70 +1,14 @@
-"""Training files: one YAML document that says all of a training, closed and frozen like a pipeline file.
+"""Training files: one YAML document that says all of a training, closed and frozen like a pipeline file."""
 
-A template says how a row becomes text, in six pieces of plain text. `{question}`, `{step}`, `{answer}` are data;
-`{pictures}` and `{picture}` are the codes of the question's pictures and of the step's drawing in their brackets;
-a `<name>` that the vocabulary has is that token. Data is never a token: a question that quotes `</s>` is spelled
-out. No other syntax.
-"""
-
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from zero_engine.config import Section, parse_config, read_yaml
 from zero_engine.errors import PipelineError
-
-PLACES = {
-    "prompt": {"question", "pictures"},
-    "step": {"step", "picture"},
-    "answer": {"answer"},
-    "open": set(),
-    "between": set(),
-    "close": set(),
-}
-
-
-class Template(Section):
-    """The pieces of a row, in their order; what is not given is as in `omni_r1`."""
-
-    prompt: str = (
-        "You are a helpful assistant.\nUser: {question}{pictures} Think with images first. The image reasoning process "
-        "and the final answer are enclosed within <reserved12856> <reserved12857> and <reserved12866> "
-        "<reserved12867> XML tags, respectively.\nAssistant:"
-    )
-    """What the model is given; it bears no loss."""
-    open: str = "<reserved12856>"
-    """Before the first step."""
-    step: str = "{step}{picture}"
-    """One step; `{picture}` is empty where it has no drawing."""
-    between: str = "\n"
-    """Between two steps."""
-    close: str = "<reserved12857>"
-    """After the last step."""
-    answer: str = "<reserved12866>{answer}<reserved12867>"
-    """The answer; the end-of-sequence token follows."""
-
-    @model_validator(mode="after")
-    def _places_are_known(self) -> "Template":
-        for piece, known in PLACES.items():
-            for name in re.findall(r"\{(\w*)\}", getattr(self, piece)):
-                if name not in known:
-                    allowed = ", ".join(f"{{{place}}}" for place in sorted(known)) or "no place"
-                    raise ValueError(f"template.{piece} has {{{name}}}; it may have {allowed}")
-        for piece, place in (("prompt", "question"), ("step", "step"), ("answer", "answer")):
-            if f"{{{place}}}" not in getattr(self, piece):
-                raise ValueError(f"template.{piece} must have {{{place}}} in it")
-        return self
-
-
-TEMPLATES = {
-    "omni_r1": Template(),
-    "plain": Template(prompt="{question}{pictures}\n", open="", close="\n", answer="Final Answer: {answer}"),
-    "bare": Template(prompt="{question}{pictures}"),
-}
-"""`bare` is `omni_r1` without its instruction: for models trained here from the start."""
+from zero_engine.render.sequences import TEMPLATES, Template
 
 
 class Data(Section):

@@ -28,9 +28,10 @@ from zero_engine.models.sampling import Sampling
 from zero_engine.pipeline import Input
 from zero_engine.read import read_traces
 from zero_engine.records import Rejection
+from zero_engine.render.sequences import Encoder, Question
 from zero_engine.train.checkpoint import check_identity
 from zero_engine.train.config import Data, Template
-from zero_engine.train.data import Encoder, Question, read_rows
+from zero_engine.train.data import read_rows
 from zero_engine.train.rewards import reward
 from zero_engine.train.rollout import read_answer
 

@@ -29,9 +29,10 @@ from zero_engine.errors import Interrupted, PipelineError
 from zero_engine.models import load_model, model_fingerprint, model_folder
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.training_forward import hidden_states
+from zero_engine.render.sequences import Encoder
 from zero_engine.train import checkpoint
 from zero_engine.train.config import Lora, Training
-from zero_engine.train.data import Batch, Encoder
+from zero_engine.train.data import Batch
 
 OPERATIONAL = {
     "output",

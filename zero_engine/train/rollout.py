@@ -17,9 +17,9 @@ from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.rules import Rules
 from zero_engine.models.sampling import Sampling
 from zero_engine.render.prompts import plain_text
+from zero_engine.render.sequences import PICTURE, TEXT, Question
 from zero_engine.train.advantage import overlong_penalty
 from zero_engine.train.config import Rl
-from zero_engine.train.data import PICTURE, TEXT, Question
 from zero_engine.train.rewards import Reward, is_blank, perception_reward, reward
 
 

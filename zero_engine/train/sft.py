@@ -13,8 +13,9 @@ from torch import Tensor
 
 from zero_engine.errors import PipelineError
 from zero_engine.records import Rejection
+from zero_engine.render.sequences import Example
 from zero_engine.train.config import Sft
-from zero_engine.train.data import Batch, Batches, Example, collate, collate_packed, read_rows
+from zero_engine.train.data import Batch, Batches, collate, collate_packed, read_rows
 from zero_engine.train.loop import Learner, Run, prepare, total, train, update
 from zero_engine.train.losses import pesft_counts, pesft_loss
 
