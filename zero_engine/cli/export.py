@@ -1,0 +1,55 @@
+"""`export`: a dataset in other people's formats."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zero_engine.cli.options import AsJson, Folder, print_json, table
+from zero_engine.write.export import NAMES
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(export)
+
+
+def export(
+    out: Folder,
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=f"One of {', '.join(NAMES)}.")],
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Folder to write into.")],
+    model: Annotated[
+        str | None, typer.Option(help="For formats of ids: nano, a checkpoint's folder, or a hub name.")
+    ] = None,
+    template: Annotated[str | None, typer.Option(help="For tokens: omni_r1, plain or bare.")] = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option(min=1, help="For formats of ids: longest sequence; a longer row is left out."),
+    ] = None,
+    rows_per_shard: Annotated[int, typer.Option(min=1, help="Rows in one file, at least.")] = 10_000,
+    json: AsJson = False,
+) -> None:
+    """Write a dataset in another format: the same rows for another program. Resumes what the folder holds already.
+
+    Rows that the format cannot hold are counted and named in left_out.jsonl.
+    """
+    from zero_engine.write.export import export_dataset
+
+    facts = export_dataset(
+        out,
+        to,
+        output,
+        model=model,
+        template=template,
+        max_length=max_length,
+        rows_per_shard=rows_per_shard,
+        say=lambda text: typer.echo(text, err=True),
+    )
+    if json:
+        print_json({"out": str(output), **facts})
+        return
+    rows = [("rows", facts["rows"]), ("rows written", facts["held"]), ("samples", facts["samples"])]
+    rows += [("pictures as files", facts["pictures"])] if facts["pictures"] else []
+    rows += [(f"rows left out: {reason}", count) for reason, count in facts["left_out"].items()]
+    rows += [(f"no place for: {what}", count) for what, count in facts["cannot_hold"].items() if count]
+    table("", [to, "count"], rows)
+    typer.echo(f"{output}: {to} has no place for {facts['no_place_for']}")
