@@ -132,8 +132,8 @@ def run_export(
             if index not in done:
                 shard = Shard(index, target / ASIDE / "shard", out, group, options, given, first)
                 done[index] = _write(fmt, shard, target)
+                say(f"shard {index + 1} of {len(groups)}: {done[index]['rows']:,} rows")
             first += sum(file.rows for file in group)
-            say(f"shard {index + 1} of {len(groups)}: {done[index]['rows']:,} rows")
         return _finish(
             fmt, manifest, target, options, identity, [done[index] for index in range(len(groups))]
         )

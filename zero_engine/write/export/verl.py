@@ -90,7 +90,7 @@ def _finish(target: Path, manifest: Manifest, files: dict[str, int], options: Op
 
 `prompt` is a chat, so the model's tokenizer needs a chat template. Where it has none (a base model), set one:
 `tokenizer.chat_template = "{{% for m in messages %}}{{{{ m['content'] }}}}\\n{{% endfor %}}"`. Rows with pictures need
-a processor. verl decodes answers without special tokens; the prompt therefore asks for `Final Answer: ...` in plain text.
+a processor. verl decodes answers without special tokens, so the prompt asks for `Final Answer: ...` in plain text.
 """
     return {"README.md": text}
 
