@@ -6,7 +6,9 @@ datasets 5.2.0, config.py) and the features in the schema's metadata under `hugg
 rejections and `stats.json`, which are no tables.
 """
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import yaml
@@ -37,11 +39,24 @@ def _copy(shard: Shard, path: Path, files: list[ShardFile], columns: tuple) -> i
 
 
 def _schema(out: Path, files: list[ShardFile]) -> pa.Schema | None:
-    """The schema that the files have: of the version that wrote them."""
+    """The schema that the files have, of the version that wrote them, its features spelled for datasets 3 to 5."""
     for file in files:
         with pa.memory_map(str(out / file.name)) as source, pa.ipc.open_stream(source) as reader:
-            return reader.schema
+            told = dict(reader.schema.metadata or {})
+            if b"huggingface" in told:
+                told[b"huggingface"] = json.dumps(_respelled(json.loads(told[b"huggingface"]))).encode()
+            return reader.schema.with_metadata(told)
     return None
+
+
+def _respelled(value: Any) -> Any:
+    """`List`, which datasets 3 does not know, as what all know: `[{..}]` of structs, else `Sequence`."""
+    if not isinstance(value, dict):
+        return value
+    if value.get("_type") != "List":
+        return {name: _respelled(item) for name, item in value.items()}
+    inner = _respelled(value["feature"])
+    return {"feature": inner, "_type": "Sequence"} if "_type" in inner else [inner]
 
 
 def _finish(target: Path, manifest: Manifest, files: dict[str, int], options: Options) -> dict[str, str]:
