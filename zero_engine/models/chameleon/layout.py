@@ -58,6 +58,13 @@ def code_name(code: int) -> str:
     return "IMGIMG" + "".join(chr(ord("A") + int(digit)) for digit in str(code)) + "Z"
 
 
+def code_of_name(name: str) -> int:
+    """The code of a vocabulary name, -1 where it names none: IMGIMGBCZ -> 12."""
+    digits = name[len("IMGIMG") : -1].translate(_LETTER_TO_DIGIT)
+    whole = name.startswith("IMGIMG") and name.endswith("Z") and digits.isascii() and digits.isdigit()
+    return int(digits) if whole else -1
+
+
 def _code_ids(names: dict[str, int], codebook_size: int, where: str) -> np.ndarray:
     code_ids = np.full(codebook_size, -1, dtype=np.int64)
     for name, token_id in names.items():
