@@ -3,7 +3,7 @@
 import typer
 
 from zero_engine import __version__
-from zero_engine.cli import check, export, look, models, run, train
+from zero_engine.cli import answer, check, export, look, models, run, train
 
 app = typer.Typer(
     name="zero-engine",
@@ -36,3 +36,4 @@ export.register(app)
 app.add_typer(models.app, name="models", help="List, check, train and judge models.")
 app.add_typer(train.app, name="train", help="Train on a dataset: supervised, then by reward.")
 app.command("eval")(train.evaluate)
+answer.register(app)
