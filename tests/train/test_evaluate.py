@@ -205,18 +205,9 @@ def test_questions_without_keys_are_answered_with_texts_pictures_and_a_page(tiny
     rows[3]["image"] = image
     path = tmp_path / "questions.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    arguments = ["--output", str(tmp_path / "out"), "--set", "template=bare", "--set", "max_new_tokens=40"]
-    done = invoke(
-        "answer",
-        str(TINY),
-        str(path),
-        *arguments,
-        "--set",
-        "temperature=1.0",
-        "--set",
-        "device=cpu",
-        "--json",
-    )
+    arguments = ["--output", str(tmp_path / "out"), "--set", "template=bare", "--set", "max_new_tokens=150"]
+    arguments += ["--set", "temperature=1.0", "--set", "device=cpu", "--json"]
+    done = invoke("answer", str(TINY), str(path), *arguments)
     assert done.exit_code == 0, done.output
     facts = json.loads(done.stdout)
     assert facts["answers"] == 8 and facts["pictures"] > 0
@@ -229,5 +220,5 @@ def test_questions_without_keys_are_answered_with_texts_pictures_and_a_page(tiny
     lines = [json.loads(line) for line in (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()]
     assert [line["id"] for line in lines] == [row["id"] for row in rows] and "truth" not in lines[0]
     with pytest.raises(OutputError, match="judged"):
-        keyed = config(path, tmp_path / "out", max_new_tokens=40)
+        keyed = config(path, tmp_path / "out", max_new_tokens=150)
         respond(keyed, lambda text: None, judged=True)

@@ -203,7 +203,7 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
             continue
         if judged and config.format == "generic" and (why := looks_like_a_solution(trace.answer)):
             raise InputError(
-                f"{config.data}: {trace.id}: its answer looks like a whole solution ({why}); no answer is equal to that. "
+                f"{config.data}: {trace.id}: its answer looks like a whole solution ({why}), which no answer equals. "
                 "Say its format, e.g. --set format=gsm8k (zero-engine schema formats), or --set columns.answer=FIELD."
             )
         record = trace.record if isinstance(trace.record, dict) else {}
