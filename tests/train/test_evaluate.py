@@ -104,6 +104,9 @@ def test_a_question_without_an_answer_is_an_error_not_a_wrong_answer(tmp_path):
         evaluate(config(path, tmp_path / "out"), lambda text: None)
     with pytest.raises(InputError, match="no such file"):
         evaluate(config(tmp_path / "none", tmp_path / "out"), lambda text: None)
+    path.write_text('{"question": "why?", "answer": "so"}\n')
+    with pytest.raises(InputError, match="700 for the answer > the model's 512"):
+        evaluate(config(path, tmp_path / "long", max_new_tokens=700), lambda text: None)
 
 
 def test_intervals_are_wilsons():
@@ -205,7 +208,7 @@ def test_questions_without_keys_are_answered_with_texts_pictures_and_a_page(tiny
     rows[3]["image"] = image
     path = tmp_path / "questions.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    arguments = ["--output", str(tmp_path / "out"), "--set", "template=bare", "--set", "max_new_tokens=150"]
+    arguments = ["--output", str(tmp_path / "out"), "--set", "template=bare", "--set", "max_new_tokens=400"]
     arguments += ["--set", "temperature=1.0", "--set", "device=cpu", "--json"]
     done = invoke("answer", str(TINY), str(path), *arguments)
     assert done.exit_code == 0, done.output
@@ -220,5 +223,5 @@ def test_questions_without_keys_are_answered_with_texts_pictures_and_a_page(tiny
     lines = [json.loads(line) for line in (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()]
     assert [line["id"] for line in lines] == [row["id"] for row in rows] and "truth" not in lines[0]
     with pytest.raises(OutputError, match="judged"):
-        keyed = config(path, tmp_path / "out", max_new_tokens=150)
+        keyed = config(path, tmp_path / "out", max_new_tokens=400)
         respond(keyed, lambda text: None, judged=True)

@@ -122,6 +122,7 @@ def save_model(model: Chameleon, projection: nn.Linear | None, folder: Path) -> 
             name: weight.detach().cpu().contiguous() for name, weight in projection.state_dict().items()
         }
         save_file(weights, staging / PROJECTION)
+        (staging / PROJECTION).chmod(0o644)
     if folder.exists():
         for file in folder.iterdir():
             file.unlink()

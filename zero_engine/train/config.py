@@ -4,16 +4,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from zero_engine.config import Section, parse_config, read_yaml
 from zero_engine.errors import PipelineError
 from zero_engine.render.sequences import TEMPLATES, Template
 
 
+class Source(Section):
+    """One dataset of several."""
+
+    path: str
+    weight: float | None = Field(None, gt=0)
+    """Its share of the batches, against the other weights; without any, every row counts alike."""
+    validation_rows: int = Field(0, ge=0)
+    limit: int | None = Field(None, ge=1)
+
+
 class Data(Section):
     path: str
     """Folder of a dataset that a run wrote."""
+    sources: list[Source] = []
+    """Several datasets. In a file: `data: [{path: a, weight: 2}, {path: b, weight: 1}]`, other keys in any of them."""
     template: str | Template = "omni_r1"
     """omni_r1, plain, bare, or the pieces of one's own."""
     pictures: bool = True
@@ -31,6 +43,33 @@ class Data(Section):
         if isinstance(value, str) and value not in TEMPLATES:
             raise ValueError(f"must be one of {', '.join(TEMPLATES)}, or a mapping of pieces")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        """A list of datasets as one section: what is not a dataset's own is said once, or alike."""
+        if not isinstance(value, list):
+            return value
+        if not value or not all(isinstance(entry, dict) and entry.get("path") for entry in value):
+            raise ValueError("a list of datasets needs a path in each: [{path: a}, {path: b}]")
+        shared: dict[str, Any] = {}
+        for entry in value:
+            for key in set(entry) - set(Source.model_fields):
+                if shared.setdefault(key, entry[key]) != entry[key]:
+                    raise ValueError(
+                        f"{key} is {shared[key]!r} and {entry[key]!r}; it is the same for all datasets"
+                    )
+        sources = [{key: entry[key] for key in entry if key in Source.model_fields} for entry in value]
+        weighed = ["weight" in source for source in sources]
+        if any(weighed) and not all(weighed):
+            raise ValueError("weight must be given for every dataset or for none")
+        return {"path": value[0]["path"], **shared, "sources": sources}
+
+    @property
+    def parts(self) -> list[Source]:
+        """The datasets, one or several."""
+        one = Source(path=self.path, validation_rows=self.validation_rows, limit=self.limit)
+        return self.sources or [one]
 
     @property
     def pieces(self) -> Template:

@@ -23,7 +23,8 @@ from zero_engine.errors import InputError
 from zero_engine.models import load_model
 from zero_engine.records import Rejection
 from zero_engine.render.sequences import Encoder, Example
-from zero_engine.train.config import Rl, Training
+from zero_engine.train.config import Data, Rl, Training
+from zero_engine.train.mixture import Mixture
 
 POOL = 16
 """Batches drawn, sorted by length and shuffled together."""
@@ -80,9 +81,7 @@ class Batches:
         positions = range(pool * POOL * self.size, (pool + 1) * POOL * self.size)
         order = [self._row(position) for position in positions]
         distinct = {}
-        for index, row in zip(
-            unique := list(dict.fromkeys(order)), read_rows(self.rows, unique), strict=True
-        ):
+        for index, row in zip(unique := list(dict.fromkeys(order)), rows_at(self.rows, unique), strict=True):
             found = self.read(row)
             if isinstance(found, Rejection):
                 if found.trace_id not in self._reported:
@@ -104,6 +103,8 @@ class Batches:
         return [batches[turn] for turn in turns]
 
     def _row(self, position: int) -> int:
+        if isinstance(self.rows, Mixture):
+            return self.rows.at(position, self.seed)
         epoch, place = divmod(position, self.count)
         return self.first + int(_permutation(self.seed, epoch, self.count)[place])
 
@@ -111,6 +112,16 @@ class Batches:
 @lru_cache(maxsize=4)
 def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
     return np.random.default_rng((seed, 0, epoch)).permutation(count)
+
+
+def rows_at(rows, indices: Sequence[int]) -> Iterator[dict]:
+    """Rows by position, of one dataset or of several."""
+    return rows.read(indices) if isinstance(rows, Mixture) else read_rows(rows, indices)
+
+
+def held_out(rows, data: Data) -> Sequence[int]:
+    """Positions of the rows that are kept from training."""
+    return rows.held_out if isinstance(rows, Mixture) else range(data.validation_rows)
 
 
 def read_rows(rows, indices: Sequence[int]) -> Iterator[dict]:
@@ -144,13 +155,16 @@ def misfits(rows, read: Callable[[dict], object], at_once: int = 256) -> Iterato
                 yield found
 
 
-def left_out(config: Training) -> tuple[int, list[Rejection]]:
-    """How many rows the dataset of a training has, and those that it would leave out, with the reasons."""
+def left_out(config: Training) -> Iterator[tuple[str, int, list[Rejection]]]:
+    """Of each dataset of a training: its folder, its rows, and those that would be left out, with the reasons."""
     encoder = Encoder(load_model(config.model, device="cpu"), config.data)
-    rows = open_dataset(config.data.path)
-    if isinstance(config, Rl):
-        return len(rows), list(misfits(rows, lambda row: encoder.question(row, config.max_new_tokens)))
-    return len(rows), list(misfits(rows, encoder.example))
+    for source in config.data.parts:
+        rows = open_dataset(source.path)
+        if isinstance(config, Rl):
+            found = misfits(rows, lambda row: encoder.question(row, config.max_new_tokens))
+        else:
+            found = misfits(rows, encoder.example)
+        yield source.path, len(rows), list(found)
 
 
 def collate(examples: Sequence[Example], pad: int, *, left: bool = False) -> Batch:

@@ -91,7 +91,8 @@ def respond(
         check_identity(record, json.loads(record.read_text()), identity)
     record.write_text(json.dumps(identity, indent=2, sort_keys=True))
     model = load_model(config.model, device=config.device)
-    encoder = Encoder(model, Data(path=config.data, template=config.template, max_length=1 << 30))
+    room = model.module.config.max_position_embeddings
+    encoder = Encoder(model, Data(path=config.data, template=config.template, max_length=room))
     asked, refused = [], []
     for found in questions(config, encoder, judged):
         (refused if isinstance(found, Rejection) else asked).append(found)
@@ -192,7 +193,7 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
 
         rows = open_dataset(config.data)
         for row in read_rows(rows, range(min(limit or len(rows), len(rows)))):
-            yield _asked(encoder, row, _task(row["id"], None), judged)
+            yield _asked(config, encoder, row, _task(row["id"], None), judged)
         return
     for trace in read_traces(_input(config)):
         parsed = trace
@@ -214,7 +215,9 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
             "answer": parsed.answer,
             "choices": trace.choices,
         }
-        yield _asked(encoder, row, _task(trace.id, record.get(config.columns.get("task", "task"))), judged)
+        yield _asked(
+            config, encoder, row, _task(trace.id, record.get(config.columns.get("task", "task"))), judged
+        )
 
 
 def looks_like_a_solution(answer: str | None) -> str:
@@ -242,9 +245,12 @@ def _input(config: Evaluation) -> Input:
     return Input(path=config.data, format=config.format, columns=columns, limit=config.limit)
 
 
-def _asked(encoder: Encoder, row: dict, task: str, judged: bool) -> Asked | Rejection:
-    found = encoder.question(row if judged else {**row, "answer": row["answer"] or "?"}, 0)
-    return found if isinstance(found, Rejection) else Asked(replace(found, id=str(found.id)), task, row)
+def _asked(config: Evaluation, encoder: Encoder, row: dict, task: str, judged: bool) -> Asked | Rejection:
+    asked = row if judged else {**row, "answer": row["answer"] or "?"}
+    found = encoder.question(asked, config.max_new_tokens)
+    if isinstance(found, Rejection):
+        return replace(found, detail=found.detail.replace("data.max_length", "the model's"))
+    return Asked(replace(found, id=str(found.id)), task, row)
 
 
 def _task(row_id: str, task: object) -> str:

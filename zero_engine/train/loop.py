@@ -24,7 +24,6 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from zero_engine import open_dataset
 from zero_engine.errors import Interrupted, PipelineError
 from zero_engine.models import load_model, model_fingerprint, model_folder
 from zero_engine.models.chameleon.model import Chameleon
@@ -33,6 +32,7 @@ from zero_engine.render.sequences import Encoder
 from zero_engine.train import checkpoint
 from zero_engine.train.config import Lora, Training
 from zero_engine.train.data import Batch
+from zero_engine.train.mixture import open_rows
 
 OPERATIONAL = {
     "output",
@@ -112,9 +112,7 @@ def prepare(config: Training, kind: str, *, projected: bool) -> Run:
     half = config.lora is not None and config.precision == "bfloat16"
     model = load_model(config.model, device=str(accelerator.device), dtype="bfloat16" if half else "float32")
     encoder = Encoder(model, config.data)
-    rows = open_dataset(config.data.path)
-    if config.data.limit is not None:
-        rows = rows.select(range(min(config.data.limit, len(rows))))
+    rows = open_rows(config.data)
     policy = trainable(model, config.lora, config.seed)
     projection = (
         checkpoint.load_projection(model, folder, config.seed).to(accelerator.device) if projected else None
@@ -137,6 +135,10 @@ def prepare(config: Training, kind: str, *, projected: bool) -> Run:
     }
     identity["file"].pop("model")
     identity["file"]["data"].pop("path")
+    for source in identity["file"]["data"].pop("sources"):
+        identity["file"]["data"].setdefault("mixed", []).append(
+            {k: v for k, v in source.items() if k != "path"}
+        )
     return Run(config, accelerator, model, learner, optimizer, rows, encoder, Path(config.output), identity)
 
 

@@ -50,7 +50,9 @@ def _pair(shard: Shard, coder: Coder, row: Row, place: int, number: int) -> dict
     return {"id": row.id, "text": step.text, "image": name, **tokens}
 
 
-def _finish(target: Path, manifest: Manifest, files: dict[str, int], options: Options) -> dict[str, str]:
+def _finish(
+    out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
+) -> dict[str, str]:
     text = f"""# {manifest.name}, for Anole's fine-tuning
 
 `cat data-*.jsonl > dataset_tokenized.jsonl`, and name that in `constants_training.py`. Nothing has to be tokenised

@@ -131,7 +131,9 @@ def _blank(height: int, width: int) -> bytes:
     return encode_image(np.full((height, width, 3), 255, np.uint8))
 
 
-def _finish(target: Path, manifest: Manifest, files: dict[str, int], options: Options) -> dict[str, str]:
+def _finish(
+    out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
+) -> dict[str, str]:
     info: dict[str, dict] = {"thinkmorph": {}, "bagel": {}}
     for name in sorted(files):
         if name.endswith(".parquet"):

@@ -81,15 +81,15 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way out. `write` writes a shard; `finish` the files that belong to the whole, given name -> samples."""
+    """One way out. `write` writes a shard; `finish` says the text files that belong to the whole."""
 
     name: str
     summary: str
     write: Callable[[Shard], None]
     count: Callable[[Path], int]
     """Samples in one of the files that `write` left; 0 for a file that holds none."""
-    finish: Callable[[Path, Manifest, dict[str, int], Options], dict[str, str]] = lambda *_: {}
-    """Text files of the whole export, by name."""
+    finish: Callable[[Path, Path, Manifest, dict[str, dict], Options], dict[str, str]] = lambda *_: {}
+    """Text files of the whole, by name: from dataset, target, manifest, and the files with their sha256 and samples."""
     loses: str = ""
     """What the format has no place for, in words."""
     needs_model: bool = False
@@ -135,7 +135,7 @@ def run_export(
                 say(f"shard {index + 1} of {len(groups)}: {done[index]['rows']:,} rows")
             first += sum(file.rows for file in group)
         return _finish(
-            fmt, manifest, target, options, identity, [done[index] for index in range(len(groups))]
+            fmt, out, manifest, target, options, identity, [done[index] for index in range(len(groups))]
         )
 
 
@@ -233,7 +233,13 @@ def _whole(target: Path, file: dict) -> bool:
 
 
 def _finish(
-    fmt: Format, manifest: Manifest, target: Path, options: Options, identity: dict, entries: list[dict]
+    fmt: Format,
+    out: Path,
+    manifest: Manifest,
+    target: Path,
+    options: Options,
+    identity: dict,
+    entries: list[dict],
 ) -> dict[str, Any]:
     files = [file for entry in entries for file in entry["files"]]
     totals = {name: sum(entry[name] for entry in entries) for name in ("rows", "held", "samples", "pictures")}
@@ -247,7 +253,9 @@ def _finish(
             f"{target}: {totals['held']} rows written and {sum(left.values())} left out, where the dataset has {due}. "
             "Check the dataset with zero-engine validate."
         )
-    for name, text in fmt.finish(target, manifest, {f["name"]: f["samples"] for f in files}, options).items():
+    for name, text in fmt.finish(
+        out, target, manifest, {file["name"]: file for file in files}, options
+    ).items():
         with atomic_write(target / name, "w") as file:
             file.write(text)
     if left:

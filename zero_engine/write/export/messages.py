@@ -85,7 +85,9 @@ def _pair(shard: Shard, row: Row, folder: str, place: int) -> tuple[dict, dict]:
     return data, {"id": row.id, "messages": said, "images": [f"{folder}/{name}" for name in names]}
 
 
-def _finish(target: Path, manifest: Manifest, files: dict[str, int], options: Options) -> dict[str, str]:
+def _finish(
+    out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
+) -> dict[str, str]:
     name = manifest.name
     info = {
         name: {

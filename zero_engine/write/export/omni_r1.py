@@ -133,7 +133,9 @@ def _length(coder: Coder, line: dict, text: str) -> int:
     return texts + sum(len(line[key]) for key in pieces[1::2])
 
 
-def _finish(target: Path, manifest: Manifest, files: dict[str, int], options: Options) -> dict[str, str]:
+def _finish(
+    out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
+) -> dict[str, str]:
     text = f"""# {manifest.name}, for the PeSFT code of Omni-R1
 
     python pesft.py --json_dir THIS_FOLDER/data --max_length {options.max_length or LONGEST} --mode templated ...

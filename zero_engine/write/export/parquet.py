@@ -15,6 +15,9 @@ import yaml
 
 from zero_engine.contracts.manifest import Manifest, ShardFile
 from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, arrow_schema
+from zero_engine.write.card import dataset_card
+from zero_engine.write.card_body import write_strip
+from zero_engine.write.croissant import croissant
 from zero_engine.write.export.files import ParquetFile, parquet_rows
 from zero_engine.write.export.job import Format, Options, Shard
 from zero_engine.write.export.rows import read_batches
@@ -59,11 +62,17 @@ def _respelled(value: Any) -> Any:
     return {"feature": inner, "_type": "Sequence"} if "_type" in inner else [inner]
 
 
-def _finish(target: Path, manifest: Manifest, files: dict[str, int], options: Options) -> dict[str, str]:
-    """The dataset's own card, its globs turned to the Parquet files."""
-    from zero_engine.write.card import dataset_card
+def _finish(
+    out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
+) -> dict[str, str]:
+    """The dataset's own card, its globs turned to the Parquet files, and the Croissant description of these."""
+    return {"README.md": parquet_card(out, target, manifest), "croissant.json": croissant(manifest, files)}
 
-    _, front, body = dataset_card(manifest, {}).split("---\n", 2)
+
+def parquet_card(out: Path, target: Path, manifest: Manifest) -> str:
+    """The card for Parquet files in `data` and `candidates`; its strip of pictures is written beside it."""
+    write_strip(out, manifest, target)
+    _, front, body = dataset_card(manifest, {}, out).split("---\n", 2)
     known = yaml.safe_load(front)
     for config in known.get("configs", []):
         for part in config["data_files"]:
@@ -71,7 +80,7 @@ def _finish(target: Path, manifest: Manifest, files: dict[str, int], options: Op
     text = yaml.safe_dump(known, sort_keys=False, allow_unicode=True)
     lines = [line for line in body.splitlines(keepends=True) if "load_from_disk(" not in line]
     body = "".join(lines).replace("import load_dataset, load_from_disk", "import load_dataset")
-    return {"README.md": f"---\n{text}---\n{body}"}
+    return f"---\n{text}---\n{body}"
 
 
 FORMAT = Format(

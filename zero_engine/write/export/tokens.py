@@ -58,7 +58,9 @@ def _sequences(shard: Shard) -> Iterator[dict]:
         yield {"id": row.id, "input_ids": found.ids.astype(np.int32), "completion_mask": mask}
 
 
-def _finish(target: Path, manifest: Manifest, files: dict[str, int], options: Options) -> dict[str, str]:
+def _finish(
+    out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
+) -> dict[str, str]:
     text = f"""{front_matter({"default": "data/*.parquet"})}
 # {manifest.name}, as ids of {Path(options.model).name}
 

@@ -100,7 +100,9 @@ def _hundreds(rows: Iterator[Row]) -> Iterator[list[Row]]:
         yield held
 
 
-def _finish(target: Path, manifest: Manifest, files: dict[str, int], options: Options) -> dict[str, str]:
+def _finish(
+    out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
+) -> dict[str, str]:
     text = f"""{front_matter({"sft": "sft/*.parquet", "grpo": "grpo/*.parquet"})}
 # {manifest.name}, for TRL
 

@@ -67,7 +67,9 @@ def _line(shard: Shard, coder: Coder, row: Row, separator: int) -> dict:
     return {"id": row.id, "prompt": texts.flat(asked), "response": texts.flat(told), "tokens": tokens}
 
 
-def _finish(target: Path, manifest: Manifest, files: dict[str, int], options: Options) -> dict[str, str]:
+def _finish(
+    out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
+) -> dict[str, str]:
     text = f"""# {manifest.name}, for Thinking with Generated Images
 
 Its `finetune.py` reads one file: `cat data-*.jsonl > dataset_example.jsonl`. The loader looks for the separator by its

@@ -79,7 +79,9 @@ def _question(shard: Shard, row: Row, index: int) -> dict:
     }
 
 
-def _finish(target: Path, manifest: Manifest, files: dict[str, int], options: Options) -> dict[str, str]:
+def _finish(
+    out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
+) -> dict[str, str]:
     names = ", ".join(f"THIS_FOLDER/{name}" for name in sorted(files))
     text = f"""# {manifest.name}, for verl
 

@@ -74,7 +74,9 @@ def _count(path: Path) -> int:
         return sum(member.name.endswith(".json") for member in tar)
 
 
-def _finish(target: Path, manifest: Manifest, files: dict[str, int], options: Options) -> dict[str, str]:
+def _finish(
+    out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
+) -> dict[str, str]:
     last = max(len(files) - 1, 0)
     text = f"""# {manifest.name}, as tar shards
 
