@@ -42,9 +42,8 @@ def test_the_snippets_of_the_card_run_and_decode_codes_to_the_picture(demo, tmp_
             "HF_HOME": str(tmp_path / f"hf{place}"),
             "PATH": "/usr/bin:/bin",
         }
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=240
-        )
+        run = {"env": environment, "capture_output": True, "text": True, "timeout": 240}
+        done = subprocess.run([sys.executable, "-c", code], **run)
         assert done.returncode == 0, done.stderr
         first = next(s["image"] for row in open_dataset(demo) for s in row["steps"] if s["codes"])
         assert np.array_equal(np.asarray(Image.open(tmp_path / "x.png")), np.asarray(first.convert("RGB")))

@@ -1,4 +1,4 @@
-"""`export`: a dataset in other people's formats."""
+"""`export`, `push`: a dataset in other people's formats, and on the hub."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +11,7 @@ from zero_engine.write.export import NAMES
 
 def register(app: typer.Typer) -> None:
     app.command()(export)
+    app.command()(push)
 
 
 def export(
@@ -53,3 +54,24 @@ def export(
     rows += [(f"no place for: {what}", count) for what, count in facts["cannot_hold"].items() if count]
     table("", [to, "count"], rows)
     typer.echo(f"{output}: {to} has no place for {facts['no_place_for']}")
+
+
+def push(
+    out: Folder,
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="owner/name on the Hugging Face Hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; send nothing.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Put a dataset on the Hugging Face Hub, as Parquet with its card. Log in first: hf auth login."""
+    from zero_engine.write.push import push_dataset
+
+    say = lambda text: typer.echo(text, err=True)  # noqa: E731
+    facts = push_dataset(out, repo, private=private, dry_run=dry_run, say=say).as_dict()
+    if json:
+        print_json(facts)
+        return
+    table("", ["file", "bytes"], [(name, f"{size:,}") for name, size in facts["files"].items()])
+    kind = "private" if private else "public"
+    done = f"sent: {facts['url']}" if facts["url"] else f"nothing sent; would go to {repo} ({kind})"
+    typer.echo(f"{facts['rows']:,} rows, {facts['bytes']:,} bytes: {done}")
