@@ -1,9 +1,10 @@
-"""Exports of many rows: MB/s and peak memory of each format, and `datasets.to_parquet` on the same rows in the same run.
+"""Exports of many rows: MB/s and peak memory of each format, beside `datasets.to_parquet` on the same rows.
 
 python benchmarks/exports.py [OUT] [ROWS] [FORMAT ...]     OUT is a dataset that a run wrote; its rows are repeated
 
-Every measurement is a process of its own, so peak memory is that of one export. Memory-mapped pages of the source count
-towards the peak that the system reports although they can be dropped at any time, so the anonymous part is reported too.
+Every measurement is a process of its own, so peak memory is that of one export. Memory-mapped pages of the source
+count towards the peak that the system reports although they can be dropped at any time, so the anonymous part is
+reported too.
 """
 
 import json
@@ -38,7 +39,7 @@ def main(source: str = "out/gsm8k_nano", rows: str = "100000", *formats: str) ->
                 subprocess.run(code, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
             )
             print(
-                f"{name:20} {size / 1e6 / facts['s']:7.0f} MB/s {facts['s']:7.1f} s  {facts['written_mb']:8,.0f} MB written  "
+                f"{name:20} {size / 1e6 / facts['s']:7.0f} MB/s {facts['s']:7.1f} s  {facts['written_mb']:8,.0f} MB out  "
                 f"peak {facts['peak_mb']:6,.0f} MB, anonymous {facts['anonymous_mb']:6,.0f} MB"
             )
 
