@@ -25,7 +25,7 @@ from zero_engine.write.manifest import read_manifest
 
 PER_FILE = 10_000
 DATASETS = {"to_parquet": {}, "to_parquet, as ours": {"batch_size": 100, "compression": "zstd"}}
-"""datasets' own writer as it comes (uncompressed, large row groups), and with the row groups and compression of ours."""
+"""datasets' own writer as it comes (uncompressed, large row groups), and with our row groups and compression."""
 OF_IDS = ("tokens", "omni_r1", "twgi", "anole")
 
 
