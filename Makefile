@@ -53,13 +53,13 @@ test: $(DEV_STAMP)
 lint: $(DEV_STAMP)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/python -m zero_engine.contracts --check schemas/
+	.venv/bin/python -m zero_engine.contracts --check schemas/ docs/
 
 loop: $(DEV_STAMP)
 	.venv/bin/python benchmarks/loop.py
 
 schemas: $(RUN_STAMP)
-	.venv/bin/python -m zero_engine.contracts schemas/
+	.venv/bin/python -m zero_engine.contracts schemas/ docs/
 
 bench: $(RUN_STAMP)
 	@for script in $(filter-out benchmarks/loop.py,$(wildcard benchmarks/*.py)); do \

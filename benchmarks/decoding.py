@@ -5,10 +5,11 @@
     python benchmarks/decoding.py --dtype bfloat16        # both sides; and the loop against itself in float32
 
 `generate` gets its best: a subclass whose forward computes last-position logits without the mask that forbids
-pictures, static or dynamic cache, and two ways of guidance (its own, which runs the unconditional branch apart,
-and both branches in one batch with the sampling inside a logits processor), whichever is fastest. Both sides draw
-exactly N codes at temperature 1, top-p 0.9, and `--candidates` pictures of each prompt, 4 as in a pipeline: the
-loop computes once what drawings share. Times are the best of `--repeats`, taken in turn.
+pictures, static or dynamic cache, and two ways of guidance (its own, which runs the unconditional branch apart, and
+both branches in one batch with the sampling inside a logits processor), whichever is fastest. Both sides draw exactly
+N codes at temperature 1, top-p 0.9. Different prompts are the honest case and come first; then 4 pictures of each
+prompt, as in a pipeline, where the loop computes once what drawings share (`--candidates`). Times are the best of
+`--repeats`, taken in turn.
 """
 
 import argparse
@@ -37,6 +38,7 @@ from transformers.utils import logging as transformers_logging
 from zero_engine.models import load_model
 from zero_engine.models.chameleon.layout import BOI_NAME, EOI_NAME, code_name
 from zero_engine.models.chameleon.model import Chameleon, ChameleonWithDecoder
+from zero_engine.models.prompt import requests
 from zero_engine.models.registry import NANO
 
 STEP = "She buys {a} boxes of {b} pens, so {a} * {b} pens."
@@ -61,22 +63,22 @@ def main() -> None:
         name = arguments.model or ("nano" if (NANO / "config.json").is_file() else "random")
         path = str(random_checkpoint(Path(folder))) if name == "random" else name
         model = load_model(path, dtype=arguments.dtype)
-        figures = {
-            str(batch): measure(model, batch, arguments.candidates, arguments.repeats)
-            for batch in arguments.batch
-        }
+        settings = [(candidates, batch) for candidates in arguments.candidates for batch in arguments.batch]
+        figures = {setting: measure(model, setting[1], setting[0], arguments.repeats) for setting in settings}
         if model.module.lm_head.weight.dtype != torch.float32:
             exact = load_model(path, dtype="float32")
-            for batch, row in figures.items():
-                row |= against(exact, model, int(batch), arguments.candidates, arguments.repeats)
+            for (candidates, batch), row in figures.items():
+                row |= against(exact, model, batch, candidates, arguments.repeats)
     if arguments.json:
-        print(json.dumps(figures))
+        rows = [{"candidates": c, "batch": b, **row} for (c, b), row in figures.items()]
+        print(json.dumps(rows))
         return
     print(
         f"{name}, {model.codes_per_picture} codes a picture, {arguments.threads} threads, {model.module.device}"
     )
-    for batch, row in figures.items():
-        print(f"batch {batch:>3}: " + ", ".join(f"{key} {value:.2f}" for key, value in row.items()))
+    for (candidates, batch), row in figures.items():
+        what = "different prompts" if candidates == 1 else f"{candidates} a prompt"
+        print(f"{what}, batch {batch:>3}: " + ", ".join(f"{key} {value:.2f}" for key, value in row.items()))
 
 
 def measure(model: Chameleon, batch: int, candidates: int, repeats: int) -> dict[str, float]:
@@ -84,8 +86,8 @@ def measure(model: Chameleon, batch: int, candidates: int, repeats: int) -> dict
     prompts, seeds = asked(batch, candidates)
     opponent = Generate(model)
     runs = {
-        ("loop", False): [lambda: model.draw(prompts, seeds, top_p=TOP_P)],
-        ("loop", True): [lambda: model.draw(prompts, seeds, top_p=TOP_P, guidance=GUIDANCE)],
+        ("loop", False): [lambda: model.draw(requests(prompts, seeds), top_p=TOP_P)],
+        ("loop", True): [lambda: model.draw(requests(prompts, seeds), top_p=TOP_P, guidance=GUIDANCE)],
         ("generate", False): [
             lambda cache=cache: opponent.plain(prompts, cache) for cache in ("dynamic", "static")
         ],
@@ -303,11 +305,17 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", help="nano, random (nano's shapes), or a checkpoint's folder")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32, 128])
-    parser.add_argument("--candidates", type=int, default=4, help="pictures of each prompt")
+    parser.add_argument(
+        "--candidates",
+        type=int,
+        nargs="+",
+        default=[1, 4],
+        help="pictures of each prompt, one run for each number",
+    )
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"))
     parser.add_argument("--threads", type=int, default=1, help="1, as in a worker of a run")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", action="store_true", help="print one JSON object, by batch size")
+    parser.add_argument("--json", action="store_true", help="print one JSON list, a row for each setting")
     return parser.parse_args()
 
 

@@ -30,7 +30,7 @@ from zero_engine.hashing import digest_file, digest_json
 from zero_engine.models import model_fingerprint
 from zero_engine.nano import GATE
 from zero_engine.nano.recipe.language import has_bfloat16
-from zero_engine.train.evaluate import wilson
+from zero_engine.statistics import wilson
 from zero_engine.world.tasks import make_tasks
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,8 +9,9 @@ import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
+from PIL import Image
 
-from zero_engine.models.base import Drawings
+from zero_engine.models.base import Drawings, refuse_perception, refuse_pictures
 from zero_engine.records import ParsedTrace, Source, Step, Trace
 
 PAD = 16
@@ -34,6 +35,10 @@ class FakeModel:
     image_size: int = 32
     codebook_size: int = 64
     max_prompt_length: int = 200
+    sees_pictures: bool = False
+    has_projection: bool = False
+    device: str = "cpu"
+    footprint: None = None
     fails_on: str = "poison"
     """A prompt or a text with this word fails the call it is in."""
     largest_batch: int = 10_000
@@ -41,7 +46,19 @@ class FakeModel:
     calls: list[tuple[str, int, int]] = field(default_factory=list)
     """What was called, with how many rows, padded to how many tokens."""
 
-    def draw(self, prompts, seeds, *, guidance=1.0, temperature=1.0, top_p=1.0, top_k=None) -> Drawings:
+    def draw(
+        self,
+        wanted,
+        *,
+        guidance=1.0,
+        temperature=1.0,
+        top_p=1.0,
+        top_k=None,
+        image_guidance=0.0,
+    ) -> Drawings:
+        prompts, seeds = [request.prompt for request in wanted], [request.seed for request in wanted]
+        if not self.sees_pictures:
+            refuse_pictures(self.name, prompts)
         shape = self._called("draw", prompts)
         draws = [
             _noise("draw", p, s, guidance, temperature, top_p, top_k, shape)
@@ -54,8 +71,17 @@ class FakeModel:
 
     def decode(self, codes_BN):
         self.calls.append(("decode", len(codes_BN), 0))
-        colours = np.random.default_rng(7).integers(0, 256, (self.codebook_size, 3)).astype(np.uint8)
-        return colours[codes_BN.reshape(-1, 4, 4)].repeat(8, axis=1).repeat(8, axis=2)
+        return self._colours()[codes_BN.reshape(-1, 4, 4)].repeat(8, axis=1).repeat(8, axis=2)
+
+    def encode(self, images):
+        self.calls.append(("encode", len(images), 0))
+        size = (self.image_size, self.image_size)
+        pictures = [
+            Image.fromarray(np.asarray(i)).convert("RGB").resize(size, Image.Resampling.BOX) for i in images
+        ]
+        tiles_BNC = np.stack([np.asarray(p)[4::8, 4::8].reshape(16, 3) for p in pictures]).astype(int)
+        distance_BNK = ((tiles_BNC[:, :, None] - self._colours().astype(int)) ** 2).sum(-1)
+        return distance_BNK.argmin(-1).astype(np.uint16)
 
     def log_likelihood(self, prompts, codes_BN):
         shape = self._called("log_likelihood", prompts)
@@ -67,11 +93,24 @@ class FakeModel:
         rows = zip(texts, codes_BN, strict=True)
         return np.array([-_noise("caption", t, c.tobytes(), shape).random() for t, c in rows], np.float32)
 
+    def perception(self, prompts, codes_BN):
+        if not self.has_projection:
+            raise refuse_perception(self.name)
+        shape = self._called("perception", prompts)
+        rows = zip(prompts, codes_BN, strict=True)
+        return np.array([_noise("perception", p, c.tobytes(), shape).random() for p, c in rows], np.float32)
+
     def codebook(self):
         return np.random.default_rng(3).normal(size=(self.codebook_size, 8)).astype(np.float32)
 
     def prompt_length(self, prompt):
         return len(prompt) + 2
+
+    def describe(self):
+        return {"family": "fake"}
+
+    def _colours(self):
+        return np.random.default_rng(7).integers(0, 256, (self.codebook_size, 3)).astype(np.uint8)
 
     def _called(self, what, texts):
         padded = -(-max(self.prompt_length(text) for text in texts) // PAD) * PAD

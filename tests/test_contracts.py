@@ -7,15 +7,34 @@ import jsonschema
 import pytest
 
 from zero_engine import contracts
-from zero_engine.contracts.publish import main, schemas
-from zero_engine.contracts.rows import CANDIDATE, REJECTION, ROW_TYPES, TRACE, TRAJECTORY
-from zero_engine.records import BUILTIN_SCORES, Rejection, Trace
+from zero_engine.contracts.publish import documents, main, schemas
+from zero_engine.contracts.rows import CANDIDATE, REJECTION, ROW_TYPES, SCORE_COLUMNS, TRACE, TRAJECTORY
+from zero_engine.contracts.scores import NEEDS, SCORES, in_order
+from zero_engine.pipeline import Score
+from zero_engine.records import Rejection, Trace
 
 
 def test_published_schemas_are_those_of_the_code(repository):
     folder = repository / "schemas"
     found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
     assert found == schemas(), "run: python -m zero_engine.contracts schemas/"
+
+
+def test_the_published_table_of_scores_is_that_of_the_code(repository):
+    for name, text in documents().items():
+        assert (repository / "docs" / name).read_text(encoding="utf-8") == text, "run: make schemas"
+
+
+def test_the_score_columns_are_the_table_and_nothing_else_names_them():
+    assert [column.name for column in SCORE_COLUMNS] == list(SCORES)
+    assert Score().names == [name for name, score in SCORES.items() if score.default]
+    assert all(score.range[0] < score.range[1] and score.needs in NEEDS for score in SCORES.values())
+    assert in_order(["zeta", "blank", "alpha", "likelihood", "blank"]) == [
+        "likelihood",
+        "blank",
+        "alpha",
+        "zeta",
+    ]
 
 
 def test_check_finds_a_changed_a_missing_and_an_extra_schema(tmp_path, capsys):
@@ -30,6 +49,15 @@ def test_check_finds_a_changed_a_missing_and_an_extra_schema(tmp_path, capsys):
     assert "rejection" not in said
 
 
+def test_check_looks_at_the_pages_too(tmp_path, capsys):
+    folders = [str(tmp_path / "schemas"), str(tmp_path / "docs")]
+    assert main(folders) == 0 and main(["--check", *folders]) == 0
+    (tmp_path / "docs" / "own.md").write_text("not generated")
+    assert main(["--check", *folders]) == 0
+    (tmp_path / "docs" / "scores.md").write_text("old")
+    assert main(["--check", *folders]) == 1 and "scores.md" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", [name for name in schemas() if name.endswith(".schema.json")])
 def test_every_json_schema_is_valid_and_closed(name):
     schema = json.loads(schemas()[name])
@@ -42,7 +70,6 @@ def test_features_and_types_are_those_of_datasets(columns):
     from datasets import Features
 
     made = Features.from_dict(contracts.features(columns))
-    assert made.to_dict() == contracts.features(columns)
     assert made.arrow_schema.equals(contracts.arrow_schema(columns))
     assert Features.from_arrow_schema(contracts.arrow_schema(columns)) == made
 
@@ -50,7 +77,7 @@ def test_features_and_types_are_those_of_datasets(columns):
 def test_every_builtin_score_has_a_float32_column_of_its_own():
     schema = contracts.arrow_schema(CANDIDATE)
     step = contracts.arrow_schema(TRAJECTORY).field("steps").type.value_type
-    for name in BUILTIN_SCORES:
+    for name in SCORES:
         assert str(schema.field(name).type) == "float"
         assert str(step.field(name).type) == "float"
 

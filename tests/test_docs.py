@@ -31,6 +31,13 @@ def text_of(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+def test_the_worth_of_a_score_stands_in_one_place():
+    """AUCs are measured once and lie in `SCORES`; any other text names docs/scores.md instead of a figure."""
+    weights = "zero_engine/models/nano/weights/README.md"
+    figure = re.compile(r"AUC[^.\n]{0,60}\b0?\.\d\d|\(0?\.\d\d\)")
+    assert [name for name in (*DOCUMENTS, weights) if figure.search(text_of(name))] == []
+
+
 def code_blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
@@ -99,7 +106,7 @@ def test_readme_tree_is_the_tree():
     inside = {e for e, line in zip(entries, tree.splitlines(), strict=True) if line.startswith(" " * 6)}
     outside = set(entries) - inside
     package = [p for p in (ROOT / "zero_engine").iterdir() if is_shown(p)]
-    assert inside == {p.name + "/" * p.is_dir() for p in package if p.name != "__init__.py"}
+    assert inside == {p.name + "/" * p.is_dir() for p in package if p.name not in ("__init__.py", "py.typed")}
     assert outside == {p.name + "/" for p in ROOT.iterdir() if p.is_dir() and is_shown(p)}
 
 

@@ -22,7 +22,7 @@ DISTRIBUTION = {
 }
 """Import name -> distribution, where they differ."""
 OPTIONAL = {"train", "diffusion", "s3"}
-BROUGHT = {"typing_extensions", "huggingface_hub", "psutil", "click", "packaging", "regex"}
+BROUGHT = {"typing_extensions", "psutil", "click", "packaging"}
 """Imported by us and always there, because a declared dependency cannot do without it."""
 
 
@@ -141,3 +141,17 @@ def test_pins_are_what_is_installed():
             continue
     core = {"torch", "transformers", "datasets", "pyarrow", "numpy", "distributed"}
     assert {n: installed[n] for n in core} == {n: pinned[n] for n in core}
+
+
+def test_the_hook_for_published_files_runs_where_they_come_from():
+    """On every file that they are generated from, and on the generated ones."""
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0][
+        "hooks"
+    ]
+    (pattern,) = [re.compile(hook["files"]) for hook in hooks if hook["id"] == "schemas"]
+    sources = [*(ROOT / "zero_engine/contracts").glob("*.py"), ROOT / "zero_engine/pipeline.py"]
+    published = [*(ROOT / "schemas").glob("*.json"), ROOT / "docs/scores.md"]
+    assert len(sources) > 4 and len(published) > 4
+    for path in (*sources, *published):
+        assert pattern.search(path.relative_to(ROOT).as_posix()), path
+    assert not pattern.search("zero_engine/read/files.py")

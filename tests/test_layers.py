@@ -1,6 +1,6 @@
 """The package's layers: imports go one way, the front door is light, and files stay readable.
 
-errors, hashing, images, world -> records -> config -> pipeline, contracts -> read, parse -> models
+errors, hashing, images, statistics, world -> records -> config -> pipeline, contracts -> read, parse -> models
 -> render, score -> nano -> write -> run -> report -> train -> cli
 """
 
@@ -14,7 +14,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "zero_engine"
 LAYERS = (
-    ("errors", "hashing", "images", "world"),
+    ("errors", "hashing", "images", "statistics", "world"),
     ("records",),
     ("config",),
     ("pipeline", "contracts"),

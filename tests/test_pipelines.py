@@ -7,7 +7,9 @@ import pytest
 from tiny_models import tiny_diffusion, tiny_janus
 
 from zero_engine import load_pipeline, open_dataset, run_pipeline
-from zero_engine.run.driver import plan_run
+from zero_engine.models import get_model
+from zero_engine.run import plan_run
+from zero_engine.train.checkpoint import load_projection, save_model
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = str(ROOT / "tests/data/goldens/tiny-anole")
@@ -58,6 +60,25 @@ def test_m3cot_anole_draws_with_a_checkpoint_in_its_layout(small, tmp_path):
     assert all(drawing["prompt"].startswith("Which is heavier?") for drawing in candidates)
 
 
+def test_perception_fills_its_column_where_the_checkpoint_has_a_projection(small, tmp_path):
+    (tmp_path / "m3cot.jsonl").write_text(json.dumps(M3COT) + "\n")
+    model = get_model(TINY, device="cpu")
+    projection = load_projection(model, Path(TINY), seed=0)
+    save_model(model, projection, tmp_path / "trained")
+    pipeline = small(
+        "m3cot_anole.yaml",
+        f"render.model={tmp_path / 'trained'}",
+        f"input.path={tmp_path / 'm3cot.jsonl'}",
+        "score.names=[likelihood, perception]",
+        "gate={rank: {perception: -1.0}, max: {perception: 100.0}}",
+    )
+    candidates = check(pipeline, drawings=6)
+    assert all(drawing["perception"] > 0 and drawing["readback"] is None for drawing in candidates)
+    kept = [step for row in open_dataset(pipeline.output.path) for step in row["steps"]]
+    least = min(c["perception"] for c in candidates if c["step"] == 0)
+    assert kept[0]["perception"] == least
+
+
 def test_diffusion_paints_and_the_unified_model_encodes(small, tmp_path):
     painter = tiny_diffusion(tmp_path / "tiny")
     pipeline = small(
@@ -71,7 +92,7 @@ def test_diffusion_paints_and_the_unified_model_encodes(small, tmp_path):
     candidates = check(pipeline, drawings=8)
     for drawing in candidates:
         assert len(drawing["codes"]) == 16 and drawing["image"].size == (32, 32)
-        assert [score["name"] for score in drawing["plugin_scores"]] == ["roundtrip", "unread"]
+        assert drawing["plugin_scores"] == [] and drawing["roundtrip"] is not None
         assert drawing["likelihood"] < 0 and drawing["prompt"].startswith("A simple flat illustration")
     kept = [step for row in open_dataset(pipeline.output.path) for step in row["steps"] if step["image"]]
     assert len(kept) == 4

@@ -12,6 +12,7 @@ _ENCODINGS = {
     "png": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 6]),
     "webp": (".webp", [cv2.IMWRITE_WEBP_QUALITY, 101]),  # above 100 OpenCV encodes without loss
 }
+_MAGIC = {"png": b"\x89PNG", "webp": b"RIFF"}
 
 
 def encode_image(image_HW3: np.ndarray, image_format: str = "png") -> bytes:
@@ -31,3 +32,8 @@ def decode_image(data: bytes) -> np.ndarray:
     if image_HW3 is None:
         raise ValueError(f"{len(data)} bytes are not a readable picture")
     return cv2.cvtColor(image_HW3, cv2.COLOR_BGR2RGB)
+
+
+def convert_image(data: bytes, image_format: str) -> bytes:
+    """The picture in another lossless encoding; the same bytes where it has that one already."""
+    return data if data.startswith(_MAGIC[image_format]) else encode_image(decode_image(data), image_format)

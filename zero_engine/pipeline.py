@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from zero_engine.config import Section, parse_config, read_yaml
+from zero_engine.contracts.scores import SCORES
 from zero_engine.hashing import digest_json
 
 
@@ -38,6 +39,9 @@ class Input(Section):
     """Whether pictures in the question stay with the trace."""
     strict: bool = False
     """Stop at the first unreadable record instead of rejecting it."""
+    ids: Literal["content", "position"] = "content"
+    """What a trace without an id of its own is called by, and its drawings' seeds are made of: a digest of its content,
+    or, as in folders of version 1, its position in the input (an inserted record then redraws all that follow)."""
 
 
 class Parse(Section):
@@ -78,10 +82,16 @@ class Render(Section):
     """Drawings tried for every step."""
     guidance: float = Field(1.5, ge=1.0, le=20.0)
     """Classifier-free guidance g in u + g (c - u); 1 switches it off."""
+    context: Literal["text", "pictures"] = "text"
+    """What `history` in a template shows of earlier steps: their text, or their kept drawings, too. With pictures a
+    trace's steps are drawn one after another, so another gate can mean other drawings."""
     image_guidance: float | None = Field(None, ge=0.0, le=20.0)
-    """Shows the question's pictures before the prompt and adds h (i - u), i: pictures without text. Null shows none."""
+    """Adds h (i - u), i: the prompt's pictures without its text. Where the template does not place the question's
+    pictures, they then stand before the prompt. Null adds nothing."""
     negative_prompt: str | None = None
-    """What to steer away from: the prompt of u, instead of nothing."""
+    """What to steer away from: the text of u, instead of nothing."""
+    unconditional: Literal["nothing", "pictures"] = "nothing"
+    """What the u of guidance keeps of a prompt that holds pictures: nothing, or its pictures."""
     temperature: float = Field(1.0, ge=0.0, le=10.0)
     """Sampling temperature; 0 is greedy."""
     top_p: float = Field(0.9, gt=0.0, le=1.0)
@@ -106,17 +116,7 @@ class Render(Section):
 
 
 class Score(Section):
-    names: list[str] = [
-        "likelihood",
-        "caption",
-        "alignment",
-        "total_variation",
-        "blank",
-        "contrast",
-        "sharpness",
-        "duplicate",
-        "readback",
-    ]
+    names: list[str] = [name for name, score in SCORES.items() if score.default]
     """Scores computed for every drawing; see `zero-engine schema scores`."""
     tau: float = Field(3.0, gt=0.0)
     """Scale of total_variation: score = 1 / (1 + tv / tau)."""
@@ -172,8 +172,15 @@ class Dask(Section):
         return value
 
 
-_YOUNG_KEYS = ("diffusion", "options", "image_guidance", "negative_prompt")
-"""Keys of `render` that came later; null switches each off."""
+_YOUNG_KEYS = {
+    "diffusion": None,
+    "options": None,
+    "image_guidance": None,
+    "negative_prompt": None,
+    "context": "text",
+    "unconditional": "nothing",
+}
+"""Keys of `render` that came later, with the value that switches each off."""
 
 
 class Pipeline(Section):
@@ -214,8 +221,10 @@ class Pipeline(Section):
         """Parameters that can change a stage's bytes, by stage, in the order of the stages."""
         everything = self.model_dump(mode="json")
         # what is off is left out, so that drawings made before a key existed stay good
-        off = {key for key in _YOUNG_KEYS if everything["render"][key] is None}
+        off = {key for key, value in _YOUNG_KEYS.items() if everything["render"][key] == value}
         render = {k: v for k, v in everything["render"].items() if k != "device" and k not in off}
+        if self.render.context == "pictures":  # what the gate keeps stands in later prompts
+            render["gate"] = everything["gate"]
         return {
             "read": {k: v for k, v in everything["input"].items() if k not in ("path", "limit", "strict")},
             "parse": everything["parse"],

@@ -10,22 +10,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-BUILTIN_SCORES = (
-    "likelihood",
-    "unconditional",
-    "caption",
-    "alignment",
-    "total_variation",
-    "perception",
-    "blank",
-    "contrast",
-    "sharpness",
-    "duplicate",
-    "readback",
-    "clip",
-)
-"""Scores with a column of their own, in the order of the columns; any other is a plugin's."""
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -57,7 +41,9 @@ class Trace:
     notes: tuple[str, ...] = ()
     """Codes of what reading or parsing had to repair or cut, e.g. `surrogate_replaced`."""
     record: object = None
-    """The input record, kept for dead letters. JSON-able."""
+    """The input record, kept for rejections. JSON-able."""
+    key: str = ""
+    """What seeds are made of: the record's own id, else a digest of its texts. Unlike `id` it need not be unique."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +76,19 @@ class Candidate:
     attempt: int
     seed: int
     prompt: str
+    """Text it was made from, with U+FFFC where a picture stood."""
     codes: np.ndarray
     """(N,) uint16 VQ indices in row-major order; never vocabulary ids."""
     image: bytes
     """Encoded picture, in the pipeline's `output.image_format`."""
     scores: dict[str, float] = field(default_factory=dict)
     """Built-in and plugin scores by name; one that was not computed, or does not apply, is absent."""
+    identity: str = ""
+    """What makes it the drawing it is, 32 hex digits (`render.identity`)."""
+    origin: str = "drawn"
+    """drawn (by the unified model), painted (by a painter) or given (by the corpus)."""
+    shown: tuple[np.ndarray, ...] = ()
+    """Codes of the pictures that stood in its prompt, where they are known; not written to files."""
 
 
 @dataclass(frozen=True, slots=True)

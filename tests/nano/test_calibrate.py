@@ -1,13 +1,14 @@
 """Calibration and evaluation arithmetic, on made-up scores."""
 
 import numpy as np
+from fake_model import parsed_trace
 
 from zero_engine.nano import GATE
 from zero_engine.nano.calibrate import calibrate, choose_gate, fit_rank
-from zero_engine.nano.evaluate import Judged, area_under_curve, gated, merit, summary, wilson
+from zero_engine.nano.evaluate import Judged, area_under_curve, gated, summary
 from zero_engine.pipeline import Gate, load_pipeline
 from zero_engine.records import Candidate
-from zero_engine.score import gate as score_gate
+from zero_engine.score.gate import judge
 
 
 def made_up(seed: int = 0) -> dict[str, Judged]:
@@ -64,15 +65,23 @@ def test_best_lies_between_one_sample_and_the_oracle():
 
 def test_ranking_and_gating_are_those_of_a_run():
     judged, gate = made_up()["k"], Gate(rank=GATE.rank, min={"likelihood": 0.2}, max={"blank": 0.8})
-    kept = right = 0
-    for row, merits in enumerate(merit(judged, gate.rank)):
-        drawn = [_candidate(judged, row, attempt) for attempt in range(4)]
-        ranked = score_gate.rank(drawn, gate)
-        assert [c.attempt for c in ranked] == sorted(range(4), key=lambda attempt: -merits[attempt])
-        passing = [candidate for candidate in ranked if not score_gate.failures(candidate, gate)]
-        kept += bool(passing)
-        right += bool(passing) and bool(judged.right[row, passing[0].attempt])
-    assert gated({"k": judged}, gate) == {"keep_rate": kept / 300, "precision": right / kept, "prompts": 300}
+    kept = []
+    for prompt in range(300):
+        drawn = [_candidate(judged, prompt, attempt) for attempt in range(4)]
+        trajectory, _ = judge(parsed_trace("t", "one"), drawn, gate)
+        candidate = trajectory.verdicts[0].candidate
+        if candidate is not None:
+            kept.append(judged.right[prompt, candidate.attempt])
+    assert gated({"k": judged}, gate) == {
+        "keep_rate": len(kept) / 300,
+        "precision": np.mean(kept),
+        "prompts": 300,
+    }
+
+
+def test_a_gate_that_keeps_nothing_has_no_precision():
+    outcome = gated(made_up(), Gate(rank={}, min={"likelihood": 9.0}, max={}))
+    assert outcome["keep_rate"] == 0 and np.isnan(outcome["precision"])
 
 
 def test_the_default_pipeline_has_the_calibrated_gate():
@@ -84,8 +93,3 @@ def _candidate(judged: Judged, row: int, attempt: int) -> Candidate:
     scores = {name: float(values[row, attempt]) for name, values in judged.scores.items()}
     there = {name: value for name, value in scores.items() if not np.isnan(value)}
     return Candidate("t", 0, attempt, 0, "", np.zeros(64, np.uint16), b"", there)
-
-
-def test_wilson_interval_contains_the_share():
-    low, high = wilson(0.95, 200)
-    assert low < 0.95 < high <= 1

@@ -1,6 +1,7 @@
 """A trace into a parsed trace: what is taken out of the steps, caps, and rejections."""
 
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ from zero_engine.pipeline import Parse
 from zero_engine.records import ParsedTrace, Rejection, Source, Trace
 
 SOURCE = Source("test", "test.jsonl", 0)
+JOINERS = "a \r\n\u0301\u200d\ufe0f\u20e3🇫🇷👩👍🏽ᄒ\u1161\u11abนำनि्ष\u0600"
+"""Characters that join with their neighbours, or do not, by every rule of UAX 29."""
 
 
 def parse(
@@ -79,6 +82,22 @@ def test_a_cap_never_splits_a_grapheme(cluster: str) -> None:
     for limit in range(len(cluster), len(text)):
         cut = truncate(text, limit)
         assert cut == cluster * (limit // len(cluster)) and len(cut) <= limit
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.sampled_from(JOINERS), max_size=60), st.integers(1, 40))
+def test_a_cut_falls_on_a_boundary_of_unicode_clusters(text: str, limit: int) -> None:
+    ends = {match.end() for match in regex.finditer(r"\X", text)}
+    cut = len(truncate(text, limit))
+    fitting = [end for end in ends if end <= limit]
+    assert cut == (max(fitting) if fitting else min(limit, len(text)))
+
+
+def test_a_cluster_that_nobody_reads_is_cut_at_the_limit() -> None:
+    zalgo = "a" + "\u0301" * 500
+    assert truncate(zalgo, 100) == zalgo[:100]
+    assert truncate("b" * 50 + zalgo, 100) == "b" * 50
+    assert truncate("b" + zalgo, 100) == ("b" + zalgo)[:100]
 
 
 @settings(max_examples=100, deadline=None)

@@ -30,7 +30,7 @@ def test_chunks_are_fixed_ranges_that_span_files(tmp_path: Path) -> None:
     assert [(c.index, c.first_row, c.rows) for c in chunks] == [(0, 0, 4), (1, 4, 4), (2, 8, 4), (3, 12, 1)]
     assert len(chunks[1].payload) == 3
     items = [item for chunk in chunks for item in read_chunk(chunk, Input(path=""))]
-    assert [item.id for item in items if isinstance(item, Trace)] == [f"generic-{i:08d}" for i in range(13)]
+    assert len({item.id for item in items}) == 13
     assert [item.source.row for item in items if isinstance(item, Trace)] == [
         0,
         1,
@@ -94,23 +94,52 @@ def test_a_parquet_file_that_changes_is_read_anew(tmp_path: Path) -> None:
         assert {t.answer for c in chunks for t in read_chunk(c, spec) if isinstance(t, Trace)} == {version}
 
 
-def test_own_ids_stay_and_second_ones_are_numbered(tmp_path: Path) -> None:
+def test_own_ids_stay_and_second_ones_get_their_position(tmp_path: Path) -> None:
     rows = [
         row(0, id="x"),
         row(1, id="x"),
-        row(2, id="x#2"),
+        row(2, id="x~1"),
         row(3, id=""),
         row(4, id=7),
         row(5, id="../x y"),
     ]
     items = list(read_traces(Input(path=write(tmp_path / "a.jsonl", rows), name="mine")))
-    assert [t.id for t in items if isinstance(t, Trace)] == [
-        "x",
-        "x#2",
-        "x#2#2",
-        "mine-00000003",
-        "7",
-        "../x y",
+    names = [t.id for t in items if isinstance(t, Trace)]
+    assert names[:3] + names[4:] == ["x", "x~1", "x~1~2", "7", "../x y"]
+    assert names[3].startswith("mine-") and len(names[3]) == len("mine-") + 16
+
+
+@pytest.mark.parametrize("rows_per_chunk", [1, 2, 64])
+def test_names_are_unique_whatever_the_ids(tmp_path: Path, rows_per_chunk: int) -> None:
+    ids = ["x"] * 3 + ["x~1", "x~2", "x~64", "x-t0", "x-t0", "a\ud800", "a\ud801", "", None] + ["x"] * 80
+    rows = [row(i % 7, id=name) for i, name in enumerate(ids)]
+    rows += [{"calls": [{"id": f"c{i}"}], **row(1, id="same")} for i in range(5)]
+    rows += [row(0), row(0), {**row(0), "id": 7.5}, {**row(0), "id": 7.5}]
+    rows += [{"\u0069d": "x", **row(2)}]
+    items = list(read_traces(Input(path=write(tmp_path / "a.jsonl", rows)), rows_per_chunk=rows_per_chunk))
+    assert len({item.id for item in items}) == len(rows)
+
+
+def test_a_key_is_the_own_id_or_the_texts_wherever_the_record_stands(tmp_path: Path) -> None:
+    rows = [row(i) for i in range(6)] + [row(6, id="own")]
+
+    def keys(path: str, **more: object) -> dict[str, str]:
+        return {t.question: t.key for t in read_traces(Input(path=path, **more), rows_per_chunk=2)}
+
+    plain = keys(write(tmp_path / "a.jsonl", rows))
+    assert plain["q6"] == "own" and len(set(plain.values())) == 7
+    assert keys(write(tmp_path / "b.jsonl", rows[::-1]), name="other", license="MIT") == plain
+    inserted = keys(write(tmp_path / "c.jsonl", [row(99), *rows]))
+    assert {q: inserted[q] for q in plain} == plain
+    parquet.write_table(pa.Table.from_pylist([{"id": None, **r} for r in rows]), tmp_path / "a.parquet")
+    assert keys(str(tmp_path / "a.parquet")) == plain
+
+
+def test_ids_by_position_are_those_of_version_1(tmp_path: Path) -> None:
+    spec = Input(path=write(tmp_path / "a.jsonl", [row(0), row(1)]), ids="position")
+    assert [(t.id, t.key) for t in read_traces(spec)] == [
+        ("generic-00000000",) * 2,
+        ("generic-00000001",) * 2,
     ]
 
 
@@ -194,7 +223,7 @@ def test_ids_are_unique_over_files_that_count_from_the_same_number(kind: str, tm
                 writer.write_table(table)
     items = list(read_traces(Input(path=str(tmp_path)), rows_per_chunk=4))
     names = [item.id for item in items if isinstance(item, Trace)]
-    assert names == ["0", "1", "2", "3", "4", "0#5", "1#6", "2#7", "3#8", "4#9"]
+    assert names == ["0", "1", "2", "3", "4", "0~5", "1~6", "2~7", "3~8", "4~9"]
     again = list(read_traces(Input(path=str(tmp_path)), rows_per_chunk=4))
     assert again == items
 
@@ -203,12 +232,20 @@ def test_repeats_are_found_under_the_users_own_map(tmp_path: Path) -> None:
     rows = [{"meta": {"key": "x"}, "q": "a", "r": "b"} for _ in range(3)]
     columns = {"id": "meta.key", "question": "q", "rationale": "r"}
     spec = Input(path=write(tmp_path / "a.jsonl", rows), columns=columns)
-    assert [t.id for t in read_traces(spec, rows_per_chunk=1) if isinstance(t, Trace)] == ["x", "x#1", "x#2"]
+    assert [t.id for t in read_traces(spec, rows_per_chunk=1) if isinstance(t, Trace)] == ["x", "x~1", "x~2"]
 
 
-def test_records_without_ids_of_their_own_remember_nothing(tmp_path: Path) -> None:
-    spec = Input(path=write(tmp_path / "a.jsonl", [row(i) for i in range(9)]))
-    assert all(chunk.repeats == () for chunk in iter_chunks(spec, 2))
+def test_equal_records_without_ids_are_told_apart(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [row(0)] * 5)
+    names = [t.id for t in read_traces(Input(path=path), rows_per_chunk=2)]
+    assert len(set(names)) == 5 and names[4] == f"{names[0]}~4"
+
+
+def test_copies_of_a_columnar_file_are_told_apart(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        parquet.write_table(pa.Table.from_pylist([row(0), row(1)]), tmp_path / f"{name}.parquet")
+    names = [t.id for t in read_traces(Input(path=str(tmp_path)), rows_per_chunk=4)]
+    assert len(set(names)) == 6
 
 
 def test_an_id_deeper_in_the_record_is_not_taken_for_its_own(tmp_path: Path) -> None:

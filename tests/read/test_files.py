@@ -117,7 +117,7 @@ def test_globs_folders_and_lists_come_in_order_of_names(tmp_path: Path) -> None:
     (tmp_path / "b.parquet").write_bytes(as_parquet())
     (tmp_path / "notes.txt").write_text("not data")
     (tmp_path / ".hidden.jsonl").write_bytes(LINES)
-    again = [(f"{name}#{3 + at}" if at < 3 else name, *rest) for at, (name, *rest) in enumerate(EXPECTED)]
+    again = [(f"{name}~{3 + at}" if at < 3 else name, *rest) for at, (name, *rest) in enumerate(EXPECTED)]
     expected = EXPECTED[:3] + again
     for path in (
         str(tmp_path),

@@ -25,11 +25,11 @@ TRACE = parsed("How many eggs?", "She has 16 eggs.", "She eats 3.", "16 - 3 = 13
     ],
 )
 def test_a_template_makes_the_prompt(template, expected):
-    assert compile_template(template)(TRACE, TRACE.steps[2]) == expected
+    assert compile_template(template)(TRACE, TRACE.steps[2]).text == expected
 
 
 def test_the_first_step_has_no_history():
-    assert compile_template("history")(TRACE, TRACE.steps[0]) == "How many eggs?\nShe has 16 eggs."
+    assert compile_template("history")(TRACE, TRACE.steps[0]).text == "How many eggs?\nShe has 16 eggs."
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,15 @@ MARKUP = [
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_markup_in_data_is_broken_up_and_stays_legible(name, template):
     trace = parsed(f"a{name}b", f"c{name}d", f"e {name}{name} f")
-    prompt = compile_template(template)(trace, trace.steps[1])
+    prompt = compile_template(template)(trace, trace.steps[1]).text
     assert name not in prompt
     assert name in prompt.replace(" ", "")
 
 
 def test_markup_in_a_template_is_meant():
     assert (
-        compile_template("<reserved12856>{{ step }}")(TRACE, TRACE.steps[1]) == "<reserved12856>She eats 3."
+        compile_template("<reserved12856>{{ step }}")(TRACE, TRACE.steps[1]).text
+        == "<reserved12856>She eats 3."
     )
 
 

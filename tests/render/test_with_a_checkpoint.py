@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from fake_model import parsed_trace
 
+from zero_engine.contracts import SCORES
 from zero_engine.images import decode_image, encode_image
+from zero_engine.models.prompt import requests
 from zero_engine.pipeline import Render, Score
+from zero_engine.render.prompts import PICTURE
 from zero_engine.render.renderer import draw_steps
-from zero_engine.score import SCORERS, score_candidates
+from zero_engine.score import score_candidates
 
 RENDER = Render(candidates=2, batch_size=8, guidance=1.5, top_p=0.9)
-SCORE = Score(names=[name for name in SCORERS if name != "clip"])  # it needs a checkpoint of its own
+SCORE = Score(names=[name for name in SCORES if name != "clip"])  # it needs a checkpoint of its own
 
 
 @pytest.fixture(scope="module")
@@ -85,16 +88,12 @@ def test_pictures_of_the_question_stand_before_the_prompt_where_image_guidance_a
     asked = RENDER.model_copy(update={"image_guidance": 2.0, "negative_prompt": "noise"})
     candidates, rejections = draw_steps(shard, model, asked, 0, "png")
     assert rejections == [] and len(candidates) == 6
-    pictures = [model.encode([question_HW3]), np.zeros((0, 16), np.uint16)]
-    expected = model.draw(
-        [c.prompt for c in candidates],
-        [c.seed for c in candidates],
-        guidance=1.5,
-        top_p=0.9,
-        image_guidance=2.0,
-        negative_prompt="noise",
-        pictures=[pictures[c.trace_id == "b"] for c in candidates],
-    )
+    shown = {"a": tuple(model.encode([question_HW3])), "b": ()}
+    prompts = [(*shown[c.trace_id], c.prompt.removeprefix(PICTURE)) for c in candidates]
+    seen = [shown[c.trace_id] or None for c in candidates]
+    wanted = requests(prompts, [c.seed for c in candidates], ("noise",), seen)
+    expected = model.draw(wanted, guidance=1.5, top_p=0.9, image_guidance=2.0)
+    assert [c.prompt.count(PICTURE) for c in candidates] == [1, 1, 1, 1, 0, 0]
     assert np.array_equal(np.stack([c.codes for c in candidates]), expected.codes)
     assert [c.scores["likelihood"] for c in candidates] == expected.likelihood.tolist()
     plain, _ = draw_steps(shard, model, RENDER, 0, "png")

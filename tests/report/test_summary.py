@@ -9,6 +9,7 @@ from tests.report.outline import Outline
 from zero_engine.errors import OutputError
 from zero_engine.report import write_report
 from zero_engine.report.charts import BINS, HEIGHT, Histogram
+from zero_engine.report.inspection import inspect_rows
 
 
 def test_report_shows_counts_reasons_scores_and_drawings(dataset: Path):
@@ -18,10 +19,22 @@ def test_report_shows_counts_reasons_scores_and_drawings(dataset: Path):
     assert outline.open == [] and outline.unbalanced == []
     assert "50.0 %" in text  # 8 of 16 drawn steps kept a drawing
     assert "gate: likelihood_low" in text and "bad-0" in text and "nothing to cut" in text
-    assert {"likelihood", "blank"} <= set(text.split())
+    assert {"likelihood", "blank", "my_plugin"} <= set(text.split())
     assert "gate.min -0.3" in text
     assert "Drawings kept" in text and "Drawings left out" in text
     assert outline.tags.count("img") == 8 + 24 + 6 * 6  # kept, left out, and six traces of six drawings
+
+
+def test_a_plugins_score_has_its_histogram(dataset: Path):
+    page = write_report(dataset).read_text(encoding="utf-8")
+    assert page.count("<svg") == 3  # likelihood, blank, my_plugin
+    assert "a plugin&#39;s score" in page
+
+
+def test_inspection_shows_every_score_of_a_step(dataset: Path):
+    (row,) = inspect_rows(dataset, None, 1)
+    assert list(row["steps"][0]["scores"]) == ["likelihood", "blank", "my_plugin"]
+    assert row["steps"][1]["scores"] == {}
 
 
 def test_report_is_the_same_each_time(dataset: Path):

@@ -16,7 +16,7 @@ from zero_engine.write.validate import validate_dataset
 SMALL_SHARDS = {"render": {"candidates": 1}, "output": {"rows_per_shard": 1}}
 
 
-def _start(pipeline, tmp_path: Path) -> subprocess.Popen:
+def start(pipeline, tmp_path: Path) -> subprocess.Popen:
     path = tmp_path / "pipeline.yaml"
     path.write_text(yaml.safe_dump(pipeline.model_dump(mode="json")))
     command = [
@@ -32,7 +32,7 @@ def _start(pipeline, tmp_path: Path) -> subprocess.Popen:
     )
 
 
-def _wait_for_commits(out: Path, lines: int, process: subprocess.Popen, timeout_s: float = 120) -> None:
+def wait_for_commits(out: Path, lines: int, process: subprocess.Popen, timeout_s: float = 120) -> None:
     """Until the ledger has its identity line and `lines - 1` shards."""
     ledger = out / ".work" / "ledger.jsonl"
     deadline = time.monotonic() + timeout_s
@@ -48,12 +48,12 @@ def test_a_killed_run_resumes_to_the_same_bytes(make_pipeline, hashes, tmp_path,
     pipeline = make_pipeline("killed", dask={"workers": workers}, **SMALL_SHARDS)
     out = Path(pipeline.output.path)
     for kill in range(2):
-        process = _start(pipeline, tmp_path)
-        _wait_for_commits(out, 2 + kill, process)
+        process = start(pipeline, tmp_path)
+        wait_for_commits(out, 2 + kill, process)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert not (out / "manifest.json").exists()
-    process = _start(pipeline, tmp_path)
+    process = start(pipeline, tmp_path)
     assert process.wait(timeout=300) == 0, process.stderr.read()
     assert hashes(out) == hashes(plain.out)
     assert all(check.ok for check in validate_dataset(out))
@@ -63,8 +63,8 @@ def test_a_killed_run_resumes_to_the_same_bytes(make_pipeline, hashes, tmp_path,
 def test_ctrl_c_drains_commits_and_says_how_to_go_on(make_pipeline, tmp_path, workers):
     pipeline = make_pipeline("stopped", dask={"workers": workers}, input={"limit": 24}, **SMALL_SHARDS)
     out = Path(pipeline.output.path)
-    process = _start(pipeline, tmp_path)
-    _wait_for_commits(out, 2, process)
+    process = start(pipeline, tmp_path)
+    wait_for_commits(out, 2, process)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors

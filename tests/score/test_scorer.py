@@ -6,14 +6,19 @@ import numpy as np
 import pytest
 from fake_model import FakeModel, parsed_trace
 
+from zero_engine.contracts.scores import NEEDS, SCORES
 from zero_engine.errors import PipelineError
 from zero_engine.images import encode_image
+from zero_engine.models.painters.painting import PaintedModel
+from zero_engine.models.prompt import requests
 from zero_engine.pipeline import Score
-from zero_engine.records import BUILTIN_SCORES, Candidate
-from zero_engine.score import SCORERS, score_candidates
+from zero_engine.records import Candidate
+from zero_engine.score import score_candidates
+from zero_engine.score.outside import BUNDLED
+from zero_engine.score.scorer import BY_CODES, BY_EARLIER, BY_MODEL, BY_PICTURE
 from zero_engine.world import canvas
 
-ALL = Score(names=[name for name in SCORERS if name != "clip"])  # it needs a checkpoint of its own
+ALL = Score(names=[name for name in SCORES if name != "clip"])  # it needs a checkpoint of its own
 
 
 def scores(candidates):
@@ -23,19 +28,57 @@ def scores(candidates):
 def test_every_score_asked_for_is_there(drawn, shard, model):
     scored, rejections = score_candidates(drawn, shard, model, ALL)
     assert rejections == []
-    expected = [name for name in BUILTIN_SCORES if name in ALL.names and name != "readback"]
+    expected = [name for name in ALL.names if not SCORES[name].optional]
     assert [list(candidate.scores) for candidate in scored] == [expected] * len(drawn)
 
 
-def test_all_scorers_have_a_column_but_those_of_painted_drawings():
-    painted = {"roundtrip", "unread"}  # in plugin_scores, as most drawings have none
-    assert set(SCORERS) - set(BUILTIN_SCORES) == painted
+def test_every_score_has_one_way_to_be_computed_and_every_function_a_score():
+    class Painter:
+        name = "grey"
+
+        def paint(self, prompts, seeds):
+            return [np.full((32, 32, 3), 90, np.uint8)] * len(prompts)
+
+        def unread(self, prompts):
+            return [0] * len(prompts)
+
+    painted = PaintedModel(FakeModel(), Painter()).draw(requests(["a"], [0])).scores
+    ways = {
+        "drawing": {"likelihood", "unconditional"},
+        "painter": set(painted),
+        "model": set(BY_MODEL) - {"likelihood", "unconditional"},
+        "codes": set(BY_CODES),
+        "picture": set(BY_PICTURE),
+        "earlier": set(BY_EARLIER),
+        "checkpoint": set(BUNDLED),
+    }
+    needs = {kind: {name for name, score in SCORES.items() if score.needs == kind} for kind in NEEDS}
+    assert needs == ways
+    assert set(BY_MODEL) >= needs["drawing"]  # for drawings that came without them
+
+
+def test_perception_is_there_where_the_model_has_a_projection(drawn, shard):
+    projected = FakeModel(has_projection=True)
+    asked = Score(names=["perception"])
+    scored, rejections = score_candidates(drawn, shard, projected, asked)
+    assert rejections == [] and all(candidate.scores["perception"] >= 0 for candidate in scored)
+    assert {rows for what, rows, _ in projected.calls if what == "perception"} == {32}
+    without, rejections = score_candidates(drawn, shard, FakeModel(), asked)
+    assert rejections == [] and not any("perception" in candidate.scores for candidate in without)
+
+
+def test_a_painted_drawing_keeps_its_painters_scores_when_it_is_scored_again(drawn, shard, model):
+    painted = [dataclasses.replace(c, scores={**c.scores, "roundtrip": 21.5, "unread": 3.0}) for c in drawn]
+    once, _ = score_candidates(painted, shard, model, ALL)
+    again, _ = score_candidates(once, shard, model, ALL)
+    assert {(c.scores["roundtrip"], c.scores["unread"]) for c in again} == {(21.5, 3.0)}
+    assert scores(again) == scores(once)
 
 
 def test_values_are_in_their_range(drawn, shard, model):
     for candidate in score_candidates(drawn, shard, model, ALL)[0]:
         for name, value in candidate.scores.items():
-            low, high = SCORERS[name].range
+            low, high = SCORES[name].range
             assert low <= value <= high
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tests.train.conftest import build
+from tests.write.sample_dataset import build_dataset
 from zero_engine import open_dataset
 from zero_engine.config import parse_config
 from zero_engine.errors import InputError, PipelineError
@@ -12,27 +13,39 @@ from zero_engine.images import encode_image
 from zero_engine.records import Rejection
 from zero_engine.render.sequences import GIVEN, PICTURE, TEXT, Encoder
 from zero_engine.train.config import Data, Sft, Template
-from zero_engine.train.data import Batches, collate, collate_packed, misfits, read_rows
+from zero_engine.train.data import COLUMNS, Batches, collate, collate_packed, misfits, read_rows
+from zero_engine.write.dataset import open_rows
 
 
 def rows_of(dataset):
-    return list(read_rows(open_dataset(dataset), range(24)))
+    return list(read_rows(open_rows(dataset, COLUMNS), range(24)))
 
 
 @pytest.mark.parametrize("order", [range(24), [7, 0, 23, 7], [5]])
 def test_rows_are_read_in_any_order_as_the_table_has_them(dataset, order):
-    rows = open_dataset(dataset)
-    for chosen in (rows, rows.select(range(24)), rows.select(list(range(23, -1, -1)))):
-        expected = [chosen.with_format("arrow")[place].to_pylist()[0] for place in order]
-        for row, whole in zip(read_rows(chosen, order), expected, strict=True):
-            assert {
-                name: row[name] for name in ("id", "question", "answer", "choices")
-            }.items() <= whole.items()
-            found = [
-                (step["text"], None if step["codes"] is None else list(step["codes"]))
-                for step in row["steps"]
-            ]
-            assert found == [(step["text"], step["codes"]) for step in whole["steps"]]
+    table = open_dataset(dataset).with_format("arrow")
+    expected = [table[place].to_pylist()[0] for place in order]
+    for row, whole in zip(read_rows(open_rows(dataset, COLUMNS), order), expected, strict=True):
+        assert {name: row[name] for name in ("id", "question", "answer", "choices")}.items() <= whole.items()
+        found = [
+            (step["text"], None if step["codes"] is None else list(step["codes"])) for step in row["steps"]
+        ]
+        assert found == [(step["text"], step["codes"]) for step in whole["steps"]]
+
+
+def test_rows_of_several_files_are_one_sequence_up_to_the_limit(tmp_path):
+    out = tmp_path / "out"
+    build_dataset(out)
+    expected = open_dataset(out)["id"]
+    rows = open_rows(out, COLUMNS)
+    assert [row["id"] for row in read_rows(rows, range(len(rows)))] == list(expected) and len(
+        rows.batches
+    ) > 1
+    fewer = open_rows(out, COLUMNS, limit=len(expected) - 1)
+    assert len(fewer) == len(expected) - 1 and fewer.fingerprint == rows.fingerprint
+    for position in (-1, len(fewer)):
+        with pytest.raises(IndexError):
+            fewer.at(position)
 
 
 def test_a_row_becomes_prompt_thought_pictures_and_answer(encoder, dataset):
@@ -85,7 +98,7 @@ def test_pictures_of_the_question_stand_at_their_marks(tiny, dataset):
 
 
 def test_rows_that_do_not_fit_are_named_with_the_reason(tiny, dataset, tmp_path):
-    rows = open_dataset(dataset)
+    rows = open_rows(dataset, COLUMNS)
     short = Encoder(tiny, Data(path=str(dataset), template="bare", max_length=64))
     found = list(misfits(rows, short.example))
     assert (
@@ -93,7 +106,7 @@ def test_rows_that_do_not_fit_are_named_with_the_reason(tiny, dataset, tmp_path)
         and {f.reason for f in found} == {"too_long"}
         and all("max_length 64" in f.detail for f in found)
     )
-    unanswered = open_dataset(build(tmp_path / "none", 3, answers=[None] * 3))
+    unanswered = open_rows(build(tmp_path / "none", 3, answers=[None] * 3), COLUMNS)
     whole = Encoder(tiny, Data(path="x"))
     assert [f.reason for f in misfits(unanswered, whole.example)] == ["no_answer"] * 3
     row = rows_of(dataset)[0]
@@ -109,7 +122,7 @@ def test_rows_that_do_not_fit_are_named_with_the_reason(tiny, dataset, tmp_path)
 
 
 def test_a_batch_is_a_function_of_seed_and_step(encoder, dataset):
-    rows = open_dataset(dataset)
+    rows = open_rows(dataset, COLUMNS)
 
     def ids(step, seed=0):
         batches = Batches(rows, encoder.example, seed=seed, size=4, length=lambda e: len(e.ids))

@@ -15,7 +15,7 @@ from zero_engine.cli.app import app
 from zero_engine.config import parse_config
 from zero_engine.errors import InputError, OutputError
 from zero_engine.images import encode_image
-from zero_engine.train.evaluate import Evaluation, evaluate, looks_like_a_solution, respond, summarise, wilson
+from zero_engine.train.evaluate import Evaluation, evaluate, looks_like_a_solution, respond, summarise
 
 
 def config(data: Path, out: Path, **changes) -> Evaluation:
@@ -109,16 +109,7 @@ def test_a_question_without_an_answer_is_an_error_not_a_wrong_answer(tmp_path):
         evaluate(config(path, tmp_path / "long", max_new_tokens=700), lambda text: None)
 
 
-def test_intervals_are_wilsons():
-    # Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29
-    for right, asked, low, high in (
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-    ):
-        assert wilson(right, asked) == pytest.approx((low, high), abs=5e-5)
-    assert wilson(0, 0) == (0, 1)
+def test_a_summary_counts_by_task():
     rows = [{"task": "a", "accuracy": 1.0, "format": 1.0, "pictures": ["x"]}] * 3
     assert summarise(rows)["by_task"]["a"]["pictures"] == 1
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from zero_engine import open_dataset
 from zero_engine.models.chameleon.training_forward import hidden_states
 from zero_engine.render.sequences import PICTURE, TEXT
 from zero_engine.train.config import SftLoss
-from zero_engine.train.data import Batch, collate, collate_packed, read_rows
+from zero_engine.train.data import COLUMNS, Batch, collate, collate_packed, read_rows
 from zero_engine.train.losses import (
     LOG_RATIO,
     allowed_log_p,
@@ -20,6 +19,7 @@ from zero_engine.train.losses import (
     token_scales,
     weighted_nats,
 )
+from zero_engine.write.dataset import open_rows
 
 # float32 sums in another order; the reference's own figures have 7 digits
 TOLERANCE = 1e-5
@@ -90,7 +90,7 @@ def test_pesft_agrees_with_the_reference(module, golden):
 
 @pytest.fixture(scope="module")
 def examples(encoder, dataset):
-    return [encoder.example(row) for row in read_rows(open_dataset(dataset), range(8))]
+    return [encoder.example(row) for row in read_rows(open_rows(dataset, COLUMNS), range(8))]
 
 
 def gradients(module, batches, options, projection, codebook) -> dict[str, torch.Tensor]:

@@ -7,14 +7,14 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.train.conftest import TINY, build
-from zero_engine import open_dataset
 from zero_engine.cli.app import app
 from zero_engine.config import parse_config
 from zero_engine.errors import InputError, PipelineError
 from zero_engine.train.config import Data, Sft
-from zero_engine.train.data import Batches, read_rows
-from zero_engine.train.mixture import Mixture, open_rows
+from zero_engine.train.data import COLUMNS, Batches, read_rows, rows_at, training_rows
+from zero_engine.train.mixture import Mixture
 from zero_engine.train.sft import train_sft
+from zero_engine.write.dataset import open_rows
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +29,13 @@ def data(two, first: dict | None = None, second: dict | None = None) -> Data:
 
 
 def test_rows_come_as_often_as_the_weights_say_and_each_epoch_has_every_row(two):
-    rows = open_rows(data(two, {"weight": 1}, {"weight": 3}))
+    rows = training_rows(data(two, {"weight": 1}, {"weight": 3}))
     assert isinstance(rows, Mixture) and len(rows) == 32
     drawn = np.array([rows.at(position, 0) for position in range(1000)])
     assert (drawn < 24).sum() == 250 and (drawn >= 24).sum() == 750
     for start in range(0, 744, 8):
         assert set(drawn[drawn >= 24][start : start + 8]) == set(range(24, 32)), "an epoch of b"
-    plain = open_rows(data(two))
+    plain = training_rows(data(two))
     drawn = [plain.at(position, 0) for position in range(4000)]
     assert sum(place < 24 for place in drawn) == 3000, "without weights every row counts alike"
     assert [rows.at(position, 1) for position in range(50)] != [
@@ -44,7 +44,7 @@ def test_rows_come_as_often_as_the_weights_say_and_each_epoch_has_every_row(two)
 
 
 def test_a_batch_is_a_function_of_seed_and_step_and_rows_read_as_alone(two):
-    rows = open_rows(data(two, {"weight": 1}, {"weight": 1}))
+    rows = training_rows(data(two, {"weight": 1}, {"weight": 1}))
 
     def ids(step):
         return [row["answer"] for row in Batches(rows, lambda row: row, seed=0, size=4)[step]]
@@ -53,17 +53,17 @@ def test_a_batch_is_a_function_of_seed_and_step_and_rows_read_as_alone(two):
     assert [[row["answer"] for row in walked[step]] for step in range(40)] == [
         ids(step) for step in range(40)
     ]
-    alone = list(read_rows(open_dataset(two[1]), [3, 0]))
-    mixed = list(rows.read([27, 5, 24]))
+    alone = list(read_rows(open_rows(two[1], COLUMNS), [3, 0]))
+    mixed = list(rows_at(rows, [27, 5, 24]))
     assert [mixed[0]["id"], mixed[2]["id"]] == [row["id"] for row in alone] and mixed[0]["answer"] == "b"
 
 
 def test_rows_for_validation_are_kept_from_training_in_each_dataset(two):
-    rows = open_rows(data(two, {"validation_rows": 2}, {"validation_rows": 3, "limit": 6}))
+    rows = training_rows(data(two, {"validation_rows": 2}, {"validation_rows": 3, "limit": 6}))
     assert rows.held_out == [0, 1, 24, 25, 26] and len(rows) == 30
     assert not set(rows.held_out) & {rows.at(position, 0) for position in range(3000)}
     with pytest.raises(InputError, match="leaves no row"):
-        open_rows(data(two, {}, {"validation_rows": 8}))
+        training_rows(data(two, {}, {"validation_rows": 8}))
 
 
 def test_what_is_not_a_datasets_own_is_said_once_or_alike(two):

@@ -14,6 +14,7 @@ from tests.train.conftest import TINY, two_processes
 from zero_engine.config import parse_config
 from zero_engine.errors import Interrupted, OutputError, PipelineError
 from zero_engine.models import load_model
+from zero_engine.models.prompt import requests
 from zero_engine.train.config import Sft
 from zero_engine.train.loop import prepare
 from zero_engine.train.sft import train_sft
@@ -65,7 +66,7 @@ def test_the_loss_falls_and_the_model_that_comes_out_draws(unbroken):
     assert log[-1]["validation_loss"] < log[2]["validation_loss"]
     assert log[-1]["perception"] < log[0]["perception"]
     model = load_model(str(unbroken / "model"), device="cpu")
-    assert model.decode(model.draw(["one"], [0]).codes).shape == (1, 32, 32, 3)
+    assert model.decode(model.draw(requests(["one"], [0])).codes).shape == (1, 32, 32, 3)
     before = load_file(TINY / "model.safetensors")
     after = load_file(unbroken / "model" / "model.safetensors")
     changed = {name for name in before if not torch.equal(before[name].float(), after[name])}

@@ -14,7 +14,7 @@ def test_the_front_matter_names_both_configs_and_the_licence(tmp_path):
     head = front_matter(dataset_card(build_dataset(tmp_path / "out"), {}))
     assert head["license"] == "mit"
     assert [config["config_name"] for config in head["configs"]] == ["default", "candidates"]
-    assert head["configs"][1]["data_files"] == [{"split": "train", "path": "candidates/*.arrow"}]
+    assert head["configs"][1]["data_files"] == [{"split": "train", "path": "candidates/part-*.arrow"}]
 
 
 def test_a_licence_that_the_hub_does_not_know_goes_under_other(tmp_path):

@@ -8,7 +8,7 @@ from PIL.Image import Image
 
 from tests.write.sample_dataset import build_dataset
 from zero_engine import open_dataset
-from zero_engine.contracts import schemas
+from zero_engine.contracts.publish import schemas
 from zero_engine.errors import OutputError
 from zero_engine.write.manifest import MANIFEST, read_manifest, versions
 

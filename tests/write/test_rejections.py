@@ -6,7 +6,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from zero_engine.contracts import schemas
+from zero_engine.contracts.publish import schemas
 from zero_engine.records import Rejection
 from zero_engine.write.rejections import read_rejections, write_rejections
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 
 from tests.write.sample_dataset import candidate, png, trajectory
-from zero_engine.contracts import TRAJECTORY, arrow_schema
+from zero_engine.contracts import SCORES, TRAJECTORY, arrow_schema
 from zero_engine.errors import OutputError
-from zero_engine.records import BUILTIN_SCORES, Source, Trajectory, Verdict
+from zero_engine.records import Source, Trajectory, Verdict
 from zero_engine.write import shards
 from zero_engine.write.shards import read_candidates, write_candidates, write_trajectories
 
@@ -60,7 +60,7 @@ def test_a_row_holds_the_trace_its_steps_and_its_drawing(tmp_path):
     assert kept["caption"] is None
     assert (kept["verdict"], kept["reason"], kept["plugin_scores"]) == ("kept", None, [])
     assert (text_only["verdict"], text_only["reason"]) == ("text_only", "blank_high")
-    nothing = ("image", "codes", "seed", "attempt", "prompt", "plugin_scores", *BUILTIN_SCORES)
+    nothing = ("image", "codes", "seed", "attempt", "prompt", "plugin_scores", *SCORES)
     assert all(text_only[name] is None for name in nothing)
     assert file == shards.ShardFile(
         "data-00000.arrow",

@@ -10,6 +10,7 @@ import typer
 
 from zero_engine.cli.options import AsJson, Folder, descriptions, print_json, table
 from zero_engine.errors import CheckFailed, InputError
+from zero_engine.models.prompt import requests
 
 
 def register(app: typer.Typer) -> None:
@@ -95,7 +96,7 @@ def schema(
     ] = None,
 ) -> None:
     """Print a published contract: pipeline, trace, trajectory, candidate, rejection, manifest, formats, scores."""
-    from zero_engine.contracts import schemas
+    from zero_engine.contracts.publish import schemas, score_rows
 
     texts = {
         file.split(".")[0] + (".arrow" if ".arrow." in file else ""): text for file, text in schemas().items()
@@ -108,9 +109,14 @@ def schema(
 
         descriptions("format", {key: value.summary for key, value in FORMATS.items()})
     elif name == "scores":
-        from zero_engine.score import SCORERS
-
-        descriptions("score", {key: value.description for key, value in SCORERS.items()})
+        _, rows = score_rows()
+        facts = []
+        for score, meaning, better, bounds, unit, needs, default, auc, within in rows:
+            worth = f"; AUC {auc} over all, {within} in a prompt" if auc != "-" else ""
+            usual = "; by default" if default == "yes" else ""
+            where = f"{bounds} {unit}".rstrip()
+            facts.append((score, better, f"{meaning}. {where}; needs {needs}{usual}{worth}"))
+        table("", ["score", "better", "meaning"], facts, justify="left")
     elif name in texts:
         typer.echo(texts[name])
     else:
@@ -133,7 +139,7 @@ def doctor(json: AsJson = False) -> None:
     facts["gpus"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     facts["free_disk_gb"] = round(shutil.disk_usage(".").free / 1e9, 1)
     model = get_model("nano")
-    drawing = model.draw(["3 + 4 = 7"], [0])
+    drawing = model.draw(requests(["3 + 4 = 7"], [0]))
     facts["nano"] = (
         f"draws: {model.decode(drawing.codes).shape[1]} px, likelihood {float(drawing.likelihood[0]):.2f}"
     )

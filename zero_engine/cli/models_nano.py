@@ -77,7 +77,6 @@ def eval_nano(
     if gsm8k is not None and not gsm8k.is_file():
         raise InputError(f"{gsm8k}: no such file. Give GSM8K's test.jsonl.")
     loaded = get_model(model)
-    scores = _scores(loaded)
 
     def judge(guidance: float, new_phrasing: bool) -> dict:
         return evaluate.judge_kinds(
@@ -86,7 +85,6 @@ def eval_nano(
             evaluate.Drawing(candidates, guidance, temperature, top_p),
             kinds=_known(kind),
             new_phrasing=new_phrasing,
-            extra=scores,
             report=lambda line: typer.echo(f"guidance {guidance:g}: {line}", err=True),
         )
 
@@ -106,7 +104,7 @@ def eval_nano(
     if gsm8k is not None:
         steps, counts = evaluate.gsm8k_steps(gsm8k)
         how = evaluate.Drawing(candidates, guidance, temperature, top_p)
-        real = evaluate.judge_traces(loaded, steps, how, scores)
+        real = evaluate.judge_traces(loaded, steps, how)
         facts["gsm8k"] = {"steps": counts, **evaluate.summary(real)["kinds"]}
         drawn |= {f"gsm8k {name}": judged for name, judged in real.items()}
     if sheet is not None:
@@ -141,7 +139,6 @@ def calibrate(
         prompts,
         how,
         kinds=_known(kind),
-        extra=_scores(loaded),
         report=lambda line: typer.echo(line, err=True),
     )
     facts = fit.calibrate(drawn, precision=precision)
@@ -193,28 +190,6 @@ def _print_evaluation(facts: dict, candidates: int) -> None:
     _print_curve(facts)
     gate = facts["gate"]
     typer.echo(f"default gate: keeps {gate['keep_rate']:.1%} of the prompts, {gate['precision']:.1%} right")
-
-
-def _scores(model) -> dict:
-    """The scores that need no pass through the model, as the evaluation takes them; NaN where one does not apply."""
-    import numpy as np
-
-    from zero_engine.score.codebook import total_variation
-    from zero_engine.score.scorer import PICTURE_SCORES
-
-    def of_pictures(score):
-        def values(texts, codes_BN, images_BHW3):
-            found = [score(image, text) for text, image in zip(texts, images_BHW3, strict=True)]
-            return np.array([np.nan if value is None else value for value in found])
-
-        return values
-
-    def of_codes(texts, codes_BN, images_BHW3):
-        return np.array([total_variation(codes, codebook_KD, model.grid) for codes in codes_BN])
-
-    codebook_KD = model.codebook()
-    pictures = {name: of_pictures(score) for name, score in PICTURE_SCORES.items()}
-    return {"total_variation": of_codes, **pictures}
 
 
 def _print_scores(facts: dict) -> None:

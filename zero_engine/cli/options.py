@@ -26,6 +26,10 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="Override any key, e.g. --set render.guidance=3. May be repeated."
     ),
 ]
+Reuse = Annotated[
+    list[Path] | None,
+    typer.Option("--reuse", metavar="OUT", help="Also take drawings from this dataset. May be repeated."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as one JSON object on stdout.")]
 
 

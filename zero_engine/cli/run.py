@@ -1,5 +1,6 @@
 """`run`, `plan`, `status`: make a dataset, say beforehand what would be done, say how far it is."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from zero_engine.cli.options import (
     Limit,
     OutputPath,
     PipelineFile,
+    Reuse,
     Set,
     percent,
     print_json,
@@ -24,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(plan)
     app.command()(status)
+    app.command()(clean)
 
 
 def run(
@@ -38,8 +41,9 @@ def run(
         str | None, typer.Option(help="Existing Dask scheduler, e.g. tcp://host:8786.")
     ] = None,
     set: Set = None,
+    reuse: Reuse = None,
     overwrite: Annotated[
-        bool, typer.Option(help="Replace the dataset of another pipeline in the folder.")
+        bool, typer.Option(help="Replace the rows of a pipeline of another name; its drawings are kept.")
     ] = False,
     report: Annotated[bool, typer.Option(help="Write report.html when done.")] = True,
     json: AsJson = False,
@@ -52,7 +56,7 @@ def run(
     from zero_engine.run.progress import Console
 
     config = resolve(pipeline, input, output, limit, set, workers=_number(workers), scheduler=scheduler)
-    summary = run_pipeline(config, overwrite=overwrite, progress=Console())
+    summary = run_pipeline(config, overwrite=overwrite, reuse=reuse or (), progress=Console())
     if report:
         from zero_engine.report import write_report
 
@@ -69,17 +73,18 @@ def plan(
     output: OutputPath = None,
     limit: Limit = None,
     set: Set = None,
+    reuse: Reuse = None,
     calibrate: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Draw N traces and propose thresholds for the gate."),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Say what a run would do and why, shard by shard, without doing it."""
+    """Say what a run would do and why: shards to make, drawings to reuse, make and set aside. Nothing is written."""
     from zero_engine.run import plan_run
 
     config = resolve(pipeline, input, output, limit, set)
-    facts = plan_run(config).as_dict()
+    facts = plan_run(config, reuse or ()).as_dict()
     if calibrate is not None:
         from zero_engine.run.sample import draw_sample
         from zero_engine.score.calibrate import propose_thresholds
@@ -99,6 +104,7 @@ def plan(
         ],
     )
     table("Why", ["reason", "shards"], sorted(facts["reasons"].items()))
+    table("Drawings", ["what changed", "from", "to", "reused", "made", "set aside"], _drawings(facts))
     if calibrate is not None:
         _show_thresholds(facts["thresholds"], calibrate)
 
@@ -107,33 +113,78 @@ def status(out: Folder, json: AsJson = False) -> None:
     """Say how far the run in a folder is: shards and rows committed, finished or not, running or not."""
     from zero_engine.errors import OutputError
     from zero_engine.run import tally
-    from zero_engine.run.ledger import committed, is_locked, read_identity
-    from zero_engine.write.manifest import MANIFEST
+    from zero_engine.run.recorded import is_locked, recorded
+    from zero_engine.write.unused import unused
 
-    identity = read_identity(out)
-    if identity is None:
+    held = recorded(out)
+    if held.name is None:
         raise OutputError(f"{out}: no run has written here. Check the path.")
     totals = tally.empty()
-    entries = committed(out)
-    for entry in entries.values():
+    for entry in held.entries.values():
         totals = tally.add(totals, entry.counts)
-    state = (
-        "finished"
-        if (out / MANIFEST).exists()
-        else "running"
-        if is_locked(out)
-        else "stopped; run again to go on"
-    )
-    facts = {"out": str(out), "pipeline": identity, "state": state, "shards": len(entries), "counts": totals}
+    state = "finished" if held.finished else "running" if is_locked(out) else "stopped; run again to go on"
+    read = (held.pipeline or {}).get("input", {})
+    facts = {
+        "out": str(out),
+        "pipeline": {"name": held.name, "input": read.get("path"), "format": read.get("format")},
+        "state": state,
+        "shards": len(held.entries),
+        "counts": totals,
+        "unused": asdict(unused(out)),
+    }
     if json:
         print_json(facts)
         return
     table(
         f"{out}: {state}",
         ["", ""],
-        [("pipeline", identity["name"]), ("input", identity["input"]), ("shards", len(entries))]
-        + [(name.replace("_", " "), totals[name]) for name in tally.NUMBERS],
+        [("pipeline", held.name), ("input", str(read.get("path", "-"))), ("shards", len(held.entries))]
+        + [(name.replace("_", " "), totals[name]) for name in tally.NUMBERS]
+        + [("unused drawings", _size(facts["unused"]))],
     )
+
+
+def clean(
+    out: Folder,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Delete the drawings in OUT/unused, which the dataset does not use. Nothing else deletes a drawing."""
+    from zero_engine.errors import OutputError
+    from zero_engine.run.recorded import is_locked, recorded
+    from zero_engine.write.unused import clean, unused
+
+    if recorded(out).name is None:
+        raise OutputError(f"{out}: no run has written here. Check the path.")
+    if is_locked(out):
+        raise OutputError(f"{out}: a run is writing to this folder. Wait for it.")
+    found = unused(out)
+    if found.files and not yes:
+        typer.confirm(f"{out}/unused: delete {_size(asdict(found))}?", abort=True, err=True)
+    facts = {"out": str(out), "deleted": asdict(clean(out))}
+    if json:
+        print_json(facts)
+    else:
+        typer.echo(f"{out}: deleted {_size(facts['deleted'])}")
+
+
+def _size(unused: dict) -> str:
+    return f"{unused['drawings']:,} drawings, {unused['bytes'] / 1e6:,.1f} MB"
+
+
+def _drawings(facts: dict) -> list[tuple]:
+    """A row for each changed key alone, and one for all of them together."""
+
+    def row(key: str, before: object, now: object, drawings: dict) -> tuple:
+        return key, _short(before), _short(now), drawings["reused"], drawings["made"], drawings["set_aside"]
+
+    changes = [row(c["key"], c["before"], c["now"], c["drawings"]) for c in facts["changes"]]
+    return [*changes, row("all together" if changes else "nothing", "", "", facts["drawings"])]
+
+
+def _short(value: object) -> str:
+    text = "-" if value is None else str(value)
+    return text if len(text) <= 32 else f"{text[:29]}..."
 
 
 def _number(workers: str | None) -> int | str | None:
@@ -161,6 +212,11 @@ def _show(facts: dict) -> None:
                 percent(counts["pictures_kept"], counts["steps"]),
             ),
             ("pictures", counts["pictures"], ""),
+            (
+                "  distinct",
+                counts["distinct_pictures"],
+                percent(counts["distinct_pictures"], counts["pictures"]),
+            ),
             ("  drawn in this run", facts["drawn"], percent(facts["drawn"], counts["pictures"])),
             ("  reused", facts["reused"], percent(facts["reused"], counts["pictures"])),
             (
@@ -176,6 +232,8 @@ def _show(facts: dict) -> None:
             ["stage: reason", "count"],
             sorted(counts["reasons"].items(), key=lambda r: -r[1]),
         )
+    for line in _advice(facts):
+        typer.echo(line)
     speed = f", {facts['pictures_per_s']:.1f} pictures/s" if facts["drawn"] else ", nothing drawn"
     typer.echo(f"{facts['wall_s']:.1f} s with {facts['workers']} workers{speed}")
     typer.echo("")
@@ -189,6 +247,23 @@ def _show(facts: dict) -> None:
         if (out / name).exists():
             typer.echo(f"  {out / name}  ({what})")
     typer.echo("")
+
+
+def _advice(facts: dict) -> list[str]:
+    """What the figures suggest."""
+    counts, lines = facts["counts"], []
+    drawn = max(1, counts["steps_drawn"])
+    candidates, distinct = counts["pictures"] / drawn, counts["distinct_pictures"] / drawn
+    if candidates >= 2 and distinct < 1.5:
+        lines.append(
+            f"{candidates:.3g} candidates a step, {distinct:.2f} distinct: raise render.temperature or lower "
+            "render.candidates."
+        )
+    if facts["unused"]["files"]:
+        lines.append(
+            f"Set aside in {facts['out']}/unused: {_size(facts['unused'])}; `zero-engine clean` deletes them."
+        )
+    return lines
 
 
 def _show_thresholds(proposals: list[dict], traces: int) -> None:

@@ -1,15 +1,15 @@
 """The published contracts: what a row, a dead letter and a manifest look like to other programs.
 
+scores.py    every score with a column: what it means, its range, what it needs
 rows.py      row types, with their Arrow schema and Hugging Face features
 manifest.py  manifest.json
-publish.py   the files in schemas/, generated from these
+publish.py   the files in schemas/ and docs/scores.md, generated from these
 
-python -m zero_engine.contracts schemas/           # write schemas/*.json
-python -m zero_engine.contracts --check schemas/   # exit 1 where they differ from the code
+python -m zero_engine.contracts schemas/ docs/           # write schemas/*.json and docs/scores.md
+python -m zero_engine.contracts --check schemas/ docs/   # exit 1 where they differ from the code
 """
 
 from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry, ShardFile, Tally
-from zero_engine.contracts.publish import schemas
 from zero_engine.contracts.rows import (
     CANDIDATE,
     REJECTION,
@@ -18,23 +18,27 @@ from zero_engine.contracts.rows import (
     TRAJECTORY,
     arrow_schema,
     features,
+    scores_in,
     stored_scores,
 )
+from zero_engine.contracts.scores import SCORES, ScoreInfo
 
 __all__ = [
     "CANDIDATE",
     "REJECTION",
     "SCHEMA_VERSION",
+    "SCORES",
     "TRACE",
     "TRAJECTORY",
     "InputInfo",
     "Manifest",
     "ModelInfo",
+    "ScoreInfo",
     "ShardEntry",
     "ShardFile",
     "Tally",
     "arrow_schema",
     "features",
-    "schemas",
+    "scores_in",
     "stored_scores",
 ]

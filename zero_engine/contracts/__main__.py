@@ -1,4 +1,4 @@
-"""`python -m zero_engine.contracts [--check] schemas/`."""
+"""`python -m zero_engine.contracts [--check] schemas/ [docs/]`."""
 
 import sys
 

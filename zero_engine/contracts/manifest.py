@@ -61,6 +61,8 @@ class Tally(TypedDict):
     """Steps of all parsed traces."""
     pictures: NotRequired[int]
     """Drawings made, kept or not."""
+    distinct_pictures: NotRequired[int]
+    """Drawings whose codes no other drawing of the same step has."""
     steps_drawn: NotRequired[int]
     """Steps with at least one drawing."""
     pictures_kept: NotRequired[int]
@@ -116,6 +118,10 @@ class ModelInfo(Section):
     """Pixels."""
     width: int | None = None
     """Pixels."""
+    device: str | None = None
+    """cpu or cuda: where it drew, which decides what `auto` means."""
+    batch_size: int | None = None
+    """What `render.batch_size: auto` meant there."""
 
 
 class InputInfo(Section):
@@ -130,7 +136,7 @@ class InputInfo(Section):
 class Manifest(Section):
     """All of a finished dataset but its rows."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     name: str
     created: str
     """When the run ended, ISO 8601 in UTC."""

@@ -1,25 +1,26 @@
 """Row types: each is written once, as a tuple of `Column`s, and everything else is derived from that.
 
-Version 1 is closed: no open dicts, every column present in every file, null only where it has a
-meaning (`Column.null`). Pictures are `datasets` images, a struct {bytes, path} over plain `binary`: with
-`large_binary` datasets 5.2 no longer takes the column for an image and decodes nothing. `write.shards`
-keeps every record batch far below the 2 GiB that `binary` can hold instead.
+Version 2 is closed: no open dicts, every column present in every file, null only where it has a meaning
+(`Column.null`). A column says since which version it is there, so folders of version 1 stay readable. Lists are
+spelled `Sequence`, and lists of structs `[{..}]`, which datasets 3.x and 5.x both read. Pictures are `datasets`
+images, a struct {bytes, path} over plain `binary`: with `large_binary` datasets 5.2 no longer takes the column for
+an image and decodes nothing. `write.shards` keeps every record batch far below the 2 GiB that `binary` can hold.
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zero_engine.records import BUILTIN_SCORES
+from zero_engine.contracts.scores import SCORES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +50,19 @@ class Column:
     doc: str
     null: bool = False
     """Whether null has a meaning here; elsewhere a null is a fault that `validate` reports."""
+    since: int = 1
+    """The schema version that brought it."""
 
-
-_SCORE_DOCS = {
-    "likelihood": "mean log p(codes | step), nats per code, without guidance",
-    "unconditional": "mean log p(codes | nothing), nats per code",
-    "caption": "mean log p(step | codes), nats per token",
-    "alignment": "likelihood minus unconditional",
-    "total_variation": "1 / (1 + tv / tau) over the codebook vectors of the picture",
-    "perception": "perception loss of the trained projection (L_Pe)",
-    "blank": "share of the picture that is background",
-    "contrast": "contrast of the pixels",
-    "sharpness": "sharpness of the pixels",
-    "duplicate": "likeness to an earlier step's drawing in the same trace",
-    "readback": "agreement of what can be read in the picture with the step",
-    "clip": "similarity of picture and step under a CLIP or SigLIP model",
-}
 
 SCORE_COLUMNS = tuple(
-    Column(name, "float32", f"Score: {_SCORE_DOCS.get(name, name)}. Null where not computed.", null=True)
-    for name in BUILTIN_SCORES
+    Column(
+        name,
+        "float32",
+        f"Score: {score.meaning}. Null where not computed.",
+        null=True,
+        since=score.since,
+    )
+    for name, score in SCORES.items()
 )
 PLUGIN_SCORES = Column(
     "plugin_scores",
@@ -102,6 +96,9 @@ STEP = Struct(
         Column("seed", "int64", "Seed of the drawing.", null=True),
         Column("attempt", "int32", "Which of the candidates was kept.", null=True),
         Column("prompt", "string", "Text the drawing was made from.", null=True),
+        Column(
+            "origin", "string", "Where the picture comes from: drawn, given or painted.", null=True, since=2
+        ),
         *SCORE_COLUMNS,
         PLUGIN_SCORES,
         Column("verdict", "string", "kept or text_only."),
@@ -127,11 +124,18 @@ CANDIDATE = (
     Column("trace_id", "string", "Identity of the trace."),
     Column("step", "int32", "Index of the step."),
     Column("attempt", "int32", "Which drawing of the step this is, from 0."),
-    Column("seed", "int64", "Seed of the drawing: a hash of run seed, trace, step and attempt."),
+    Column("seed", "int64", "Seed of the drawing: a hash of run seed, the trace's key, step and attempt."),
     Column("text", "string", "The step."),
     Column("prompt", "string", "Text the drawing was made from."),
     Column("image", "image", "The drawing."),
     Column("codes", ListOf("uint16"), "VQ indices of the drawing, row-major; never vocabulary ids."),
+    Column("origin", "string", "Where the picture comes from: drawn, given or painted.", since=2),
+    Column(
+        "identity",
+        "string",
+        "What makes the drawing what it is, 32 hex digits: model, sampling, dtype, batch size, prompt, seed.",
+        since=2,
+    ),
     *SCORE_COLUMNS,
     PLUGIN_SCORES,
 )
@@ -156,6 +160,9 @@ TRACE = (
     Column("question_images", ListOf("image"), "Pictures that belong to the question."),
     Column("notes", ListOf("string"), "Codes of what reading had to repair."),
     Column("record", "json", "The input record.", null=True),
+    Column(
+        "key", "string", "What seeds are made of: the record's own id, else a digest of its texts.", since=2
+    ),
 )
 ROW_TYPES = {"trace": TRACE, "trajectory": TRAJECTORY, "candidate": CANDIDATE, "rejection": REJECTION}
 
@@ -170,16 +177,42 @@ def stored_scores(scores: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in rounded.items() if value == value}
 
 
+def scores_in(row: Mapping[str, Any]) -> dict[str, float]:
+    """The scores that a stored drawing (a candidate, or a step of a row) has, plugins' after those with a column."""
+    scores = {name: row[name] for name in SCORES if row.get(name) is not None}
+    scores.update((plugin["name"], plugin["value"]) for plugin in row[PLUGIN_SCORES.name] or ())
+    return scores
+
+
 @cache
-def arrow_schema(columns: tuple[Column, ...]) -> "pa.Schema":
-    """Arrow schema of a row type, with the Hugging Face features and our version as metadata."""
+def columns_at(columns: tuple[Column, ...], version: int) -> tuple[Column, ...]:
+    """The columns, and the fields inside them, that a schema version had."""
+    return tuple(replace(c, type=_type_at(c.type, version)) for c in columns if c.since <= version)
+
+
+@cache
+def arrow_schema(
+    columns: tuple[Column, ...], version: int = SCHEMA_VERSION, more: tuple[tuple[str, str], ...] = ()
+) -> "pa.Schema":
+    """Arrow schema of a row type, with the Hugging Face features, our version and `more` as metadata."""
     import pyarrow as pa
 
+    ours = {"schema": _name_of(columns), "version": version, **dict(more)}
     metadata = {
-        "huggingface": json.dumps({"info": {"features": features(columns)}}),
-        "zero_engine": json.dumps({"schema": _name_of(columns), "version": SCHEMA_VERSION}),
+        "huggingface": json.dumps({"info": {"features": features(columns, version)}}),
+        "zero_engine": json.dumps(ours),
     }
-    return pa.schema([pa.field(c.name, arrow_type(c.type)) for c in columns], metadata=metadata)
+    fields = [pa.field(c.name, arrow_type(c.type)) for c in columns_at(columns, version)]
+    return pa.schema(fields, metadata=metadata)
+
+
+def metadata_of(schema: "pa.Schema") -> dict[str, Any]:
+    """What our files say of themselves: schema, version, and more; empty for a file of somebody else's."""
+    try:
+        found = json.loads((schema.metadata or {})[b"zero_engine"])
+    except (KeyError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def arrow_type(kind: ColumnType) -> "pa.DataType":
@@ -195,18 +228,27 @@ def arrow_type(kind: ColumnType) -> "pa.DataType":
     return pa.type_for_alias(kind)
 
 
-def features(columns: Iterable[Column]) -> dict[str, Any]:
-    """What `datasets.Features.to_dict()` gives for the columns, without importing datasets."""
-    return {c.name: _feature(c.type) for c in columns}
+def features(columns: tuple[Column, ...], version: int = SCHEMA_VERSION) -> dict[str, Any]:
+    """The columns as `datasets.Features.from_dict` takes them, without importing datasets."""
+    return {c.name: _feature(c.type, version) for c in columns_at(columns, version)}
+
+
+def _type_at(kind: ColumnType, version: int) -> ColumnType:
+    if isinstance(kind, ListOf):
+        return ListOf(_type_at(kind.item, version))
+    return Struct(columns_at(kind.columns, version)) if isinstance(kind, Struct) else kind
 
 
 def _name_of(columns: tuple[Column, ...]) -> str:
     return next(name for name, row_type in ROW_TYPES.items() if row_type == columns)
 
 
-def _feature(kind: ColumnType) -> dict[str, Any]:
+def _feature(kind: ColumnType, version: int) -> Any:
     if isinstance(kind, ListOf):
-        return {"feature": _feature(kind.item), "_type": "List"}
+        item = _feature(kind.item, version)
+        if version == 1:
+            return {"feature": item, "_type": "List"}
+        return [item] if isinstance(kind.item, Struct) else {"feature": item, "_type": "Sequence"}
     if isinstance(kind, Struct):
-        return {c.name: _feature(c.type) for c in kind.columns}
+        return {c.name: _feature(c.type, version) for c in kind.columns}
     return {"_type": "Image"} if kind == "image" else {"dtype": kind, "_type": "Value"}

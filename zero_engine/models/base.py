@@ -4,12 +4,19 @@ Everything crosses this seam as NumPy arrays: *codes* (VQ indices 0..K-1, never 
 pixels as uint8 RGB, likelihoods as float32 in nats. Rows come back in the order asked for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from PIL import Image
+
+from zero_engine.errors import ModelError
+from zero_engine.models.footprint import Footprint
+from zero_engine.models.prompt import Prompt, Request, pictures_in
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,10 @@ class Drawings:
 
 
 class UnifiedModel(Protocol):
-    """A model that reads text, draws pictures as N = rows x columns codes, and reads its own drawings."""
+    """A model that reads text, draws pictures as N = rows x columns codes, and reads its own drawings.
+
+    This is all that the rest of the package asks of one; a model that lacks an ability says so here.
+    """
 
     name: str
     fingerprint: str
@@ -42,22 +52,35 @@ class UnifiedModel(Protocol):
     codebook_size: int
     max_prompt_length: int
     """Longest prompt, in ids as `prompt_length` counts, that leaves room for the picture."""
+    sees_pictures: bool
+    """Whether a prompt may hold pictures."""
+
+    @property
+    def device(self) -> "torch.device | str":
+        """Where it runs: cpu, cuda, cuda:1."""
+
+    @property
+    def footprint(self) -> Footprint | None:
+        """The memory that weights and one drawing take; None where nobody knows."""
+
+    @property
+    def has_projection(self) -> bool:
+        """Whether a projection was trained with it, so that `perception` can be computed."""
 
     def draw(
         self,
-        prompts: Sequence[str],
-        seeds: Sequence[int],
+        wanted: Sequence[Request],
         *,
         guidance: float = 1.0,
         temperature: float = 1.0,
         top_p: float = 1.0,
         top_k: int | None = None,
+        image_guidance: float = 0.0,
     ) -> Drawings:
-        """Draw one picture per prompt. A row's random numbers depend on its own seed only.
+        """Draw one picture per request. A row's random numbers depend on its own seed only.
 
-        A model may take more, and is given it only where a pipeline asks for it: `negative_prompt`, what the
-        unconditional branch is prompted with; `image_guidance` and `pictures`, the codes (P, N) of pictures that
-        stand before each prompt, where `sees_pictures` says so.
+        `guidance` is the weight of the prompt against `Request.against`, `image_guidance` that of `Request.seen`. A
+        model that does not see pictures raises ModelError for a prompt that holds some.
         """
 
     def decode(self, codes_BN: np.ndarray) -> np.ndarray:
@@ -66,17 +89,36 @@ class UnifiedModel(Protocol):
     def encode(self, images: Sequence[np.ndarray | Image.Image]) -> np.ndarray:
         """Codes (B, N) uint16 of pictures of any size, resized and cropped as the model expects."""
 
-    def log_likelihood(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
+    def log_likelihood(self, prompts: Sequence[Prompt], codes_BN: np.ndarray) -> np.ndarray:
         """Mean log p(codes | prompt), nats per code, (B,) float32. The empty prompt is unconditional."""
 
     def caption_likelihood(self, codes_BN: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Mean log p(text | codes), nats per text token, (B,) float32: the model reads the drawing."""
 
+    def perception(self, prompts: Sequence[Prompt], codes_BN: np.ndarray) -> np.ndarray:
+        """L_Pe of each drawing given its prompt, (B,) float32. Raises ModelError without a projection."""
+
     def codebook(self) -> np.ndarray:
         """The VQ codebook, (K, D) float32."""
 
-    def prompt_length(self, prompt: str) -> int:
+    def prompt_length(self, prompt: Prompt) -> int:
         """Ids that the prompt takes in front of a picture."""
 
     def describe(self) -> dict[str, object]:
         """What `zero-engine models check` prints of the model's layout and sizes, by name."""
+
+
+def refuse_pictures(name: str, prompts: Iterable[Prompt]) -> None:
+    """Raises ModelError where a model that does not see pictures is shown some."""
+    if any(pictures_in(prompt) for prompt in prompts):
+        raise ModelError(
+            f"{name}: draws from text alone and cannot be shown pictures. Drop render.image_guidance, "
+            "render.context: pictures, and question_pictures in render.template."
+        )
+
+
+def refuse_perception(name: str) -> ModelError:
+    """What `perception` raises where no projection was trained."""
+    return ModelError(
+        f"{name}: has no trained projection (perception.safetensors). Drop the score perception."
+    )

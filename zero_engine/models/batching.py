@@ -21,9 +21,10 @@ card too small for `batch_size` a drawing can differ in its last bits; set `rend
 import sys
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from zero_engine.errors import ZeroEngineError
+from zero_engine.models.base import UnifiedModel
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -51,12 +52,6 @@ class BatchFailure:
     detail: str
     exception: str | None = None
     """Class of the exception."""
-
-
-class _Model(Protocol):
-    grid: tuple[int, int]
-
-    def prompt_length(self, prompt: str) -> int: ...
 
 
 def run_batched(
@@ -106,7 +101,7 @@ def padded(length: int) -> int:
     return max(1, -(-length // SLOT_MULTIPLE)) * SLOT_MULTIPLE
 
 
-def filler_prompt(model: _Model, size: int, extra: int = 0) -> str:
+def filler_prompt(model: UnifiedModel, size: int, extra: int = 0) -> str:
     """A harmless prompt that, with `extra` tokens more, falls into the bucket `size`: zeros, a token each."""
     zeros = 1
     for _ in range(16):
@@ -117,14 +112,18 @@ def filler_prompt(model: _Model, size: int, extra: int = 0) -> str:
     return "0" * zeros
 
 
-def auto_batch_size(model: _Model) -> int:
+def auto_batch_size(model: UnifiedModel) -> int:
     """What `batch_size: auto` means: what a GPU of this kind holds of this model, else AUTO_BATCH_SIZE."""
-    device = str(getattr(model, "device", "cpu"))
-    capacity, footprint = _gpu_bytes(device), getattr(model, "footprint", None)
-    if capacity and footprint is not None:
-        return footprint.fits(capacity)
-    kind = "cuda" if device.startswith("cuda") else "cpu"
-    return AUTO_BATCH_SIZE[kind, "small" if model.grid[0] * model.grid[1] <= 256 else "large"]
+    device = str(model.device)
+    capacity = _gpu_bytes(device)
+    if capacity and model.footprint is not None:
+        return model.footprint.fits(capacity)
+    return table_batch_size("cuda" if device.startswith("cuda") else "cpu", model.grid[0] * model.grid[1])
+
+
+def table_batch_size(kind: str, codes_per_picture: int) -> int:
+    """The entry of AUTO_BATCH_SIZE for a kind of device and a size of pictures."""
+    return AUTO_BATCH_SIZE[kind, "small" if codes_per_picture <= 256 else "large"]
 
 
 def _run_batch(

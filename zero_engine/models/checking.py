@@ -11,6 +11,7 @@ import numpy as np
 from zero_engine.models.base import Drawings, UnifiedModel
 from zero_engine.models.batching import auto_batch_size
 from zero_engine.models.painters.painting import psnr
+from zero_engine.models.prompt import requests
 
 SLOW_S = 60.0
 """A model that takes longer for one picture is not asked for a whole batch."""
@@ -57,5 +58,5 @@ def sample_picture(size: int) -> np.ndarray:
 
 def _drawn(model: UnifiedModel, prompts: list[str]) -> tuple[Drawings, float]:
     started = time.perf_counter()
-    drawings = model.draw(prompts, list(range(len(prompts))), guidance=1.5, top_p=0.9)
+    drawings = model.draw(requests(prompts, list(range(len(prompts)))), guidance=1.5, top_p=0.9)
     return drawings, time.perf_counter() - started

@@ -36,10 +36,11 @@ from transformers.models.janus.image_processing_pil_janus import JanusImageProce
 
 from zero_engine.errors import ModelError
 from zero_engine.models import pixels
-from zero_engine.models.base import Drawings
+from zero_engine.models.base import Drawings, refuse_perception, refuse_pictures
 from zero_engine.models.batching import padded
 from zero_engine.models.devices import device_named, dtype_named
 from zero_engine.models.footprint import Footprint
+from zero_engine.models.prompt import Prompt, Request, is_empty, text_of
 from zero_engine.models.quiet import quiet
 from zero_engine.models.sampling import Sampling, choose, guide, uniforms_from
 
@@ -84,6 +85,9 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
 class Janus:
     """A loaded checkpoint: a `zero_engine.models.base.UnifiedModel`."""
 
+    sees_pictures = False
+    has_projection = False
+
     def __init__(
         self,
         module: JanusForConditionalGeneration,
@@ -117,27 +121,26 @@ class Janus:
     @torch.inference_mode()
     def draw(
         self,
-        prompts: Sequence[str],
-        seeds: Sequence[int],
+        wanted: Sequence[Request],
         *,
         guidance: float = 1.0,
         temperature: float = 1.0,
         top_p: float = 1.0,
         top_k: int | None = None,
-        negative_prompt: str | None = None,
+        image_guidance: float = 0.0,
     ) -> Drawings:
-        """Draw one picture per prompt; see `base.UnifiedModel.draw`.
+        """Draw one picture per request; see `base.UnifiedModel.draw`.
 
-        Raises ValueError when a prompt is longer than `max_prompt_length`, or the seeds do not match.
+        Raises ValueError when a prompt is longer than `max_prompt_length`; ModelError for pictures.
         """
-        if len(prompts) != len(seeds):
-            raise ValueError(f"one seed per prompt: got {len(prompts)} prompts and {len(seeds)} seeds")
+        refuse_pictures(self.name, (request.prompt for request in wanted))
         sampling, batch, length = (
             Sampling(guidance, temperature, top_p, top_k),
-            len(prompts),
+            len(wanted),
             self.codes_per_picture,
         )
-        branches = [list(prompts), [negative_prompt or ""] * batch] if guidance != 1 else [list(prompts)]
+        prompts, seeds = [request.prompt for request in wanted], [request.seed for request in wanted]
+        branches = [prompts, [request.against for request in wanted]] if guidance != 1 else [prompts]
         rows = [self._embed(self._prompt_ids(prompt)) for branch in branches for prompt in branch]
         hidden_RPD, mask_RP, lengths_R, cache = self._prefill(rows, room=length)
         hidden_RD = hidden_RPD[torch.arange(len(rows), device=self.device), lengths_R - 1]
@@ -159,7 +162,7 @@ class Janus:
                 ).last_hidden_state[:, 0]
         mean_R = torch.stack(logp_NR).double().mean(dim=0).float().cpu().numpy()
         codes_BN = torch.stack(codes_NB, dim=1).cpu().numpy().astype(np.uint16)
-        free = guidance != 1 and not negative_prompt
+        free = guidance != 1 and all(is_empty(request.against) for request in wanted)
         return Drawings(codes_BN, mean_R[:batch], mean_R[batch:] if free else None)
 
     @torch.inference_mode()
@@ -182,7 +185,7 @@ class Janus:
         return codes.cpu().numpy().astype(np.uint16)
 
     @torch.inference_mode()
-    def log_likelihood(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
+    def log_likelihood(self, prompts: Sequence[Prompt], codes_BN: np.ndarray) -> np.ndarray:
         """Mean log p(codes | prompt), nats per code, (B,) float32; the empty prompt is unconditional."""
         codes = torch.from_numpy(np.asarray(codes_BN).astype(np.int64)).to(self.device)
         given = [self._embed(self._prompt_ids(prompt)) for prompt in prompts]
@@ -213,13 +216,17 @@ class Janus:
         log_p = [torch.log_softmax(self.module.lm_head(span), dim=-1, dtype=torch.float32) for span in spans]
         return self._means(log_p, [torch.tensor(ids, device=self.device) for ids in targets])
 
+    def perception(self, prompts: Sequence[Prompt], codes_BN: np.ndarray) -> np.ndarray:
+        """Raises ModelError: no projection is trained for this family."""
+        raise refuse_perception(self.name)
+
     def codebook(self) -> np.ndarray:
         """The VQ codebook as the decoder reads it, vectors of length 1, (K, D) float32."""
         return self._unit_vectors().cpu().numpy().copy()
 
-    def prompt_length(self, prompt: str) -> int:
+    def prompt_length(self, prompt: Prompt) -> int:
         """Ids that the prompt takes in front of a picture, with the chat's turns, BOS and BOI."""
-        return len(self._text_ids(prompt)) + len(self._user) + len(self._assistant) + 2
+        return len(self._text_ids(text_of(prompt))) + len(self._user) + len(self._assistant) + 2
 
     @property
     def footprint(self) -> Footprint:
@@ -245,12 +252,13 @@ class Janus:
     def _template_ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    def _prompt_ids(self, prompt: str) -> list[int]:
-        ids = [self.bos, *self._user, *self._text_ids(prompt), *self._assistant, self.boi]
+    def _prompt_ids(self, prompt: Prompt) -> list[int]:
+        refuse_pictures(self.name, [prompt])
+        ids = [self.bos, *self._user, *self._text_ids(text_of(prompt)), *self._assistant, self.boi]
         if len(ids) > self.max_prompt_length:
             limit = self.max_prompt_length
             raise ValueError(f"a prompt of {len(ids)} ids leaves no room for a picture: at most {limit}")
-        return ids if prompt else [self.bos, *[self.pad] * (len(ids) - 2), self.boi]
+        return [self.bos, *[self.pad] * (len(ids) - 2), self.boi] if is_empty(prompt) else ids
 
     def _embed(self, ids: list[int]) -> Tensor:
         return self.module.get_input_embeddings()(torch.tensor(ids, device=self.device))

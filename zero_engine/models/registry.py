@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from zero_engine.errors import ModelError
 from zero_engine.hashing import digest, digest_file
 
 if TYPE_CHECKING:
     from zero_engine.models.base import UnifiedModel
+    from zero_engine.models.chameleon.model import Chameleon
 
 NANO = Path(__file__).parent / "nano" / "weights"
 _PATTERNS = [
@@ -54,6 +55,20 @@ def load_model(name_or_path: str, *, device: str = "auto", dtype: str = "auto") 
     folder = model_folder(name_or_path)
     family = importlib.import_module(FAMILIES[_family(folder, str(name_or_path))])
     return family.load(folder, name=str(name_or_path), fingerprint=fingerprint, device=device, dtype=dtype)
+
+
+def load_chameleon(name_or_path: str, *, device: str = "auto", dtype: str = "auto") -> "Chameleon":
+    """`load_model` for what only checkpoints in the Chameleon layout can do: be trained, and answer.
+
+    Raises ModelError for a model of another family, before any weight is read.
+    """
+    kind = _family(model_folder(name_or_path), str(name_or_path))
+    if kind != "chameleon":
+        raise ModelError(
+            f"{name_or_path}: a checkpoint of the {kind} family can draw and score, but not be trained or evaluated. "
+            "Give one in the Chameleon layout (Chameleon, Anole, Omni-R1)."
+        )
+    return cast("Chameleon", load_model(name_or_path, device=device, dtype=dtype))
 
 
 def model_fingerprint(name_or_path: str) -> str:

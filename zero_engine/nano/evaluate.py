@@ -5,18 +5,16 @@ pixels. `summary` turns that into the table of the model card: accuracy of one s
 score, of the oracle's best, with intervals, and the AUC of each score; `gated` says what a gate would keep, and
 how much of that is right. `judge_traces` does the same on real GSM8K steps.
 
-Scores beyond the model's own likelihoods (total variation, read-back, pixels) live in a later layer; callers pass
-them as `extra`: name -> function(texts, codes_BN, images_BHW3) -> (B,), NaN where a score does not apply. Ranking and
-gating are those of `zero_engine.score.gate`, on arrays; a test holds the two together.
+Scores are those of a run: the model's own likelihoods, and the functions of codes and pictures of
+`zero_engine.score.scorer`. The gate that ranks and rejects is `zero_engine.score.gate`.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import random
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,15 +23,18 @@ import numpy as np
 
 from zero_engine import world
 from zero_engine.hashing import seed_for
+from zero_engine.models.prompt import requests
 from zero_engine.nano import GATE
 from zero_engine.pipeline import Gate
+from zero_engine.score.gate import failures, rank
+from zero_engine.score.scorer import BY_CODES, BY_PICTURE
+from zero_engine.statistics import wilson
 from zero_engine.world.glyphs import is_nothing, read_equation
 
 if TYPE_CHECKING:
     from zero_engine.models.base import UnifiedModel
 
 BATCH = 64
-Extra = Mapping[str, Callable[[Sequence[str], np.ndarray, np.ndarray], np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,15 @@ class Judged:
     texts: list[str]
     right: np.ndarray
     scores: dict[str, np.ndarray] = field(default_factory=dict)
+    """NaN where a score does not apply."""
     images: np.ndarray | None = None  # (P, C, H, W, 3)
+
+    def rivals(self) -> list[list[dict[str, float]]]:
+        """The scores of each prompt's candidates as a run has them: by name, absent where they do not apply."""
+        names, values_PCS = list(self.scores), np.stack(list(self.scores.values()), -1).tolist()
+        return [
+            [{n: v for n, v in zip(names, row, strict=True) if v == v} for row in rows] for rows in values_PCS
+        ]
 
 
 def judge_kinds(
@@ -64,7 +73,6 @@ def judge_kinds(
     *,
     kinds: Iterable[str] | None = None,
     new_phrasing: bool = False,
-    extra: Extra | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Judged]:
     """Draw and judge `prompts` held-out specifications of every kind."""
@@ -78,7 +86,6 @@ def judge_kinds(
             [item.text for item in samples],
             lambda row, image, name=name, specs=specs: world.judge(name, specs[row], image),
             how,
-            extra=extra,
         )
         report(f"{name}: {table[name].right.mean():.3f} of single samples right")
     return table
@@ -89,17 +96,17 @@ def judge_texts(
     texts: list[str],
     oracle: Callable[[int, np.ndarray], bool],
     how: Drawing,
-    extra: Extra | None = None,
 ) -> Judged:
     """Draw candidates of each text; `oracle(row, image)` says whether a picture of text `row` is right."""
     rows = [(row, attempt) for row in range(len(texts)) for attempt in range(how.candidates)]
+    codebook_KD = model.codebook()
     parts: list[tuple[list[bool], dict[str, np.ndarray], np.ndarray]] = []
     for start in range(0, len(rows), BATCH):
         chunk = rows[start : start + BATCH]
         prompts = [texts[row] for row, _ in chunk]
         seeds = [seed_for(how.seed, texts[row], row, attempt) for row, attempt in chunk]
         drawn = model.draw(
-            prompts, seeds, guidance=how.guidance, temperature=how.temperature, top_p=how.top_p
+            requests(prompts, seeds), guidance=how.guidance, temperature=how.temperature, top_p=how.top_p
         )
         images = model.decode(drawn.codes)
         unconditional = drawn.likelihood_unconditional
@@ -111,8 +118,13 @@ def judge_texts(
             "alignment": drawn.likelihood - unconditional,
         }
         scores |= {
-            name: np.asarray(score(prompts, drawn.codes, images), np.float32)
-            for name, score in (extra or {}).items()
+            name: np.array([score(codes, codebook_KD, model.grid) for codes in drawn.codes], np.float32)
+            for name, score in BY_CODES.items()
+        }
+        pictures = list(zip(images, prompts, strict=True))
+        scores |= {
+            name: np.array([score(image, text) for image, text in pictures], np.float32)  # None is NaN
+            for name, score in BY_PICTURE.items()
         }
         parts.append(
             ([oracle(row, image) for (row, _), image in zip(chunk, images, strict=True)], scores, images)
@@ -134,42 +146,27 @@ def summary(table: Mapping[str, Judged], gate: Gate = GATE) -> dict:
         one = float(judged.right.mean())
         kinds[name] = {
             "one": one,
-            "interval": wilson(one, judged.right.size),
-            "best": _picked(judged, merit(judged, gate.rank)),
+            "interval": wilson(int(judged.right.sum()), judged.right.size),
+            "best": _picked(judged, gate.rank),
             "oracle": float(judged.right.any(1).mean()),
-            "by": {score: _picked(judged, merit(judged, {score: 1.0})) for score in judged.scores},
+            "by": {score: _picked(judged, {score: 1.0}) for score in judged.scores},
             "prompts": len(judged.texts),
         }
     mean = {key: float(np.mean([row[key] for row in kinds.values()])) for key in ("one", "best", "oracle")}
     return {"mean": mean, "kinds": kinds, **aucs(table), "gate": gated(table, gate)}
 
 
-def merit(judged: Judged, rank: Mapping[str, float]) -> np.ndarray:
-    """The weighted sum of scores, (P, C), that ranks candidates; an absent one counts as the mean of its rivals'."""
-    total = np.zeros(judged.right.shape)
-    for name, weight in rank.items():
-        values = judged.scores[name].astype(float)
-        there = ~np.isnan(values)
-        usual = np.where(there, values, 0).sum(1) / np.maximum(there.sum(1), 1)
-        total += weight * np.where(there, values, usual[:, None])
-    return total
-
-
 def gated(table: Mapping[str, Judged], gate: Gate = GATE) -> dict[str, float]:
     """What a gate keeps: `keep_rate` of the prompts, and `precision`, the share of kept drawings that are right."""
-    kept, right = [], []
+    prompts, kept = 0, []
     for judged in table.values():
-        passing = np.ones(judged.right.shape, bool)
-        for name in (*gate.min, *gate.max):
-            values = judged.scores[name].astype(float)
-            low, high = gate.min.get(name, -math.inf), gate.max.get(name, math.inf)
-            passing &= np.isnan(values) | ((values >= low) & (values <= high))
-        best = np.where(passing, merit(judged, gate.rank), -math.inf).argmax(1)
-        kept.append(passing.any(1))
-        right.append(judged.right[np.arange(len(best)), best])
-    keep, verdict = np.concatenate(kept), np.concatenate(right)
-    precision = float(verdict[keep].mean()) if keep.any() else math.nan
-    return {"precision": precision, "keep_rate": float(keep.mean()), "prompts": len(keep)}
+        for scores, right in zip(judged.rivals(), judged.right, strict=True):
+            prompts += 1
+            best = next((at for at in rank(scores, gate.rank) if not failures(scores[at], gate)), None)
+            if best is not None:
+                kept.append(right[best])
+    precision = float(np.mean(kept)) if kept else np.nan
+    return {"precision": precision, "keep_rate": len(kept) / prompts, "prompts": prompts}
 
 
 def aucs(table: Mapping[str, Judged]) -> dict[str, dict[str, float | None]]:
@@ -210,17 +207,7 @@ def auc_within_prompts(table: Iterable[Judged], score: str) -> float | None:
     return won / pairs if pairs else None
 
 
-def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927)."""
-    centre = share + z * z / (2 * count)
-    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    scale = 1 + z * z / count
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
-
-
-def judge_traces(
-    model: UnifiedModel, steps: list[tuple[str, str | None]], how: Drawing, extra: Extra | None = None
-) -> dict:
+def judge_traces(model: UnifiedModel, steps: list[tuple[str, str | None]], how: Drawing) -> dict[str, Judged]:
     """Real steps: (text, equation) where the drawn equation must be that one, or no drawing where it is None."""
     table = {}
     for name, chosen in (
@@ -234,7 +221,7 @@ def judge_traces(
             wanted = chosen[row][1]
             return read_equation(image) == wanted if wanted else is_nothing(image)
 
-        table[name] = judge_texts(model, [text for text, _ in chosen], oracle, how, extra)
+        table[name] = judge_texts(model, [text for text, _ in chosen], oracle, how)
     return table
 
 
@@ -281,6 +268,7 @@ def contact_sheet(table: Mapping[str, Judged], columns: int = 12) -> np.ndarray:
     return np.concatenate(rows)
 
 
-def _picked(judged: Judged, values: np.ndarray) -> float:
-    best = values.argmax(1)
+def _picked(judged: Judged, weights: Mapping[str, float]) -> float:
+    """The share of prompts whose best candidate by these weights is right."""
+    best = [rank(scores, weights)[0] for scores in judged.rivals()]
     return float(judged.right[np.arange(len(best)), best].mean())

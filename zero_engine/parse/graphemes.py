@@ -1,42 +1,23 @@
 """Cut text to a length without splitting what a reader sees as one character.
 
-Covers the joins that occur in practice: combining marks, variation selectors, zero-width joiners,
-skin tones, flags (pairs of regional indicators), keycaps and Hangul jamo; not all of UAX 29.
+A grapheme cluster is what Unicode says (UAX 29, extended), by the library `regex`: an emoji with its skin tone, a
+flag, a letter with its accents. A cluster can be of any length. One that reaches further back from the limit than
+LONGEST_CLUSTER characters is nothing that anybody reads, and is cut at the limit.
 """
 
-import unicodedata
+import regex
 
-JOINER = "\u200d"
 LONGEST_CLUSTER = 64
+_CLUSTER = regex.compile(r"\X")
 
 
 def truncate(text: str, limit: int) -> str:
     """At most `limit` characters of the text, ending between two grapheme clusters."""
     if len(text) <= limit:
         return text
-    end = limit
-    while end > max(0, limit - LONGEST_CLUSTER) and not _is_boundary(text, end):
-        end -= 1
-    return text[: end if end and _is_boundary(text, end) else limit]
-
-
-def _is_boundary(text: str, at: int) -> bool:
-    before, after = text[at - 1], text[at]
-    if before == JOINER or after == JOINER or (before, after) == ("\r", "\n"):
-        return False
-    if unicodedata.category(after) in ("Mn", "Me", "Mc") or "\U0001f3fb" <= after <= "\U0001f3ff":
-        return False
-    if _is_flag_letter(before) and _is_flag_letter(after):
-        start = at
-        while start and _is_flag_letter(text[start - 1]) and at - start < LONGEST_CLUSTER:
-            start -= 1
-        return (at - start) % 2 == 0
-    return not (_is_jamo(before) and "\u1160" <= after <= "\u11ff")
-
-
-def _is_flag_letter(char: str) -> bool:
-    return "\U0001f1e6" <= char <= "\U0001f1ff"
-
-
-def _is_jamo(char: str) -> bool:
-    return "\u1100" <= char <= "\u11ff" or "\uac00" <= char <= "\ud7a3"
+    end = 0
+    for cluster in _CLUSTER.finditer(text, 0, limit + LONGEST_CLUSTER):
+        if cluster.end() > limit:
+            break
+        end = cluster.end()
+    return text[: end if end > max(0, limit - LONGEST_CLUSTER) else limit]

@@ -7,10 +7,10 @@ so no picture passes through the driver.
 
 Repairs, each noted on the trace: lone surrogates become U+FFFD (`surrogate_replaced`), NaN and
 Infinity become null (`nonfinite_replaced`). Of duplicated keys the last one wins, as in any JSON
-reader. Ids are the record's own, or `{name}-{row:08d}`, and unique over the input: a second equal id
-gets `#2` inside a chunk, and its position in the input where the first lies in an earlier one.
+reader. How traces are named is `decode`; which names came before is found here, where the whole input passes.
 """
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -24,7 +24,7 @@ from zero_engine.read.decode import Decoder
 from zero_engine.read.files import COMPRESSIONS, InputFile, find_inputs, is_remote, open_raw
 from zero_engine.read.formats import format_named, id_paths
 from zero_engine.read.raw import raw_records
-from zero_engine.read.repeats import SeenIds
+from zero_engine.read.repeats import SeenNames, content_name
 from zero_engine.read.tables import BLOCK_BYTES, COLUMNAR, count_rows, file_digest, id_column, read_rows
 from zero_engine.records import Rejection, Trace
 
@@ -48,6 +48,8 @@ class Range:
     file: InputFile
     start: int
     stop: int
+    content: str = ""
+    """Digest of the file's bytes, by which rows without an id are named; numbered where another file has the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Chunk:
     digest: str
     payload: tuple[Lines | Range, ...]
     repeats: tuple[int, ...] = ()
-    """Positions inside the chunk of records whose own id came in an earlier chunk."""
+    """Positions inside the chunk of records whose name an earlier record of the input had."""
 
 
 def iter_chunks(spec: Input, rows_per_chunk: int) -> Iterator[Chunk]:
@@ -86,10 +88,10 @@ def read_chunk(chunk: Chunk, spec: Input) -> list[Trace | Rejection]:
                 items += decoder.decode(raw, part.file, row, position)
                 position += 1
         else:
-            for row, record in enumerate(
-                read_rows(part.file.path, part.file.kind, part.start, part.stop), part.start
-            ):
-                items += decoder.map(record, part.file, row, position)
+            rows = read_rows(part.file.path, part.file.kind, part.start, part.stop)
+            for row, record in enumerate(rows, part.start):
+                content = content_name(f"{part.content}:{row}".encode())
+                items += decoder.map(record, part.file, row, position, content)
                 position += 1
     return items
 
@@ -139,35 +141,47 @@ def count_records(spec: Input) -> int | None:
 
 
 def _chunks(spec: Input, files: list[InputFile], rows_per_chunk: int) -> Iterator[Chunk]:
-    seen = SeenIds(id_paths(spec))
-    digests: dict[str, str] = {}
+    seen = SeenNames(id_paths(spec))
+    contents: dict[str, str] = {}
     column: Iterator[bytes | None] = iter(())
     index = first_row = 0
     for parts in _groups(spec, files, rows_per_chunk):
         sha = hashlib.sha256(str(first_row).encode())
-        names: list[bytes | None] = []
+        payload: list[Lines | Range] = []
+        repeats: list[int] = []
+        rows = 0
         for part in parts:
             head: list[object] = [part.file.path]
             if isinstance(part, Lines):
-                names.extend(seen.raw_ids(part.records))
+                found, size = seen.repeated_records(part.records), len(part.records)
                 head += [part.rows, [len(record) for record in part.records]]
             else:
-                path = part.file.path
-                if path not in digests:
-                    digests[path] = file_digest(path)
+                part = dataclasses.replace(part, content=_content(part.file.path, contents))
                 if part.start == 0:
-                    column = id_column(path, part.file.kind, seen.paths)
-                names.extend(itertools.islice(column, part.stop - part.start))
-                head += [part.start, part.stop, digests[path]]
+                    column = id_column(part.file.path, part.file.kind, seen.paths)
+                size = part.stop - part.start
+                found = seen.repeated_names(itertools.islice(column, size))
+                head += [part.start, part.stop, part.content]
             sha.update(json.dumps(head).encode())
             if isinstance(part, Lines):
                 sha.update(b"".join(part.records))
-        repeats = seen.repeated(names)
+            payload.append(part)
+            repeats += [rows + position for position in found]
+            rows += size
         sha.update(json.dumps(repeats).encode())
-        yield Chunk(index, first_row, len(names), sha.hexdigest(), tuple(parts), repeats)
-        index, first_row = index + 1, first_row + len(names)
+        yield Chunk(index, first_row, rows, sha.hexdigest(), tuple(payload), tuple(repeats))
+        index, first_row = index + 1, first_row + rows
     if index == 0:
         raise _no_records(spec)
+
+
+def _content(path: str, contents: dict[str, str]) -> str:
+    """The digest of a file; where an earlier file has the same, with a number."""
+    if path not in contents:
+        content, copies = file_digest(path), list(contents.values())
+        earlier = sum(known.partition("#")[0] == content for known in copies)
+        contents[path] = f"{content}#{earlier}" if earlier else content
+    return contents[path]
 
 
 def _no_records(spec: Input) -> InputError:

@@ -6,31 +6,37 @@ import re
 from typing import Any
 
 from zero_engine.errors import InputError
+from zero_engine.hashing import digest_json
 from zero_engine.pipeline import Input
-from zero_engine.read.fields import Draft, Unusable, identity
+from zero_engine.read.fields import Draft, Unusable, identity, without_surrogates
 from zero_engine.read.files import InputFile
 from zero_engine.read.formats import format_named, id_paths
 from zero_engine.read.images import load_pictures, without_placeholders
 from zero_engine.read.raw import place
+from zero_engine.read.repeats import content_name
 from zero_engine.records import Rejection, Source, Trace
 
-SURROGATE = re.compile("[\ud800-\udfff]")
-REPLACEMENT = "\ufffd"
+SUFFIXED = re.compile(r"(?:~|-t)\d+\Z")
+"""How names end that are made here. An own id that ends so always gets a number, which keeps names unique."""
 NOT_ERRORS = ("candidate_step", "no_reasoning")
 """Rejections that `strict` lets pass: the record is sound, there is just no trace in it."""
 
 
 class Decoder:
-    """Decodes the records of one chunk; keeps the ids it gave, so that none comes twice."""
+    """Decodes the records of one chunk, and names their traces.
+
+    A trace is called by its record's own id, else by the input's name and a digest of the record's bytes (of a columnar
+    file: of the file and the row). `~position` is added where the name came before, `-t0`, `-t1` .. where a
+    record holds several traces. Its `key`, from which seeds are made, is the own id, else a digest of its texts.
+    """
 
     def __init__(self, spec: Input, repeats: frozenset[int] = frozenset()) -> None:
-        """`repeats`: positions in the input of records whose own id came in an earlier chunk."""
+        """`repeats`: positions in the input of records whose name an earlier record had."""
         self.spec = spec
         self._repeats = repeats
         self.name = spec.name or spec.format
         self._drafts = format_named(spec.format).drafts
         self._id_paths = id_paths(spec)
-        self._given: set[str] = set()
         self._odd: list[str] = []
         self._json = json.JSONDecoder(parse_constant=self._odd.append, parse_float=self._finite)
 
@@ -41,32 +47,36 @@ class Decoder:
         except UnicodeDecodeError as error:
             lost = {"text": raw.decode(errors="replace")}
             detail = f"invalid UTF-8, byte 0x{raw[error.start]:02x} at {error.start}"
-            return [self._reject(Unusable("invalid_utf8", detail), lost, file, row, position)]
+            name = self._name(None, content_name(raw), position)
+            return [self._reject(Unusable("invalid_utf8", detail), lost, file, row, name)]
         try:
             record = self._json.decode(text)
         except (ValueError, RecursionError) as error:
             self._odd.clear()
             problem = Unusable("invalid_json", f"invalid JSON: {error}")
-            return [self._reject(problem, {"text": text}, file, row, position)]
+            name = self._name(None, content_name(raw), position)
+            return [self._reject(problem, {"text": text}, file, row, name)]
         notes: tuple[str, ...] = ()
         if self._odd:
             self._odd.clear()
             notes = ("nonfinite_replaced",)
         if "\\ud" in text or "\\uD" in text:
-            whole = _without_surrogates(record)
+            whole = without_surrogates(record)
             if whole != record:
                 record, notes = whole, (*notes, "surrogate_replaced")
-        return self._map(record, file, row, position, notes)
+        return self._map(record, file, row, position, content_name(raw), notes)
 
     def map(
-        self, record: dict[str, Any], file: InputFile, row: int, position: int
+        self, record: dict[str, Any], file: InputFile, row: int, position: int, content: str
     ) -> list[Trace | Rejection]:
-        """Traces of one row of a columnar file, or its rejection."""
-        return self._map(record, file, row, position, ())
+        """Traces of one row of a columnar file, or its rejection; `content` names a row without an id."""
+        return self._map(record, file, row, position, content, ())
 
     def _map(
-        self, record: Any, file: InputFile, row: int, position: int, notes: tuple[str, ...]
+        self, record: Any, file: InputFile, row: int, position: int, content: str, notes: tuple[str, ...]
     ) -> list[Trace | Rejection]:
+        own = identity(record, self._id_paths) if isinstance(record, dict) else None
+        base = self._name(own, content, position)
         try:
             if type(record) is not dict:
                 raise Unusable("not_an_object", _not_an_object(record, file.kind))
@@ -75,10 +85,9 @@ class Decoder:
                 load_pictures(draft.images, file.path) if self._keeps(draft) else () for draft in drafts
             ]
         except Unusable as problem:
-            return [self._reject(problem, record, file, row, position)]
+            return [self._reject(problem, record, file, row, base)]
         source = Source(self.name, file.path, row, self.spec.license)
         kept = record if file.kind in ("json_lines", "json_array", "csv", "hub") else jsonable(record)
-        base = self._name(identity(record, self._id_paths), position)
         traces: list[Trace | Rejection] = []
         for turn, draft in enumerate(drafts):
             question = draft.question
@@ -86,7 +95,7 @@ class Decoder:
                 question = without_placeholders(question)
             traces.append(
                 Trace(
-                    self._unique(base if len(drafts) == 1 else f"{base}-t{turn}"),
+                    base if len(drafts) == 1 else f"{base}-t{turn}",
                     question,
                     draft.rationale,
                     draft.answer,
@@ -96,6 +105,7 @@ class Decoder:
                     pictures[turn],
                     notes + draft.notes if notes else draft.notes,
                     kept,
+                    self._key(own, base, draft, turn if len(drafts) > 1 else None),
                 )
             )
         return traces
@@ -103,28 +113,24 @@ class Decoder:
     def _keeps(self, draft: Draft) -> bool:
         return bool(draft.images) and self.spec.question_images == "keep"
 
-    def _reject(self, problem: Unusable, record: Any, file: InputFile, row: int, position: int) -> Rejection:
+    def _reject(self, problem: Unusable, record: Any, file: InputFile, row: int, name: str) -> Rejection:
         detail = f"{place(file.path, file.kind, row)}: {problem.detail}"
         if self.spec.strict and problem.reason not in NOT_ERRORS:
             raise InputError(f"{detail}. Fix the record, or set input.strict: false to reject it.")
-        own = identity(record, self._id_paths) if isinstance(record, dict) else None
-        trace_id = self._unique(self._name(own, position))
-        return Rejection(trace_id, "read", problem.reason, detail, record=jsonable(record))
+        return Rejection(name, "read", problem.reason, detail, record=jsonable(record))
 
-    def _name(self, own: str | None, position: int) -> str:
-        if not own:
+    def _name(self, own: str | None, content: str, position: int) -> str:
+        if not own and self.spec.ids == "position":
             return f"{self.name}-{position:08d}"
-        return f"{own}#{position}" if position in self._repeats else own
+        name = own or f"{self.name}-{content}"
+        return f"{name}~{position}" if position in self._repeats or SUFFIXED.search(name) else name
 
-    def _unique(self, name: str) -> str:
-        given = self._given
-        if name in given:
-            count = 2
-            while f"{name}#{count}" in given:
-                count += 1
-            name = f"{name}#{count}"
-        given.add(name)
-        return name
+    def _key(self, own: str | None, base: str, draft: Draft, turn: int | None) -> str:
+        if own:
+            return own if turn is None else f"{own}-t{turn}"
+        if self.spec.ids == "position":
+            return base if turn is None else f"{base}-t{turn}"
+        return digest_json([draft.question, draft.rationale, draft.steps])[:16]
 
     def _finite(self, digits: str) -> float | None:
         number = float(digits)
@@ -136,7 +142,7 @@ def jsonable(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, str):
-        return _without_surrogates(value)
+        return without_surrogates(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -144,16 +150,6 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [jsonable(item) for item in value]
     return f"<{len(value)} bytes>" if isinstance(value, (bytes, bytearray)) else str(value)
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return SURROGATE.sub(REPLACEMENT, value)
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    return value
 
 
 def _not_an_object(record: Any, kind: str) -> str:

@@ -6,11 +6,14 @@ Every getter says what is wrong in the same three words, which are the rejection
 
 import ast
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 Record = dict[str, Any]
 NAMES_SHOWN = 12
+SURROGATE = re.compile("[\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
 
 
 @dataclass(slots=True)
@@ -131,3 +134,14 @@ def missing(record: Record, *keys: str) -> Unusable:
 def _short(value: object) -> str:
     shown = repr(value)
     return shown if len(shown) <= 40 else f"{shown[:37]}..."
+
+
+def without_surrogates(value: Any) -> Any:
+    """The value with lone surrogates, which UTF-8 cannot hold, replaced by U+FFFD, at any depth."""
+    if isinstance(value, str):
+        return SURROGATE.sub(REPLACEMENT, value)
+    if isinstance(value, dict):
+        return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_surrogates(item) for item in value]
+    return value

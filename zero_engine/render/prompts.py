@@ -1,11 +1,15 @@
-"""From a step to the text that the model draws: templates, and what a prompt must not carry.
+"""From a step to the prompt that the model draws: templates, and what a prompt must not carry.
 
-Three templates have names; any other is a jinja2 text over `question`, `step`, `history` (the earlier
-steps, a line each) and `index`, rendered in a sandbox:
+Three templates have names; any other is a jinja2 text, rendered in a sandbox, over `question`, `question_pictures`,
+`step`, `history` (the earlier steps, a line each) and `index`:
 
     step           the step
     question_step  the question, then the step
     history        the question, the earlier steps, then the step
+
+A prompt is a sequence of text and pictures. `question_pictures` stands for the pictures of the question, and with
+`render.context: pictures` each step of `history` is followed by the drawing that the gate kept of it. In a prompt's
+text `PICTURE` stands where a picture stands; `Written.places` say which one each is.
 
 Data is not markup. A tokenizer of the Chameleon family takes `<image>`, `</s>`, `<racm3:break>` or
 `IMGIMGBAZ` in plain text for the token of that name, and a trace that quotes one would end its own prompt.
@@ -18,13 +22,17 @@ no word or number left is not drawn.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import jinja2
 import jinja2.meta
 import jinja2.sandbox
+import numpy as np
 
 from zero_engine.errors import PipelineError
+from zero_engine.models.prompt import Prompt
 from zero_engine.records import ParsedTrace, Step
 
 TEMPLATES = {
@@ -32,8 +40,12 @@ TEMPLATES = {
     "question_step": "{{ question }}\n{{ step }}",
     "history": "{{ question }}\n{% if history %}{{ history }}\n{% endif %}{{ step }}",
 }
-VARIABLES = ("question", "step", "history", "index")
+VARIABLES = ("question", "question_pictures", "step", "history", "index")
+PICTURE = "\ufffc"
+"""Stands in a prompt's text where a picture stands (the object replacement character); never left in data."""
 
+_PLACE = re.compile("\ue000([qs])(\\d+)\ue001")
+_RESERVED = re.compile("[\ue000\ue001\ufffc]")
 _TAG = re.compile(r"<(?=[/|!]?[A-Za-z][\w:.|/-]{0,60}>)")
 _IMAGE_TOKEN = re.compile(r"(?<=IMG)(?=IMG[A-J]+Z)")
 _DRAWING_CODE = re.compile(
@@ -46,8 +58,32 @@ _DRAWING_CODE = re.compile(
 _SAYS_SOMETHING = re.compile(r"[^\W_]")
 
 
-def compile_template(template: str) -> Callable[[ParsedTrace, Step], str]:
-    """A function from a step to its prompt. Raises PipelineError for a template that cannot work."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A picture in a prompt: the question's picture of that number, or the drawing kept of that step."""
+
+    kind: Literal["question", "step"]
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A prompt before its pictures are there: its text, with `PICTURE` for each of `places`, in their order."""
+
+    text: str
+    places: tuple[Place, ...] = ()
+
+
+Kept = Collection[int]
+"""Indices of the earlier steps of a trace of which a drawing was kept."""
+
+
+def compile_template(template: str, in_front: bool = False) -> Callable[[ParsedTrace, Step, Kept], Written]:
+    """A function from a step, and the steps whose drawings `history` shows, to its prompt.
+
+    `in_front` puts the question's pictures before a prompt whose template does not place them. Raises PipelineError
+    for a template that cannot work.
+    """
     text = TEMPLATES.get(template, template)
     if template not in TEMPLATES and "{{" not in template:
         raise PipelineError(
@@ -65,23 +101,49 @@ def compile_template(template: str) -> Callable[[ParsedTrace, Step], str]:
     except jinja2.TemplateError as error:
         raise PipelineError(f"render.template is not valid jinja2: {error}. Fix the template.") from None
 
-    def prompt(parsed: ParsedTrace, step: Step) -> str:
+    def prompt(parsed: ParsedTrace, step: Step, kept: Kept = ()) -> Written:
         before = parsed.steps if "history" in used else ()
-        earlier = [prose(other.text) for other in before if other.index < step.index]
+        shown = "".join(f"\ue000q{number}\ue001" for number in range(len(parsed.trace.question_images)))
         values = {
             "question": plain_text(parsed.trace.question.strip()),
+            "question_pictures": shown,
             "step": plain_text(prose(step.text)),
-            "history": plain_text("\n".join(text for text in earlier if text)),
+            "history": "\n".join(
+                line for other in before if other.index < step.index and (line := _line(other, kept))
+            ),
             "index": step.index,
         }
         try:
-            return compiled.render(values)
+            text = compiled.render(values)
         except Exception as error:  # the template is the user's, whatever it raises
             raise PipelineError(
                 f"render.template failed on trace {parsed.trace.id!r}, step {step.index}: {error}. Fix the template."
             ) from None
+        return _written(shown + text if in_front and "question_pictures" not in used else text)
 
     return prompt
+
+
+def _line(step: Step, kept: Kept) -> str:
+    """An earlier step, with its drawing behind it."""
+    return plain_text(prose(step.text)) + (f"\ue000s{step.index}\ue001" if step.index in kept else "")
+
+
+def _written(rendered: str) -> Written:
+    kinds: dict[str, Literal["question", "step"]] = {"q": "question", "s": "step"}
+    places = tuple(Place(kinds[found[1]], int(found[2])) for found in _PLACE.finditer(rendered))
+    return Written(_PLACE.sub(PICTURE, rendered), places)
+
+
+def assemble(text: str, pictures: Sequence[np.ndarray]) -> Prompt:
+    """The prompt of a text and the codes of its pictures, in order. Raises ValueError where their numbers differ."""
+    texts = text.split(PICTURE)
+    if len(texts) == 1 and not pictures:
+        return text
+    parts: list[str | np.ndarray] = [texts[0]]
+    for picture, rest in zip(pictures, texts[1:], strict=True):
+        parts += [picture, rest]
+    return tuple(part for part in parts if not isinstance(part, str) or part)
 
 
 def prose(text: str) -> str:
@@ -96,4 +158,4 @@ def is_prose(text: str) -> bool:
 
 def plain_text(text: str) -> str:
     """The text with every name that a tokenizer could take for a special token broken up by a blank."""
-    return _IMAGE_TOKEN.sub(" ", _TAG.sub("< ", text))
+    return _IMAGE_TOKEN.sub(" ", _TAG.sub("< ", _RESERVED.sub("", text)))

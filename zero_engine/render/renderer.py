@@ -1,12 +1,11 @@
-"""Draw every step of a shard: the render stage.
+"""Draw what a shard asks for and nobody has yet: the render stage.
 
-Contract: each step of each trace gets `render.candidates` drawings, returned in (trace, step, attempt)
-order. The seed of a drawing is a hash of its identity, and it is drawn in a batch of fixed size among
-prompts of its own length bucket (`models.batching`), so its bytes do not depend on what else is in the
-shard. Whatever cannot be drawn is a `Rejection` of stage `render`:
+Contract: `draw` makes planned drawings (`planned`), each in a batch of fixed size among prompts of its own length
+bucket (`models.batching`), so that its bytes do not depend on what else is in the shard. Whatever cannot be drawn is a
+`Rejection` of stage `render`:
 
     not_prose        the step is drawing code, or holds no letter and no digit
-    picture_failed   a picture of the question cannot be read, and `render.image_guidance` shows it
+    picture_failed   a picture of the question that stands in the prompt cannot be read
     prompt_too_long  more tokens than the model takes
     prompt_failed    the tokenizer raised
     draw_failed, decode_failed, draw_out_of_memory, decode_out_of_memory   with the exception's class
@@ -16,11 +15,11 @@ Memory: codes of the whole shard are kept (2 KB a picture at most), pixels only 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
 from zero_engine.errors import ModelError, ZeroEngineError
-from zero_engine.hashing import seed_for
 from zero_engine.images import decode_image, encode_image
 from zero_engine.models.base import UnifiedModel
 from zero_engine.models.batching import (
@@ -31,27 +30,29 @@ from zero_engine.models.batching import (
     run_bucketed,
     run_distinct,
 )
+from zero_engine.models.prompt import Prompt, Request, pictures_in
 from zero_engine.pipeline import Render
-from zero_engine.records import Candidate, ParsedTrace, Rejection
-from zero_engine.render.prompts import compile_template, is_prose
+from zero_engine.records import Candidate, ParsedTrace, Rejection, Source, Trace
+from zero_engine.render.identity import settings_key
+from zero_engine.render.planned import Planned, in_order, plan_drawings
+from zero_engine.render.prompts import Written
 
 DECODE_PIXELS = 1 << 20
 """Pixels decoded at once: 32 nano pictures at most, 4 of 512 x 512."""
 
 
+NOBODY = ParsedTrace(Trace("", "", "", None, Source("", "", 0)), (), None, "whole")
+"""Whose drawings fill a batch up."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One drawing to make."""
+    """A planned drawing that can be made: its prompt fits the model."""
 
-    trace_id: str
-    step: int
-    attempt: int
-    seed: int
-    prompt: str
+    planned: Planned
     tokens: int
-    text: str
-    pictures_PN: np.ndarray | None = None
-    """Codes of the question's pictures, where the model is shown them."""
+    prompt: Prompt
+    """With its pictures in their places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +61,17 @@ class _Drawn:
     scores: dict[str, float]
 
 
-def draw_steps(
-    parsed: Sequence[ParsedTrace], model: UnifiedModel, render: Render, seed: int, image_format: str
+def draw(
+    planned: Sequence[Planned], model: UnifiedModel, render: Render, image_format: str, settings: str
 ) -> tuple[list[Candidate], list[Rejection]]:
-    """All drawings of a shard's steps, in (trace, step, attempt) order, and what could not be drawn."""
-    if render.generator == "none":
-        return [], []
-    if render.image_guidance is not None and not getattr(model, "sees_pictures", False):
-        raise ModelError(f"render.image_guidance: {model.name} draws from text alone. Drop the key.")
-    jobs, rejections = _jobs(parsed, model, render, seed)
+    """Make these drawings, in their order, and say what could not be made. `settings` is their `settings_key`.
+
+    Raises ModelError where the model cannot do what `render` asks for.
+    """
+    if not model.sees_pictures and (render.image_guidance is not None or render.context == "pictures"):
+        key = "image_guidance" if render.image_guidance is not None else "context"
+        raise ModelError(f"render.{key}: {model.name} draws from text alone. Drop the key.")
+    jobs, rejections = _jobs(planned, model, render)
     drawn = _draw(jobs, model, render)
     images = _decode([d.codes_N for d in drawn if isinstance(d, _Drawn)], model, image_format)
     candidates: list[Candidate] = []
@@ -76,95 +79,115 @@ def draw_steps(
     for job, drawing in zip(jobs, drawn, strict=True):
         image = next(next_image) if isinstance(drawing, _Drawn) else None
         if isinstance(drawing, BatchFailure):
-            rejections.append(_rejection(job, "draw", drawing))
+            rejections.append(_rejection(job.planned, "draw", drawing))
         elif isinstance(image, BatchFailure):
-            rejections.append(_rejection(job, "decode", image))
+            rejections.append(_rejection(job.planned, "decode", image))
         else:
-            codes_N, scores = drawing.codes_N, drawing.scores
+            wanted = job.planned
             candidates.append(
-                Candidate(job.trace_id, job.step, job.attempt, job.seed, job.prompt, codes_N, image, scores)
+                Candidate(
+                    trace_id=wanted.trace.trace.id,
+                    step=wanted.step,
+                    attempt=wanted.attempt,
+                    seed=wanted.seed,
+                    prompt=wanted.prompt,
+                    codes=drawing.codes_N,
+                    image=image,
+                    scores=drawing.scores,
+                    identity=wanted.identity(settings),
+                    shown=pictures_in(job.prompt),
+                )
             )
     return candidates, rejections
 
 
+def draw_steps(
+    parsed: Sequence[ParsedTrace], model: UnifiedModel, render: Render, seed: int, image_format: str
+) -> tuple[list[Candidate], list[Rejection]]:
+    """All drawings of these traces' steps, made afresh, with the model's fingerprint in their identity."""
+    planned, rejections = plan_drawings(parsed, render, seed)
+    settings = settings_key(render, model.fingerprint, batch_size_of(model, render))
+    candidates, refused = draw(planned, model, render, image_format, settings) if planned else ([], [])
+    return candidates, in_order(rejections + refused, parsed)
+
+
+def batch_size_of(model: UnifiedModel, render: Render) -> int:
+    """What `render.batch_size` means for this model where it is."""
+    return auto_batch_size(model) if render.batch_size == "auto" else render.batch_size
+
+
 def _jobs(
-    parsed: Sequence[ParsedTrace], model: UnifiedModel, render: Render, seed: int
+    planned: Sequence[Planned], model: UnifiedModel, render: Render
 ) -> tuple[list[_Job], list[Rejection]]:
-    prompt_of = compile_template(render.template)
+    """What fits the model, and a rejection for each step that does not."""
     jobs: list[_Job] = []
     rejections: list[Rejection] = []
-    for trace in parsed:
-        pictures_PN, unreadable = _question_pictures(trace, model, render)
-        for step in trace.steps:
-            trace_id, reason, detail, exception = trace.trace.id, None, "", None
-            if not is_prose(step.text):
-                reason, detail = "not_prose", "no word or number outside drawing code"
-            elif unreadable is not None:
-                reason, detail, exception = "picture_failed", str(unreadable), type(unreadable).__name__
-            else:
-                prompt = prompt_of(trace, step)
-                try:
-                    tokens = model.prompt_length(prompt) + sum(len(codes) + 2 for codes in pictures_PN)
-                except ZeroEngineError:
-                    raise
-                except Exception as error:  # one bad text must not cost its shard
-                    reason, detail, exception = "prompt_failed", str(error), type(error).__name__
-                else:
-                    if tokens > model.max_prompt_length:
-                        reason, detail = "prompt_too_long", f"{tokens} tokens > {model.max_prompt_length}"
-            if reason is not None:
-                rejections.append(
-                    Rejection(
-                        trace_id, "render", reason, detail, step.index, exception=exception, record=step.text
-                    )
-                )
+    for _, of_trace in groupby(planned, key=lambda p: p.trace.trace.id):
+        wanted = list(of_trace)
+        shows = any(drawing.asks_for_pictures() for drawing in wanted)
+        question_PN, unreadable = _question_pictures(wanted[0].trace, model) if shows else ([], None)
+        for step, of_step in groupby(wanted, key=lambda p: p.step):
+            drawings = list(of_step)
+            prompt, tokens, problem = _fits(drawings[0], question_PN, unreadable, model)
+            if problem is None:
+                jobs += [_Job(drawing, tokens, prompt) for drawing in drawings]
                 continue
-            for attempt in range(render.candidates):
-                own_seed = seed_for(seed, trace_id, step.index, attempt)
-                jobs.append(
-                    _Job(trace_id, step.index, attempt, own_seed, prompt, tokens, step.text, pictures_PN)
-                )
+            reason, detail, exception = problem
+            trace_id, text = drawings[0].trace.trace.id, drawings[0].text
+            rejections.append(
+                Rejection(trace_id, "render", reason, detail, step, exception=exception, record=text)
+            )
     return jobs, rejections
 
 
-def _question_pictures(
-    trace: ParsedTrace, model: UnifiedModel, render: Render
-) -> tuple[np.ndarray, Exception | None]:
-    """Codes (P, N) of the pictures to show before the trace's prompts, or what is wrong with them."""
-    images = trace.trace.question_images if render.image_guidance is not None else ()
-    nothing = np.zeros((0, model.grid[0] * model.grid[1]), np.uint16)
-    if not images:
-        return nothing, None
+def _fits(
+    drawing: Planned, question_PN: Sequence[np.ndarray], unreadable: Exception | None, model: UnifiedModel
+) -> tuple[Prompt, int, tuple[str, str, str | None] | None]:
+    """The prompt, its tokens, and (reason, detail, exception) where the model cannot draw this."""
+    if unreadable is not None and drawing.asks_for_pictures():
+        return "", 0, ("picture_failed", str(unreadable), type(unreadable).__name__)
+    prompt = drawing.with_pictures(question_PN)
     try:
-        return model.encode([decode_image(image) for image in images]), None
+        tokens = model.prompt_length(prompt)
+    except ZeroEngineError:
+        raise
+    except Exception as error:  # one bad text must not cost its shard
+        return prompt, 0, ("prompt_failed", str(error), type(error).__name__)
+    if tokens > model.max_prompt_length:
+        return prompt, tokens, ("prompt_too_long", f"{tokens} tokens > {model.max_prompt_length}", None)
+    return prompt, tokens, None
+
+
+def _question_pictures(
+    trace: ParsedTrace, model: UnifiedModel
+) -> tuple[Sequence[np.ndarray], Exception | None]:
+    """Codes (P, N) of the question's pictures, or what is wrong with them."""
+    try:
+        return model.encode([decode_image(image) for image in trace.trace.question_images]), None
     except ZeroEngineError:
         raise
     except Exception as error:  # one bad picture must not cost its shard
-        return nothing, error
+        return [], error
+
+
+def _request(job: _Job, render: Render) -> Request:
+    """The drawing to make, what guidance steers away from, and what its third branch sees."""
+    pictures = pictures_in(job.prompt)
+    kept = pictures if render.unconditional == "pictures" else ()
+    against = (*kept, render.negative_prompt) if render.negative_prompt else kept
+    seen = pictures if render.image_guidance is not None and pictures else None
+    return Request(job.prompt, job.planned.seed, against, seen)
 
 
 def _draw(jobs: Sequence[_Job], model: UnifiedModel, render: Render) -> list[_Drawn | BatchFailure]:
-    nothing = np.zeros((0, model.grid[0] * model.grid[1]), np.uint16)
-
-    def asked(batch: list[_Job]) -> dict[str, object]:
-        """What not every model takes, and most pipelines do not ask for."""
-        more: dict[str, object] = {}
-        if render.negative_prompt is not None:
-            more["negative_prompt"] = render.negative_prompt
-        if render.image_guidance is not None:
-            more["image_guidance"] = render.image_guidance
-            more["pictures"] = [nothing if job.pictures_PN is None else job.pictures_PN for job in batch]
-        return more
-
     def draw(batch: list[_Job]) -> list[_Drawn]:
         drawings = model.draw(
-            [job.prompt for job in batch],
-            [job.seed for job in batch],
+            [_request(job, render) for job in batch],
             guidance=render.guidance,
             temperature=render.temperature,
             top_p=render.top_p,
             top_k=render.top_k,
-            **asked(batch),
+            image_guidance=render.image_guidance or 0.0,
         )
         found = {
             "likelihood": drawings.likelihood,
@@ -182,10 +205,9 @@ def _draw(jobs: Sequence[_Job], model: UnifiedModel, render: Render) -> list[_Dr
 
     def filler(size: int) -> _Job:
         prompt = filler_prompt(model, size)
-        return _Job("", 0, 0, 0, prompt, size, "")
+        return _Job(Planned(NOBODY, 0, 0, 0, Written(prompt), ""), size, prompt)
 
-    size = auto_batch_size(model) if render.batch_size == "auto" else render.batch_size
-    return run_bucketed(jobs, [job.tokens for job in jobs], draw, size, filler)
+    return run_bucketed(jobs, [job.tokens for job in jobs], draw, batch_size_of(model, render), filler)
 
 
 def _decode(
@@ -204,14 +226,14 @@ def _decode(
     )
 
 
-def _rejection(job: _Job, what: str, failure: BatchFailure) -> Rejection:
+def _rejection(drawing: Planned, what: str, failure: BatchFailure) -> Rejection:
     return Rejection(
-        job.trace_id,
+        drawing.trace.trace.id,
         "render",
         f"{what}_{failure.reason}",
         failure.detail,
-        job.step,
-        job.attempt,
+        drawing.step,
+        drawing.attempt,
         failure.exception,
-        job.text,
+        drawing.text,
     )

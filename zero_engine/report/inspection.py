@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from zero_engine.contracts.manifest import ShardEntry
+from zero_engine.contracts.rows import scores_in
 from zero_engine.errors import InputError
-from zero_engine.records import BUILTIN_SCORES
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.shards import read_rejections
 
@@ -95,6 +95,6 @@ def _stored_rows(path: Path) -> Iterator[dict]:
 def _step(step: dict) -> dict:
     return {
         **{name: step[name] for name in ("index", "text", "verdict", "reason", "attempt", "seed", "prompt")},
-        "scores": {name: step[name] for name in BUILTIN_SCORES if step[name] is not None},
+        "scores": scores_in(step),
         "codes": list(step["codes"]) if step["codes"] is not None else None,
     }

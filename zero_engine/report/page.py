@@ -18,8 +18,9 @@ from pathlib import Path
 import jinja2
 from PIL import Image
 
+from zero_engine.contracts.scores import in_order
 from zero_engine.errors import OutputError
-from zero_engine.records import BUILTIN_SCORES, Candidate, ParsedTrace, Rejection, Trajectory
+from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
 from zero_engine.report.charts import Histogram
 from zero_engine.write.atomic import atomic_write
 
@@ -62,9 +63,8 @@ class PageStep:
 
     @property
     def score_names(self) -> list[str]:
-        """Scores that any drawing of the step has, built-in ones first."""
-        found = {name for candidate in self.candidates for name in candidate.scores}
-        return [name for name in BUILTIN_SCORES if name in found] + sorted(found - set(BUILTIN_SCORES))
+        """Scores that any drawing of the step has, in the order of the columns, plugins' last."""
+        return in_order(name for candidate in self.candidates for name in candidate.scores)
 
 
 @dataclass(frozen=True)

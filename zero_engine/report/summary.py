@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zero_engine.contracts.manifest import Manifest, ShardEntry
-from zero_engine.contracts.rows import CANDIDATE
+from zero_engine.contracts.rows import PLUGIN_SCORES, scores_in
+from zero_engine.contracts.scores import SCORES, in_order
 from zero_engine.hashing import digest
-from zero_engine.records import BUILTIN_SCORES
 from zero_engine.report.charts import Histogram
 from zero_engine.report.page import (
     Drawing,
@@ -57,7 +57,7 @@ def write_report(out: str | Path, traces: int = 6, drawings: int = 24) -> Path:
         subtitle=_subtitle(manifest),
         facts=_facts(manifest.counts),
         tables=_tables(manifest, survey),
-        charts=[survey.histograms[name] for name in BUILTIN_SCORES if name in survey.histograms],
+        charts=[survey.histograms[name] for name in in_order(survey.histograms)],
         galleries=galleries,
         traces=shown,
     )
@@ -104,10 +104,8 @@ def _survey_drawings(
     for batch in _batches(out / shard.candidates.name):
         seeds = batch.column("seed").to_numpy()
         is_kept = np.isin(seeds, kept_seeds)
-        for name, histogram in survey.histograms.items():
-            values = batch.column(name).to_numpy(zero_copy_only=False)  # null is NaN
-            valid = ~np.isnan(values)
-            histogram.add(values[valid], is_kept[valid])
+        for name, (values, rows) in _scores_of(batch).items():
+            survey.histograms[name].add(values, is_kept[rows])
         survey.kept = _smallest(survey.kept, seeds[is_kept], shard.index, drawings)
         survey.left = _smallest(survey.left, seeds[~is_kept], shard.index, drawings)
 
@@ -120,23 +118,43 @@ def _smallest(
 
 
 def _empty_histograms(out: Path, manifest: Manifest) -> dict[str, Histogram]:
-    """A histogram over its range for each built-in score that any drawing has."""
+    """A histogram over its range for each score that any drawing has."""
     ranges: dict[str, tuple[float, float]] = {}
     for shard in manifest.shards:
         for batch in _batches(out / shard.candidates.name) if shard.candidates else ():
-            for name in BUILTIN_SCORES:
-                found = pc.min_max(batch.column(name)).as_py()
-                if found["min"] is not None:
-                    low, high = ranges.get(name, (found["min"], found["max"]))
-                    ranges[name] = (min(low, found["min"]), max(high, found["max"]))
+            for name, (values, _) in _scores_of(batch).items():
+                low, high = ranges.get(name, (np.inf, -np.inf))
+                ranges[name] = (min(low, float(values.min())), max(high, float(values.max())))
     gate = manifest.pipeline.get("gate", {})
-    about = {column.name: column.doc.removeprefix("Score: ").split(". Null")[0] for column in CANDIDATE}
     return {
         name: Histogram(
-            name, low, high, about[name], gate.get("min", {}).get(name), gate.get("max", {}).get(name)
+            name,
+            low,
+            high,
+            SCORES[name].meaning if name in SCORES else "a plugin's score",
+            gate.get("min", {}).get(name),
+            gate.get("max", {}).get(name),
         )
         for name, (low, high) in ranges.items()
     }
+
+
+def _scores_of(batch: pa.RecordBatch) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The values of each score that any drawing of the batch has, plugins' too, and the drawings that have them."""
+    found = {}
+    for name in SCORES.keys() & set(batch.schema.names):
+        values = batch.column(name).to_numpy(zero_copy_only=False)  # null is NaN
+        (rows,) = np.nonzero(~np.isnan(values))
+        if len(rows):
+            found[name] = (values[rows], rows)
+    plugins = batch.column(PLUGIN_SCORES.name)
+    owners = pc.list_parent_indices(plugins).to_numpy()
+    entries = plugins.flatten()
+    names, values = entries.field("name"), entries.field("value").to_numpy(zero_copy_only=False)
+    for name in names.unique().to_pylist():
+        own = pc.equal(names, name).to_numpy(zero_copy_only=False)
+        found[name] = (values[own], owners[own])
+    return found
 
 
 def _fetch(out: Path, manifest: Manifest, survey: _Survey) -> tuple[list[PageTrace], list[Gallery]]:
@@ -204,12 +222,16 @@ def _page_of(row: dict, drawn: Sequence[dict], reasons: Mapping) -> PageTrace:
 
 
 def _candidate(drawing: dict, is_kept: bool, reasons: Mapping) -> PageCandidate:
-    scores = {name: drawing[name] for name in BUILTIN_SCORES if drawing[name] is not None}
-    scores.update((plugin["name"], plugin["value"]) for plugin in drawing["plugin_scores"] or ())
     image = drawing["image"]["bytes"]
     said = reasons.get((drawing["trace_id"], drawing["step"], drawing["attempt"]), [])
     return PageCandidate(
-        drawing["attempt"], drawing["seed"], image, image_format_of(image), scores, is_kept, list(said)
+        drawing["attempt"],
+        drawing["seed"],
+        image,
+        image_format_of(image),
+        scores_in(drawing),
+        is_kept,
+        list(said),
     )
 
 
@@ -242,6 +264,10 @@ def _facts(counts: Mapping) -> list[tuple[str, str]]:
         drawn, kept, steps = counts["pictures"], counts["pictures_kept"], counts["steps_drawn"]
         facts += [
             ("drawings", f"{drawn:,}"),
+            (
+                "distinct drawings",
+                f"{counts.get('distinct_pictures', 0):,}" if "distinct_pictures" in counts else "-",
+            ),
             ("drawings kept", f"{kept:,}"),
             ("drawn steps with a picture", f"{100 * kept / steps:.1f} %"),
         ]

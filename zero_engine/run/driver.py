@@ -9,12 +9,11 @@ blame is found and rejected (`culprits`).
 """
 
 import dataclasses
-import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,11 +31,15 @@ from zero_engine.run.culprits import find_culprits
 from zero_engine.run.ledger import Ledger, open_ledger
 from zero_engine.run.plan import Decision, Plan, decide, stage_keys
 from zero_engine.run.progress import Progress, Silent
+from zero_engine.run.reuse import Sources
+from zero_engine.run.signals import drain_on_signals
 from zero_engine.run.spill import spill
 from zero_engine.run.stages import ShardResult, ShardTask, run_shard
 from zero_engine.score import check_scores
 from zero_engine.write.finish import finish_dataset
+from zero_engine.write.folder import INDEX
 from zero_engine.write.manifest import versions
+from zero_engine.write.unused import Unused, compact, set_strays_aside, unused
 
 
 @dataclass(slots=True)
@@ -48,6 +51,8 @@ class Summary:
     plan: Plan
     drawn: int = 0
     """Pictures drawn in this run; the others were reused."""
+    unused: Unused = field(default_factory=Unused)
+    """Drawings that this pipeline does not ask for, kept beside the dataset."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Worker seconds by stage, in this run."""
     wall_s: float = 0.0
@@ -60,6 +65,7 @@ class Summary:
             "plan": self.plan.as_dict(),
             "drawn": self.drawn,
             "reused": self.counts["pictures"] - self.drawn,
+            "unused": dataclasses.asdict(self.unused),
             "workers": self.workers,
             "wall_s": round(self.wall_s, 3),
             "pictures_per_s": round(self.drawn / self.wall_s, 2) if self.wall_s else 0.0,
@@ -68,9 +74,16 @@ class Summary:
 
 
 def run_pipeline(
-    pipeline: Pipeline | str | Path, *, overwrite: bool = False, progress: Progress | None = None
+    pipeline: Pipeline | str | Path,
+    *,
+    overwrite: bool = False,
+    reuse: Sequence[str | Path] = (),
+    progress: Progress | None = None,
 ) -> Summary:
     """Run a pipeline to a finished dataset in `output.path`, resuming what is there.
+
+    Only drawings that neither this folder nor one of `reuse` holds are made. `overwrite` lets the rows of a
+    pipeline of another name be replaced.
 
     Raises PipelineError, InputError, ModelError or OutputError for what the user has to fix,
     Interrupted after a drain, and CheckFailed where traces in != rows + rejections.
@@ -79,18 +92,8 @@ def run_pipeline(
         pipeline = load_pipeline(pipeline)
     model = check_pipeline(pipeline)
     ledger = open_ledger(Path(pipeline.output.path), pipeline, overwrite)
-    driver = _Driver(pipeline, model, ledger, progress or Silent())
-    return driver.run()
-
-
-def plan_run(pipeline: Pipeline) -> Plan:
-    """What `run_pipeline` would do, shard by shard, without doing any of it."""
-    model = check_pipeline(pipeline)
-    out = Path(pipeline.output.path)
-    ledger, plan = open_ledger(out, pipeline), Plan()
-    for chunk in iter_chunks(pipeline.input, pipeline.output.rows_per_shard):
-        plan.add(chunk, decide(ledger.entries.get(chunk.index), stage_keys(pipeline, model, chunk), out))
-    return plan
+    sources = Sources(ledger.out, ledger.held, reuse)
+    return _Driver(pipeline, model, ledger, sources, progress or Silent()).run()
 
 
 def check_pipeline(pipeline: Pipeline) -> str | None:
@@ -114,8 +117,13 @@ class _Flight:
 
 
 class _Driver:
-    def __init__(self, pipeline: Pipeline, model: str | None, ledger: Ledger, progress: Progress) -> None:
+    def __init__(
+        self, pipeline: Pipeline, model: str | None, ledger: Ledger, sources: Sources, progress: Progress
+    ) -> None:
         self.pipeline, self.model, self.ledger, self.progress = pipeline, model, ledger, progress
+        self.sources = sources
+        self.index: str | None = None
+        """File of the index of drawings, once there is one."""
         self.out = ledger.out
         self.plan = Plan()
         self.totals = tally.empty()
@@ -129,7 +137,7 @@ class _Driver:
 
     def run(self) -> Summary:
         started = time.monotonic()
-        with ExitStack() as stack, _drain_on_signals() as draining:
+        with ExitStack() as stack, drain_on_signals() as draining:
             try:
                 self._stream(stack, draining)
                 shards = self.plan.shards
@@ -141,10 +149,17 @@ class _Driver:
             finally:
                 self.progress.stop()
                 if self.began:
-                    self.ledger.close(finished=self.ledger.finished)
+                    self.ledger.close()
         wall_s = time.monotonic() - started
         summary = Summary(
-            str(self.out), self.totals, self.plan, self.drawn, dict(self.seconds), wall_s, self.workers
+            out=str(self.out),
+            counts=self.totals,
+            plan=self.plan,
+            drawn=self.drawn,
+            unused=unused(self.out),
+            seconds=dict(self.seconds),
+            wall_s=wall_s,
+            workers=self.workers,
         )
         if self.totals["traces"] != self.totals["rows"] + self.totals["rejected_traces"]:
             raise CheckFailed(
@@ -186,15 +201,36 @@ class _Driver:
         self.input_digest = digest(*digests)
 
     def _begin(self) -> None:
-        if not self.began:
-            self.ledger.begin(self.pipeline)
-            self.began = True
+        if self.began:
+            return
+        self.ledger.begin(self.pipeline)
+        self.began = True
+        if self.model and self.sources.any():
+            self.sources.index(self.out / INDEX)
+            self.index = str(self.out / INDEX)
+        known = self.sources.model(self.model)
+        if known:
+            self.ledger.describe(known)
+        if self.ledger.held.settings and self.pipeline.input.ids == "content":
+            self.progress.say(
+                f"{self.out} is of version 1, which called traces without ids by their position: "
+                "--set input.ids=position finds the drawings of such traces again."
+            )
 
     def _submit(self, chunk: Chunk, keys: dict[str, str], decision: Decision) -> None:
-        entry = self.ledger.entries.get(chunk.index) if decision.start != "render" else None
+        entry = self.ledger.entries.get(chunk.index)
         chunk, records = spill(chunk, self.ledger.work) if self.executor.is_remote else (chunk, None)
         task = ShardTask(
-            chunk, self.pipeline, self.model, keys, str(self.out), decision.start, entry, records
+            chunk=chunk,
+            pipeline=self.pipeline,
+            model=self.model,
+            keys=keys,
+            out=str(self.out),
+            start=decision.start,
+            committed=entry,
+            index=self.index,
+            known=self.sources.known(self.model),
+            records=records,
         )
         self._launch(_Flight(task, self._deadline()))
 
@@ -275,10 +311,13 @@ class _Driver:
 
     def _finish(self) -> None:
         shards = [self.ledger.entries[index] for index in sorted(self.ledger.entries)]
+        names = [entry.candidates.name for entry in shards if entry.candidates]
+        set_strays_aside(self.out, names)
+        compact(self.out, names, self.ledger.held.identify)
         manifest = self._manifest(shards)
         stats = {"counts": self.totals, "seconds": {k: round(v, 3) for k, v in self.seconds.items()}}
         finish_dataset(self.out, manifest, stats)
-        self.ledger.finished = True
+        self.ledger.finish()
 
     def _manifest(self, shards: list[ShardEntry]) -> Manifest:
         pipeline, paths = self.pipeline, self.pipeline.input.path
@@ -307,26 +346,3 @@ class _Driver:
         if self.model and (known is None or known.fingerprint != self.model):
             return ModelInfo(name=self.pipeline.render.model, fingerprint=self.model)
         return known if self.model else None
-
-
-@contextmanager
-def _drain_on_signals() -> Iterator[threading.Event]:
-    """First SIGINT or SIGTERM: finish what is in flight, then stop. Second: stop at once."""
-    draining = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield draining
-        return
-
-    def drain(number: int, _frame: object) -> None:
-        if draining.is_set():
-            raise KeyboardInterrupt
-        draining.set()
-
-    before = {number: signal.signal(number, drain) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield draining
-    except KeyboardInterrupt:
-        raise Interrupted("stopped at once: shards in flight are lost, the others are committed.") from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,12 +1,11 @@
-"""What an output folder holds: the run's memory between commits, kills and resumes.
+"""The run's memory between commits, kills and resumes, and the only hand that gives files their names.
 
-Contract: `OUT/.work/ledger.jsonl` has one line for the run's identity and one for every committed
-shard, appended and fsynced by the driver *after* the shard's files have their final names. A line
-cut short by a kill is ignored; its shard is simply made again. A finished run has no `.work`: its
-manifest holds the same entries, and opening the folder again turns it back into a ledger as soon as
-there is something to do, never before.
+Contract: `.work/ledger.jsonl` has one line for every committed shard, appended and fsynced by the driver *after* the
+shard's files have their final names (how it is read is `recorded`). A finished run has no `.work`: its manifest holds
+the same entries, and opening the folder again turns it back into a ledger as soon as there is something to do, never
+before. Drawings are never lost on the way: a file of drawings moves to `unused/` before another takes its name.
 
-One driver at a time: `OUT/.work/lock` is held with flock, which a killed process releases.
+One driver at a time: `.work/lock` is held with flock, which a killed process releases.
 """
 
 import contextlib
@@ -14,45 +13,52 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from zero_engine.contracts.manifest import ModelInfo, ShardEntry
 from zero_engine.errors import OutputError
 from zero_engine.pipeline import Pipeline
+from zero_engine.run.recorded import Recorded, recorded
 from zero_engine.write.atomic import commit, disk_errors
 from zero_engine.write.finish import unfinish
-from zero_engine.write.manifest import MANIFEST, read_manifest
-
-OURS = {"data", "candidates", "rejected", "README.md", "manifest.json", "stats.json", "report.html", ".work"}
+from zero_engine.write.folder import LEDGER, LOCK, OURS, SHARD_FOLDERS, UNUSED, WORK
+from zero_engine.write.unused import set_aside, set_strays_aside
 
 
 class Ledger:
     """Committed shards of one output folder, by index. Use `open_ledger`."""
 
-    def __init__(
-        self, out: Path, entries: dict[int, ShardEntry], finished: bool, model: ModelInfo | None = None
-    ) -> None:
+    def __init__(self, out: Path, held: Recorded) -> None:
         self.out = out
-        self.entries = entries
-        self.model = model
-        self.finished = finished
+        self.held = held
         self._file = None
         self._lock = None
 
     @property
+    def entries(self) -> dict[int, ShardEntry]:
+        return self.held.entries
+
+    @property
+    def finished(self) -> bool:
+        return self.held.finished
+
+    @property
+    def model(self) -> ModelInfo | None:
+        return self.held.model
+
+    @property
     def work(self) -> Path:
-        return self.out / ".work"
+        return self.out / WORK
 
     def begin(self, pipeline: Pipeline) -> None:
-        """Take the folder for writing: lock it, clear stale temporaries, withdraw an old manifest.
+        """Take the folder for writing: lock it, clear stale temporaries, withdraw an old manifest, save stray drawings.
 
         Raises OutputError where another run holds the folder.
         """
         with disk_errors(self.out):
-            for folder in ("data", "candidates", "rejected", ".work"):
+            for folder in (*SHARD_FOLDERS, WORK):
                 (self.out / folder).mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.work / "lock", "w")
+            self._lock = open(self.out / LOCK, "w")
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -63,13 +69,14 @@ class Ledger:
                 stale.unlink(missing_ok=True)
             self._rewrite(pipeline)
             unfinish(self.out)
-        self.finished = False
+            set_strays_aside(self.out, self.held.digests())
+        self.held.finished = False
 
     def commit(self, entry: ShardEntry, temporary: dict[str, str]) -> None:
         """Give a shard's files their final names, then write its line. The order makes a kill harmless."""
         with disk_errors(self.out):
             if entry.index in self.entries:
-                self._append({"void": entry.index})
+                self._void(entry.index, entry)
             for path, name in temporary.items():
                 commit(Path(path), self.out / name)
             self._append(entry.model_dump(mode="json"))
@@ -78,42 +85,57 @@ class Ledger:
     def describe(self, model: ModelInfo) -> None:
         """Remember the model that drew, for the manifest."""
         if model != self.model:
-            self.model = model
+            self.held.model = model
             self._append({"model": model.model_dump(mode="json")})
 
     def drop_beyond(self, shards: int) -> None:
-        """Forget shards that the input no longer has."""
-        for index in [i for i in self.entries if i >= shards]:
-            del self.entries[index]
+        """Forget shards that the input no longer has; their drawings are set aside."""
+        with disk_errors(self.out):
+            for index in [i for i in self.entries if i >= shards]:
+                self._void(index, None)
+                del self.entries[index]
 
-    def close(self, finished: bool) -> None:
+    def finish(self) -> None:
+        """The folder has its manifest."""
+        self.held.finished = True
+
+    def close(self) -> None:
         """Release the folder. A finished run leaves no work folder behind, a failed first one no folders."""
         if self._file:
             self._file.close()
-        if finished or not self.entries:
+        if self.finished or not self.entries:
             shutil.rmtree(self.work, ignore_errors=True)
-        if not finished and not self.entries:
-            for folder in (*(self.out / name for name in ("data", "candidates", "rejected")), self.out):
+        if not self.finished and not self.entries:
+            for folder in (*(self.out / name for name in (*SHARD_FOLDERS, UNUSED)), self.out):
                 with contextlib.suppress(OSError):  # not empty: somebody's files
                     folder.rmdir()
         if self._lock:
             self._lock.close()
 
+    def _void(self, index: int, successor: ShardEntry | None) -> None:
+        """A shard's entry counts no more; of its drawings the successor may hold just the same file."""
+        self._append({"void": index})
+        old = self.entries[index].candidates
+        new = successor.candidates if successor else None
+        if old and (new is None or new.sha256 != old.sha256):
+            set_aside(self.out, old.name, old.sha256)
+
     def _rewrite(self, pipeline: Pipeline) -> None:
         """Start the ledger file afresh with all that is known, under a temporary name first."""
-        path = self.work / "ledger.jsonl"
         temporary = self.work / "ledger.tmp"
         self._file = open(temporary, "w", encoding="utf-8")
-        self._append(identity(pipeline))
+        lines: list[dict] = [{"name": pipeline.name, "pipeline": pipeline.model_dump(mode="json")}]
+        if self.held.settings:
+            lines.append({"settings": self.held.settings})
         if self.model:
-            self._append({"model": self.model.model_dump(mode="json")})
-        for index in sorted(self.entries):
-            self._file.write(_line(self.entries[index].model_dump(mode="json")))
+            lines.append({"model": self.model.model_dump(mode="json")})
+        lines += [self.entries[index].model_dump(mode="json") for index in sorted(self.entries)]
+        self._file.writelines(map(_line, lines))
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        commit(temporary, path)
-        self._file = open(path, "a", encoding="utf-8")
+        commit(temporary, self.out / LEDGER)
+        self._file = open(self.out / LEDGER, "a", encoding="utf-8")
 
     def _append(self, value: dict) -> None:
         self._file.write(_line(value))
@@ -122,90 +144,30 @@ class Ledger:
 
 
 def open_ledger(out: Path, pipeline: Pipeline, overwrite: bool = False) -> Ledger:
-    """Read what `out` holds, writing nothing.
+    """Read what `out` holds, writing nothing. A folder belongs to a name: input and parameters may change.
 
-    Raises OutputError where the folder belongs to another pipeline, or is not ours at all, unless
-    `overwrite` says that it may be replaced (then its dataset files go when the run begins).
+    Raises OutputError where the folder belongs to a pipeline of another name, or is not ours at all, unless
+    `overwrite` says that its rows may be replaced (its drawings are kept).
     """
     if not out.exists() or not any(out.iterdir()):
-        return Ledger(out, {}, False)
+        return Ledger(out, Recorded())
     if not out.is_dir():
         raise OutputError(f"{out}: is a file. Choose a folder for --output.")
-    strangers = sorted(p.name for p in out.iterdir() if p.name not in OURS)
-    owner = read_identity(out)
-    if owner is None and not _only_work(out):
+    held = recorded(out)
+    if held.name is None and not _only_work(out):
+        strangers = sorted(p.name for p in out.iterdir() if p.name not in OURS)
         raise OutputError(
             f"{out}: not empty and not a zero-engine dataset (it holds {(strangers or ['files'])[0]}). "
             "Choose an empty folder for --output."
         )
-    mine = identity(pipeline)
-    if owner is not None and owner != mine and not overwrite:
-        key = next(k for k in mine if owner.get(k) != mine[k])
-        raise OutputError(
-            f"{out}: holds the dataset of another pipeline ({key} {owner.get(key)!r}, this one has {mine[key]!r}). "
-            "Choose another --output, or pass --overwrite to replace it."
-        )
-    if owner is not None and owner != mine:
-        return Ledger(out, {}, False)
-    return Ledger(out, committed(out), (out / MANIFEST).exists(), _model(out))
-
-
-def identity(pipeline: Pipeline) -> dict:
-    """What makes a folder this pipeline's: its name and its input. Parameters may change; rows follow."""
-    return {"name": pipeline.name, "input": pipeline.input.path, "format": pipeline.input.format}
-
-
-def read_identity(out: Path) -> dict | None:
-    """The identity of the pipeline that a folder belongs to; None where there is none."""
-    if (out / MANIFEST).exists():
-        return identity(Pipeline.model_validate(read_manifest(out).pipeline))
-    for line in _lines(out / ".work" / "ledger.jsonl"):
-        return line if "name" in line else None
-    return None
-
-
-def committed(out: Path) -> dict[int, ShardEntry]:
-    """Shards that a folder holds, by index, from its manifest or its ledger; a shard's last line counts."""
-    if (out / MANIFEST).exists():
-        return {entry.index: entry for entry in read_manifest(out).shards}
-    entries: dict[int, ShardEntry] = {}
-    for line in _lines(out / ".work" / "ledger.jsonl"):
-        if "void" in line:  # its files were being replaced
-            entries.pop(line["void"], None)
-        elif "index" in line:
-            entries[line["index"]] = ShardEntry.model_validate(line)
-    return entries
-
-
-def _model(out: Path) -> ModelInfo | None:
-    if (out / MANIFEST).exists():
-        return read_manifest(out).model
-    found = [line["model"] for line in _lines(out / ".work" / "ledger.jsonl") if "model" in line]
-    return ModelInfo.model_validate(found[-1]) if found else None
-
-
-def is_locked(out: Path) -> bool:
-    """Whether a run is writing to the folder right now."""
-    try:
-        with open(out / ".work" / "lock") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-
-
-def _lines(path: Path) -> Iterator[dict]:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                try:
-                    yield json.loads(line)
-                except ValueError:  # the line that a kill cut short; its shard is made again
-                    return
-    except OSError:
-        return
+    if held.name not in (None, pipeline.name):
+        if not overwrite:
+            raise OutputError(
+                f"{out}: holds the dataset of another pipeline (name {held.name!r}, this one has {pipeline.name!r}). "
+                "Choose another --output, or pass --overwrite to replace its rows; its drawings are kept."
+            )
+        held.entries, held.finished = {}, False
+    return Ledger(out, held)
 
 
 def _only_work(out: Path) -> bool:

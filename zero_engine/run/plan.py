@@ -24,7 +24,7 @@ from zero_engine.read import Chunk
 from zero_engine.score.outside import outside_fingerprint
 
 STAGES = ("read", "parse", "render", "score", "gate")
-VERSIONS = {"read": 1, "parse": 1, "render": 2, "score": 3, "gate": 1}
+VERSIONS = {"read": 2, "parse": 1, "render": 3, "score": 3, "gate": 2}
 RESUME_AT = {"read": "render", "parse": "render", "render": "render", "score": "score", "gate": "gate"}
 
 
@@ -39,6 +39,12 @@ def stage_keys(pipeline: Pipeline, model: str | None, chunk: Chunk) -> dict[str,
         previous = digest(previous, stage, str(VERSIONS[stage]), digest_json(parameters[stage]), extra)[:16]
         keys[stage] = previous
     return keys
+
+
+def scoring_key(pipeline: Pipeline) -> str:
+    """How drawings are scored: 16 hex digits over the score section, what scores, and the version of the code."""
+    parameters = digest_json(pipeline.stage_parameters()["score"])
+    return digest(str(VERSIONS["score"]), parameters, outside_fingerprint(pipeline.score))[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,19 @@ from pathlib import Path
 
 from zero_engine.contracts.manifest import ModelInfo, ShardEntry, ShardFile
 from zero_engine.errors import ZeroEngineError
+from zero_engine.models.batching import auto_batch_size
+from zero_engine.models.devices import device_kind
 from zero_engine.parse import parse_trace
 from zero_engine.pipeline import Pipeline
 from zero_engine.read import Chunk, read_chunk
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
+from zero_engine.render.identity import DrawnBy
 from zero_engine.run import tally
+from zero_engine.run.drawings import Outcome, make_drawings, unchanged
+from zero_engine.run.plan import scoring_key
 from zero_engine.run.spill import fetch
 from zero_engine.score.gate import judge
+from zero_engine.write.folder import WORK, candidates_name, data_name, rejections_name
 from zero_engine.write.shards import (
     read_candidates,
     read_rejections,
@@ -44,9 +50,13 @@ class ShardTask:
     keys: dict[str, str]
     out: str
     start: str = "render"
-    """render, score (reuse the stored drawings) or gate (reuse their scores, too)."""
+    """render or score (take what lies somewhere already, make the rest), or gate (take the shard's own as they are)."""
     committed: ShardEntry | None = None
-    """What the folder holds of this shard, where something of it is reused."""
+    """What the folder holds of this shard."""
+    index: str | None = None
+    """File of the `Store` where drawings may be found."""
+    known: DrawnBy | None = None
+    """What is known of the generator without loading it."""
     records: str | None = None
     """File with the chunk's records, where they do not travel inside the task (`spill`)."""
     excluded: frozenset[int] = frozenset()
@@ -62,7 +72,7 @@ class ShardResult:
     """Temporary path -> final name inside the output folder."""
     seconds: Counter = field(default_factory=Counter)
     drawn: int = 0
-    """Pictures drawn by this task; 0 where stored ones were reused."""
+    """Pictures drawn by this task; the others were found."""
     model: ModelInfo | None = None
     """The model that drew, where this task drew."""
 
@@ -76,14 +86,14 @@ def run_shard(task: ShardTask) -> ShardResult:
     with clock.measure("parse"):
         parsed, refused = parse_all(records, task.pipeline)
         rejections += refused
-    candidates, refused, drawn = _candidates(task, parsed, clock)
-    rejections += refused
+    made = _drawings(task, parsed, clock)
+    rejections += made.rejections
     with clock.measure("gate"):
-        rows, refused = gate_all(parsed, candidates, task.pipeline)
+        rows, refused = gate_all(parsed, made.candidates, task.pipeline)
         rejections += refused
     with clock.measure("write"):
-        files, temporary = _write(task, rows, candidates, parsed, rejections)
-    counts = tally.count(task.chunk.rows, len(everything), parsed, candidates, rows, rejections)
+        files, temporary = _write(task, rows, made, parsed, rejections)
+    counts = tally.count(task.chunk.rows, len(everything), parsed, made.candidates, rows, rejections)
     entry = ShardEntry(
         index=task.chunk.index,
         first_row=task.chunk.first_row,
@@ -93,7 +103,7 @@ def run_shard(task: ShardTask) -> ShardResult:
         counts=counts,
         **files,
     )
-    return ShardResult(entry, temporary, clock.seconds, drawn, _describe(task) if drawn else None)
+    return ShardResult(entry, temporary, clock.seconds, made.drawn, _describe(task) if made.drawn else None)
 
 
 def parse_all(records: Iterable[object], pipeline: Pipeline) -> tuple[list[ParsedTrace], list[Rejection]]:
@@ -108,34 +118,6 @@ def parse_all(records: Iterable[object], pipeline: Pipeline) -> tuple[list[Parse
                 record = _failed(record.id, "parse", error, record.record)
         (rejections if isinstance(record, Rejection) else parsed).append(record)
     return parsed, rejections
-
-
-def draw_all(parsed: Sequence[ParsedTrace], pipeline: Pipeline) -> tuple[list[Candidate], list[Rejection]]:
-    """Draw every step of a shard's traces with the pipeline's generator."""
-    from zero_engine.models.painters.generators import get_generator
-    from zero_engine.render.renderer import draw_steps
-
-    render = pipeline.render
-    if render.generator == "none":
-        return [], []
-    with _one_thread():
-        model = get_generator(render)
-        return draw_steps(parsed, model, render, pipeline.seed, pipeline.output.image_format)
-
-
-def score_all(
-    candidates: Sequence[Candidate], parsed: Sequence[ParsedTrace], pipeline: Pipeline
-) -> tuple[list[Candidate], list[Rejection]]:
-    """Score every drawing of a shard."""
-    if not candidates:
-        return [], []
-    from zero_engine.models import get_model
-    from zero_engine.score import score_candidates
-
-    render = pipeline.render
-    with _one_thread():
-        model = get_model(render.model, device=render.device, dtype=render.dtype)
-        return score_candidates(candidates, parsed, model, pipeline.score)
 
 
 def gate_all(
@@ -160,39 +142,32 @@ def gate_all(
     return rows, rejections
 
 
-def _candidates(
-    task: ShardTask, parsed: Sequence[ParsedTrace], clock: "_Clock"
-) -> tuple[list[Candidate], list[Rejection], int]:
-    """Draw and score, or take from the committed shard what still holds."""
-    if task.start == "render":
-        with clock.measure("render"):
-            candidates, rejections = draw_all(parsed, task.pipeline)
-        with clock.measure("score"):
-            candidates, refused = score_all(candidates, parsed, task.pipeline)
-        return candidates, rejections + refused, len(candidates)
-    kept = ("render",) if task.start == "score" else ("render", "score")
-    candidates, rejections = _stored(task, kept)
-    if task.start == "score":
-        with clock.measure("score"):
-            candidates, refused = score_all(candidates, parsed, task.pipeline)
-        rejections += refused
-    return candidates, rejections, 0
+def _drawings(task: ShardTask, parsed: Sequence[ParsedTrace], clock: "_Clock") -> Outcome:
+    """What the shard asks for; where only the gate changed, what the folder holds of it."""
+    if task.start == "gate":
+        return _stored(task)
+    scored = scoring_key(task.pipeline)
+    return make_drawings(parsed, task.pipeline, task.model, scored, clock.measure, task.index, task.known)
 
 
-def _stored(task: ShardTask, stages: tuple[str, ...]) -> tuple[list[Candidate], list[Rejection]]:
-    """Drawings of the committed shard, and the rejections that the given stages left with them."""
+def _stored(task: ShardTask) -> Outcome:
+    """The committed shard's drawings, and the rejections that drawing and scoring left with them."""
     out, entry = Path(task.out), task.committed
-    candidates = read_candidates(out / entry.candidates.name) if entry.candidates else []
-    rejections = []
+    stored = Outcome()
+    if entry.candidates:
+        stored.candidates = read_candidates(out / entry.candidates.name)
+        path = str(out / entry.candidates.name)
+        stored.places = [(path, row) for row in range(len(stored.candidates))]
     if entry.rejections:
-        rejections = [r for r in read_rejections(out / entry.rejections.name) if r.stage in stages]
-    return candidates, rejections
+        found = read_rejections(out / entry.rejections.name)
+        stored.rejections = [r for r in found if r.stage in ("render", "score")]
+    return stored
 
 
 def _write(
     task: ShardTask,
     rows: Sequence[Trajectory],
-    candidates: Sequence[Candidate],
+    made: Outcome,
     parsed: Sequence[ParsedTrace],
     rejections: Sequence[Rejection],
 ) -> tuple[dict, dict[str, str]]:
@@ -201,21 +176,27 @@ def _write(
     texts = {(p.trace.id, s.index): s.text for p in parsed for s in p.steps}
     writers: dict[str, tuple[str, Callable[[Path], ShardFile]]] = {
         "data": (
-            f"data/data-{index:05d}.arrow",
+            data_name(index),
             lambda path: write_trajectories(path, rows, task.pipeline.fingerprint, task.model),
         )
     }
-    if candidates and task.start != "gate":
-        name = f"candidates/part-{index:05d}.arrow"
-        writers["candidates"] = (name, lambda path: write_candidates(path, candidates, texts))
+    files: dict = {}
+    kept = task.committed.candidates if task.committed else None
+    if kept and unchanged(made, str(Path(task.out, kept.name)), kept.rows):
+        files["candidates"] = kept
+    elif made.candidates:
+        failed = any(r.stage == "score" for r in made.rejections)
+        scored = "" if failed else scoring_key(task.pipeline)
+        writers["candidates"] = (
+            candidates_name(index),
+            lambda path: write_candidates(path, made.candidates, texts, scored),
+        )
     if rejections:
-        name = f"rejected/part-{index:05d}.jsonl"
-        writers["rejections"] = (name, lambda path: write_rejections(path, rejections))
-    files: dict = {"candidates": task.committed.candidates} if task.start == "gate" else {}
+        writers["rejections"] = (rejections_name(index), lambda path: write_rejections(path, rejections))
     temporary: dict[str, str] = {}
     try:
         for kind, (name, write) in writers.items():
-            path = Path(task.out) / ".work" / f"{kind}-{index:05d}-{unique}.tmp"
+            path = Path(task.out) / WORK / f"{kind}-{index:05d}-{unique}.tmp"
             temporary[str(path)] = name
             files[kind] = write(path).renamed(name)
     except BaseException:
@@ -260,6 +241,8 @@ def _describe(task: ShardTask) -> ModelInfo:
         codes_per_picture=rows * columns,
         height=model.image_size,
         width=model.image_size,
+        device=device_kind(render.device),
+        batch_size=auto_batch_size(model),
     )
 
 
@@ -267,19 +250,6 @@ def _failed(trace_id: str, stage: str, error: Exception, record: object) -> Reje
     if isinstance(error, ZeroEngineError):
         raise error
     return Rejection(trace_id, stage, "error", str(error), exception=type(error).__name__, record=record)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The number of threads decides how sums are split, so bytes are those of one thread everywhere."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Clock:

@@ -17,6 +17,7 @@ NUMBERS = (
     "rejected_traces",
     "steps",
     "pictures",
+    "distinct_pictures",
     "steps_drawn",
     "pictures_kept",
     "rejected_steps",
@@ -47,6 +48,7 @@ def count(
         "rejected_traces": whole,
         "steps": sum(len(p.steps) for p in parsed),
         "pictures": len(candidates),
+        "distinct_pictures": len({(c.trace_id, c.step, c.codes.tobytes()) for c in candidates}),
         "steps_drawn": len({(c.trace_id, c.step) for c in candidates}),
         "pictures_kept": verdicts.get("kept", 0),
         "rejected_steps": sum(r.step is not None and r.attempt is None for r in rejections),
@@ -61,7 +63,7 @@ def count(
 
 def add(total: dict, part: dict) -> dict:
     """The tally of both together."""
-    result = {name: total[name] + part[name] for name in NUMBERS}
+    result = {name: total[name] + part.get(name, 0) for name in NUMBERS}  # shards of version 1 count less
     for group in GROUPS:
         result[group] = dict(sorted((Counter(total[group]) + Counter(part[group])).items()))
     result["scores"] = dict(total["scores"])

@@ -12,15 +12,13 @@ from typing import TypedDict
 
 import numpy as np
 
+from zero_engine.contracts.scores import SCORES
 from zero_engine.pipeline import Gate
 from zero_engine.records import Candidate
-from zero_engine.score.catalogue import SCORERS
 from zero_engine.score.gate import failures
 
 QUANTILES = (0.05, 0.1, 0.25)
 PLACES = 10**4
-NEVER_GATED = {"unconditional"}
-"""Says how usual a drawing is, whatever the step: an ingredient of alignment, no reason to reject."""
 
 
 class Proposal(TypedDict):
@@ -44,7 +42,7 @@ def propose_thresholds(
 ) -> list[Proposal]:
     """Bounds for each score that the sample has, at each quantile; none for an empty sample."""
     gates: dict[float, dict[str, Gate]] = {q: {} for q in quantiles}
-    for name in (name for name in SCORERS if name not in NEVER_GATED):
+    for name in (name for name, score in SCORES.items() if score.proposed):
         values = [candidate.scores[name] for candidate in candidates if name in candidate.scores]
         for q in quantiles if values else ():
             gates[q][name] = _gate(name, values, q)
@@ -72,14 +70,14 @@ def propose_thresholds(
 def keep_rates(candidates: Sequence[Candidate], gate: Gate) -> tuple[float, float]:
     """Share of the drawings that pass a gate's thresholds, and of the drawn steps with one that does."""
     steps = {(c.trace_id, c.step) for c in candidates}
-    passing = [(c.trace_id, c.step) for c in candidates if not failures(c, gate)]
+    passing = [(c.trace_id, c.step) for c in candidates if not failures(c.scores, gate)]
     if not candidates:
         return 0.0, 0.0
     return len(passing) / len(candidates), len(set(passing)) / len(steps)
 
 
 def _gate(name: str, values: Sequence[float], quantile: float) -> Gate:
-    if SCORERS[name].better == "higher":
+    if SCORES[name].better == "higher":
         bound = math.floor(float(np.quantile(values, quantile)) * PLACES) / PLACES
         return Gate(min={name: bound}, max={})
     bound = math.ceil(float(np.quantile(values, 1 - quantile)) * PLACES) / PLACES

@@ -2,7 +2,7 @@
 
 Thresholds. A drawing passes if every score in `gate.min` is at least, and every one in `gate.max` at most,
 its bound. Scores are float32 values, fresh or read back, so gating again gives what a fresh run gives. A
-score that need not exist (`Scorer.optional`: read-back, and any plugin's) does not apply where it is
+score that need not exist (`ScoreInfo.optional`: read-back, and any plugin's) does not apply where it is
 absent, and lets the drawing pass; any other that is absent has failed, and the drawing fails with it
 (`<score>_missing`).
 
@@ -18,12 +18,12 @@ take out.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from zero_engine.contracts.scores import SCORES
 from zero_engine.pipeline import Gate
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Step, Trajectory, Verdict
-from zero_engine.score.catalogue import SCORERS
 
 
 def judge(
@@ -42,14 +42,21 @@ def judge(
     return _judge_trace(parsed, verdicts, gate), rejections
 
 
-def failures(candidate: Candidate, gate: Gate) -> list[tuple[str, str]]:
-    """(reason, detail) of every threshold that a drawing fails, in the order of the scores' names."""
+def pick(candidates: Sequence[Candidate], gate: Gate) -> Candidate | None:
+    """The drawing of one step that the gate keeps."""
+    order = rank([candidate.scores for candidate in candidates], gate.rank)
+    passing = (candidates[at] for at in order if not failures(candidates[at].scores, gate))
+    return next(passing, None)
+
+
+def failures(scores: Mapping[str, float], gate: Gate) -> list[tuple[str, str]]:
+    """(reason, detail) of every threshold that a drawing with these scores fails, in the order of their names."""
     found = []
     for name in sorted({*gate.min, *gate.max}):
-        value = candidate.scores.get(name)
+        value = scores.get(name)
         low, high = gate.min.get(name), gate.max.get(name)
         if value is None:
-            if name in SCORERS and not SCORERS[name].optional:
+            if name in SCORES and not SCORES[name].optional:
                 found.append((f"{name}_missing", f"{name} is absent"))
         elif low is not None and not value >= low:
             found.append((f"{name}_low", f"{name} {value:.6g} < {low:g}"))
@@ -58,18 +65,15 @@ def failures(candidate: Candidate, gate: Gate) -> list[tuple[str, str]]:
     return found
 
 
-def rank(candidates: Sequence[Candidate], gate: Gate) -> list[Candidate]:
-    """The drawings of one step from best to worst."""
-    usual = {
-        name: _mean([c.scores[name] for c in candidates if name in c.scores]) for name in sorted(gate.rank)
-    }
+def rank(rivals: Sequence[Mapping[str, float]], weights: Mapping[str, float]) -> list[int]:
+    """Positions of one step's drawings, given by their scores, from best to worst; between equals, the first."""
+    usual = {name: _mean([scores[name] for scores in rivals if name in scores]) for name in weights}
 
-    def merit(candidate: Candidate) -> float:
-        return math.fsum(
-            weight * candidate.scores.get(name, usual[name]) for name, weight in gate.rank.items()
-        )
+    def merit(scores: Mapping[str, float]) -> float:
+        return math.fsum(weight * scores.get(name, usual[name]) for name, weight in weights.items())
 
-    return sorted(candidates, key=lambda candidate: (-merit(candidate), candidate.attempt))
+    merits = [merit(scores) for scores in rivals]
+    return sorted(range(len(rivals)), key=lambda position: (-merits[position], position))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +88,12 @@ def _judge_step(
 ) -> tuple[Verdict, list[Rejection]]:
     if not candidates:
         return Verdict(step.index, "text_only", "not_drawn"), []
-    ranked = rank(candidates, gate)
+    drawn = sorted(candidates, key=lambda candidate: candidate.attempt)
+    ranked = [drawn[position] for position in rank([candidate.scores for candidate in drawn], gate.rank)]
     failed = [
         _Failed(candidate, found[0][0], "; ".join(detail for _, detail in found))
         for candidate in ranked
-        if (found := failures(candidate, gate))
+        if (found := failures(candidate.scores, gate))
     ]
     refused = [
         Rejection(

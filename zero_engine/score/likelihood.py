@@ -1,11 +1,12 @@
 """Scores by the model that drew: how likely it finds the drawing, and the step given the drawing.
 
-All are mean log-probabilities in nats, from teacher-forced passes in batches of fixed shape across traces.
+Mean log-probabilities in nats, from teacher-forced passes in batches of fixed shape across traces.
 
     likelihood     mean log p(codes | prompt) per code; the drawing loop gives it for free
     unconditional  mean log p(codes | nothing) per code; likewise, with guidance
     caption        mean log p(step | codes) per token
     alignment      likelihood - unconditional (pointwise mutual information)
+    perception     mean |W h - E[c]|^2 of the trained projection W (no log-probability, but the same kind of pass)
 
 Each function takes one item a candidate and returns one value, or a `BatchFailure`, a candidate; equal items are scored
 once.
@@ -23,12 +24,13 @@ from zero_engine.models.batching import (
     run_bucketed,
     run_distinct,
 )
+from zero_engine.models.prompt import Prompt, key_of
 
 Value = float | BatchFailure
-_Item = tuple[str, np.ndarray]
+_Item = tuple[Prompt, np.ndarray]
 
 
-def likelihood(model: UnifiedModel, prompts: Sequence[str], codes: Sequence[np.ndarray]) -> list[Value]:
+def likelihood(model: UnifiedModel, prompts: Sequence[Prompt], codes: Sequence[np.ndarray]) -> list[Value]:
     """Mean log p(codes | prompt), nats per code; the empty prompt is unconditional."""
 
     def score(batch: list[_Item]) -> list[float]:
@@ -46,11 +48,20 @@ def caption(model: UnifiedModel, codes: Sequence[np.ndarray], texts: Sequence[st
     return _each_once(model, list(zip(texts, codes, strict=True)), score)
 
 
+def perception(model: UnifiedModel, prompts: Sequence[Prompt], codes: Sequence[np.ndarray]) -> list[Value]:
+    """L_Pe of each drawing given its prompt; only for a model that has a projection."""
+
+    def score(batch: list[_Item]) -> list[float]:
+        return _floats(model.perception([text for text, _ in batch], np.stack([c for _, c in batch])))
+
+    return _each_once(model, list(zip(prompts, codes, strict=True)), score)
+
+
 def _each_once(
     model: UnifiedModel, items: Sequence[_Item], score: Callable[[list[_Item]], list[float]]
 ) -> list[Value]:
-    def key(item: _Item) -> tuple[str, bytes]:
-        return item[0], item[1].tobytes()
+    def key(item: _Item) -> tuple[object, bytes]:
+        return key_of(item[0]), item[1].tobytes()
 
     return run_distinct(items, key, lambda distinct: _bucketed(model, distinct, score))
 
@@ -65,15 +76,16 @@ def _bucketed(
     blank_N = np.zeros(codes_per_picture, np.uint16)
     results: dict[int, Value] = {}
     lengths: dict[int, int] = {}
-    tokens_of: dict[str, int] = {}
-    for position, (text, _) in enumerate(items):
-        if text not in tokens_of:
-            tokens_of[text] = model.prompt_length(text)
-        if tokens_of[text] > model.max_prompt_length:
-            detail = f"{tokens_of[text]} tokens > {model.max_prompt_length}"
+    tokens_of: dict[object, int] = {}
+    for position, (prompt, _) in enumerate(items):
+        key = key_of(prompt)
+        if key not in tokens_of:
+            tokens_of[key] = model.prompt_length(prompt)
+        if tokens_of[key] > model.max_prompt_length:
+            detail = f"{tokens_of[key]} tokens > {model.max_prompt_length}"
             results[position] = BatchFailure("too_long", detail)
         else:
-            lengths[position] = tokens_of[text] + codes_per_picture
+            lengths[position] = tokens_of[key] + codes_per_picture
     scored = run_bucketed(
         [items[position] for position in lengths],
         list(lengths.values()),

@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
+from zero_engine.contracts.scores import SCORES
 from zero_engine.errors import PipelineError
 from zero_engine.hashing import digest
 from zero_engine.images import decode_image
 from zero_engine.models.batching import BatchFailure, run_batched
 from zero_engine.pipeline import Score
-from zero_engine.score.catalogue import SCORERS
 
 GROUP = "zero_engine.scores"
 BUNDLED = {"clip": "zero_engine.score.clip"}
@@ -40,7 +40,7 @@ _loading = Lock()
 
 def outside_scores(score: Score) -> list[str]:
     """Those of `score.names` that are computed here: what is not bundled is a plugin's (`check_scores` looks)."""
-    return [name for name in score.names if name in BUNDLED or name not in SCORERS]
+    return [name for name in score.names if name in BUNDLED or name not in SCORES]
 
 
 def plugin_names() -> list[str]:

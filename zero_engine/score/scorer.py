@@ -1,7 +1,7 @@
 """All scores of a shard's drawings: the score stage.
 
 Contract: `score_candidates` returns the same candidates in the same order, each with the scores that
-`score.names` asks for. What came with the drawing (`likelihood`, `unconditional`) stays as it is;
+`score.names` asks for. What came with the drawing (`likelihood`, and a painter's scores) stays as it is;
 everything else is computed afresh, from the codes and the *encoded* picture, so scoring stored candidates
 again gives what scoring fresh ones gave. Values are rounded to float32, as the files hold them, before
 anything is derived from them or judged by them.
@@ -10,28 +10,32 @@ A score that fails on a drawing, or is not finite, is left out of that drawing a
 of stage `score`, reason `<score>_failed`, `_out_of_memory`, `_too_long` or `_not_finite`; the drawing
 stays. A score that does not apply (nothing to read back) is left out and not reported.
 
-`PICTURE_SCORES` is where a new pixel score goes: name -> function of (RGB picture, step text).
+What a score means stands in `contracts.scores`; what computes it stands here, under the same name, in the table of what
+it needs: `BY_MODEL`, `BY_CODES`, `BY_PICTURE`, `BY_EARLIER`, or `BUNDLED` of `score.outside`. A painter's scores are
+computed nowhere else than where it paints.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from zero_engine.contracts.scores import SCORES, in_order
 from zero_engine.errors import PipelineError, ZeroEngineError
 from zero_engine.images import decode_image
 from zero_engine.models.base import UnifiedModel
 from zero_engine.models.batching import BatchFailure, run_distinct
+from zero_engine.models.prompt import Prompt
 from zero_engine.pipeline import Score
 from zero_engine.records import Candidate, ParsedTrace, Rejection
-from zero_engine.render.prompts import plain_text, prose
+from zero_engine.render.prompts import assemble, plain_text, prose
 from zero_engine.score import codebook, likelihood, pixels
-from zero_engine.score.catalogue import SCORERS
 from zero_engine.score.outside import outside_fingerprint, outside_scores, plugin_names, score_outside
 from zero_engine.score.readback import is_nothing, readback
 
-DRAWN = ("likelihood", "unconditional", "roundtrip", "unread")
+DRAWN = tuple(name for name, score in SCORES.items() if score.needs in ("drawing", "painter"))
 """Scores that come with a drawing."""
 
 NEARLY_BLANK = 0.9
@@ -43,43 +47,56 @@ def _blank(image_HW3: np.ndarray, text: str) -> float:
     return 1.0 if share > NEARLY_BLANK and is_nothing(image_HW3) else share
 
 
-PICTURE_SCORES: dict[str, Callable[[np.ndarray, str], float | None]] = {
+BY_PICTURE: dict[str, Callable[[np.ndarray, str], float | None]] = {
     "blank": _blank,
     "contrast": lambda image_HW3, text: pixels.contrast(image_HW3),
     "sharpness": lambda image_HW3, text: pixels.sharpness(image_HW3),
     "readback": readback,
 }
+"""Functions of an RGB picture and the step's text."""
+
+BY_CODES: dict[str, Callable[..., float]] = {"total_variation": codebook.total_variation}
+"""Functions of a drawing's codes, the codebook, the grid and `score.tau`."""
+
+BY_EARLIER: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {"duplicate": pixels.likeness}
+"""Functions of two thumbnails; a drawing's score is the largest over the earlier steps of its trace."""
 
 
 def score_candidates(
-    candidates: Sequence[Candidate], parsed: Sequence[ParsedTrace], model: UnifiedModel, score: Score
+    candidates: Sequence[Candidate],
+    parsed: Sequence[ParsedTrace],
+    model: UnifiedModel,
+    score: Score,
+    before: Sequence[Candidate] = (),
 ) -> tuple[list[Candidate], list[Rejection]]:
-    """The candidates with their scores, and what could not be scored. Raises PipelineError for unknown names."""
+    """The candidates with their scores, and what could not be scored.
+
+    `before` are drawings of earlier steps that are scored already and that `duplicate` looks back at. Raises
+    PipelineError for unknown names.
+    """
     check_scores(score)
     sheet = _Sheet(candidates, parsed)
     _score_by_model(sheet, model, score.names)
-    if "total_variation" in score.names and candidates:
-        codebook_KD = model.codebook()
-        for row, candidate in enumerate(candidates):
-            value = _value_of(
-                lambda c=candidate: codebook.total_variation(c.codes, codebook_KD, model.grid, score.tau)
-            )
-            sheet.put(row, "total_variation", value)
-    _score_pictures(
-        sheet, [name for name in PICTURE_SCORES if name in score.names], "duplicate" in score.names
-    )
+    _score_codes(sheet, model, score)
+    names = [name for name in BY_PICTURE if name in score.names]
+    _score_pictures(sheet, names, "duplicate" in score.names, before)
     for name in outside_scores(score):
         images = [candidate.image for candidate in candidates]
         texts = [plain_text(prose(text)) for text in sheet.texts]
-        values = score_outside(name, images, texts, score, str(getattr(model, "device", "cpu")))
+        values = score_outside(name, images, texts, score, str(model.device))
         for row, value in enumerate(values):
             sheet.put(row, name, value)
     return sheet.scored(), sheet.rejections()
 
 
+def prompt_of(candidate: Candidate) -> Prompt:
+    """What the candidate was drawn from, pictures in their places."""
+    return assemble(candidate.prompt, candidate.shown)
+
+
 def check_scores(score: Score) -> None:
     """Raise PipelineError where `score.names` holds a name that is no score, ModelError where one lacks its model."""
-    known = [*SCORERS, *plugin_names()]
+    known = [*SCORES, *plugin_names()]
     for name in score.names:
         if name not in known:
             raise PipelineError(f"score.names: unknown score {name!r}. Known: {', '.join(known)}.")
@@ -109,16 +126,16 @@ class _Sheet:
         elif value is not None:
             self.values[row][name] = float(np.float32(value))
 
+    def codes(self, rows: Sequence[int] | None = None) -> list[np.ndarray]:
+        """Codes of the given rows, of all by default."""
+        return [self.candidates[row].codes for row in (range(len(self.candidates)) if rows is None else rows)]
+
     def lacking(self, name: str) -> list[int]:
         return [row for row, values in enumerate(self.values) if name not in values]
 
     def scored(self) -> list[Candidate]:
-        order, last = {name: place for place, name in enumerate(SCORERS)}, len(SCORERS)
         return [
-            replace(
-                candidate,
-                scores={n: values[n] for n in sorted(values, key=lambda n: (order.get(n, last), n))},
-            )
+            replace(candidate, scores={name: values[name] for name in in_order(values)})
             for candidate, values in zip(self.candidates, self.values, strict=True)
         ]
 
@@ -138,41 +155,77 @@ class _Sheet:
         ]
 
 
+_Found = dict[int, float | BatchFailure | None]
+"""Values or failures by row."""
+
+
 def _score_by_model(sheet: _Sheet, model: UnifiedModel, names: Sequence[str]) -> None:
     """The passes through the model, each over just the rows that lack its result."""
-    candidates = sheet.candidates
-    if "likelihood" in names or "alignment" in names:
-        rows = sheet.lacking("likelihood")
-        prompts, codes = [candidates[row].prompt for row in rows], [candidates[row].codes for row in rows]
-        for row, value in zip(rows, likelihood.likelihood(model, prompts, codes), strict=True):
-            sheet.put(row, "likelihood", value)
-    if "unconditional" in names or "alignment" in names:
-        rows = sheet.lacking("unconditional")
-        codes = [candidates[row].codes for row in rows]
-        prior = dict(zip(rows, likelihood.likelihood(model, [""] * len(rows), codes), strict=True))
-        if "unconditional" in names:
-            for row, value in prior.items():
-                sheet.put(row, "unconditional", value)
-        if "alignment" in names:
-            for row, values in enumerate(sheet.values):
-                _put_alignment(
-                    sheet, row, values.get("likelihood"), values.get("unconditional", prior.get(row))
-                )
-    if "caption" in names:
-        texts = [plain_text(prose(text)) for text in sheet.texts]
-        found = likelihood.caption(model, [candidate.codes for candidate in candidates], texts)
-        for row, value in enumerate(found):
-            sheet.put(row, "caption", value)
+    asked = {*names, "likelihood"} if "alignment" in names else set(names)
+    for name, function in BY_MODEL.items():
+        if name in asked:
+            for row, value in function(sheet, model).items():
+                sheet.put(row, name, value)
 
 
-def _put_alignment(sheet: _Sheet, row: int, given: float | None, prior: float | BatchFailure | None) -> None:
-    if isinstance(prior, BatchFailure):
-        sheet.put(row, "alignment", prior)
-    elif given is not None and prior is not None:
-        sheet.put(row, "alignment", given - float(np.float32(prior)))
+def _likelihood(sheet: _Sheet, model: UnifiedModel) -> _Found:
+    rows = sheet.lacking("likelihood")
+    prompts = [prompt_of(sheet.candidates[row]) for row in rows]
+    return dict(zip(rows, likelihood.likelihood(model, prompts, sheet.codes(rows)), strict=True))
 
 
-def _score_pictures(sheet: _Sheet, names: Sequence[str], duplicate: bool) -> None:
+def _unconditional(sheet: _Sheet, model: UnifiedModel) -> _Found:
+    rows = sheet.lacking("unconditional")
+    return dict(zip(rows, likelihood.likelihood(model, [""] * len(rows), sheet.codes(rows)), strict=True))
+
+
+def _alignment(sheet: _Sheet, model: UnifiedModel) -> _Found:
+    prior: _Found = {row: values.get("unconditional") for row, values in enumerate(sheet.values)}
+    prior |= _unconditional(sheet, model)
+    found: _Found = {}
+    for row, values in enumerate(sheet.values):
+        before, given = prior[row], values.get("likelihood")
+        if isinstance(before, BatchFailure):
+            found[row] = before
+        elif before is not None and given is not None:
+            found[row] = given - float(np.float32(before))
+    return found
+
+
+def _caption(sheet: _Sheet, model: UnifiedModel) -> _Found:
+    texts = [plain_text(prose(text)) for text in sheet.texts]
+    return dict(enumerate(likelihood.caption(model, sheet.codes(), texts)))
+
+
+def _perception(sheet: _Sheet, model: UnifiedModel) -> _Found:
+    if not model.has_projection:
+        return {}
+    prompts = [prompt_of(candidate) for candidate in sheet.candidates]
+    return dict(enumerate(likelihood.perception(model, prompts, sheet.codes())))
+
+
+BY_MODEL: dict[str, Callable[[_Sheet, UnifiedModel], _Found]] = {
+    "likelihood": _likelihood,
+    "unconditional": _unconditional,
+    "caption": _caption,
+    "alignment": _alignment,
+    "perception": _perception,
+}
+"""Passes of the model that drew over all drawings that need one; `alignment` comes after what it is made of."""
+
+
+def _score_codes(sheet: _Sheet, model: UnifiedModel, score: Score) -> None:
+    names = [name for name in BY_CODES if name in score.names]
+    codebook_KD = model.codebook() if names and sheet.candidates else None
+    for name in names:
+        for row, candidate in enumerate(sheet.candidates):
+            value = _value_of(BY_CODES[name], candidate.codes, codebook_KD, model.grid, score.tau)
+            sheet.put(row, name, value)
+
+
+def _score_pictures(
+    sheet: _Sheet, names: Sequence[str], duplicate: bool, before: Sequence[Candidate]
+) -> None:
     """Decode each picture once and take all of its scores; thumbnails are all that stays of it."""
     if not names and not duplicate:
         return
@@ -194,11 +247,25 @@ def _score_pictures(sheet: _Sheet, names: Sequence[str], duplicate: bool) -> Non
     by_trace: dict[str, list[int]] = {}
     for row in thumbnails:
         by_trace.setdefault(sheet.candidates[row].trace_id, []).append(row)
-    for rows in by_trace.values():
+    seen = _thumbnails(before, set(by_trace)) if duplicate else {}
+    for trace_id, rows in by_trace.items():
         for row in rows:
-            earlier = [r for r in rows if sheet.candidates[r].step < sheet.candidates[row].step]
-            alike = (pixels.likeness(thumbnails[row], thumbnails[r]) for r in earlier)
+            step = sheet.candidates[row].step
+            earlier = [thumbnails[r] for r in rows if sheet.candidates[r].step < step]
+            earlier += [thumbnail for at, thumbnail in seen.get(trace_id, []) if at < step]
+            alike = (BY_EARLIER["duplicate"](thumbnails[row], other) for other in earlier)
             sheet.put(row, "duplicate", max(alike, default=0.0))
+
+
+def _thumbnails(before: Sequence[Candidate], traces: set[str]) -> dict[str, list[tuple[int, np.ndarray]]]:
+    """(step, thumbnail) of the distinct readable drawings of these traces, by trace."""
+    seen: dict[str, dict[tuple[int, bytes], np.ndarray]] = {}
+    for candidate in before:
+        key, found = (candidate.step, candidate.image), seen.setdefault(candidate.trace_id, {})
+        if candidate.trace_id in traces and key not in found:
+            with contextlib.suppress(ValueError):  # reported when it was scored itself
+                found[key] = pixels.thumbnail(decode_image(candidate.image))
+    return {trace_id: [(step, shot) for (step, _), shot in found.items()] for trace_id, found in seen.items()}
 
 
 def _look(
@@ -210,14 +277,14 @@ def _look(
     except ValueError as error:
         failure = BatchFailure("failed", str(error), type(error).__name__)
         return dict.fromkeys([*names, *(["duplicate"] if duplicate else [])], failure), None
-    values = {name: _value_of(lambda name=name: PICTURE_SCORES[name](image_HW3, text)) for name in names}
+    values = {name: _value_of(BY_PICTURE[name], image_HW3, text) for name in names}
     return values, pixels.thumbnail(image_HW3) if duplicate else None
 
 
-def _value_of(function: Callable[[], float | None]) -> float | BatchFailure | None:
+def _value_of(function: Callable[..., float | None], *arguments: object) -> float | BatchFailure | None:
     """What the function returns, or its failure: one bad drawing must not cost its shard."""
     try:
-        return function()
+        return function(*arguments)
     except ZeroEngineError:
         raise
     except Exception as error:

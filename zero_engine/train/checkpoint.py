@@ -10,11 +10,11 @@ lies beside it in `perception.safetensors`, and is taken up again by a training 
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
@@ -26,10 +26,12 @@ from torch.distributed.checkpoint.state_dict import (
 
 from zero_engine.errors import OutputError
 from zero_engine.models.chameleon.model import Chameleon
+from zero_engine.models.chameleon.perception import Projection, read_projection, write_projection
 
 KEPT = 2
 """States that stay: the last one, and the one before in case the disk fails under the last."""
-PROJECTION = "perception.safetensors"
+SHOWN = 80
+"""Characters of a value that an error shows."""
 _TRAINED = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
 
 
@@ -82,12 +84,36 @@ def resume(
 
 def check_identity(where: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Raises OutputError where a folder holds another training than the one asked for."""
+    differing = list(_differing(found, wanted))
+    if differing:
+        name, was, now = differing[0]
+        more = (
+            f" (and {len(differing) - 1} more: {', '.join(d[0] for d in differing[1:])})"
+            if differing[1:]
+            else ""
+        )
+        raise OutputError(
+            f"{where}: belongs to another training: its {name} is {was}, not {now}{more}. "
+            "Choose another output, or move the folder away."
+        )
+
+
+def _differing(
+    found: dict[str, Any], wanted: dict[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, str, str]]:
+    """(dotted key, its value, the value asked for) of each key that differs, as text."""
     for name in sorted({*found, *wanted}):
-        if found.get(name) != wanted.get(name):
-            raise OutputError(
-                f"{where}: belongs to another training: its {name} is {found.get(name)!r}, not {wanted.get(name)!r}. "
-                "Choose another output, or move the folder away."
-            )
+        was, now = found.get(name), wanted.get(name)
+        if isinstance(was, dict) and isinstance(now, dict):
+            yield from _differing(was, now, f"{prefix}{name}.")
+        elif was != now:
+            yield prefix + name, _shown(was), _shown(now)
+
+
+def _shown(value: object) -> str:
+    """A value as JSON on one line, a long one cut; a key that is not there is `absent`."""
+    text = "absent" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
 
 
 class Journal:
@@ -112,17 +138,15 @@ class Journal:
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def save_model(model: Chameleon, projection: nn.Linear | None, folder: Path) -> None:
-    """Write a checkpoint folder, whole or not at all."""
+def save_model(model: Chameleon, projection: nn.Linear | None, folder: Path, shift: int = 1) -> None:
+    """Write a checkpoint folder, whole or not at all; `shift` is where the projection was trained (`SftLoss`)."""
     staging = folder.with_name(f".{folder.name}.tmp")
     staging.mkdir(parents=True, exist_ok=True)
     model.save(staging)
     if projection is not None:
-        weights = {
-            name: weight.detach().cpu().contiguous() for name, weight in projection.state_dict().items()
-        }
-        save_file(weights, staging / PROJECTION)
-        (staging / PROJECTION).chmod(0o644)
+        write_projection(Projection(projection, shift), staging)
+        for file in staging.iterdir():  # safetensors leaves files that only their owner can read
+            file.chmod(0o644)
     if folder.exists():
         for file in folder.iterdir():
             file.unlink()
@@ -132,11 +156,10 @@ def save_model(model: Chameleon, projection: nn.Linear | None, folder: Path) -> 
 
 def load_projection(model: Chameleon, folder: Path, seed: int) -> nn.Linear:
     """The projection beside a checkpoint, or a fresh one that is a function of the seed."""
-    width = model.vqmodel.quantize.embedding.weight.shape[1]
-    projection = nn.Linear(model.module.config.hidden_size, width)
-    if (folder / PROJECTION).is_file():
-        projection.load_state_dict(load_file(folder / PROJECTION))
-        return projection
+    hidden, width = model.module.config.hidden_size, model.vqmodel.quantize.embedding.weight.shape[1]
+    if found := read_projection(folder, hidden, width):
+        return found.linear.requires_grad_(True)
+    projection = nn.Linear(hidden, width)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         projection.weight.normal_(0, projection.in_features**-0.5, generator=generator)

@@ -11,20 +11,18 @@ Loss masks come from where a token stands, never from what it is: padding may we
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 import torch
-from datasets.formatting import query_table
 from torch import Tensor
 
-from zero_engine import open_dataset
 from zero_engine.errors import InputError
-from zero_engine.models import load_model
+from zero_engine.models import load_chameleon
 from zero_engine.records import Rejection
 from zero_engine.render.sequences import Encoder, Example
 from zero_engine.train.config import Data, Rl, Training
 from zero_engine.train.mixture import Mixture
+from zero_engine.write.dataset import Rows, open_rows
 
 POOL = 16
 """Batches drawn, sorted by length and shuffled together."""
@@ -51,7 +49,7 @@ class Batches:
 
     def __init__(
         self,
-        rows,
+        rows: Rows,
         read: Callable[[dict], object],
         *,
         seed: int,
@@ -114,40 +112,48 @@ def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
     return np.random.default_rng((seed, 0, epoch)).permutation(count)
 
 
-def rows_at(rows, indices: Sequence[int]) -> Iterator[dict]:
+def training_rows(data: Data) -> Rows | Mixture:
+    """The rows of a training. Raises OutputError where a folder is no finished dataset."""
+    parts = [open_rows(source.path, COLUMNS, source.limit) for source in data.parts]
+    return parts[0] if len(parts) == 1 else Mixture(parts, data.parts)
+
+
+def rows_at(rows: Rows | Mixture, positions: Sequence[int]) -> Iterator[dict]:
     """Rows by position, of one dataset or of several."""
-    return rows.read(indices) if isinstance(rows, Mixture) else read_rows(rows, indices)
+    if not isinstance(rows, Mixture):
+        yield from read_rows(rows, positions)
+        return
+    for position in positions:
+        part, own = rows.locate(position)
+        yield from read_rows(rows.parts[part], [own])
 
 
-def held_out(rows, data: Data) -> Sequence[int]:
+def held_out(rows: Rows | Mixture, data: Data) -> Sequence[int]:
     """Positions of the rows that are kept from training."""
     return rows.held_out if isinstance(rows, Mixture) else range(data.validation_rows)
 
 
-def read_rows(rows, indices: Sequence[int]) -> Iterator[dict]:
+def read_rows(rows: Rows, positions: Sequence[int]) -> Iterator[dict]:
     """Rows by position, straight from the memory-mapped columns: no picture of a step is touched."""
-    table = query_table(rows.data, list(indices), rows._indices).select(COLUMNS)
-    texts = {name: table[name].to_pylist() for name in COLUMNS if name != "steps"}
-    steps = (row for chunk in table["steps"].chunks for row in _steps(chunk))
-    for place, found in enumerate(steps):
-        row = {name: values[place] for name, values in texts.items()}
+    for position in positions:
+        batch, at = rows.at(position)
+        row = {name: batch.column(name)[at].as_py() for name in COLUMNS if name != "steps"}
         row["question_images"] = [image["bytes"] for image in row["question_images"]]
-        row["steps"] = found
+        row["steps"] = _steps(batch.column("steps"), at)
         yield row
 
 
-def _steps(chunk) -> Iterator[list[dict]]:
-    """The steps of each row of an Arrow list array, of which nothing but texts and codes is read."""
-    words, codes = chunk.values.field("text"), chunk.values.field("codes")
-    bounds = chunk.offsets.to_pylist()
-    for start, end in pairwise(bounds):
-        yield [
-            {"text": words[at].as_py(), "codes": codes[at].values.to_numpy() if codes[at].is_valid else None}
-            for at in range(start, end)
-        ]
+def _steps(steps, at: int) -> list[dict]:
+    """The steps of one row of an Arrow list array, of which nothing but texts and codes is read."""
+    words, codes = steps.values.field("text"), steps.values.field("codes")
+    start, end = (bound.as_py() for bound in steps.offsets[at : at + 2])
+    return [
+        {"text": words[i].as_py(), "codes": codes[i].values.to_numpy() if codes[i].is_valid else None}
+        for i in range(start, end)
+    ]
 
 
-def misfits(rows, read: Callable[[dict], object], at_once: int = 256) -> Iterator[Rejection]:
+def misfits(rows: Rows, read: Callable[[dict], object], at_once: int = 256) -> Iterator[Rejection]:
     """Every row that `read` refuses, in the order of the rows."""
     for start in range(0, len(rows), at_once):
         for row in read_rows(rows, range(start, min(start + at_once, len(rows)))):
@@ -157,9 +163,9 @@ def misfits(rows, read: Callable[[dict], object], at_once: int = 256) -> Iterato
 
 def left_out(config: Training) -> Iterator[tuple[str, int, list[Rejection]]]:
     """Of each dataset of a training: its folder, its rows, and those that would be left out, with the reasons."""
-    encoder = Encoder(load_model(config.model, device="cpu"), config.data)
+    encoder = Encoder(load_chameleon(config.model, device="cpu"), config.data)
     for source in config.data.parts:
-        rows = open_dataset(source.path)
+        rows = open_rows(source.path, COLUMNS, source.limit)
         if isinstance(config, Rl):
             found = misfits(rows, lambda row: encoder.question(row, config.max_new_tokens))
         else:

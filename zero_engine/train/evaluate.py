@@ -10,7 +10,6 @@ The interval is Wilson's at 95 %: right also for 0 of n.
 """
 
 import json
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,7 @@ from zero_engine.config import Section
 from zero_engine.errors import InputError
 from zero_engine.hashing import digest, digest_file, seed_for
 from zero_engine.images import decode_image, encode_image
-from zero_engine.models import load_model, model_fingerprint
+from zero_engine.models import load_chameleon, model_fingerprint
 from zero_engine.models.chameleon.interleaved import generate
 from zero_engine.models.sampling import Sampling
 from zero_engine.parse import parse_trace
@@ -34,14 +33,13 @@ from zero_engine.read import read_traces
 from zero_engine.read.files import find_inputs
 from zero_engine.records import Rejection, Trace
 from zero_engine.render.sequences import Encoder, Question
+from zero_engine.statistics import wilson
 from zero_engine.train.checkpoint import check_identity
 from zero_engine.train.config import Data, Template
-from zero_engine.train.data import read_rows
+from zero_engine.train.data import COLUMNS, read_rows
 from zero_engine.train.rewards import parse_completion, reward
 from zero_engine.train.rollout import read_answer
-
-Z = 1.959964
-"""Standard deviations that hold 95 %."""
+from zero_engine.write.dataset import open_rows
 
 
 class Evaluation(Section):
@@ -80,6 +78,7 @@ def respond(
     config: Evaluation, say: Callable[[str], None], judged: bool
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The answers in `predictions.jsonl`, made where they are not there yet, and how many records hold no question."""
+    model = load_chameleon(config.model, device=config.device)
     out = Path(config.output)
     out.mkdir(parents=True, exist_ok=True)
     identity = {
@@ -90,7 +89,6 @@ def respond(
     if record.exists():
         check_identity(record, json.loads(record.read_text()), identity)
     record.write_text(json.dumps(identity, indent=2, sort_keys=True))
-    model = load_model(config.model, device=config.device)
     room = model.module.config.max_position_embeddings
     encoder = Encoder(model, Data(path=config.data, template=config.template, max_length=room))
     asked, refused = [], []
@@ -163,16 +161,6 @@ def summarise(predictions: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**_rates(predictions), "by_task": {task: _rates(rows) for task, rows in sorted(by_task.items())}}
 
 
-def wilson(right: int, asked: int) -> tuple[float, float]:
-    """Wilson's interval at 95 % for a rate (Wilson 1927)."""
-    if not asked:
-        return 0.0, 1.0
-    rate, spread = right / asked, Z * Z / asked
-    middle = (rate + spread / 2) / (1 + spread)
-    half = Z * math.sqrt(rate * (1 - rate) / asked + spread / (4 * asked)) / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A question with its task, and the row that it came from."""
@@ -187,12 +175,9 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
 
     Raises InputError for an answer that is a whole solution: every judgement by it would be wrong.
     """
-    limit = config.limit
     if (Path(config.data) / "manifest.json").exists():
-        from zero_engine import open_dataset
-
-        rows = open_dataset(config.data)
-        for row in read_rows(rows, range(min(limit or len(rows), len(rows)))):
+        rows = open_rows(config.data, COLUMNS, config.limit)
+        for row in read_rows(rows, range(len(rows))):
             yield _asked(config, encoder, row, _task(row["id"], None), judged)
         return
     for trace in read_traces(_input(config)):

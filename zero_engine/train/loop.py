@@ -25,14 +25,15 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from zero_engine.errors import Interrupted, PipelineError
-from zero_engine.models import load_model, model_fingerprint, model_folder
+from zero_engine.models import load_chameleon, model_fingerprint, model_folder
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.training_forward import hidden_states
 from zero_engine.render.sequences import Encoder
 from zero_engine.train import checkpoint
-from zero_engine.train.config import Lora, Training
-from zero_engine.train.data import Batch
-from zero_engine.train.mixture import open_rows
+from zero_engine.train.config import Lora, Sft, Training
+from zero_engine.train.data import Batch, training_rows
+from zero_engine.train.mixture import Mixture
+from zero_engine.write.dataset import Rows
 
 OPERATIONAL = {
     "output",
@@ -86,7 +87,7 @@ class Run:
     learner: nn.Module
     """As accelerate wraps it; `bare` is what is inside."""
     optimizer: torch.optim.Optimizer
-    rows: Any
+    rows: Rows | Mixture
     encoder: Encoder
     out: Path
     identity: dict[str, Any]
@@ -110,9 +111,10 @@ def prepare(config: Training, kind: str, *, projected: bool) -> Run:
     accelerator = Accelerator(cpu=config.device == "cpu")
     folder = model_folder(config.model)
     half = config.lora is not None and config.precision == "bfloat16"
-    model = load_model(config.model, device=str(accelerator.device), dtype="bfloat16" if half else "float32")
+    dtype = "bfloat16" if half else "float32"
+    model = load_chameleon(config.model, device=str(accelerator.device), dtype=dtype)
     encoder = Encoder(model, config.data)
-    rows = open_rows(config.data)
+    rows = training_rows(config.data)
     policy = trainable(model, config.lora, config.seed)
     projection = (
         checkpoint.load_projection(model, folder, config.seed).to(accelerator.device) if projected else None
@@ -131,7 +133,7 @@ def prepare(config: Training, kind: str, *, projected: bool) -> Run:
         "kind": kind,
         "file": {k: v for k, v in config.model_dump(mode="json").items() if k not in OPERATIONAL},
         "model": model_fingerprint(config.model),
-        "dataset": rows._fingerprint,
+        "dataset": rows.fingerprint,
     }
     identity["file"].pop("model")
     identity["file"]["data"].pop("path")
@@ -280,15 +282,17 @@ def train(
 
 def export(run: Run, weights: dict[str, Tensor]) -> None:
     """Write the model with these trained weights, from a fresh copy of the one that the training began with."""
-    model = load_model(run.config.model, device="cpu", dtype="float32")
+    model = load_chameleon(run.config.model, device="cpu", dtype="float32")
     policy = trainable(model, run.config.lora, run.config.seed)
     inside = {name.removeprefix("policy."): w for name, w in weights.items() if name.startswith("policy.")}
     policy.load_state_dict(inside, strict=False)
-    projection = None
+    projection, shift = None, 1
     if run.bare.projection is not None:
+        assert isinstance(run.config, Sft), "PeSFT alone trains a projection"
+        shift = run.config.loss.shift
         projection = checkpoint.load_projection(model, model_folder(run.config.model), run.config.seed)
         projection.load_state_dict({k: weights[f"projection.{k}"] for k in ("weight", "bias")})
-    checkpoint.save_model(_merged(policy, model), projection, run.out / "model")
+    checkpoint.save_model(_merged(policy, model), projection, run.out / "model", shift)
 
 
 def _merged(policy: nn.Module, model: Chameleon) -> Chameleon:

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from zero_engine.models.chameleon.perception import perception
 from zero_engine.render.sequences import PICTURE, TEXT
 from zero_engine.train.config import SftLoss
 from zero_engine.train.data import Batch
@@ -70,15 +71,6 @@ def pesft_loss(
         loss = loss + options.perception * distance.sum() / counts_3[2].clamp(min=1)
         figures["perception"] = distance.sum().detach()
     return loss, figures
-
-
-def perception(
-    hidden_MD: Tensor, projection: torch.nn.Linear, codebook_KE: Tensor, codes_M: Tensor
-) -> Tensor:
-    """|W h - E[c]|^2, the mean over the vector's dimensions, (M,) float32: L_Pe before its mean over positions."""
-    with torch.autocast(hidden_MD.device.type, enabled=False):
-        projected_ME = projection(hidden_MD.float())
-        return (projected_ME - codebook_KE[codes_M].float()).square().mean(-1)
 
 
 def weighted_nats(

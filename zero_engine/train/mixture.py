@@ -5,14 +5,15 @@ of its own, so a resumed training goes on in the middle of one. Within a dataset
 whatever the others do. Without weights every row counts alike.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from zero_engine.errors import InputError
 from zero_engine.hashing import digest
-from zero_engine.train.config import Data, Source
+from zero_engine.train.config import Source
+from zero_engine.write.dataset import Rows
 
 ROUND = 1000
 
@@ -20,7 +21,7 @@ ROUND = 1000
 class Mixture:
     """The rows of several datasets, numbered through, and the order in which they come."""
 
-    def __init__(self, parts: Sequence, sources: Sequence[Source]):
+    def __init__(self, parts: Sequence[Rows], sources: Sequence[Source]):
         self.parts, self.sources = list(parts), list(sources)
         sizes = [len(part) for part in self.parts]
         self.starts = np.concatenate(([0], np.cumsum(sizes)))
@@ -37,8 +38,8 @@ class Mixture:
             [s.weight if s.weight is not None else f for s, f in zip(sources, self._free, strict=True)]
         )
         self.often = np.maximum(1, np.round(ROUND * weights / weights.sum())).astype(int)
-        marks = [f"{part._fingerprint} {often}" for part, often in zip(self.parts, self.often, strict=True)]
-        self._fingerprint = digest(*marks)[:16]
+        marks = [f"{part.fingerprint} {often}" for part, often in zip(self.parts, self.often, strict=True)]
+        self.fingerprint = digest(*marks)[:16]
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -52,29 +53,10 @@ class Mixture:
         held = self.sources[part].validation_rows
         return int(self.starts[part]) + held + int(_permutation(seed, part, epoch, self._free[part])[row])
 
-    def read(self, indices: Sequence[int]) -> Iterator[dict]:
-        """Rows by number, each dataset read once, in the order asked for."""
-        from zero_engine.train.data import read_rows
-
-        parts = np.searchsorted(self.starts, indices, side="right") - 1
-        found = {}
-        for part in sorted(set(parts.tolist())):
-            mine = [index for index, own in zip(indices, parts, strict=True) if own == part]
-            local = [index - int(self.starts[part]) for index in mine]
-            found |= dict(zip(mine, read_rows(self.parts[part], local), strict=True))
-        for index in indices:
-            yield found[index]
-
-
-def open_rows(data: Data):
-    """The rows of a training: of one dataset as it is, of several as a `Mixture`. Raises as `open_dataset` does."""
-    from zero_engine import open_dataset
-
-    parts = []
-    for source in data.parts:
-        rows = open_dataset(source.path)
-        parts.append(rows if source.limit is None else rows.select(range(min(source.limit, len(rows)))))
-    return parts[0] if len(parts) == 1 else Mixture(parts, data.parts)
+    def locate(self, position: int) -> tuple[int, int]:
+        """The dataset that a row number belongs to, and the row's number in it."""
+        part = int(np.searchsorted(self.starts, position, side="right")) - 1
+        return part, position - int(self.starts[part])
 
 
 @lru_cache(maxsize=4)

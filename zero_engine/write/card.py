@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from huggingface_hub import DatasetCardData
 
 from zero_engine.contracts.manifest import Manifest
 from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, Column
 from zero_engine.hashing import digest
 from zero_engine.write import card_body
+from zero_engine.write.folder import CANDIDATE_FILES, DATA_FILES
 
 _SIZES = (
     ("n<1K", 10**3),
@@ -37,7 +39,7 @@ def dataset_card(manifest: Manifest, stats: dict, out: Path | None = None) -> st
     """The card as text: a function of manifest and stats, and with the folder of its rows."""
     drawn = any(shard.candidates for shard in manifest.shards)
     parts = [
-        "---\n" + yaml.safe_dump(_front_matter(manifest, drawn), sort_keys=False, allow_unicode=True) + "---",
+        f"---\n{_front_matter(manifest, drawn).to_yaml()}\n---",
         f"# {manifest.name}",
         _lead(manifest, drawn),
         "## Load it",
@@ -60,19 +62,19 @@ def dataset_card(manifest: Manifest, stats: dict, out: Path | None = None) -> st
     return "\n\n".join(parts) + "\n"
 
 
-def _front_matter(manifest: Manifest, drawn: bool) -> dict[str, Any]:
-    configs = [{**_config("default", "data/*.arrow", manifest), "default": True}]
+def _front_matter(manifest: Manifest, drawn: bool) -> DatasetCardData:
+    configs = [{**_config("default", DATA_FILES, manifest), "default": True}]
     if drawn:
-        configs.append(_config("candidates", "candidates/*.arrow", manifest))
+        configs.append(_config("candidates", CANDIDATE_FILES, manifest))
     rows = manifest.counts["rows"]
     size = next((name for name, limit in _SIZES if rows < limit), "n>10M")
-    return {
+    return DatasetCardData(
         **_license(manifest),
-        "pretty_name": manifest.name,
-        "size_categories": [size],
-        "tags": ["zero-engine", "reasoning", *(["interleaved", "image"] if drawn else [])],
-        "configs": configs,
-    }
+        pretty_name=manifest.name,
+        size_categories=[size],
+        tags=["zero-engine", "reasoning", *(["interleaved", "image"] if drawn else [])],
+        configs=configs,
+    )
 
 
 def _config(name: str, pattern: str, manifest: Manifest) -> dict[str, Any]:

@@ -15,9 +15,8 @@ import pyarrow as pa
 from zero_engine.contracts.manifest import Manifest
 from zero_engine.contracts.rows import STEP
 from zero_engine.write.export.rows import Row, read_rows
+from zero_engine.write.folder import STRIP
 
-STRIP = "strip.png"
-"""Pictures of the first rows, beside the card."""
 SHOWN, SIDE = 8, 128
 _DROPPED = frozenset("scheduler output reuse api_key endpoint url device".split())
 """Keys that say where something lay or ran, and nothing of what it is."""

@@ -13,12 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from zero_engine.contracts.rows import PLUGIN_SCORES, arrow_type, stored_scores
-from zero_engine.records import BUILTIN_SCORES
+from zero_engine.contracts.scores import SCORES
 
 IMAGE = arrow_type("image")
 CODES = pa.list_(pa.uint16())
 PLUGINS = arrow_type(PLUGIN_SCORES.type)
-_BUILTIN = frozenset(BUILTIN_SCORES)
 
 
 def strings(values: Sequence[str | None]) -> pa.Array:
@@ -54,11 +53,11 @@ def codes_column(values: Sequence[np.ndarray | None]) -> pa.Array:
 def scores_columns(values: Sequence[Mapping[str, float] | None]) -> dict[str, pa.Array]:
     """A float32 column for each built-in score and the list of the plugins' ones. Absent and NaN are null."""
     if all(value is None for value in values):
-        columns = {name: pa.nulls(len(values), pa.float32()) for name in BUILTIN_SCORES}
+        columns = {name: pa.nulls(len(values), pa.float32()) for name in SCORES}
         return {**columns, PLUGIN_SCORES.name: pa.nulls(len(values), PLUGINS)}
     stored = [{} if value is None else stored_scores(value) for value in values]
-    columns = {name: pa.array([s.get(name) for s in stored], pa.float32()) for name in BUILTIN_SCORES}
-    plugins = [sorted((n, v) for n, v in s.items() if n not in _BUILTIN) for s in stored]
+    columns = {name: pa.array([s.get(name) for s in stored], pa.float32()) for name in SCORES}
+    plugins = [sorted((n, v) for n, v in s.items() if n not in SCORES) for s in stored]
     flat = list(chain.from_iterable(plugins))
     fields = {
         "name": strings([name for name, _ in flat]),

@@ -1,12 +1,20 @@
 """Open a finished dataset, memory-mapped: the one road by which rows reach a trainer or a report.
 
+`open_dataset` gives what the library `datasets` gives; `open_rows` the bare record batches, for a trainer.
+
 Refused: a folder without a manifest (a run cut short), a file that the manifest does not list (left
 by somebody else, or half a copy), a listed file that is missing or of another size. `validate` looks deeper.
 """
 
-from collections.abc import Iterator
+import bisect
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from zero_engine.contracts.manifest import Manifest, ShardFile
 from zero_engine.errors import OutputError
@@ -35,14 +43,51 @@ def open_dataset(
 
     # one Dataset over all tables: Dataset.from_file for each would parse the features each time
     table = concat_tables([MemoryMappedTable.from_file(str(out / file.name)) for file in files])
-    rows = Dataset(
-        table, split=NamedSplit("train"), fingerprint=digest(*(file.sha256 for file in files))[:16]
-    )
+    rows = Dataset(table, split=NamedSplit("train"), fingerprint=_fingerprint(files))
     if not streaming:
         return rows
     if not len(rows):  # to_iterable_dataset refuses an empty table
         return IterableDataset.from_generator(_nothing, features=rows.features)
     return rows.to_iterable_dataset(num_shards=min(len(files), len(rows)))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows by position, as the record batches that lie in the files: memory-mapped, and no value is touched."""
+
+    batches: list[pa.RecordBatch]
+    ends: list[int]
+    """Position after the last row of each batch."""
+    fingerprint: str
+    """16 hex digits over the content of all files."""
+    limit: int | None = None
+
+    def __len__(self) -> int:
+        return min(self.ends[-1] if self.ends else 0, self.limit if self.limit is not None else sys.maxsize)
+
+    def at(self, position: int) -> tuple[pa.RecordBatch, int]:
+        """The batch that holds a row, and the row's place in it. Raises IndexError."""
+        if not 0 <= position < len(self):
+            raise IndexError(f"row {position} of {len(self)}")
+        number = bisect.bisect_right(self.ends, position)
+        batch = self.batches[number]
+        return batch, position - (self.ends[number] - batch.num_rows)
+
+
+def open_rows(path: str | Path, columns: Sequence[str], limit: int | None = None) -> Rows:
+    """Some columns of the rows of a finished dataset, the first `limit` rows of it. Raises as `open_dataset` does."""
+    out = Path(path)
+    files = check_files(out, read_manifest(out))
+    batches: list[pa.RecordBatch] = []
+    for file in files:
+        with pa.memory_map(str(out / file.name)) as source, pa.ipc.open_stream(source) as reader:
+            batches += [batch.select(list(columns)) for batch in reader if batch.num_rows]
+    ends = list(accumulate(batch.num_rows for batch in batches))
+    return Rows(batches, ends, _fingerprint(files), limit)
+
+
+def _fingerprint(files: Sequence[ShardFile]) -> str:
+    return digest(*(file.sha256 for file in files))[:16]
 
 
 def _nothing() -> Iterator[dict]:

@@ -23,16 +23,23 @@ from zero_engine.hashing import digest
 from zero_engine.write.atomic import atomic_write, disk_errors, sync_folder
 from zero_engine.write.card import dataset_card
 from zero_engine.write.card_body import write_strip
-from zero_engine.write.manifest import MANIFEST, write_manifest
-
-FOLDERS = {"data": ".arrow", "candidates": ".arrow", "rejected": ".jsonl"}
-"""Folders of shard files, and how the files in them end."""
+from zero_engine.write.folder import (
+    CARD,
+    DATA,
+    DATASET_INFO,
+    MANIFEST,
+    SHARD_FOLDERS,
+    STATE,
+    STATS,
+    shard_files,
+)
+from zero_engine.write.manifest import write_manifest
 
 
 def finish_dataset(out: str | Path, manifest: Manifest, stats: dict) -> None:
     """Turn a folder whose shards are all committed into a finished dataset.
 
-    Files of an older run that the manifest does not list are removed.
+    Files of an older run that the manifest does not list are removed; drawings among them have been set aside before.
     Raises OutputError where a listed file is missing or of the wrong size, or the disk is full.
     """
     out = Path(out)
@@ -40,11 +47,11 @@ def finish_dataset(out: str | Path, manifest: Manifest, stats: dict) -> None:
     _check_present(out, manifest)
     with disk_errors(out):
         _remove_unlisted(out, manifest)
-    _write_json(out / "data" / "dataset_info.json", {"features": features(TRAJECTORY), **_about(manifest)})
-    _write_json(out / "data" / "state.json", _state(manifest))
-    _write_json(out / "stats.json", stats)
+    _write_json(out / DATASET_INFO, {"features": features(TRAJECTORY), **_about(manifest)})
+    _write_json(out / STATE, _state(manifest))
+    _write_json(out / STATS, stats)
     write_strip(out, manifest)
-    with atomic_write(out / "README.md", "w") as file:
+    with atomic_write(out / CARD, "w") as file:
         file.write(dataset_card(manifest, stats, out))
     write_manifest(out, manifest)
 
@@ -59,11 +66,9 @@ def unfinish(out: str | Path) -> None:
 
 
 def unlisted_files(out: str | Path, manifest: Manifest) -> list[str]:
-    """Names of shard files that lie in the folder and are not in the manifest."""
-    out = Path(out)
+    """Names of shard files that lie in the folder and are not in the manifest; caches of `datasets` are no such."""
     listed = {file.name for file in manifest.files()}
-    present = (p for folder in FOLDERS for p in (out / folder).glob("*") if p.suffix in (".arrow", ".jsonl"))
-    return sorted(name for p in present if (name := f"{p.parent.name}/{p.name}") not in listed)
+    return [name for name in shard_files(Path(out)) if name not in listed]
 
 
 def _check_present(out: Path, manifest: Manifest) -> None:
@@ -78,9 +83,9 @@ def _check_present(out: Path, manifest: Manifest) -> None:
 def _remove_unlisted(out: Path, manifest: Manifest) -> None:
     for name in unlisted_files(out, manifest):
         (out / name).unlink()
-    for folder in FOLDERS:
+    for folder in SHARD_FOLDERS:
         path = out / folder
-        if folder != "data" and path.is_dir() and not any(path.iterdir()):
+        if folder != DATA and path.is_dir() and not any(path.iterdir()):
             path.rmdir()
         elif path.is_dir():
             sync_folder(path)

@@ -14,8 +14,8 @@ from zero_engine import __version__
 from zero_engine.contracts.manifest import Manifest
 from zero_engine.errors import OutputError
 from zero_engine.write.atomic import atomic_write
+from zero_engine.write.folder import MANIFEST
 
-MANIFEST = "manifest.json"
 LIBRARIES = (
     "torch",
     "transformers",

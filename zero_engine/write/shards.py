@@ -20,8 +20,9 @@ import pyarrow as pa
 
 from zero_engine.contracts.manifest import ShardFile
 from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, arrow_schema
+from zero_engine.contracts.scores import SCORES
 from zero_engine.errors import OutputError
-from zero_engine.records import BUILTIN_SCORES, Candidate, Source, Trajectory
+from zero_engine.records import Candidate, Source, Trajectory
 from zero_engine.write.atomic import durable_write
 from zero_engine.write.columns import (
     codes_column,
@@ -62,49 +63,60 @@ def write_trajectories(
         return _trajectory_columns(batch, pipeline, model)
 
     return _write_table(
-        Path(path), rows, TRAJECTORY, build, _trajectory_bytes, lambda row: row.parsed.trace.id
+        Path(path),
+        rows,
+        arrow_schema(TRAJECTORY),
+        build,
+        _trajectory_bytes,
+        lambda row: row.parsed.trace.id,
     )
 
 
 def write_candidates(
-    path: str | Path, rows: Sequence[Candidate], texts: Mapping[tuple[str, int], str]
+    path: str | Path, rows: Sequence[Candidate], texts: Mapping[tuple[str, int], str], scored: str = ""
 ) -> ShardFile:
     """Write drawings. `texts` gives the text of a step by (trace id, step index).
 
-    Raises OutputError like `write_trajectories`.
+    `scored` says how they were scored, if all of them were: later runs take over the scores of a file that says the
+    same. Raises OutputError like `write_trajectories`.
     """
 
     def build(batch: Sequence[Candidate]) -> list[pa.Array]:
         return _candidate_columns(batch, texts)
 
-    return _write_table(Path(path), rows, CANDIDATE, build, _candidate_bytes, lambda row: row.trace_id)
+    schema = arrow_schema(CANDIDATE, more=(("scored", scored),))
+    return _write_table(Path(path), rows, schema, build, _candidate_bytes, lambda row: row.trace_id)
 
 
 def read_candidates(path: str | Path) -> list[Candidate]:
     """Drawings as they were written: scores are float32, and one that is null is absent."""
     with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
-        return list(chain.from_iterable(_candidates_of(batch) for batch in reader))
+        return list(chain.from_iterable(candidates_of(batch) for batch in reader))
 
 
-def _candidates_of(batch: pa.RecordBatch) -> Iterator[Candidate]:
-    column = {
-        name: batch.column(name).to_pylist() for name in ("trace_id", "step", "attempt", "seed", "prompt")
-    }
+def candidates_of(batch: pa.RecordBatch) -> Iterator[Candidate]:
+    """The drawings of a batch, of any version of the schema."""
+    names = set(batch.schema.names)
+    plain = (
+        "trace_id",
+        "step",
+        "attempt",
+        "seed",
+        "prompt",
+        *(n for n in ("identity", "origin") if n in names),
+    )
+    columns = {name: batch.column(name).to_pylist() for name in plain}
     images = batch.column("image").field("bytes").to_pylist()
     codes = batch.column("codes")
     offsets = codes.offsets.to_numpy()
     values = codes.values.to_numpy()
-    scores = {name: batch.column(name).to_pylist() for name in BUILTIN_SCORES}
+    scores = {name: batch.column(name).to_pylist() for name in SCORES if name in names}
     plugins = batch.column("plugin_scores").to_pylist()
     for i in range(batch.num_rows):
-        kept = {name: values_[i] for name, values_ in scores.items() if values_[i] is not None}
+        kept = {name: column[i] for name, column in scores.items() if column[i] is not None}
         kept.update((plugin["name"], plugin["value"]) for plugin in plugins[i])
         yield Candidate(
-            trace_id=column["trace_id"][i],
-            step=column["step"][i],
-            attempt=column["attempt"][i],
-            seed=column["seed"][i],
-            prompt=column["prompt"][i],
+            **{name: column[i] for name, column in columns.items()},
             codes=values[offsets[i] : offsets[i + 1]].copy(),  # outlives the memory map
             image=images[i],
             scores=kept,
@@ -114,12 +126,11 @@ def _candidates_of(batch: pa.RecordBatch) -> Iterator[Candidate]:
 def _write_table(
     path: Path,
     rows: Sequence[Row],
-    columns: tuple,
+    schema: pa.Schema,
     build: Callable[[Sequence[Row]], list[pa.Array]],
     size: Callable[[Row], int],
     name: Callable[[Row], str],
 ) -> ShardFile:
-    schema = arrow_schema(columns)
     with durable_write(path) as file:
         sink = _Hashing(file)
         with pa.ipc.new_stream(sink, schema) as writer:
@@ -234,6 +245,7 @@ def _drawing_columns(drawings: Sequence[Candidate | None]) -> dict[str, pa.Array
         "seed": pa.array([d and d.seed for d in drawings], pa.int64()),
         "attempt": pa.array([d and d.attempt for d in drawings], pa.int32()),
         "prompt": strings([d and d.prompt for d in drawings]),
+        "origin": strings([d and d.origin for d in drawings]),
         **scores_columns([d and d.scores for d in drawings]),
     }
 
@@ -253,6 +265,7 @@ def _candidate_columns(rows: Sequence[Candidate], texts: Mapping[tuple[str, int]
         "trace_id": strings([c.trace_id for c in rows]),
         "step": pa.array([c.step for c in rows], pa.int32()),
         "text": strings([texts[c.trace_id, c.step] for c in rows]),
+        "identity": strings([c.identity for c in rows]),
         **_drawing_columns(rows),
     }
     return [columns[column.name] for column in CANDIDATE]

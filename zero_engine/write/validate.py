@@ -27,9 +27,9 @@ import numpy as np
 import pyarrow as pa
 
 from zero_engine.contracts.manifest import Manifest, ShardEntry, ShardFile
-from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, Column, arrow_schema, features
+from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, Column, arrow_schema, columns_at, features
 from zero_engine.hashing import digest_file
-from zero_engine.write.drawings import bad_codes, bad_picture, bad_steps, kept_drawings, null_columns
+from zero_engine.write.faults import bad_codes, bad_picture, bad_steps, kept_drawings, null_columns
 from zero_engine.write.finish import unlisted_files
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.rejections import FIELDS
@@ -146,12 +146,15 @@ class _Audit:
         """Batches of a table whose bytes and schema have been looked at; stops where it cannot be read."""
         if not self._check_bytes(file):
             return
-        expected = arrow_schema(columns)
+        version = self.manifest.schema_version
+        expected = arrow_schema(columns, version)
         try:
             with pa.memory_map(str(self.out / file.name)) as source, pa.ipc.open_stream(source) as reader:
                 self.seen["schema"] += 1
-                if not reader.schema.equals(expected) or _features(reader.schema) != features(columns):
-                    self.fault("schema", f"{file.name}: columns are not those of schema version 1")
+                if not reader.schema.equals(expected) or _features(reader.schema) != features(
+                    columns, version
+                ):
+                    self.fault("schema", f"{file.name}: columns are not those of schema version {version}")
                     return
                 for batch in reader:
                     batch.validate(full=True)
@@ -235,7 +238,7 @@ class _Audit:
 
     def _check_nulls(self, name: str, first: int, batch: pa.RecordBatch, columns: tuple[Column, ...]) -> None:
         self.seen["nulls"] += batch.num_rows
-        for column in null_columns(batch, columns):
+        for column in null_columns(batch, columns_at(columns, self.manifest.schema_version)):
             self.fault("nulls", f"{name}, rows {first} to {first + batch.num_rows - 1}: {column} is null")
 
     def _check_ids(self) -> None:

@@ -190,7 +190,7 @@ def test_a_question_with_a_picture_has_the_reference_ids_and_logits(model, golde
     with Image.open(goldens / "images/grad_100x64.png") as image:
         ids = prompt_ids(model, "See <image> now", [image])
     assert ids == golden_vq["px_spliced"][0].tolist()
-    hidden_BD, _ = model._trunk.prefill([ids], last_only=True)
+    hidden_BD, _ = model.trunk.prefill([ids], last_only=True)
     logits_BV = hidden_BD @ model.module.lm_head.weight.t()
     # float32 sums in another order
     np.testing.assert_allclose(logits_BV, golden_vq["px_logits_last"], rtol=0, atol=1e-5)

@@ -12,6 +12,7 @@ from transformers import AutoProcessor
 from zero_engine.errors import ModelError
 from zero_engine.models import load_model
 from zero_engine.models.chameleon.layout import code_name
+from zero_engine.models.prompt import requests
 
 # float32 sums in another order: the reference's logits reach 30, so 1e-5 is some 3 units in the last place
 LOGITS_TOLERANCE = 1e-5
@@ -24,7 +25,7 @@ def test_the_tokenizer_agrees_with_the_reference(model, goldens):
 
 
 def test_text_that_names_special_tokens_stays_text(model):
-    ids = model._text_ids("a<image>IMGIMGBCZ<racm3:break></s>")
+    ids = model.text_ids("a<image>IMGIMGBCZ<racm3:break></s>")
     special = {*model.layout.code_ids.tolist(), model.layout.boi, model.layout.eoi, model.layout.bos, 2, 73}
     assert not special & set(ids)
     assert model.tokenizer.decode(ids) == "a<image>IMGIMGBCZ<racm3:break></s>"
@@ -40,7 +41,7 @@ def test_layout_takes_bos_from_the_tokenizer_and_codes_by_name(model):
 @torch.inference_mode()
 def test_hidden_states_and_logits_agree_with_the_reference(model, golden_logits, name):
     ids = golden_logits[f"{name}_ids"].tolist()
-    hidden_BPD, _ = model._trunk.prefill([ids])
+    hidden_BPD, _ = model.trunk.prefill([ids])
     hidden_TD = hidden_BPD[0, : len(ids)]
     logits_TV = hidden_TD @ model.module.lm_head.weight.t()
     np.testing.assert_allclose(hidden_TD, golden_logits[f"{name}_hidden_last"], rtol=0, atol=LOGITS_TOLERANCE)
@@ -60,7 +61,7 @@ def test_a_padded_batch_agrees_with_the_reference_left_padded_one(model, golden_
         ids[mask.astype(bool)].tolist()
         for ids, mask in zip(golden_logits["pad_ids"], golden_logits["pad_mask"], strict=True)
     ]
-    hidden_BPD, _ = model._trunk.prefill(rows)
+    hidden_BPD, _ = model.trunk.prefill(rows)
     last_BD = torch.stack([hidden_BPD[row, len(ids) - 1] for row, ids in enumerate(rows)])
     logits_BV = last_BD @ model.module.lm_head.weight.t()
     np.testing.assert_allclose(
@@ -70,13 +71,13 @@ def test_a_padded_batch_agrees_with_the_reference_left_padded_one(model, golden_
 
 def test_a_released_model_holds_its_weights_alone_and_draws_again_as_they_are_then(tiny_anole):
     model = load_model(str(tiny_anole), device="cpu")
-    before = model.draw(["one"], [0])
+    before = model.draw(requests(["one"], [0]))
     parameters = list(model.module.parameters())
     model.release()
     assert all(weight.untyped_storage().nbytes() == weight.nbytes for weight in parameters)
     assert all(one is other for one, other in zip(parameters, model.module.parameters(), strict=True))
     assert model.decode(before.codes).shape == (1, 32, 32, 3) and model.describe()
-    assert np.array_equal(model.draw(["one"], [0]).codes, before.codes)
+    assert np.array_equal(model.draw(requests(["one"], [0])).codes, before.codes)
     model.release()
     scores = model.log_likelihood(["one"], before.codes)
     model.release()
@@ -92,7 +93,7 @@ def test_saving_and_loading_keeps_the_decoder_and_every_code(model, tmp_path):
     assert all(torch.equal(tensor, saved[name]) for name, tensor in model.module.state_dict().items())
     codes_BN = np.arange(32).reshape(2, 16)
     assert np.array_equal(again.decode(codes_BN), model.decode(codes_BN))
-    assert np.array_equal(again.draw(["a"], [1]).codes, model.draw(["a"], [1]).codes)
+    assert np.array_equal(again.draw(requests(["a"], [1])).codes, model.draw(requests(["a"], [1])).codes)
     assert json.loads((tmp_path / "config.json").read_text())["architectures"] == [
         "ChameleonForConditionalGeneration"
     ]
@@ -116,9 +117,9 @@ def test_a_permuted_vocabulary_map_gives_the_permuted_result(model, tiny_anole, 
     permuted = load_model(str(folder), device="cpu")
     assert permuted.layout.code_ids.tolist() == (4 + order).tolist()
     # the code that takes an id is named otherwise, and nothing else changes: the greedy picture has the same ids
-    plain_ids = model.layout.code_ids[model.draw(["three dots"], [0], temperature=0).codes]
+    plain_ids = model.layout.code_ids[model.draw(requests(["three dots"], [0]), temperature=0).codes]
     assert np.array_equal(
-        permuted.layout.code_ids[permuted.draw(["three dots"], [0], temperature=0).codes], plain_ids
+        permuted.layout.code_ids[permuted.draw(requests(["three dots"], [0]), temperature=0).codes], plain_ids
     )
     scored = permuted.log_likelihood(["three dots"], np.argsort(order)[plain_ids - 4])
     assert scored == pytest.approx(model.log_likelihood(["three dots"], plain_ids - 4), abs=1e-5)
@@ -136,7 +137,7 @@ def test_a_half_precision_model_keeps_the_vq_in_float32(tiny_anole):
     assert half.module.lm_head.weight.dtype == torch.bfloat16
     assert {parameter.dtype for parameter in half.vqmodel.parameters()} == {torch.float32}
     assert half.module.model.rotary_emb.inv_freq.dtype == torch.float32
-    assert half.draw(["one", "two"], [1, 2], guidance=2).codes.shape == (2, 16)
+    assert half.draw(requests(["one", "two"], [1, 2]), guidance=2).codes.shape == (2, 16)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Who draws: a diffusion pipeline, a plugin, and what is said of names that are neither."""
 
-import math
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -13,7 +12,8 @@ from tiny_models import tiny_diffusion
 from zero_engine.errors import ModelError, PipelineError
 from zero_engine.models.painters import generators
 from zero_engine.models.painters.generators import generator_fingerprint, get_generator
-from zero_engine.models.painters.painting import PaintedModel, fit, psnr
+from zero_engine.models.painters.painting import MOST_DB, PaintedModel, fit, psnr
+from zero_engine.models.prompt import requests
 from zero_engine.pipeline import Render
 
 
@@ -44,7 +44,7 @@ def test_a_picture_depends_on_its_own_prompt_and_seed(render):
 
 def test_a_drawing_is_the_painting_in_the_readers_codes(render, model):
     generator = get_generator(render)
-    drawings = generator.draw(["a dog", "a cat"], [1, 2])
+    drawings = generator.draw(requests(["a dog", "a cat"], [1, 2]))
     painted = generator.painter.paint(["a dog", "a cat"], [1, 2])
     assert np.array_equal(drawings.codes, model.encode(list(painted)))
     decoded = model.decode(drawings.codes)
@@ -62,7 +62,7 @@ def test_what_the_text_encoder_cuts_is_counted(render):
         fits += "a "
     ends = fits + "b c"
     beyond = len(tokenizer(ends)["input_ids"]) - tokenizer.model_max_length
-    drawings = generator.draw(["a", fits, ends], [0, 1, 2])
+    drawings = generator.draw(requests(["a", fits, ends], [0, 1, 2]))
     assert beyond > 0 and drawings.scores["unread"].tolist() == [0, 0, beyond]
 
 
@@ -108,13 +108,13 @@ def test_options_reach_the_pipeline_and_unknown_ones_are_refused(render, folder)
 
 def test_a_negative_prompt_reaches_the_painter(render):
     options = {"diffusion": render.diffusion.model_copy(update={"guidance": 5.0})}
-    plain = get_generator(render.model_copy(update=options)).draw(["a"], [0])
+    plain = get_generator(render.model_copy(update=options)).draw(requests(["a"], [0]))
     steered = get_generator(render.model_copy(update={**options, "negative_prompt": "dark"}))
     assert steered.painter.negative == "dark"
     assert not np.array_equal(
         steered.painter.paint(["a"], [0]), get_generator(render).painter.paint(["a"], [0])
     )
-    assert steered.draw(["a"], [0], negative_prompt="dark").codes.shape == plain.codes.shape
+    assert steered.draw(requests(["a"], [0], "dark")).codes.shape == plain.codes.shape
 
 
 def test_the_fingerprint_is_of_the_painters_files_and_the_readers(render, folder, tmp_path):
@@ -166,7 +166,7 @@ def test_a_plugin_paints_by_entry_point(monkeypatch, tiny_anole):
     )
     render = Render(generator="flat", model=str(tiny_anole), device="cpu", options={"shade": 7})
     generator = get_generator(render)
-    assert isinstance(generator, PaintedModel) and generator.draw(["a"], [0]).codes.shape == (1, 16)
+    assert isinstance(generator, PaintedModel) and generator.draw(requests(["a"], [0])).codes.shape == (1, 16)
     assert generator_fingerprint(render) != generator_fingerprint(
         render.model_copy(update={"options": {"shade": 8}})
     )
@@ -188,7 +188,7 @@ def test_a_picture_is_fitted_by_its_shorter_side_and_its_middle():
     wide_HW3[:, 20:40] = 200
     assert fit(wide_HW3, 20).shape == (20, 20, 3) and (fit(wide_HW3, 20) == 200).all()
     assert fit(wide_HW3, 10).shape == (10, 10, 3) and fit(wide_HW3[:, :5], 40).shape == (40, 40, 3)
-    assert psnr(wide_HW3, wide_HW3) == math.inf
+    assert psnr(wide_HW3, wide_HW3) == MOST_DB
 
 
 def test_choosing_a_generator_imports_no_torch(folder, tiny_anole):

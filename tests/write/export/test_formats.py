@@ -15,8 +15,9 @@ from tests.write.export.conftest import TINY
 from zero_engine import open_dataset
 from zero_engine.models import load_model
 from zero_engine.render.sequences import PICTURE, TEMPLATES, Encoder, Plain
-from zero_engine.train.data import read_rows
+from zero_engine.train.data import COLUMNS, read_rows
 from zero_engine.train.rewards import reward
+from zero_engine.write.dataset import open_rows
 from zero_engine.write.export import export_dataset
 
 
@@ -158,7 +159,7 @@ def test_tokens_are_what_the_trainer_learns(source, tiny, tmp_path):
     out = export(source, "tokens", tmp_path / "out", model=TINY, template="bare")
     found = load_dataset(str(out), split="train")
     encoder = Encoder(tiny, Plain(TEMPLATES["bare"]))
-    rows = {row["id"]: row for row in read_rows(open_dataset(source), range(24))}
+    rows = {row["id"]: row for row in read_rows(open_rows(source, COLUMNS), range(24))}
     assert len(found) == 21
     for row in found:
         full = rows[row["id"]]

@@ -32,7 +32,7 @@ def draw_codes(
     head_DK: Tensor,
     code_ids_K: Tensor,
     prompts: Sequence[Sequence[int]],
-    unconditional: Sequence[int],
+    unconditional: Sequence[Sequence[int]],
     seeds: Sequence[int],
     length: int,
     sampling: Sampling,
@@ -40,14 +40,14 @@ def draw_codes(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Draw `length` codes after each prompt.
 
-    Prompts, `unconditional` and `pictures` (the prompts without their text) are ids that end with BOI. Returns codes
-    (B, N) int64, the mean log p of the codes under the prompt (B,), and the same under `unconditional`, or None
-    without guidance.
+    Prompts, `unconditional` (what guidance steers away from) and `pictures` (what the third branch sees) are ids that
+    end with BOI, B of each. Returns codes (B, N) int64, the mean log p of the codes under the prompt (B,), and the same
+    under `unconditional`, or None without guidance.
     """
     weights = [sampling.guidance, *([sampling.image_guidance] if sampling.image_guidance else [])]
     guided = weights != [1]
     batch = len(prompts)
-    rows = [*prompts, *([unconditional] * batch if guided else []), *(pictures if len(weights) > 1 else [])]
+    rows = [*prompts, *(unconditional if guided else []), *(pictures if len(weights) > 1 else [])]
     branches = len(rows) // batch
     nodes = Nodes(rows, batch, trunk.device)
     memory = Memory(trunk, nodes.prompts, len(rows), length)

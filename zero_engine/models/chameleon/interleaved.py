@@ -97,10 +97,10 @@ def prompt_ids(
             f"the text has {len(pieces) - 1} {IMAGE_PLACEHOLDER} for {len(images)} pictures; give one each"
         )
     layout = model.layout
-    ids = [layout.bos, *model._text_ids(pieces[0])]
+    ids = [layout.bos, *model.text_ids(pieces[0])]
     codes_BN = model.encode(images) if len(images) else []
     for codes, piece in zip(codes_BN, pieces[1:], strict=True):
-        ids += [*model._picture_ids([codes]), *model._text_ids(piece)]
+        ids += model.segment_ids((codes, piece))
     if separator:
         if model.tokenizer.sep_token_id is None:
             raise ValueError(f"{model.name}: the tokenizer has no separator token")
@@ -117,7 +117,7 @@ def _generate(
     max_new_tokens: int,
     sampling: Sampling,
 ) -> list[Continuation]:
-    trunk, head_DV = model._trunk, model._head
+    trunk, head_DV = model.trunk, model.head
     device, batch = trunk.device, len(prompts)
     uniforms_TB = uniforms_from(seeds, max_new_tokens).to(device)
     tokens_TB = torch.zeros(max_new_tokens, batch, dtype=torch.long, device=device)

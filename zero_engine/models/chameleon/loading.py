@@ -14,6 +14,7 @@ from transformers.models.chameleon.image_processing_pil_chameleon import Chamele
 
 from zero_engine.errors import ModelError
 from zero_engine.models.chameleon.model import Chameleon, ChameleonWithDecoder, vq
+from zero_engine.models.chameleon.perception import read_projection
 from zero_engine.models.chameleon.weights import Report, read_weights, weight_files
 from zero_engine.models.devices import device_named, dtype_named
 from zero_engine.models.quiet import quiet
@@ -39,13 +40,17 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
                 module.generation_config = GenerationConfig.from_pretrained(path, local_files_only=True)
         report = fill(module, weight_files(path), target, chosen)
         image_processor = _image_processor(path, vq.picture_size(module.config.vq_config))
+        vectors = module.model.vqmodel.quantize.embedding.weight
+        projection = read_projection(path, module.config.hidden_size, vectors.shape[1])
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(
             f"{name}: cannot read the checkpoint in {path} ({reason}). Is it complete?"
         ) from error
     _refuse_what_does_not_fit(report, name, path)
-    return Chameleon(module, tokenizer, image_processor, name=name, fingerprint=fingerprint)
+    return Chameleon(
+        module, tokenizer, image_processor, name=name, fingerprint=fingerprint, projection=projection
+    )
 
 
 def empty_module(config: ChameleonConfig) -> ChameleonWithDecoder:

@@ -15,7 +15,7 @@ the same numbers, truncated to uint8 as in the reference. Transparent pictures a
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +26,14 @@ from transformers import ChameleonForConditionalGeneration, PreTrainedTokenizerB
 from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
 
 from zero_engine.models import pixels
-from zero_engine.models.base import Drawings
+from zero_engine.models.base import Drawings, refuse_perception
 from zero_engine.models.chameleon import vq
 from zero_engine.models.chameleon.drawing import draw_codes
 from zero_engine.models.chameleon.layout import TokenLayout, read_layout
+from zero_engine.models.chameleon.perception import Projection, perception, write_projection
 from zero_engine.models.chameleon.trunk import Trunk, pack, rows_by
 from zero_engine.models.footprint import Footprint
+from zero_engine.models.prompt import Prompt, Request, is_empty, segments
 from zero_engine.models.quiet import quiet
 from zero_engine.models.sampling import Sampling
 
@@ -53,7 +55,6 @@ class Chameleon:
     """A loaded checkpoint: a `zero_engine.models.base.UnifiedModel`."""
 
     sees_pictures = True
-    """`draw` takes pictures that stand before the prompt."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Chameleon:
         *,
         name: str,
         fingerprint: str = "",
+        projection: Projection | None = None,
     ):
         self.name = name
         self.fingerprint = fingerprint
@@ -78,7 +80,13 @@ class Chameleon:
         # a caption holds BOS, BOI, the codes, EOI and the text: one id more than a drawing
         self.max_prompt_length = module.config.max_position_embeddings - self.codes_per_picture - 1
         self.device = self.module.device
+        self.projection = projection
+        if projection is not None:
+            projection.linear.to(self.device)
         self._code_ids = torch.from_numpy(self.layout.code_ids).to(self.device)
+        self._trunk: Trunk | None = None
+        self._head: Tensor | None = None
+        self._code_head: Tensor | None = None
         self.refresh()
 
     def refresh(self) -> None:
@@ -99,47 +107,88 @@ class Chameleon:
         for weight in self.module.parameters():
             weight.data = weight.data.contiguous()
 
+    @property
+    def trunk(self) -> Trunk:
+        """The layers, packed from the module's weights; packed again after a `release`."""
+        if self._trunk is None:
+            self.refresh()
+        assert self._trunk is not None
+        return self._trunk
+
+    @property
+    def head(self) -> Tensor:
+        """The head over the whole vocabulary, (D, V), as `rows_by` multiplies by it."""
+        if self._head is None:
+            self.refresh()
+        assert self._head is not None
+        return self._head
+
+    @property
+    def code_head(self) -> Tensor:
+        """The head over the codes alone, (D, K)."""
+        if self._code_head is None:
+            self.refresh()
+        assert self._code_head is not None
+        return self._code_head
+
+    def text_ids(self, text: str) -> list[int]:
+        """Ids of a text; names of special tokens in it are spelled out."""
+        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+    def segment_ids(self, prompt: Prompt) -> list[int]:
+        """Ids of a prompt's texts and pictures in order, each picture between BOI and EOI."""
+        layout, ids = self.layout, []
+        for part in segments(prompt):
+            if isinstance(part, str):
+                ids += self.text_ids(part)
+            else:
+                ids += [layout.boi, *layout.code_ids[part].tolist(), layout.eoi]
+        return ids
+
+    def prompt_ids(self, prompt: Prompt) -> list[int]:
+        """Ids that stand before a picture: BOS, the prompt's texts and pictures, BOI.
+
+        Raises ValueError where they leave no room for a picture.
+        """
+        ids = self.layout.prompt(self.segment_ids(prompt))
+        if len(ids) > self.max_prompt_length:
+            limit = self.max_prompt_length
+            raise ValueError(f"a prompt of {len(ids)} ids leaves no room for a picture: at most {limit}")
+        return ids
+
     def draw(
         self,
-        prompts: Sequence[str],
-        seeds: Sequence[int],
+        wanted: Sequence[Request],
         *,
         guidance: float = 1.0,
         temperature: float = 1.0,
         top_p: float = 1.0,
         top_k: int | None = None,
         image_guidance: float = 0.0,
-        negative_prompt: str | None = None,
-        pictures: Sequence[np.ndarray] | None = None,
     ) -> Drawings:
-        """Draw one picture per prompt; see `base.UnifiedModel.draw`.
+        """Draw one picture per request; see `base.UnifiedModel.draw`.
 
-        Where a prompt has pictures (P, N), it is `[BOS] ([BOI] codes [EOI])* text [BOI]`, and its likelihood is that
-        after the pictures, too. Raises ValueError when a prompt is longer than `max_prompt_length`, or seeds or
-        pictures do not match.
+        A prompt becomes `[BOS] (text | [BOI] codes [EOI])* [BOI]`. Raises ValueError when one is longer than
+        `max_prompt_length`.
         """
-        if len(prompts) != len(seeds):
-            raise ValueError(f"one seed per prompt: got {len(prompts)} prompts and {len(seeds)} seeds")
-        shown = [self._picture_ids(own) for own in pictures] if pictures is not None else [[]] * len(prompts)
-        if len(shown) != len(prompts):
-            raise ValueError(f"got pictures for {len(shown)} of {len(prompts)} prompts")
-        if not any(shown):
+        if all(request.seen is None for request in wanted):
             image_guidance = 0.0  # the third branch would say nothing
-        prior_ids = self._prompt_ids(negative_prompt or "")
-        self._take_up()
-        sampling = Sampling(guidance, temperature, top_p, top_k, image_guidance)
+        prior_ids = [self.prompt_ids(request.against) for request in wanted]
         codes_BN, likelihood, unconditional = draw_codes(
-            self._trunk,
-            self._code_head,
+            self.trunk,
+            self.code_head,
             self._code_ids,
-            [self._prompt_ids(prompt, seen) for prompt, seen in zip(prompts, shown, strict=True)],
+            [self.prompt_ids(request.prompt) for request in wanted],
             prior_ids,
-            seeds,
+            [request.seed for request in wanted],
             self.codes_per_picture,
-            sampling,
-            [self.layout.prompt(seen) if seen else prior_ids for seen in shown],  # without pictures, i is u
+            Sampling(guidance, temperature, top_p, top_k, image_guidance),
+            [
+                prior if request.seen is None else self.prompt_ids(request.seen)  # without one, i is u
+                for request, prior in zip(wanted, prior_ids, strict=True)
+            ],
         )
-        if negative_prompt:
+        if not all(is_empty(request.against) for request in wanted):
             unconditional = None  # it is not the likelihood under the empty prompt
         return Drawings(
             codes=codes_BN.cpu().numpy().astype(np.uint16),
@@ -166,41 +215,63 @@ class Chameleon:
         codes = pixels.in_batches(lambda part: vq.encode_pixels(self.vqmodel, part), rows, self.image_size)
         return codes.cpu().numpy().astype(np.uint16)
 
-    def log_likelihood(self, prompts: Sequence[str], codes_BN: np.ndarray) -> np.ndarray:
+    def log_likelihood(self, prompts: Sequence[Prompt], codes_BN: np.ndarray) -> np.ndarray:
         """Mean log p(codes | prompt), nats per code, (B,) float32; the empty prompt is unconditional."""
-        self._take_up()
         sequences, firsts = [], []
         for prompt, codes in zip(prompts, np.asarray(codes_BN), strict=True):
-            prompt_ids = self._prompt_ids(prompt)
+            prompt_ids = self.prompt_ids(prompt)
             sequences.append(prompt_ids + self.layout.code_ids[codes[:-1]].tolist())
             firsts.append(len(prompt_ids) - 1)
         targets = np.asarray(codes_BN).astype(int).tolist()
-        return self._mean_log_p(sequences, firsts, targets, self._code_head)
+        return self._mean_log_p(sequences, firsts, targets, self.code_head)
 
     def caption_likelihood(self, codes_BN: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Mean log p(text | codes), nats per text token over the whole vocabulary, (B,) float32.
 
         Raises ValueError for an empty text.
         """
-        self._take_up()
         sequences, firsts, targets = [], [], []
         for codes, text in zip(np.asarray(codes_BN), texts, strict=True):
-            text_ids = self._text_ids(text)
+            text_ids = self.text_ids(text)
             if not text_ids:
                 raise ValueError("the likelihood of an empty text is not defined")
             picture = [*self.layout.prompt([]), *self.layout.code_ids[codes].tolist(), self.layout.eoi]
             sequences.append(picture + text_ids[:-1])
             firsts.append(len(picture) - 1)
             targets.append(text_ids)
-        return self._mean_log_p(sequences, firsts, targets, self._head)
+        return self._mean_log_p(sequences, firsts, targets, self.head)
+
+    @property
+    def has_projection(self) -> bool:
+        """Whether `perception.safetensors` lies beside the checkpoint."""
+        return self.projection is not None
+
+    @torch.inference_mode()
+    def perception(self, prompts: Sequence[Prompt], codes_BN: np.ndarray) -> np.ndarray:
+        """L_Pe of each drawing given its prompt, (B,) float32. Raises ModelError without a projection."""
+        if self.projection is None:
+            raise refuse_perception(self.name)
+        codes = torch.from_numpy(np.asarray(codes_BN).astype(np.int64)).to(self.device)
+        before = [self.prompt_ids(prompt) for prompt in prompts]
+        sequences = [
+            ids + self.layout.code_ids[own].tolist() for ids, own in zip(before, codes_BN, strict=True)
+        ]
+        codebook_KE = self.vqmodel.quantize.embedding.weight
+        means = np.empty(len(sequences), np.float32)
+        for row, hidden_PD in self._hidden(sequences):
+            first = len(before[row]) - self.projection.shift
+            span_ND = hidden_PD[first : first + self.codes_per_picture]
+            distance_N = perception(span_ND, self.projection.linear, codebook_KE, codes[row])
+            means[row] = distance_N.double().mean().item()
+        return means
 
     def codebook(self) -> np.ndarray:
         """The VQ codebook, (K, D) float32."""
         return self.vqmodel.quantize.embedding.weight.float().cpu().numpy().copy()
 
-    def prompt_length(self, prompt: str) -> int:
+    def prompt_length(self, prompt: Prompt) -> int:
         """Ids that the prompt takes in front of a picture, with BOS and BOI."""
-        return len(self._text_ids(prompt)) + 2
+        return len(self.segment_ids(prompt)) + 2
 
     @property
     def footprint(self) -> Footprint:
@@ -231,6 +302,8 @@ class Chameleon:
             self.module.save_pretrained(folder, state_dict=weights)
         self.tokenizer.save_pretrained(folder)
         self.image_processor.save_pretrained(folder)
+        if self.projection is not None:
+            write_projection(self.projection, folder)
         config_file = folder / "config.json"
         config = json.loads(config_file.read_text(encoding="utf-8"))
         config["architectures"] = [ChameleonForConditionalGeneration.__name__]
@@ -247,25 +320,6 @@ class Chameleon:
         for file in folder.iterdir():  # safetensors leaves files that only their owner can read
             file.chmod(0o644)
 
-    def _take_up(self) -> None:
-        if self._trunk is None:
-            self.refresh()
-
-    def _text_ids(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-
-    def _picture_ids(self, codes_PN: np.ndarray) -> list[int]:
-        """Pictures inside a prompt, each between BOI and EOI."""
-        layout = self.layout
-        return [i for codes in codes_PN for i in (layout.boi, *layout.code_ids[codes].tolist(), layout.eoi)]
-
-    def _prompt_ids(self, prompt: str, shown: Sequence[int] = ()) -> list[int]:
-        ids = self.layout.prompt([*shown, *self._text_ids(prompt)])
-        if len(ids) > self.max_prompt_length:
-            limit = self.max_prompt_length
-            raise ValueError(f"a prompt of {len(ids)} ids leaves no room for a picture: at most {limit}")
-        return ids
-
     def _pixels(self, images: Sequence[np.ndarray | Image.Image]) -> Tensor:
         arrays = [self.image_processor(pixels.on_white(image))["pixel_values"][0] for image in images]
         return torch.from_numpy(np.stack(arrays).astype(np.float32))
@@ -276,14 +330,16 @@ class Chameleon:
     ) -> np.ndarray:
         """Mean log p of each row's targets, the first of which is predicted at position `first`."""
         means = np.empty(len(sequences), np.float32)
+        for row, hidden_PD in self._hidden(sequences):
+            logits_TE = rows_by(hidden_PD[firsts[row] : firsts[row] + len(targets[row])], head_DE)
+            logp_TE = torch.log_softmax(logits_TE, dim=-1, dtype=torch.float32)
+            picked_T = logp_TE.gather(1, torch.tensor(targets[row], device=logp_TE.device)[:, None])
+            means[row] = picked_T.double().mean().item()
+        return means
+
+    def _hidden(self, sequences: list[list[int]]) -> Iterator[tuple[int, Tensor]]:
+        """(row, hidden states (P, D) after the last norm) of each sequence, run through the layers a few at a time."""
         at_once = max(1, SCORED_SLOTS // max(map(len, sequences)))
         for start in range(0, len(sequences), at_once):
-            chunk = range(start, min(start + at_once, len(sequences)))
-            hidden_BPD, _ = self._trunk.prefill([sequences[row] for row in chunk])
-            for place, row in enumerate(chunk):
-                span = slice(firsts[row], firsts[row] + len(targets[row]))
-                logits_TE = rows_by(hidden_BPD[place, span], head_DE)
-                logp_TE = torch.log_softmax(logits_TE, dim=-1, dtype=torch.float32)
-                picked_T = logp_TE.gather(1, torch.tensor(targets[row], device=logp_TE.device)[:, None])
-                means[row] = picked_T.double().mean().item()
-        return means
+            hidden_BPD, _ = self.trunk.prefill(sequences[start : start + at_once])
+            yield from enumerate(hidden_BPD, start)

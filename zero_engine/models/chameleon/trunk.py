@@ -151,14 +151,23 @@ def rows_by(rows_MD: Tensor, weight_DE: Tensor, bias_E: Tensor | None = None) ->
 
 
 def pack(weight_DE: Tensor) -> Tensor:
-    """A weight as `rows_by` multiplies by it fastest: in oneDNN's own order on CPU."""
+    """A weight as `rows_by` multiplies by it fastest: in oneDNN's own order on CPU, as it is where torch cannot."""
     small = weight_DE.nbytes <= _PACKED_BYTES
-    known = weight_DE.dtype == torch.float32 or (
-        weight_DE.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
-    if small and known and weight_DE.is_cpu and torch.backends.mkldnn.is_available():
+    if small and weight_DE.is_cpu and _packs(weight_DE.dtype):
         return torch.ops.mkldnn._reorder_linear_weight(weight_DE.detach().t().contiguous())
     return weight_DE
+
+
+def _packs(dtype: torch.dtype) -> bool:
+    """Whether this torch multiplies by packed weights. The operators are not public: they may not be there."""
+    mkldnn = torch.ops.mkldnn
+    if not torch.backends.mkldnn.is_available():
+        return False
+    if not all(hasattr(mkldnn, name) for name in ("_reorder_linear_weight", "_linear_pointwise")):
+        return False
+    if dtype == torch.bfloat16:
+        return hasattr(mkldnn, "_is_mkldnn_bf16_supported") and mkldnn._is_mkldnn_bf16_supported()
+    return dtype == torch.float32
 
 
 def rms_norm(rows_MD: Tensor, weight_D: Tensor, eps: Tensor) -> Tensor:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from accelerate.utils import set_module_tensor_to_device
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import nn
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
@@ -60,7 +61,9 @@ def read_weights(
                     tensor = torch.empty(shape, dtype=dtype_of(name), device=device)
                     if device.type != "meta":
                         tensor.copy_(shard.get_tensor(name))
-                    _put(module, name, tensor)
+                    set_module_tensor_to_device(
+                        module, name, device, tensor, dtype=tensor.dtype, clear_cache=False
+                    )
         except SafetensorError as error:
             raise ValueError(f"{file.name} is not a whole safetensors file: {error}") from None
     if tied:
@@ -85,12 +88,3 @@ def weight_files(folder: Path) -> list[Path]:
             f"{len(absent)} of {len(names)} weight files are missing, the first: {absent[0]}"
         )
     return [folder / name for name in names]
-
-
-def _put(module: nn.Module, name: str, tensor: Tensor) -> None:
-    path, _, leaf = name.rpartition(".")
-    owner = module.get_submodule(path)
-    if leaf in owner._parameters:
-        owner._parameters[leaf] = nn.Parameter(tensor, requires_grad=False)
-    else:
-        owner._buffers[leaf] = tensor

@@ -9,14 +9,15 @@ prompt. Everything but drawing is the reader's own.
 A painter promises what a model promises: a picture depends on its own prompt and seed, at a given batch size.
 """
 
-import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol, runtime_checkable
 
+import cv2
 import numpy as np
 from PIL import Image
 
-from zero_engine.models.base import Drawings, UnifiedModel
+from zero_engine.models.base import Drawings, UnifiedModel, refuse_pictures
+from zero_engine.models.prompt import Prompt, Request, text_of
 
 MOST_DB = 100.0
 """Of equal pictures, whose PSNR is infinite; a score has to be finite."""
@@ -31,6 +32,14 @@ class Painter(Protocol):
         """One RGB uint8 picture (H, W, 3) of any size per prompt, in their order."""
 
 
+@runtime_checkable
+class CutsPrompts(Protocol):
+    """A painter that can say how much of a prompt it did not read."""
+
+    def unread(self, prompts: Sequence[str]) -> Sequence[int]:
+        """Tokens at each prompt's end that the painter cut."""
+
+
 class PaintedModel:
     """A `UnifiedModel` that draws with a painter and does everything else with its reader."""
 
@@ -41,38 +50,62 @@ class PaintedModel:
     def __init__(self, reader: UnifiedModel, painter: Painter):
         self.reader, self.painter = reader, painter
         self.name = f"{painter.name}, read by {reader.name}"
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "reader":  # not set yet, while being unpickled
-            raise AttributeError(name)
-        return getattr(self.reader, name)
+        self.fingerprint = reader.fingerprint
+        self.grid, self.image_size, self.codebook_size = reader.grid, reader.image_size, reader.codebook_size
+        self.max_prompt_length = reader.max_prompt_length
+        self.device, self.has_projection = reader.device, reader.has_projection
 
     def draw(
         self,
-        prompts: Sequence[str],
-        seeds: Sequence[int],
+        wanted: Sequence[Request],
         *,
         guidance: float = 1.0,
         temperature: float = 1.0,
         top_p: float = 1.0,
         top_k: int | None = None,
-        negative_prompt: str | None = None,
+        image_guidance: float = 0.0,
     ) -> Drawings:
-        """Paint one picture per prompt. How codes would be sampled has no meaning here and is ignored, and the
-        painter knows of a negative prompt from the pipeline."""
-        painted = [fit(picture, self.reader.image_size) for picture in self.painter.paint(prompts, seeds)]
-        codes_BN = self.reader.encode(painted)
-        kept = self.reader.decode(codes_BN)
-        roundtrip = [min(MOST_DB, psnr(one, other)) for one, other in zip(painted, kept, strict=True)]
+        """Paint one picture per request. How codes would be sampled has no meaning here and is ignored, and the
+        painter knows of a negative prompt from the pipeline. Raises ModelError for pictures in a prompt."""
+        refuse_pictures(self.name, (request.prompt for request in wanted))
+        prompts, seeds = [text_of(request.prompt) for request in wanted], [request.seed for request in wanted]
+        painted = [fit(picture, self.image_size) for picture in self.painter.paint(prompts, seeds)]
+        codes_BN = self.encode(painted)
+        kept = self.decode(codes_BN)
+        roundtrip = [psnr(one, other) for one, other in zip(painted, kept, strict=True)]
         scores = {"roundtrip": np.array(roundtrip, np.float32)}
-        if hasattr(self.painter, "unread"):
+        if isinstance(self.painter, CutsPrompts):
             scores["unread"] = np.array(self.painter.unread(prompts), np.float32)
         return Drawings(
             codes=codes_BN,
-            likelihood=self.reader.log_likelihood(prompts, codes_BN),
+            likelihood=self.log_likelihood(prompts, codes_BN),
             likelihood_unconditional=None,
             scores=scores,
         )
+
+    def decode(self, codes_BN: np.ndarray) -> np.ndarray:
+        return self.reader.decode(codes_BN)
+
+    def encode(self, images: Sequence[np.ndarray | Image.Image]) -> np.ndarray:
+        return self.reader.encode(images)
+
+    def log_likelihood(self, prompts: Sequence[Prompt], codes_BN: np.ndarray) -> np.ndarray:
+        return self.reader.log_likelihood(prompts, codes_BN)
+
+    def caption_likelihood(self, codes_BN: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        return self.reader.caption_likelihood(codes_BN, texts)
+
+    def perception(self, prompts: Sequence[Prompt], codes_BN: np.ndarray) -> np.ndarray:
+        return self.reader.perception(prompts, codes_BN)
+
+    def codebook(self) -> np.ndarray:
+        return self.reader.codebook()
+
+    def prompt_length(self, prompt: Prompt) -> int:
+        return self.reader.prompt_length(prompt)
+
+    def describe(self) -> dict[str, object]:
+        return self.reader.describe()
 
 
 def fit(picture_HW3: np.ndarray, size: int) -> np.ndarray:
@@ -87,6 +120,5 @@ def fit(picture_HW3: np.ndarray, size: int) -> np.ndarray:
 
 
 def psnr(one_HW3: np.ndarray, other_HW3: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of uint8 pictures; infinite for equal ones."""
-    error = float(np.mean((one_HW3.astype(np.float64) - other_HW3) ** 2))
-    return 10 * math.log10(255**2 / error) if error else math.inf
+    """Peak signal-to-noise ratio in dB of uint8 pictures, at most MOST_DB, which equal ones have."""
+    return min(MOST_DB, cv2.PSNR(np.ascontiguousarray(one_HW3), np.ascontiguousarray(other_HW3)))

@@ -58,7 +58,7 @@ def new_model(config: ChameleonConfig, seed: int) -> ChameleonForConditionalGene
 
 def has_bfloat16() -> bool:
     """Whether this machine's processor multiplies bfloat16 matrices itself."""
-    return bool(torch.cpu._is_avx512_bf16_supported())
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
 
 
 def sequence_loss(

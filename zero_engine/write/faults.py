@@ -45,7 +45,8 @@ def bad_steps(steps: pa.ListArray) -> Iterator[tuple[int, str]]:
     verdicts = np.asarray(flat.field("verdict").to_pylist(), dtype=object)
     for i in np.flatnonzero((verdicts != "kept") & (verdicts != "text_only")):
         yield int(owner[i]), f"step {index[i]} has the verdict {verdicts[i]!r}"
-    for name in ("image", "codes", "seed", "attempt", "prompt"):
+    drawn = ("image", "codes", "seed", "attempt", "prompt", "origin")
+    for name in (name for name in drawn if flat.type.get_field_index(name) >= 0):
         there = flat.field(name).is_valid().to_numpy(zero_copy_only=False)
         for i in np.flatnonzero(there != (verdicts == "kept")):
             yield (

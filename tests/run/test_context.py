@@ -1,0 +1,104 @@
+"""`render.context: pictures`: a trace's steps are drawn one after another, each seeing what the gate kept before it."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.run.test_kill import start, wait_for_commits
+from zero_engine.images import decode_image
+from zero_engine.models import get_model
+from zero_engine.models.prompt import requests
+from zero_engine.render.prompts import PICTURE, assemble
+from zero_engine.run import plan_run, run_pipeline
+from zero_engine.score.gate import pick
+from zero_engine.write.shards import read_candidates
+from zero_engine.write.validate import validate_dataset
+
+SEEING = {"context": "pictures", "template": "{{ history }}\n{{ step }}", "candidates": 2, "batch_size": 8}
+
+
+def candidates_of(out: str | Path) -> list:
+    return [c for path in sorted(Path(out, "candidates").glob("*.arrow")) for c in read_candidates(path)]
+
+
+@pytest.fixture
+def seeing(make_pipeline):
+    def make(out: str, **sections: object):
+        render = {**SEEING, **sections.pop("render", {})}
+        return make_pipeline(
+            out, render=render, **{"input": {"limit": 3}, "output": {"rows_per_shard": 1}, **sections}
+        )
+
+    return make
+
+
+def test_each_step_sees_the_kept_drawings_before_it(seeing):
+    pipeline = seeing("out")
+    summary = run_pipeline(pipeline)
+    assert all(check.ok for check in validate_dataset(summary.out))
+    model, kept = get_model("nano"), {}
+    rivals: dict[tuple[str, int], list] = {}
+    for candidate in candidates_of(summary.out):
+        rivals.setdefault((candidate.trace_id, candidate.step), []).append(candidate)
+    for (trace_id, step), group in sorted(rivals.items()):
+        before = [codes for at, codes in sorted(kept.get(trace_id, {}).items()) if at < step]
+        assert {c.prompt.count(PICTURE) for c in group} == {len(before)}
+        whole = [assemble(c.prompt, before) for c in group]
+        again = model.draw(requests(whole, [c.seed for c in group]), guidance=1.5, top_p=0.9)
+        assert np.array_equal(again.codes, np.stack([c.codes for c in group]))
+        if chosen := pick(group, pipeline.gate):
+            kept.setdefault(trace_id, {})[step] = chosen.codes
+    assert any(PICTURE in c.prompt for group in rivals.values() for c in group)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_bytes_are_those_of_one_process(seeing, hashes, workers):
+    alone = run_pipeline(seeing("alone"))
+    assert hashes(run_pipeline(seeing("many", dask={"workers": workers})).out) == hashes(alone.out)
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(seeing, hashes, tmp_path):
+    plain, pipeline = run_pipeline(seeing("plain")), seeing("killed")
+    for kill in range(3):
+        process = start(pipeline, tmp_path)
+        wait_for_commits(Path(pipeline.output.path), 2 + kill, process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    run_pipeline(pipeline)
+    assert hashes(pipeline.output.path) == hashes(plain.out)
+
+
+def test_another_gate_draws_what_saw_another_drawing_and_the_plan_says_so(seeing, hashes):
+    run_pipeline(seeing("out"))
+    gate = {"min": {"likelihood": 0.0}}  # nothing passes, so nothing is shown
+    plan = plan_run(seeing("out", gate=gate)).as_dict()
+    again = run_pipeline(seeing("out", gate=gate))
+    assert again.drawn == plan["drawings"]["made"] > 0
+    assert again.as_dict()["reused"] == plan["drawings"]["reused"] > 0
+    assert hashes("out" if Path("out").exists() else again.out) == hashes(
+        run_pipeline(seeing("fresh", gate=gate)).out
+    )
+    assert run_pipeline(seeing("out")).drawn == 0
+
+
+def test_pictures_of_the_question_stand_where_the_template_puts_them(seeing, tmp_path, hashes):
+    from tests.run.question_pictures import corpus
+
+    path, picture_HW3 = corpus(tmp_path)
+    template = "{{ question }} {{ question_pictures }} {{ step }}"
+    sections = {
+        "input": {"path": path, "format": "generic"},
+        "render": {"template": template, "context": "text"},
+    }
+    summary = run_pipeline(seeing("out", **sections))
+    model, drawn = get_model("nano"), candidates_of(summary.out)
+    codes = model.encode([picture_HW3])
+    assert drawn and all(c.prompt.count(PICTURE) == 1 for c in drawn)
+    whole = [assemble(c.prompt, list(codes)) for c in drawn]
+    again = model.draw(requests(whole, [c.seed for c in drawn]), guidance=1.5, top_p=0.9)
+    assert np.array_equal(again.codes, np.stack([c.codes for c in drawn]))
+    assert decode_image(drawn[0].image).shape == (64, 64, 3)
+    assert run_pipeline(seeing("out", **sections, score={"tau": 1.0})).drawn == 0

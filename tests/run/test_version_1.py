@@ -1,0 +1,65 @@
+"""Folders of version 1 open and validate, and their drawings are found again where their identity can be told."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from zero_engine import open_dataset
+from zero_engine.pipeline import Pipeline
+from zero_engine.run import plan_run, run_pipeline
+from zero_engine.write.validate import validate_dataset
+
+VERSION_1 = Path(__file__).parents[1] / "data" / "version_1"
+
+
+@pytest.fixture(params=["own", "plain"])
+def folder(request, tmp_path: Path, monkeypatch) -> str:
+    """The folder and its input, as a run of version 1 left them: records with ids of their own, and without."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(VERSION_1 / request.param, request.param)
+    shutil.copy(VERSION_1 / f"{request.param}.jsonl", ".")
+    return request.param
+
+
+def pipeline(folder: str, out: str, **more: object) -> Pipeline:
+    return Pipeline.model_validate(
+        {
+            "name": "v1",
+            "input": {"path": f"{folder}.jsonl", "format": "gsm8k", **more},
+            "render": {"candidates": 2, "model": "nano"},
+            "gate": {"min_pictures": 1},
+            "output": {"path": out, "rows_per_shard": 2},
+            "dask": {"workers": 0},
+        }
+    )
+
+
+def test_it_opens_and_validates(folder):
+    rows = open_dataset(folder)
+    assert len(rows) == 3 and rows[0]["steps"][0]["image"].size == (64, 64)
+    assert len(open_dataset(folder, "candidates")) == 16
+    assert all(check.ok for check in validate_dataset(folder))
+
+
+def test_its_drawings_are_found_where_the_seeds_can_be_told(folder, hashes):
+    ids = {} if folder == "own" else {"ids": "position"}
+    assert plan_run(pipeline(folder, folder, **ids)).drawings.made == 0
+    again = run_pipeline(pipeline(folder, folder, **ids))
+    assert again.drawn == 0 and again.unused.files == 0
+    assert hashes(folder) == hashes(run_pipeline(pipeline(folder, "fresh", **ids)).out)
+    assert all(check.ok for check in validate_dataset(folder))
+
+
+def test_drawings_that_cannot_be_told_are_kept_with_their_identity(folder):
+    changed = run_pipeline(pipeline(folder, folder, limit=1))
+    assert changed.drawn == (0 if folder == "own" else 4)
+    assert changed.unused.drawings == (12 if folder == "own" else 16)
+    ids = {} if folder == "own" else {"ids": "position"}
+    assert run_pipeline(pipeline(folder, folder, **ids)).drawn == 0
+
+
+def test_it_can_be_reused_by_another_folder(folder):
+    ids = {} if folder == "own" else {"ids": "position"}
+    assert run_pipeline(pipeline(folder, "new", **ids), reuse=[folder]).drawn == 0
+    assert all(check.ok for check in validate_dataset("new"))

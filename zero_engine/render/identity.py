@@ -1,0 +1,73 @@
+"""What makes a drawing the drawing it is, and nothing else: the key under which it is found again.
+
+    settings   generator and its weights, sampling, dtype, batch size, version of the drawing code
+    prompt     its text, and the pictures in it
+    seed       a hash of the run's seed, the trace's key, step and attempt
+
+Where the drawing stood (shard, row, file), how it is encoded, and how many others were drawn do not matter.
+dtype and batch size count as what `auto` stands for on a kind of device: a drawing's bits depend on them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zero_engine.hashing import digest, digest_json
+from zero_engine.models.batching import table_batch_size
+from zero_engine.models.devices import device_kind, dtype_name
+from zero_engine.pipeline import Render
+
+DRAWING_VERSION = 2
+"""Raised by hand when the drawing code makes other codes from the same settings, prompt and seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnBy:
+    """What is known of a generator without loading it, from the folder that it drew before."""
+
+    fingerprint: str
+    codes_per_picture: int | None = None
+    device: str | None = None
+    """cpu or cuda."""
+    batch_size: int | None = None
+    """What `auto` meant on that device."""
+
+
+def settings_key(render: Render, generator: str, batch_size: int) -> str:
+    """32 hex digits over the settings of a drawing. `generator` is its fingerprint, `batch_size` a number."""
+    sampling: dict[str, object] = {"negative_prompt": render.negative_prompt}
+    if render.generator == "unified":  # a painter samples no codes; its own settings are in its fingerprint
+        sampling |= {
+            "guidance": render.guidance,
+            "image_guidance": render.image_guidance,
+            "unconditional": render.unconditional if render.unconditional != "nothing" else None,
+            "temperature": render.temperature,
+            "top_p": render.top_p,
+            "top_k": render.top_k,
+        }
+    settings = {
+        "version": DRAWING_VERSION,
+        "generator": generator,
+        "dtype": dtype_name(render.dtype, device_kind(render.device)),
+        "batch_size": batch_size,
+        "sampling": {name: value for name, value in sampling.items() if value is not None},
+    }
+    return digest_json(settings)[:32]
+
+
+def known_batch_size(render: Render, known: DrawnBy | None) -> int | None:
+    """The batch size that drawing here would have, or None where only the loaded model can tell."""
+    if render.batch_size != "auto":
+        return render.batch_size
+    kind = device_kind(render.device)
+    if known is None:
+        return None
+    if known.batch_size is not None and known.device == kind:
+        return known.batch_size
+    return (
+        table_batch_size(kind, known.codes_per_picture) if kind == "cpu" and known.codes_per_picture else None
+    )
+
+
+def identity_of(settings: str, prompt: str, pictures: Sequence[str], seed: int) -> str:
+    """32 hex digits: the drawing's identity. `pictures` are digests of those that stand in its prompt."""
+    return digest(settings, prompt, *pictures, str(seed))[:32]

@@ -1,0 +1,112 @@
+"""What a shard asks for: its drawings, each with seed, prompt and identity, without a model.
+
+`render.candidates` drawings of each step, in (trace, step, attempt) order. With `render.context: pictures` a prompt
+holds the drawings that the gate kept of earlier steps, so a shard is planned level by level: the first step of every
+trace, then the second of every trace, and so on.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zero_engine.hashing import seed_for
+from zero_engine.models.prompt import Prompt
+from zero_engine.pipeline import Render
+from zero_engine.records import ParsedTrace, Rejection
+from zero_engine.render.identity import identity_of
+from zero_engine.render.prompts import Place, Written, assemble, compile_template, is_prose
+
+Kept = Mapping[str, Mapping[int, np.ndarray]]
+"""Codes of the drawings that the gate kept so far: trace id -> step index -> (N,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One drawing that a pipeline asks for."""
+
+    trace: ParsedTrace
+    step: int
+    attempt: int
+    seed: int
+    written: Written
+    text: str
+    """The step, as the trace has it."""
+    digests: tuple[str, ...] = ()
+    """Of the prompt's pictures, in order."""
+    drawings: tuple[np.ndarray | None, ...] = ()
+    """Codes of the prompt's pictures, in order; None for a picture of the question, which a model has yet to encode."""
+
+    @property
+    def prompt(self) -> str:
+        """The prompt's text, with `PICTURE` in the place of each picture."""
+        return self.written.text
+
+    def identity(self, settings: str) -> str:
+        """Under which it is found again; `settings` is a `settings_key`."""
+        return identity_of(settings, self.prompt, self.digests, self.seed)
+
+    def asks_for_pictures(self) -> bool:
+        """Whether pictures of the question stand in its prompt."""
+        return any(place.kind == "question" for place in self.written.places)
+
+    def with_pictures(self, question_PN: Sequence[np.ndarray]) -> Prompt:
+        """The whole prompt; `question_PN` are the codes of the question's pictures."""
+        codes = [
+            question_PN[place.number] if drawing is None else drawing
+            for place, drawing in zip(self.written.places, self.drawings, strict=True)
+        ]
+        return assemble(self.prompt, codes)
+
+
+def plan_drawings(
+    parsed: Sequence[ParsedTrace],
+    render: Render,
+    seed: int,
+    level: int | None = None,
+    kept: Kept | None = None,
+) -> tuple[list[Planned], list[Rejection]]:
+    """All drawings that a shard's traces ask for, in order, and the steps that ask for none.
+
+    With `level` just those of the step that stands there in each trace; `kept` is what later prompts show.
+    """
+    if render.generator == "none":
+        return [], []
+    prompt_of = compile_template(render.template, in_front=render.image_guidance is not None)
+    planned: list[Planned] = []
+    rejections: list[Rejection] = []
+    for trace in parsed:
+        drawings = (kept or {}).get(trace.trace.id, {})
+        key = trace.trace.key or trace.trace.id
+        for step in trace.steps if level is None else trace.steps[level : level + 1]:
+            if not is_prose(step.text):
+                detail = "no word or number outside drawing code"
+                rejections.append(
+                    Rejection(trace.trace.id, "render", "not_prose", detail, step.index, record=step.text)
+                )
+                continue
+            written = prompt_of(trace, step, drawings)
+            digests = tuple(_digest(place, trace, drawings) for place in written.places)
+            codes = tuple(drawings[p.number] if p.kind == "step" else None for p in written.places)
+            for attempt in range(render.candidates):
+                own_seed = seed_for(seed, key, step.index, attempt)
+                planned.append(
+                    Planned(trace, step.index, attempt, own_seed, written, step.text, digests, codes)
+                )
+    return planned, rejections
+
+
+def in_order(rejections: Sequence[Rejection], parsed: Sequence[ParsedTrace]) -> list[Rejection]:
+    """Rejections of the render stage by trace, step and attempt, whenever they were found."""
+    place = {trace.trace.id: position for position, trace in enumerate(parsed)}
+    return sorted(
+        rejections, key=lambda r: (place[r.trace_id], r.step, -1 if r.attempt is None else r.attempt)
+    )
+
+
+def _digest(place: Place, trace: ParsedTrace, drawings: Mapping[int, np.ndarray]) -> str:
+    """A picture of the question by its bytes, a drawing by its codes."""
+    if place.kind == "question":
+        return hashlib.sha256(trace.trace.question_images[place.number]).hexdigest()[:32]
+    return hashlib.sha256(drawings[place.number].astype("<u2").tobytes()).hexdigest()[:32]

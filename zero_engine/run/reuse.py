@@ -1,0 +1,50 @@
+"""Where drawings may be found: the output folder itself, what it set aside, and the folders named by `--reuse`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from zero_engine.contracts.manifest import ModelInfo
+from zero_engine.errors import InputError
+from zero_engine.render.identity import DrawnBy
+from zero_engine.run.recorded import Recorded, drawn_by, recorded
+from zero_engine.write.store import Store, drawing_files
+
+
+class Sources:
+    """The output folder first, then the others in the order named."""
+
+    def __init__(self, out: Path, held: Recorded, reuse: Sequence[str | Path] = ()) -> None:
+        """Raises InputError where a folder to reuse is none of ours."""
+        self.out = out
+        self.folders = [(out, held), *((folder, _held(folder)) for folder in map(Path, reuse))]
+
+    def index(self, path: Path) -> Store:
+        """An index of all drawings, written to `path`."""
+        files = (
+            (file, held.identify)
+            for folder, held in self.folders
+            for file in drawing_files(folder, held.digests())
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Store.build(path, files)
+
+    def any(self) -> bool:
+        """Whether there is anything to be found."""
+        return any(drawing_files(folder, held.digests()) for folder, held in self.folders)
+
+    def model(self, generator: str | None) -> ModelInfo | None:
+        """What some folder tells of this generator."""
+        known = (held.model for _, held in self.folders)
+        return next((model for model in known if model and model.fingerprint == generator), None)
+
+    def known(self, generator: str | None) -> DrawnBy | None:
+        """The same, as much as a drawing's identity needs."""
+        model = self.model(generator)
+        return drawn_by(model) if model else None
+
+
+def _held(folder: Path) -> Recorded:
+    held = recorded(folder) if folder.is_dir() else Recorded()
+    if held.name is None:
+        raise InputError(f"--reuse {folder}: not a folder that a run wrote. Check the path.")
+    return held

@@ -1,0 +1,192 @@
+"""Every drawing that a folder holds, found by its identity in constant memory.
+
+An SQLite file leads from identity to file and row; it is made afresh by the run that needs it, from the identities in
+`candidates/` and `unused/` of the folder and of those named by `--reuse`, and thrown away with `.work`. A file that
+moved to `unused/` after the index was made is found there by its sha256, which is compared before anything is taken
+from a file: what is not what was committed counts as not there, and its drawings are made again.
+
+Files of version 1 hold no identities. They are computed from what the folder's manifest says of its drawing.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow as pa
+
+from zero_engine.contracts.rows import SCHEMA_VERSION, metadata_of
+from zero_engine.hashing import digest_file
+from zero_engine.records import Candidate
+from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, unused_name
+from zero_engine.write.shards import candidates_of
+
+ASKED_AT_ONCE = 500
+"""Identities in one query: below SQLite's oldest limit of 999 parameters."""
+
+Identify = Callable[[str, int], str]
+"""(prompt, seed) -> identity, for files that hold none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawingFile:
+    """A file of drawings, by what it holds rather than by where it lies."""
+
+    folder: str
+    name: str
+    sha256: str
+    """Of its bytes; 16 digits of it do, as in the names of `unused/`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A drawing that lies in a file."""
+
+    candidate: Candidate
+    text: str
+    scored: str
+    """How the file's drawings were scored; empty where some score failed."""
+    place: tuple[str, int] | None
+    """File (when the index was made) and row; None where the file is of an earlier version of the schema."""
+
+
+def drawing_files(folder: Path, known: dict[str, str]) -> list[DrawingFile]:
+    """All files of drawings in a folder, those in use first. `known` is sha256 by name; other files are read for it."""
+    used = sorted(folder.glob(CANDIDATE_FILES))
+    files = []
+    for path in used:
+        name = f"{path.parent.name}/{path.name}"
+        files.append(DrawingFile(str(folder), name, known.get(name) or digest_file(path)))
+    aside = sorted((folder / UNUSED).glob("*.arrow"))
+    return files + [DrawingFile(str(folder), f"{UNUSED}/{path.name}", path.stem) for path in aside]
+
+
+class Store:
+    """An index of drawings; `build` makes one, and any number of processes may read it."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._db = sqlite3.connect(f"file:{path}?immutable=1", uri=True, check_same_thread=False)
+
+    @classmethod
+    def build(cls, path: Path, files: Iterable[tuple[DrawingFile, Identify | None]]) -> "Store":
+        """Index the files, of which an earlier one goes before a later one that holds the same drawing."""
+        path.unlink(missing_ok=True)
+        db = sqlite3.connect(path)
+        db.executescript(
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+            "CREATE TABLE files (id INTEGER PRIMARY KEY, folder TEXT, name TEXT, sha256 TEXT);"
+            "CREATE TABLE drawings (identity BLOB PRIMARY KEY, file INT, row INT) WITHOUT ROWID;"
+        )
+        for number, (file, identify) in enumerate(files):
+            db.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (number, file.folder, file.name, file.sha256))
+            rows = ((bytes.fromhex(name), number, row) for row, name in identities(file, identify) if name)
+            db.executemany("INSERT OR IGNORE INTO drawings VALUES (?, ?, ?)", rows)
+        db.commit()
+        db.close()
+        return cls(path)
+
+    def __len__(self) -> int:
+        return self._db.execute("SELECT COUNT(*) FROM drawings").fetchone()[0]
+
+    def places(self, names: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """(folder, file) of those of the identities that some file holds."""
+        files = {
+            number: (folder, name) for number, folder, name, _ in self._db.execute("SELECT * FROM files")
+        }
+        return {name: files[file] for name, file, _ in self._rows(names)}
+
+    def find(self, names: Sequence[str]) -> dict[str, Stored]:
+        """The drawings of these identities, as far as their files are whole."""
+        wanted: dict[int, list[tuple[int, str]]] = {}
+        for name, file, row in self._rows(names):
+            wanted.setdefault(file, []).append((row, name))
+        found: dict[str, Stored] = {}
+        for number, rows in wanted.items():
+            query = "SELECT folder, name, sha256 FROM files WHERE id = ?"
+            file = DrawingFile(*self._db.execute(query, (number,)).fetchone())
+            path = locate(file)
+            if path is not None:
+                found.update(_take(path, str(Path(file.folder, file.name)), sorted(rows)))
+        return found
+
+    def _rows(self, names: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+        for start in range(0, len(names), ASKED_AT_ONCE):
+            part = [bytes.fromhex(name) for name in names[start : start + ASKED_AT_ONCE]]
+            marks = ",".join("?" * len(part))
+            query = f"SELECT identity, file, row FROM drawings WHERE identity IN ({marks})"
+            for name, file, row in self._db.execute(query, part):
+                yield name.hex(), file, row
+
+
+def identities(file: DrawingFile, identify: Identify | None = None) -> Iterator[tuple[int, str]]:
+    """(row, identity) of every drawing of a file, "" where it cannot be told; nothing of a file that cannot be read."""
+    row = 0
+    try:
+        with pa.memory_map(str(Path(file.folder, file.name))) as source, pa.ipc.open_stream(source) as reader:
+            for batch in reader:
+                for name in identities_of(batch, identify):
+                    yield row, name
+                    row += 1
+    except (pa.ArrowException, OSError):
+        return
+
+
+def identities_of(batch: pa.RecordBatch, identify: Identify | None = None) -> list[str]:
+    """The identity of each drawing of a batch."""
+    if "identity" in batch.schema.names:
+        return [name if len(name or "") == 32 else "" for name in _whole(batch, "identity")]
+    if identify is None:
+        return [""] * batch.num_rows
+    prompts, seeds = _whole(batch, "prompt"), _whole(batch, "seed")
+    return [identify(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
+
+
+def _whole(batch: pa.RecordBatch, name: str) -> list:
+    """A column's values; raises ArrowInvalid where its bytes cannot be a column's."""
+    column = batch.column(name)
+    column.validate(full=True)
+    return column.to_pylist()
+
+
+def locate(file: DrawingFile) -> Path | None:
+    """Where the file lies now, if it is still what it was."""
+    for name in (unused_name(file.sha256), file.name):
+        path = Path(file.folder, name)
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        if _digest(str(path), status.st_ino, status.st_size, status.st_mtime_ns).startswith(file.sha256):
+            return path
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: str, *_: int) -> str:
+    """sha256 of a file, computed once for each state of it that a process meets."""
+    try:
+        return digest_file(path)
+    except OSError:
+        return ""
+
+
+def _take(path: Path, known_as: str, rows: list[tuple[int, str]]) -> Iterator[tuple[str, Stored]]:
+    """The drawings in these rows of a file, in ascending order."""
+    with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
+        about = metadata_of(reader.schema)
+        scored, current = about.get("scored", ""), about.get("version") == SCHEMA_VERSION
+        first, at = 0, 0
+        for batch in reader:
+            inside = []
+            while at < len(rows) and rows[at][0] < first + batch.num_rows:
+                inside.append(rows[at])
+                at += 1
+            if inside:
+                taken = batch.take(pa.array([row - first for row, _ in inside]))
+                texts = taken.column("text").to_pylist()
+                for (row, identity), candidate, text in zip(inside, candidates_of(taken), texts, strict=True):
+                    place = (known_as, row) if current else None
+                    yield identity, Stored(replace(candidate, identity=identity), text, scored, place)
+            first += batch.num_rows

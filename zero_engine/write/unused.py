@@ -1,0 +1,154 @@
+"""Drawings that the present pipeline does not ask for: kept, found again by identity, deleted by `clean` alone.
+
+A file of drawings that is replaced or dropped moves to `unused/` as it is, by a rename, before anything takes its
+place: at every instant each drawing lies in at least one file under its final name. When the run has finished,
+`compact` leaves in `unused/` what lies nowhere else: rows that `candidates/` holds, too, go, and so do second copies.
+"""
+
+import contextlib
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from zero_engine.hashing import digest_file
+from zero_engine.write.atomic import commit, disk_errors, sync_folder
+from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, WORK, unused_name
+from zero_engine.write.shards import candidates_of, write_candidates
+from zero_engine.write.store import DrawingFile, Identify, identities, identities_of
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """How much lies in `unused/`."""
+
+    drawings: int = 0
+    bytes: int = 0
+    files: int = 0
+
+
+def set_aside(out: Path, name: str, sha256: str | None = None) -> None:
+    """Move a file of drawings to `unused/`; under a name of its own if its bytes are not those of `sha256`.
+
+    A file that is not there is nobody's loss.
+    """
+    path = out / name
+    if not path.is_file():
+        return
+    with disk_errors(out):
+        (out / UNUSED).mkdir(exist_ok=True)
+        found = digest_file(path)
+        place = unused_name(found) if sha256 in (None, found) else f"{UNUSED}/damaged-{found[:16]}.arrow"
+        commit(path, out / place)
+        sync_folder(path.parent)
+
+
+def set_strays_aside(out: Path, listed: Iterable[str]) -> None:
+    """Move the drawings of files that no shard lists: left by a run that was killed, or of another dataset."""
+    kept = set(listed)
+    for path in sorted(out.glob(CANDIDATE_FILES)):
+        name = f"{path.parent.name}/{path.name}"
+        if name not in kept:
+            set_aside(out, name)
+
+
+def unused(out: Path) -> Unused:
+    """Drawings, bytes and files in `unused/`; a file that cannot be read counts without drawings."""
+    drawings = size = files = 0
+    for path in sorted((out / UNUSED).glob("*.arrow")):
+        files, size = files + 1, size + path.stat().st_size
+        drawings += sum(1 for _ in identities(DrawingFile(str(out), f"{UNUSED}/{path.name}", "")))
+    return Unused(drawings, size, files)
+
+
+def clean(out: Path) -> Unused:
+    """Delete what lies in `unused/`, and say how much it was."""
+    found = unused(out)
+    for path in (out / UNUSED).glob("*.arrow"):
+        path.unlink()
+    with contextlib.suppress(OSError):  # not there, or somebody's file in it
+        (out / UNUSED).rmdir()
+    return found
+
+
+def compact(out: Path, names: Iterable[str], identify: Identify | None = None) -> None:
+    """Leave in `unused/` one copy of each drawing that none of `names` (files of the dataset) holds.
+
+    `identify` computes the identities of drawings of version 1, which are rewritten with them.
+    """
+    aside = sorted((out / UNUSED).glob("*.arrow"))
+    if not aside:
+        return
+    with disk_errors(out), _Seen(out / WORK / f"seen-{uuid.uuid4().hex}.tmp") as seen:
+        for name in names:
+            seen.add(identity for _, identity in identities(DrawingFile(str(out), name, "")))
+        for path in aside:
+            _keep_what_is_new(out, path, seen, identify)
+        sync_folder(out / UNUSED)
+    with contextlib.suppress(OSError):
+        (out / UNUSED).rmdir()
+
+
+def _keep_what_is_new(out: Path, path: Path, seen: "_Seen", identify: Identify | None) -> None:
+    """Rewrite a file without the drawings seen elsewhere; as it is, where it has none of them."""
+    rows, needs_identities = [], False
+    for batch in _batches(path):
+        needs_identities |= "identity" not in batch.schema.names
+        rows += identities_of(batch, identify)
+    if not rows or "" in rows or not digest_file(path).startswith(path.stem):
+        return  # damaged, or older than what the folder remembers: nobody can tell what is in it, so it stays
+    fresh = seen.add(rows)
+    if all(fresh) and not needs_identities:
+        return
+    if any(fresh):
+        candidates, texts, position = [], {}, 0
+        for batch in _batches(path):
+            for candidate, text in zip(candidates_of(batch), batch.column("text").to_pylist(), strict=True):
+                if fresh[position]:
+                    candidates.append(replace(candidate, identity=rows[position]))
+                    texts[candidate.trace_id, candidate.step] = text
+                position += 1
+        temporary = out / WORK / f"unused-{uuid.uuid4().hex}.tmp"
+        file = write_candidates(temporary, candidates, texts)
+        commit(temporary, out / unused_name(file.sha256))
+        if path.name == Path(unused_name(file.sha256)).name:
+            return
+    path.unlink()
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Batches of a file of drawings; none where it cannot be read."""
+    try:
+        with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
+            yield from reader
+    except (pa.ArrowException, OSError):
+        return
+
+
+class _Seen:
+    """A set of identities on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db = sqlite3.connect(path)
+        self._db.executescript(
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+            "CREATE TABLE seen (identity BLOB PRIMARY KEY) WITHOUT ROWID;"
+        )
+
+    def __enter__(self) -> "_Seen":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
+
+    def add(self, names: Iterable[str]) -> list[bool]:
+        """Remember identities; for each, whether it is new."""
+        query = "INSERT OR IGNORE INTO seen VALUES (?)"
+        return [self._db.execute(query, (bytes.fromhex(name),)).rowcount == 1 for name in names if name]
