@@ -53,6 +53,7 @@ test: $(DEV_STAMP)
 lint: $(DEV_STAMP)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/mypy
 	.venv/bin/python -m zero_engine.contracts --check schemas/ docs/
 
 loop: $(DEV_STAMP)

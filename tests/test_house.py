@@ -71,8 +71,9 @@ def test_drawing_needs_no_extra():
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({sorted(absent)!r}))\n"
         "from zero_engine.models import get_model\n"
+        "from zero_engine.models.prompt import requests\n"
         "model = get_model('nano', device='cpu')\n"
-        "print(model.decode(model.draw(['3 + 4 = 7'], [0]).codes).shape)"
+        "print(model.decode(model.draw(requests(['3 + 4 = 7'], [0])).codes).shape)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout == "(1, 64, 64, 3)\n", done.stderr

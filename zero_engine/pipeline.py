@@ -51,6 +51,8 @@ class Parse(Section):
     """Steps kept of one trace; what is cut is counted and noted."""
     max_step_chars: int = Field(2000, ge=16)
     """Characters kept of one step, cut at a grapheme boundary and noted."""
+    max_given_chars: int | None = Field(400, ge=16)
+    """Steps that the corpus itself marks are cut at sentences where they are longer; null leaves them as they are."""
     calculator_notes: Literal["drop", "keep"] = "drop"
     """GSM8K's `<<48/2=24>>` notes in the step text."""
 

@@ -123,3 +123,47 @@ def test_a_blank_question_is_rejected_unless_there_is_a_picture() -> None:
 
 def test_the_answer_of_a_boxed_solution_is_found() -> None:
     assert parsed("We see\n\\[x = \\boxed{-5}.\\]").answer == "-5"
+
+
+LONG = " ".join(f"He counts the apples in basket number {n} and finds {n + 3} of them." for n in range(20))
+
+
+def test_long_steps_of_the_corpus_are_cut_at_sentences() -> None:
+    result = parsed("x", steps=("Short one.", LONG))
+    assert result.rule == "given" and result.notes == ("given_cut:1",)
+    assert texts(result)[0] == "Short one." and " ".join(texts(result)[1:]) == LONG
+    assert all(text.endswith(".") and len(text) <= 400 for text in texts(result))
+    assert len(result.steps) == 1 + -(-len(LONG) // 400)
+
+
+def test_long_steps_stay_whole_where_that_is_asked_or_no_sentence_ends() -> None:
+    assert texts(parsed("x", steps=(LONG,), max_given_chars=None)) == [LONG]
+    for whole in ("word " * 200, "$$" + "a. B " * 200 + "$$", "(" + "A is b. " * 100 + ") is all"):
+        result = parsed("x", steps=(whole,))
+        assert texts(result) == [whole.strip()] and result.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("rationale", "answer", "differs"),
+    [
+        ("So the answer is 5.", "4", True),
+        ("So the answer is $460.", "460", False),
+        ("So \\boxed{\\frac{1}{2}}.", "0.5", False),
+        ("One.\n#### 7", "8", True),
+        ("One.\n#### 7 apples", "7", False),
+        ("Answer: B", "B", False),
+        ("Answer: B", "5 km", False),  # without choices a letter is not known to be another answer
+        ("Only reasoning.", "4", False),
+    ],
+)
+def test_a_rationale_that_contradicts_the_gold_answer_is_noted(
+    rationale: str, answer: str, differs: bool
+) -> None:
+    result = parsed(rationale, answer=answer)
+    assert result.answer == answer
+    assert ("answer_differs_from_gold" in result.notes) == differs
+
+
+def test_a_step_number_of_thousands_of_digits_is_text() -> None:
+    text = f"Step 1: a\nStep {'1' * 4400}: b"
+    assert "".join(texts(parsed(text, max_step_chars=9000))).replace("\n", "") == text.replace("\n", "")

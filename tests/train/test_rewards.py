@@ -113,6 +113,15 @@ def omni(thought: str, answer: str) -> str:
         (omni("x", "x = 3"), "3", 1, 1),
         (omni("x", "x = 3"), "4", 0, 1),
         (omni("x", "42"), None, 0, 1),
+        (omni("x", "$460"), "460", 1, 1),
+        (omni("x", "The answer is \\boxed{7}."), "7", 1, 1),
+        (omni("x", "答案：7"), "7", 1, 1),
+        (omni("x", "5x"), "5", 0, 1),
+        (omni("x", "5!"), "5", 0, 1),
+        (omni("x", "5²"), "52", 0, 1),
+        (omni("x", "2π"), "2", 0, 1),
+        (omni("x", "9^9^9^9"), "9^9^9^8", 0, 1),
+        (omni("x", "(2, 1)"), "(1, 2)", 0, 1),
     ],
 )
 def test_an_answer_that_tries_to_cheat_earns_nothing_and_an_honest_one_all(text, truth, accuracy, form):

@@ -22,11 +22,12 @@ OPENERS = re.compile(
       | (?P<inline>\$(?=[^\s$])(?!<<)(?:[^$\\\n]|\\[^\n])*?(?<!\s)\$(?![\d<]))
       | (?P<bracket>\\\[)
       | (?P<paren>\\\()
-      | \\begin\{(?P<environment>[A-Za-z]+\*?)\}
+      | \\begin\{(?P<environment>[A-Za-z]{1,32}\*?)\}
       | (?P<drawing>\[asy\])
       | (?P<table>\|[^\n]*(?:\n[ \t]*\|[^\n]*)+)""",
     re.VERBOSE,
 )
+ENVIRONMENT = re.compile(r"\\(?P<edge>begin|end)\{(?P<name>[A-Za-z]{1,32}\*?)\}")
 AT_LINE_START = "`~|"
 """Signs that open a fence or a table, and only at the beginning of a line."""
 CLOSERS = {"dollars": "$$", "bracket": "\\]", "paren": "\\)", "drawing": "[/asy]"}
@@ -50,6 +51,7 @@ def guarded_spans(text: str) -> list[tuple[int, int]]:
     """(start, stop) of every guarded span, in order, none overlapping another."""
     spans: list[tuple[int, int]] = []
     unclosed: set[str] = set()
+    ends: dict[int, int] | None = None
     position = 0
     while sign := SIGNS.search(text, position):
         position = sign.end()
@@ -62,6 +64,11 @@ def guarded_spans(text: str) -> list[tuple[int, int]]:
         position = found.end()
         if kind in ("inline", "table"):
             spans.append(found.span())
+        elif kind == "environment":
+            ends = _environments(text) if ends is None else ends
+            if (closed := ends.get(found.start(), -1)) > 0:
+                position = closed
+                spans.append((found.start(), closed))
         elif kind != "escaped" and (closed := _close(text, kind, found, unclosed)) > 0:
             position = closed
             spans.append((found.start(), closed))
@@ -74,22 +81,26 @@ def _close(text: str, kind: str, found: re.Match[str], unclosed: set[str]) -> in
         fence = found.group()
         end = re.compile(r"\n[ \t]*" + re.escape(fence) + r"[^\S\n]*(?=\n|$)").search(text, found.end())
         return end.end() if end else len(text)
-    name = found.group("environment") if kind == "environment" else kind
-    if name in unclosed:
+    if kind in unclosed:
         return -1
-    if kind == "environment":
-        depth = 1
-        for edge in re.compile(r"\\(begin|end)\{" + re.escape(name) + r"\}").finditer(text, found.end()):
-            depth += 1 if edge.group(1) == "begin" else -1
-            if depth == 0:
-                return edge.end()
-    else:
-        closer = CLOSERS[kind]
-        at = text.find(closer, found.end())
-        if at >= 0:
-            return at + len(closer)
-    unclosed.add(name)
+    at = text.find(CLOSERS[kind], found.end())
+    if at >= 0:
+        return at + len(CLOSERS[kind])
+    unclosed.add(kind)
     return -1
+
+
+def _environments(text: str) -> dict[int, int]:
+    """End of every environment that closes, by where it begins; equal names nest."""
+    ends: dict[int, int] = {}
+    begun: dict[str, list[int]] = {}
+    for edge in ENVIRONMENT.finditer(text):
+        opened = begun.setdefault(edge["name"], [])
+        if edge["edge"] == "begin":
+            opened.append(edge.start())
+        elif opened:
+            ends[opened.pop()] = edge.end()
+    return ends
 
 
 def _begins_line(text: str, at: int) -> bool:

@@ -2,40 +2,35 @@
 
 `auto` picks the rule that the trace calls for, in this order:
 - markers: at least two lines begin with `Step 3:`, `### Step 2`, `THOUGHT 5:`, or the text is a numbered
-  list from its first line on. A step runs to the next marker; text before the first is its own step.
+  list from its first line on (markers.py).
 - blank_lines: paragraphs, where most line breaks are between paragraphs.
-- lines: one step a line; a line of display math or a drawing goes with the line before it.
-- sentences: text in one line.
+- lines: one step a line; a line of display math or a drawing goes with the line before it, an item of an inner list
+  with the item it is indented under, an answer `A:` with its question `Q:`.
+- sentences: text in one line (sentences.py).
 - whole: none of these finds two steps.
 
 Nothing is lost: the steps joined are the rationale, blanks aside, with markers (`Step 1:`) kept. No rule
-cuts inside a guard (guards.py). A piece of nothing but blanks and zero-width characters is no step.
+cuts inside a guard (guards.py), and lines and sentences not inside brackets (brackets.py). A piece that says nothing by
+itself, a heading or `Answer: B`, goes with its neighbour (joining.py); one of nothing but blanks and zero-width
+characters is no step.
 """
 
 import re
 from itertools import pairwise
 
+from zero_engine.parse.brackets import closed_spans
 from zero_engine.parse.guards import FILLER, mask
+from zero_engine.parse.joining import LONGEST, SHORT_ANSWER, kind, may_say_nothing, names_answer
+from zero_engine.parse.markers import BLANK_LINE, INLINE_MARKER, marker_cuts
 from zero_engine.parse.sentences import sentence_cuts
 
-NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
-MARKER_WORDS = ("step", "thought", "étape", "paso", "schritt")
-MARKER_WORD = re.compile("[sS]tep|STEP|[tT]hought|THOUGHT|[éÉ]tape|[pP]aso|[sS]chritt")
-STEP_MARKER = re.compile(
-    rf"""(?:^|(?<=\n))[ \t\#>*_•-]*
-        (?:{"|".join(MARKER_WORDS)})[ \t]*\#?(?:\d+|{NUMBER_WORDS}|[IVX]+)\b
-        (?:[*_ \t]*[.:)\]–—-]|[ \t]*[*_]+|[ \t]*(?=\n|$)|[ \t]+(?-i:(?=[A-Z])))""",
-    re.VERBOSE | re.IGNORECASE,
-)
-INLINE_MARKER = re.compile(
-    r"(?<=[.!?])[ \t]+(?=[*_]{0,2}(?:Step|STEP|Thought|THOUGHT)[ \t]+\d+[*_]{0,2}[:.])"
-)
-LIST_NUMBER = re.compile(r"(?:^|(?<=\n))[ \t#>*_]*(\d{1,3})[.)](?=[ \t*_]|\\|\$)")
 LINE_BREAK = re.compile(r"\n+")
-BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 VISIBLE = re.compile(rf"[^\s{INVISIBLE}]")
 MATH_LINE = re.compile(r"[ \t]*(?:\$\$|\\\[|\\begin\{|\[asy\]|\$[^$\n]+\$[.,;]?[ \t]*(?:\n|$))")
+ITEM = re.compile(r"([ \t]*)(?:[-*•+]|\d{1,3}[.)]|[a-z][.)]|\([a-z]\))[ \t]")
+ASKED = re.compile(r"[*_]{0,2}(?:Q|Question)[ \t]?\d{0,3}[*_]{0,2}[:.)]")
+ANSWERED = re.compile(r"[*_]{0,2}(?:A|Answer)[ \t]?\d{0,3}[*_]{0,2}[:.)]")
 
 
 def segment(text: str, rule: str = "auto") -> tuple[list[str], str]:
@@ -46,8 +41,26 @@ def segment(text: str, rule: str = "auto") -> tuple[list[str], str]:
         rule, cuts = _choose(text, masked)
     else:
         cuts = _RULES[rule](text, masked)
-    steps = _pieces(text, cuts)
+    steps = _pieces(text, masked, cuts)
     return steps, rule if len(steps) > 1 or rule == "markers" else "whole"
+
+
+def cut_long(text: str, limit: int) -> list[str]:
+    """A text cut where lines and sentences end, into as few pieces of at most `limit` characters as that allows.
+
+    Only a stop that is written ends a sentence here, so a piece may stay longer than the limit.
+    """
+    if len(text) <= limit:
+        return [text]
+    masked = mask(text)
+    places = sorted({*_line_cuts(text, masked), *sentence_cuts(text, masked, stops_only=True)})
+    cuts: list[int] = []
+    start = 0
+    for at, following in pairwise([*places, len(text)]):
+        if following - start > limit:
+            cuts.append(at)
+            start = at
+    return _pieces(text, masked, cuts)
 
 
 def is_visible(piece: str) -> bool:
@@ -57,47 +70,35 @@ def is_visible(piece: str) -> bool:
 
 def _choose(text: str, masked: str) -> tuple[str, list[int]]:
     if "\n" in masked:
-        if cuts := _marker_cuts(text, masked):
+        if cuts := marker_cuts(text, masked):
             return "markers", cuts
         lines = _line_cuts(text, masked)
         paragraphs = _paragraph_cuts(text, masked)
-        if paragraphs and _is_set_in_paragraphs(len(paragraphs) + 1, len(lines) + 1):
+        blocks = len(_pieces(text, masked, paragraphs)) if paragraphs else 1
+        if blocks > 1 and _is_set_in_paragraphs(blocks, len(lines) + 1):
             return "blank_lines", paragraphs
         if lines:
             return "lines", lines
     elif "tep " in masked or "TEP " in masked or "hought " in masked or "HOUGHT " in masked:
         cuts = [found.end() for found in INLINE_MARKER.finditer(masked)]
         if cuts:
-            return "markers", cuts
+            return "markers", cuts + _after_last(cuts, sentence_cuts(text, masked))
     return "sentences", sentence_cuts(text, masked)
 
 
+def _after_last(cuts: list[int], sentences: list[int]) -> list[int]:
+    """Where sentences begin after the last marked one, if no marked step before it has a second sentence."""
+    marked = {0, *cuts}
+    has_bodies = any(at < cuts[-1] and at not in marked for at in sentences)
+    return [] if has_bodies else [at for at in sentences if at > cuts[-1]]
+
+
 def _is_set_in_paragraphs(paragraphs: int, lines: int) -> bool:
-    """Two blocks of several lines are lines with a stray blank one; three or more blocks are paragraphs."""
+    """Two blocks of several lines are lines with a stray blank one; three or more blocks are paragraphs.
+
+    A heading or an answer by itself is no block.
+    """
     return paragraphs >= 3 or lines <= paragraphs + 1
-
-
-def _marker_cuts(text: str, masked: str) -> list[int]:
-    """Beginnings of marked steps, where at least two are marked; else none."""
-    found = [match.start() for match in STEP_MARKER.finditer(masked)] if MARKER_WORD.search(masked) else []
-    if len(found) >= 2:
-        last = _number_of(STEP_MARKER.search(masked, found[-1]))
-        numbers = [m for m in LIST_NUMBER.finditer(masked, found[-1]) if last and int(m.group(1)) == last + 1]
-        return [at for at in (*found, *(m.start() for m in numbers[:1])) if at]
-    first = LIST_NUMBER.match(masked)
-    if not first or int(first.group(1)) > 1:
-        return []
-    cuts, expected = [], int(first.group(1)) + 1
-    for match in LIST_NUMBER.finditer(masked, first.end()):
-        if int(match.group(1)) == expected:
-            cuts.append(match.start())
-            expected += 1
-    return cuts
-
-
-def _number_of(found: re.Match[str] | None) -> int | None:
-    digits = re.search(r"\d+", found.group()) if found else None
-    return int(digits.group()) if digits else None
 
 
 def _paragraph_cuts(text: str, masked: str) -> list[int]:
@@ -107,7 +108,28 @@ def _paragraph_cuts(text: str, masked: str) -> list[int]:
 
 
 def _line_cuts(text: str, masked: str) -> list[int]:
-    return _joined([found.end() for found in LINE_BREAK.finditer(masked)], text, masked)
+    cuts = _joined([found.end() for found in LINE_BREAK.finditer(masked)], text, masked)
+    if (closed := closed_spans(masked, with_quotes=False)) and cuts:
+        cuts = [at for at in cuts if not closed.holds(at)]
+    may_have_inner = "\n " in masked or "\n\t" in masked or "Q" in masked
+    return _without_inner_items(masked, cuts) if may_have_inner else cuts
+
+
+def _without_inner_items(masked: str, cuts: list[int]) -> list[int]:
+    """The cuts without those before an item that is indented under an item, and before the answer to a question."""
+    kept: list[int] = []
+    outer = ITEM.match(masked)
+    is_asked = ASKED.match(masked) is not None
+    for at in cuts:
+        item = ITEM.match(masked, at)
+        if item and outer and len(item[1]) > len(outer[1]) + 1:
+            continue
+        if is_asked and ANSWERED.match(masked, at):
+            is_asked = False
+            continue
+        kept.append(at)
+        outer, is_asked = item, ASKED.match(masked, at) is not None
+    return kept
 
 
 def _joined(cuts: list[int], text: str, masked: str) -> list[int]:
@@ -115,14 +137,38 @@ def _joined(cuts: list[int], text: str, masked: str) -> list[int]:
     return cuts if masked is text else [at for at in cuts if not MATH_LINE.match(text, at)]
 
 
-def _pieces(text: str, cuts: list[int]) -> list[str]:
-    edges = [0, *cuts, len(text)]
-    pieces = [text[start:stop].strip() for start, stop in pairwise(edges)]
-    return [piece for piece in pieces if is_visible(piece)]
+def _pieces(text: str, masked: str, cuts: list[int]) -> list[str]:
+    """The texts between the cuts; what says nothing by itself joined to its neighbour."""
+    steps: list[str] = []
+    begun = 0  # where the last of `steps` begins
+    waiting = -1  # where pieces begin that go with the next one
+    is_answer = False
+    start = 0
+    for stop in [*cuts, len(text)]:
+        piece = text[start:stop].strip()
+        if piece and (piece.isascii() or VISIBLE.search(piece)):
+            belongs = ""
+            if len(piece) <= LONGEST and may_say_nothing(piece):
+                belongs = kind(piece, masked, start, stop)
+            if belongs == "next" or (belongs and not steps):
+                is_answer = names_answer(piece)
+                waiting = start if waiting < 0 else waiting
+            elif steps and (belongs or (is_answer and len(piece) <= SHORT_ANSWER and "\n" not in piece)):
+                steps[-1] = text[begun:stop].strip()
+                waiting, is_answer = -1, False
+            else:
+                begun = start if waiting < 0 else waiting
+                steps.append(piece if waiting < 0 else text[begun:stop].strip())
+                waiting, is_answer = -1, False
+        start = stop
+    if waiting >= 0:  # nothing follows
+        begun = begun if steps else waiting
+        steps[-1:] = [text[begun:].strip()]
+    return steps
 
 
 _RULES = {
-    "markers": _marker_cuts,
+    "markers": marker_cuts,
     "blank_lines": _paragraph_cuts,
     "lines": _line_cuts,
     "sentences": sentence_cuts,

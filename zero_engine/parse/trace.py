@@ -2,8 +2,16 @@
 
 What is taken out of the step texts, and nothing else is:
 - a last line `#### answer`, which is the answer and no step;
+- lone surrogates, replaced by U+FFFD (`surrogate_replaced`);
 - calculator notes `<<48/2=24>>`, unless `calculator_notes: keep`;
 - what passes the caps, counted in `steps_capped:n` (steps left out) and `step_truncated:n` (steps cut).
+
+Steps that the corpus itself marks stay as they are (rule `given`), but those of more than `max_given_chars` are cut at
+line breaks and sentence ends into pieces of at most as many characters, outside of math, code, tables and brackets; the
+note `given_cut:n` counts them.
+
+The answer is the corpus's own where it has one. Where the rationale states another, by the judgement that pays rewards
+(equality.py), the note is `answer_differs_from_gold`.
 
 Drawing code (`[asy]..[/asy]`) stays, whole, in the step it belongs to; the prompts of render/ leave it out.
 
@@ -12,14 +20,19 @@ question, it is rejected: there is nothing to draw and nothing to train on.
 """
 
 import re
+from dataclasses import replace
 
-from zero_engine.parse.answers import extract_answer, without_final_answer
+from zero_engine.parse.answers import extract_answer, stated_answer, without_final_answer
+from zero_engine.parse.equality import answers_differ
 from zero_engine.parse.graphemes import truncate
-from zero_engine.parse.steps import is_visible, segment
+from zero_engine.parse.steps import cut_long, is_visible, segment
 from zero_engine.pipeline import Parse
 from zero_engine.records import ParsedTrace, Rejection, Step, Trace
 
-CALCULATOR_NOTE = re.compile(r"<<[^<>\n]*=[^<>\n]*>>")
+CALCULATOR_NOTE = re.compile(r"<<(?=[^<>\n=]*=)[^<>\n]*>>")
+SURROGATE = re.compile("[\ud800-\udfff]")
+DIFFERS = "answer_differs_from_gold"
+MENDED = "surrogate_replaced"
 
 
 def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
@@ -27,17 +40,24 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
 
     Steps that the corpus itself marks are kept as they are under `rule: auto` (rule `given`).
     """
+    trace = _encodable(trace)
     if not is_visible(trace.question.strip()) and not trace.question_images:
         return _reject(trace, "empty_question", "the question is blank")
+    notes = trace.notes
     rationale, hashed = without_final_answer(trace.rationale)
     if trace.steps is not None and spec.rule == "auto":
         texts, rule = _visible([text.strip() for text in trace.steps]), "given"
+        if spec.max_given_chars and (cut := sum(len(text) > spec.max_given_chars for text in texts)):
+            pieces = [piece for text in texts for piece in cut_long(text, spec.max_given_chars)]
+            notes += (f"given_cut:{cut}",) if len(pieces) > len(texts) else ()
+            texts = pieces
     else:
         texts, rule = segment(rationale, spec.rule)
-    notes = trace.notes
     if spec.calculator_notes == "drop" and "<<" in rationale:
         texts = _visible([CALCULATOR_NOTE.sub("", text) for text in texts])
     answer = extract_answer(trace.answer or hashed, rationale)
+    if trace.answer and DIFFERS not in notes and (said := hashed or stated_answer(rationale)):
+        notes += (DIFFERS,) if answers_differ(extract_answer(said), answer, trace.choices) else ()
     if not texts:
         if answer is None:
             return _reject(trace, "no_steps", "the rationale holds no step, and there is no answer")
@@ -51,6 +71,26 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
         texts = [truncate(text, spec.max_step_chars) for text in texts]
     steps = tuple([Step(index, text) for index, text in enumerate(texts)])
     return ParsedTrace(trace, steps, answer, rule, notes)
+
+
+def _encodable(trace: Trace) -> Trace:
+    """The trace with lone surrogates, which no file can hold, replaced and noted."""
+    texts = trace.question, trace.rationale, trace.answer or "", *(trace.steps or ()), *trace.choices
+    if all(text.isascii() or not SURROGATE.search(text) for text in texts):
+        return trace
+
+    def mended(text: str) -> str:
+        return SURROGATE.sub("\ufffd", text)
+
+    return replace(
+        trace,
+        question=mended(trace.question),
+        rationale=mended(trace.rationale),
+        answer=trace.answer and mended(trace.answer),
+        steps=trace.steps and tuple(map(mended, trace.steps)),
+        choices=tuple(map(mended, trace.choices)),
+        notes=trace.notes + (() if MENDED in trace.notes else (MENDED,)),
+    )
 
 
 def _visible(texts: list[str]) -> list[str]:

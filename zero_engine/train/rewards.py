@@ -2,36 +2,24 @@
 
     reward = (1 - w) (0.9 accuracy + 0.1 format) + w perception
 
-Accuracy is 0 or 1. The answer is what stands in the one answer bracket, or after the one `Final Answer:`; an answer
+Accuracy is 0 or 1, by the judgement that parsing notes with (`zero_engine/parse/equality.py`), in time linear in what a
+model writes. The answer is what stands in the one answer bracket, or after the one `Final Answer:`; an answer
 in the thought, a second one, or text behind it is no answer, so hedging earns nothing. Perception is the mean
 smoothness of the pictures in code space; a blank picture, one drawn before, and a missing one score 0.
 
 Others train with these too: `train/outside.py` has them in the forms of TRL and verl.
 """
 
-import re
-import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from zero_engine.parse.answers import SAME_WORDS, answers_equal, extract_answer, normal_form
+from zero_engine.parse import answers_equal, extract_answer
 from zero_engine.score.codebook import total_variation
 from zero_engine.train.config import TEMPLATES, Rewards, Template
 
 ACCURACY, FORMAT = 0.9, 0.1
-_LETTERED = re.compile(r"\(?([A-Z])[).:]\s*(\S.*)")
-_ASSIGNED = re.compile(r"\s*[A-Za-z]\w?\s*=\s*([^=]+)")
-_SPACED_THOUSANDS = re.compile(r"(?<!\S)(\d{1,3})((?:[ \u00a0\u2009\u202f]\d{3})+)(?![\d])")
-_CURRENCY = re.compile(r"[$€£¥₽₹]")
-_ATOMS = re.compile(r"([A-Z][a-z]?)(\d*)")
-_ELEMENTS = frozenset(
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr "
-    "Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt "
-    "Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,45 +105,7 @@ def parse_completion(text: str, template: Template | None = None) -> Parsed:
 
 
 def same_answer(answer: str | None, truth: str | None, choices: Sequence[str] = ()) -> bool:
-    """Whether an answer is right. Never for an empty one; letters name choices; numbers by value, formulas by atoms."""
-    if not answer or not truth or not truth.strip():
+    """Whether an answer is right: `parse.answers_equal` of what it states. Never for an empty one."""
+    if not answer or not truth:
         return False
-    said = extract_answer(answer)
-    if said is None:
-        return False
-    left, right = _tidy(said), _tidy(truth)
-    if left.split() == right.split():
-        return bool(left)
-    signs = set(_CURRENCY.findall(left)), set(_CURRENCY.findall(right))
-    if all(signs) and signs[0] != signs[1]:
-        return False
-    atoms = _atoms(left), _atoms(right)
-    if all(atoms) and not {normal_form(left), normal_form(right)} & set(SAME_WORDS.values()):
-        return atoms[0] == atoms[1]
-    if answers_equal(left, right, tuple(choices)):
-        return True
-    lettered = _LETTERED.fullmatch(right)
-    if lettered and answers_equal(left, lettered.group(2)):
-        return True
-    values = [found.group(1) if (found := _ASSIGNED.fullmatch(side)) else side for side in (left, right)]
-    return (
-        values != [left, right] and "=" not in right and answers_equal(values[0], values[1], tuple(choices))
-    )
-
-
-def _tidy(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).replace("\u2044", "/").strip().rstrip(".").strip()
-    return _SPACED_THOUSANDS.sub(lambda m: m[1] + re.sub(r"\D", "", m[2]), text)
-
-
-def _atoms(text: str) -> Counter[str] | tuple[str, ...] | None:
-    """Atoms of a chemical formula, by number; by order where one comes twice, for that spells out a structure."""
-    joined = "".join(text.split())
-    parts = _ATOMS.findall(joined)
-    if not parts or "".join(symbol + number for symbol, number in parts) != joined:
-        return None
-    if any(symbol not in _ELEMENTS for symbol, _ in parts) or (len(parts) == 1 and len(joined) == 1):
-        return None
-    if len({symbol for symbol, _ in parts}) < len(parts):
-        return tuple(symbol + number for symbol, number in parts)
-    return Counter({symbol: int(number or 1) for symbol, number in parts})
+    return answers_equal(extract_answer(answer), truth, tuple(choices))

@@ -1,0 +1,91 @@
+"""Spelling: one way to write an answer: blanks, wrapping, digits of other scripts, LaTeX and number signs unified.
+
+`5²` stays a power and `5½` a mixed number, which plain NFKC would make 52 and 51/2.
+"""
+
+import re
+import unicodedata
+
+from zero_engine.parse.boxes import boxed
+from zero_engine.parse.quantities import number
+
+LONGEST = 2000
+"""Characters of an answer beyond which only the same text is the same answer."""
+SAME_WORDS = {"true": "yes", "false": "no", "y": "yes", "n": "no", "correct": "yes", "incorrect": "no"}
+SPELLINGS = (
+    *(("\u2212", "-"), ("\u2013", "-"), ("\u2044", "/"), ("\u066b", "."), ("\u066c", ","), ("\u066a", "%")),
+    *(
+        ("\\$", "$"),
+        ("\\%", "%"),
+        ("\\!", ""),
+        ("\\,", ""),
+        ("\\;", " "),
+        ("\\:", " "),
+        ("\\ ", " "),
+        ("~", " "),
+    ),
+    *(("\\left", ""), ("\\right", ""), ("\\displaystyle", ""), ("\\{", "{"), ("\\}", "}"), ("{,}", ",")),
+    *(("^{\\circ}", "°"), ("^\\circ", "°"), ("\\degree", "°"), ("\\cdot", "*"), ("\\times", "*"), ("×", "*")),
+    *(("\\emptyset", "∅"), ("\\varnothing", "∅"), ("\\infty", "∞"), ("\\pi", "π"), ("÷", "/")),
+)
+PAIRS = {("$", "$"), ("*", "*"), ("`", "`"), ('"', '"'), ("“", "”"), ("_", "_")}
+SUPERSCRIPT = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+SUPERSCRIPTS = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789")
+VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
+WRAPPED = re.compile(r"\\(?:text|textbf|textit|mathrm|mbox|mathbf|mathsf|operatorname) ?\{([^{}]*)\}")
+FRACTION = re.compile(r"(\d?)\\[dtc]?frac ?(?:\{([^{}]+)\} ?\{([^{}]+)\}|(\d)(\d))")
+POWER_OF_TEN = re.compile(r"(?<=\d) ?\* ?10\^(?:\{([-+]?\d{1,3})\}|([-+]?\d{1,3}))")
+SPACED_THOUSANDS = re.compile(r"(?<![\S])(\d{1,3})((?: \d{3})+)(?!\d)")
+TIGHT = re.compile(r" ?([-+*/=^<>()\[\]{}]) ?")
+RATIO = re.compile(r"(?<=\d) ?: ?(?=\d)")
+ROOT = re.compile(r"√ ?(?:(\d+|[A-Za-z])|\(([^()]*)\))")
+ABOUT = re.compile(
+    r"(?:approximately|approx\.?|about|around|roughly|only|exactly) (?=[-$€£¥₹\d.\\])", re.IGNORECASE
+)
+
+
+def clean(answer: str) -> str:
+    """One spelling of an answer, with its case as it was. Linear; of more than LONGEST characters the first count."""
+    text = answer[:LONGEST]
+    if not text.isascii():
+        text = _ascii_numbers(text)
+    if "boxed" in text and (box := boxed(text)) is not None:
+        text = box
+    text = " ".join(text.split())
+    if "\\" in text or not text.isascii() or "~" in text or "{," in text:
+        for spelling, usual in SPELLINGS:
+            text = text.replace(spelling, usual)
+        text = WRAPPED.sub(r" \1 ", text)
+        text = ROOT.sub(lambda m: f"\\sqrt{{{m[1] or m[2]}}}", FRACTION.sub(_fraction, text))
+        text = " ".join(text.split())
+    text = POWER_OF_TEN.sub(lambda m: f"e{m[1] or m[2]}", text)
+    text = SPACED_THOUSANDS.sub(lambda m: m[1] + m[2].replace(" ", ""), text)
+    while text:
+        before = text
+        text = text.rstrip(" .").lstrip()
+        text = text.lstrip("=≈: ") or text
+        if len(text) > 1 and (text[0], text[-1]) in PAIRS:
+            text = text[1:-1].strip()
+        elif len(text) > 3 and (text[:2], text[-2:]) in (("\\(", "\\)"), ("\\[", "\\]")):
+            text = text[2:-2].strip()
+        if text == before:
+            break
+    text = RATIO.sub(":", TIGHT.sub(r"\1", ABOUT.sub("", text, count=1)))
+    if text[:1] == "(" and text[-1:] == ")" and (found := number(text[1:-1].casefold())):
+        return text if found["unit"] else text[1:-1]
+    return text
+
+
+def _ascii_numbers(text: str) -> str:
+    """Digits of all scripts, superscripts and vulgar fractions in ASCII; compatibility forms unified."""
+    text = SUPERSCRIPT.sub(lambda m: "^" + m.group().translate(SUPERSCRIPTS), text)
+    text = unicodedata.normalize("NFKC", VULGAR.sub(" ", text))
+    return "".join(
+        str(unicodedata.decimal(char)) if not char.isascii() and char.isdecimal() else char for char in text
+    )
+
+
+def _fraction(found: re.Match[str]) -> str:
+    upper, lower = found[2] or found[4], found[3] or found[5]
+    sides = [side if side.strip().isalnum() else f"({side})" for side in (upper, lower)]
+    return f"{found[1]}{' ' if found[1] else ''}{sides[0].strip()}/{sides[1].strip()}"
