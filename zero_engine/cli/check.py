@@ -68,8 +68,8 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
     if json:
         facts = [{"id": r.trace_id, "reason": r.reason, "detail": r.detail} for r in found]
         each = [{"path": path, "rows": size, "fit": size - len(lost)} for path, size, lost in parts]
-        facts = {"ok": not found, "rows": rows, "fit": rows - len(found), "datasets": each, "left_out": facts}
-        print_json(facts)
+        whole = {"ok": not found, "rows": rows, "fit": rows - len(found), "datasets": each, "left_out": facts}
+        print_json(whole)
     else:
         named = [(r.trace_id, r.reason, r.detail) for r in found]
         for path, size, lost in parts:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from pydantic import model_validator
@@ -82,9 +82,14 @@ TEMPLATES = {
 class Shape(Protocol):
     """What an encoder is told beside the model; a training's `data` section is one."""
 
-    pieces: Template
-    pictures: bool
-    max_length: int
+    @property
+    def pieces(self) -> Template: ...
+
+    @property
+    def pictures(self) -> bool: ...
+
+    @property
+    def max_length(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ class Question:
 class Encoder:
     """Rows to examples and questions, for one model and one template."""
 
-    def __init__(self, model: "Chameleon", data: Shape):
+    def __init__(self, model: "Chameleon | Any", data: Shape):
         self.model, self.data, self.layout = model, data, model.layout
         self.names = {**model.tokenizer.get_vocab(), **(model.module.config.vocabulary_map or {})}
         self.pad = model.tokenizer.pad_token_id if model.tokenizer.pad_token_id is not None else 0
@@ -210,17 +215,17 @@ class Encoder:
         return bool(_PIECE.fullmatch(piece)) and (piece[0] == "{" or piece in self._special)
 
     def _draw(self, tokens: "_Tokens", codes: Sequence[int]) -> None:
-        codes = np.asarray(codes, np.int64)
-        if len(codes) != self.model.codes_per_picture or codes.max() >= self.model.codebook_size:
+        codes_N = np.asarray(codes, np.int64)
+        if len(codes_N) != self.model.codes_per_picture or codes_N.max() >= self.model.codebook_size:
             have, need = (
-                (len(codes), int(codes.max())),
+                (len(codes_N), int(codes_N.max())),
                 (self.model.codes_per_picture, self.model.codebook_size),
             )
             raise ValueError(
                 f"a picture of {have[0]} codes up to {have[1]}, where {self.model.name} has {need[0]} below {need[1]}"
             )
         tokens.add([self.layout.boi], TEXT)
-        tokens.add(self.layout.code_ids[codes].tolist(), PICTURE, codes.tolist())
+        tokens.add(self.layout.code_ids[codes_N].tolist(), PICTURE, codes_N.tolist())
         tokens.add([self.layout.eoi], TEXT)
 
     def _text(self, text: str) -> list[int]:

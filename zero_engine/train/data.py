@@ -49,7 +49,7 @@ class Batches:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: "Rows | Mixture",
         read: Callable[[dict], object],
         *,
         seed: int,

@@ -31,7 +31,7 @@ from zero_engine.parse import parse_trace
 from zero_engine.pipeline import Input, Parse
 from zero_engine.read import read_traces
 from zero_engine.read.files import find_inputs
-from zero_engine.records import Rejection, Trace
+from zero_engine.records import Rejection
 from zero_engine.render.sequences import Encoder, Question
 from zero_engine.statistics import wilson
 from zero_engine.train.checkpoint import check_identity
@@ -91,9 +91,9 @@ def respond(
     record.write_text(json.dumps(identity, indent=2, sort_keys=True))
     room = model.module.config.max_position_embeddings
     encoder = Encoder(model, Data(path=config.data, template=config.template, max_length=room))
-    asked, refused = [], []
-    for found in questions(config, encoder, judged):
-        (refused if isinstance(found, Rejection) else asked).append(found)
+    found = list(questions(config, encoder, judged))
+    asked = [one for one in found if isinstance(one, Asked)]
+    refused = [one for one in found if isinstance(one, Rejection)]
     if not asked:
         why = f" (first: {refused[0].trace_id}: {refused[0].reason}: {refused[0].detail})" if refused else ""
         raise InputError(
@@ -141,10 +141,13 @@ def respond(
                 "finish": continuation.finish,
             }
             if judged:
-                found = reward(
-                    text, one.question.answer, choices=one.question.choices, template=encoder.pieces
-                )
-                facts |= {"truth": one.question.answer, "accuracy": found.accuracy, "format": found.format}
+                own = one.question
+                judgement = reward(text, own.answer, choices=own.choices, template=encoder.pieces)
+                facts |= {
+                    "truth": one.question.answer,
+                    "accuracy": judgement.accuracy,
+                    "format": judgement.format,
+                }
             lines.append(json.dumps(facts, ensure_ascii=False) + "\n")
         with open(path, "a", encoding="utf-8") as file:
             file.write("".join(lines))
@@ -181,10 +184,11 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
             yield _asked(config, encoder, row, _task(row["id"], None), judged)
         return
     for trace in read_traces(_input(config)):
-        parsed = trace
-        if isinstance(trace, Trace) and config.format != "generic":
-            parsed = parse_trace(trace, Parse())
-        if isinstance(trace, Rejection) or isinstance(parsed, Rejection):
+        if isinstance(trace, Rejection):
+            yield trace
+            continue
+        parsed = trace if config.format == "generic" else parse_trace(trace, Parse())
+        if isinstance(parsed, Rejection):
             yield parsed
             continue
         if judged and config.format == "generic" and (why := looks_like_a_solution(trace.answer)):

@@ -135,7 +135,8 @@ class _Vocabulary:
             source = load_model(str(source), device="cpu")
         ours = hasattr(source, "codebook") and hasattr(source, "layout")
         self.tokenizer = getattr(source, "tokenizer", source)
-        self.codebook, self.grid = (source.codebook(), source.grid) if ours else (None, None)
+        self.codebook: np.ndarray | None = source.codebook() if ours else None
+        self.grid: tuple[int, int] = source.grid if ours else (0, 0)
         self.count = source.codes_per_picture if ours else None
         names = self.tokenizer.get_vocab()
         self.code_of = np.full(max(names.values(), default=0) + 1, -1, np.int64)
@@ -155,10 +156,10 @@ class _Vocabulary:
         """Text up to the end token, brackets by name, and the pictures' codes."""
         from zero_engine.train.rollout import read_answer
 
-        ids = np.asarray(ids, np.int64)
-        ends = np.flatnonzero(ids == self.tokenizer.eos_token_id)
-        ids = ids[: ends[0]] if len(ends) else ids
-        return read_answer(ids, self.code_of, self.layout, self.tokenizer, self.count, self._spelled)
+        ids_T = np.asarray(ids, np.int64)
+        ends = np.flatnonzero(ids_T == self.tokenizer.eos_token_id)
+        ids_T = ids_T[: ends[0]] if len(ends) else ids_T
+        return read_answer(ids_T, self.code_of, self.layout, self.tokenizer, self.count, self._spelled)
 
     def _spelled(self, text: str) -> str:
         """Text that merely spells a bracket's name is no bracket."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from zero_engine.contracts.manifest import Manifest
+from zero_engine.contracts.manifest import Manifest, ModelInfo
 from zero_engine.contracts.rows import STEP
 from zero_engine.write.export.rows import Row, read_rows
 from zero_engine.write.folder import STRIP
@@ -31,7 +31,7 @@ def sections(manifest: Manifest, out: Path | None) -> list[str]:
         parts.append(f"![Drawings of the first rows]({STRIP})")
     parts += ["### Fields inside `steps`", _step_fields()]
     if manifest.model is not None:
-        parts += ["## Use the codes", _codes(manifest)]
+        parts += ["## Use the codes", _codes(manifest.model)]
     parts += ["## Do the counts add up", _sums(manifest), "## How it was gated", _gate(manifest)]
     return [*parts, "## Sources", _sources(manifest), "## Limits", _limits(manifest), "## Cite", _cite()]
 
@@ -48,8 +48,8 @@ def write_strip(out: Path, manifest: Manifest, target: Path | None = None) -> Pa
     shown = []
     for data in pictures[:SHOWN]:
         try:
-            with Image.open(io.BytesIO(data)) as image:
-                small = image.convert("RGB")
+            with Image.open(io.BytesIO(data)) as opened:
+                small = opened.convert("RGB")
         except (OSError, ValueError):
             continue  # `validate` says what is wrong with it
         hard = max(small.size) < SIDE
@@ -59,8 +59,8 @@ def write_strip(out: Path, manifest: Manifest, target: Path | None = None) -> Pa
     if not shown:
         return None
     strip = Image.new("RGB", (len(shown) * (SIDE + 8) - 8, SIDE), "white")
-    for place, image in enumerate(shown):
-        strip.paste(image, (place * (SIDE + 8), 0))
+    for place, small in enumerate(shown):
+        strip.paste(small, (place * (SIDE + 8), 0))
     path = (target or out) / STRIP
     strip.save(path, "PNG")
     return path
@@ -141,8 +141,7 @@ def _step_fields() -> str:
     )
 
 
-def _codes(manifest: Manifest) -> str:
-    model = manifest.model
+def _codes(model: ModelInfo) -> str:
     name = named(model.name)
     given = f'"{name}"' if name == model.name else f'"FOLDER_OF_{name}"'
     size = f"{model.width} x {model.height} pixels" if model.width else "pictures"

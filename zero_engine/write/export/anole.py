@@ -19,7 +19,7 @@ from zero_engine.write.export.rows import Row, suffix_of
 
 
 def _write(shard: Shard) -> None:
-    coder = coder_of(shard.options.model)
+    coder = coder_of(shard.model)
     shard.samples = write_jsonl(shard.path(f"data-{shard.index:05d}.jsonl"), _pairs(shard, coder))
 
 
@@ -42,7 +42,7 @@ def _pairs(shard: Shard, coder: Coder) -> Iterator[dict]:
 
 def _pair(shard: Shard, coder: Coder, row: Row, place: int, number: int) -> dict:
     step = [step for step in row.steps if step.image is not None][number]
-    if step.codes is None:
+    if step.codes is None or step.image is None:
         raise ValueError("a picture has no codes")
     name = f"images/data-{shard.index:05d}/{place:06d}-{number}{suffix_of(step.image)}"
     tokens = {"text_tokens": coder.text(step.text), "image_tokens": coder.picture(step.codes)}

@@ -82,14 +82,16 @@ def _hundreds(shard: Shard) -> Iterator[tuple[list[dict], list[dict]]]:
 
 def _morph(shard: Shard, row: Row) -> dict:
     first = row.given[0] if row.given else _white(shard, row)
-    images, outputs, said = [first], [], []
+    images: list[bytes] = [first]
+    outputs: list[str] = []
+    said: list[str] = []
     for step in row.steps:
         said.append(_unmarked(shard, step.text))
         if step.image is not None:
             outputs.append(_thought(said, bool(outputs)) + "<image_start>")
             images.append(step.image)
             said = []
-    last = f"<answer>{_unmarked(shard, row.answer)}</answer>"
+    last = f"<answer>{_unmarked(shard, row.answer or '')}</answer>"
     outputs.append((_thought(said, bool(outputs)) if said else "<image_end>" * bool(outputs)) + last)
     asked = row.asked().replace("<image>", "").strip() if row.given else row.asked()
     return {"id": row.id, "image_list": images, "instruction_list": [asked], "output_text_list": outputs}

@@ -73,6 +73,12 @@ class Shard:
         self.held -= 1
         self.left.append({"id": row.id, "reason": reason, "detail": detail})
 
+    @property
+    def model(self) -> str:
+        """The model of a format that needs one."""
+        assert self.options.model is not None, "export_dataset refuses a format of ids without a model"
+        return self.options.model
+
     def path(self, name: str) -> Path:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +117,7 @@ def run_export(
     out, target = Path(dataset), Path(directory)
     manifest = read_manifest(out)
     files = check_files(out, manifest)
-    identity = {
+    identity: dict[str, Any] = {
         "format": fmt.name,
         "dataset": digest(*(file.sha256 for file in manifest.files())),
         "options": {name: getattr(options, name) for name in Options.__slots__ if name != "model"},
@@ -141,7 +147,8 @@ def run_export(
 
 def _groups(files: list[ShardFile], rows: int) -> list[list[ShardFile]]:
     """Consecutive files of at least `rows` rows together."""
-    groups, size = [[]], 0
+    groups: list[list[ShardFile]] = [[]]
+    size = 0
     for file in files:
         if size >= rows:
             groups.append([])
@@ -243,7 +250,8 @@ def _finish(
 ) -> dict[str, Any]:
     files = [file for entry in entries for file in entry["files"]]
     totals = {name: sum(entry[name] for entry in entries) for name in ("rows", "held", "samples", "pictures")}
-    lost, left = Counter(), Counter()
+    lost: Counter[str] = Counter()
+    left: Counter[str] = Counter()
     for entry in entries:
         lost.update(entry["lost"])
         left.update(entry["left_out"])

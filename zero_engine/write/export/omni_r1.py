@@ -42,7 +42,7 @@ _PLACE = re.compile(r"<image_start>\[(.*?)\]<image_end>")
 
 
 def _write(shard: Shard) -> None:
-    coder = coder_of(shard.options.model)
+    coder = coder_of(shard.model)
     longest = shard.options.max_length or LONGEST
     fixed = _fixed(coder)
     over: list[dict] = []

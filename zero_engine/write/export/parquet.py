@@ -7,6 +7,7 @@ rejections and `stats.json`, which are no tables.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,12 @@ def _write(shard: Shard) -> None:
     shard.samples = shard.seen + drawings
 
 
-def _copy(shard: Shard, path: Path, files: list[ShardFile], columns: tuple) -> int:
+def _copy(shard: Shard, path: Path, files: Sequence[ShardFile], columns: tuple) -> int:
     with ParquetFile(path, _schema(shard.out, files) or arrow_schema(columns)) as parquet:
         return parquet.add(read_batches(shard.out, files))
 
 
-def _schema(out: Path, files: list[ShardFile]) -> pa.Schema | None:
+def _schema(out: Path, files: Sequence[ShardFile]) -> pa.Schema | None:
     """The schema that the files have, of the version that wrote them, its features spelled for datasets 3 to 5."""
     for file in files:
         with pa.memory_map(str(out / file.name)) as source, pa.ipc.open_stream(source) as reader:

@@ -48,7 +48,7 @@ def _write(shard: Shard) -> None:
 def _sequences(shard: Shard) -> Iterator[dict]:
     options = shard.options
     shape = Plain(TEMPLATES[options.template or "omni_r1"], max_length=options.max_length or 1 << 30)
-    encoder = Encoder(coder_of(options.model), shape)
+    encoder = Encoder(coder_of(shard.model), shape)
     for row in shard.rows():
         found = encoder.example(row.as_dict())
         if isinstance(found, Rejection):
@@ -62,7 +62,7 @@ def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
     text = f"""{front_matter({"default": "data/*.parquet"})}
-# {manifest.name}, as ids of {Path(options.model).name}
+# {manifest.name}, as ids of {Path(options.model or "").name}
 
 `SFTTrainer(model, SFTConfig(completion_only_loss=True, ...), train_dataset=load_dataset("THIS_FOLDER", split="train"))`
 

@@ -75,7 +75,9 @@ def _write(shard: Shard) -> None:
 
 def _pair(shard: Shard, row: Row) -> tuple[dict, dict]:
     asked = texts.question_parts(shard, row)
-    told = [part for part in texts.completion_parts(shard, row, texts.plain()) if isinstance(part, str)]
+    told: texts.Parts = [
+        part for part in texts.completion_parts(shard, row, texts.plain()) if isinstance(part, str)
+    ]
     shard.lost["drawings"] += sum(step.image is not None for step in row.steps)
     same: dict[str, Any] = {"id": row.id}
     if shard.given:
@@ -85,7 +87,7 @@ def _pair(shard: Shard, row: Row) -> tuple[dict, dict]:
         }
         completion: Any = [{"role": "assistant", "content": texts.typed(texts.joined(told))}]
     else:
-        same["prompt"], completion = texts.flat(asked) + "\n", "".join(told)
+        same["prompt"], completion = texts.flat(asked) + "\n", texts.flat(told)
     return {**same, "completion": completion}, {**same, "answer": row.answer, "choices": list(row.choices)}
 
 

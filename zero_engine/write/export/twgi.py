@@ -22,7 +22,7 @@ LONGEST = 5119
 
 
 def _write(shard: Shard) -> None:
-    coder = coder_of(shard.options.model)
+    coder = coder_of(shard.model)
     separator = coder.tokenizer.convert_tokens_to_ids(SEPARATOR)
     if separator is None or separator == coder.tokenizer.unk_token_id or coder.tokenizer.eos_token_id is None:
         raise ModelError(
@@ -50,8 +50,9 @@ def _lines(shard: Shard, coder: Coder, separator: int) -> Iterator[dict]:
 
 def _line(shard: Shard, coder: Coder, row: Row, separator: int) -> dict:
     asked = texts.question_parts(shard, row)
-    drawn = [step.codes for step in row.steps if step.image is not None]
-    if any(codes is None for codes in drawn):
+    shown = [step for step in row.steps if step.image is not None]
+    drawn = [step.codes for step in shown if step.codes is not None]
+    if len(drawn) != len(shown):
         raise ValueError("a picture has no codes")
     told = texts.completion_parts(shard, row, texts.plain())
     given = [coder.given(image) for image in row.given]
