@@ -4,7 +4,7 @@ import os
 import platform
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -57,7 +57,12 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
     from zero_engine.train.config import training
     from zero_engine.train.data import left_out
 
-    document = {"steps": 1, "output": "out", **(read_yaml(config) if config else {})}
+    told = read_yaml(config) if config else {}
+    if not isinstance(told, dict):
+        raise InputError(
+            f"{config}: expected `key: value` lines, got {type(told).__name__}. Give a training file."
+        )
+    document: dict[str, Any] = {"steps": 1, "output": "out", **told}
     given = document.get("data") or {}
     if not isinstance(given, list):
         document["data"] = {**given, "path": str(out)}
