@@ -191,7 +191,7 @@ def _phrase_right(spec: Spec, rng: random.Random, held_out: bool) -> str:
     return dressing.dress(words.fill(text, rng), rng, held_out)
 
 
-def _specify_line(rng: random.Random) -> Spec:
+def specify_line(rng: random.Random) -> Spec:
     """(triangle's letters in any order, the vertex, the base in any order, the foot, where the apex is)"""
     letters = rng.sample(_LETTERS, 4)
     foot, corners = letters[3], letters[:3]
@@ -202,14 +202,15 @@ def _specify_line(rng: random.Random) -> Spec:
 
 
 def _draw_altitude(spec: Spec, rng: random.Random) -> np.ndarray:
-    return _draw_line(spec, "altitude")
+    return draw_line(spec, "altitude")
 
 
 def _draw_median(spec: Spec, rng: random.Random) -> np.ndarray:
-    return _draw_line(spec, "median")
+    return draw_line(spec, "median")
 
 
-def _draw_line(spec: Spec, what: str) -> np.ndarray:
+def draw_line(spec: Spec, what: str | None) -> np.ndarray:
+    """A triangle with its altitude or median from the top; or, without `what`, the triangle alone."""
     _, vertex, base, foot, side = spec
     apex = (24, 8) if side == "left" else (40, 8)
     end = (apex[0], 48) if what == "altitude" else (32, 48)
@@ -217,20 +218,21 @@ def _draw_line(spec: Spec, what: str) -> np.ndarray:
     for corner in ((8, 48), (56, 48)):
         canvas.line(image, apex, corner)
     canvas.line(image, (8, 48), (56, 48))
-    canvas.line(image, apex, end, canvas.COLORS["red"])
+    if what:
+        canvas.line(image, apex, end, canvas.COLORS["red"])
+        canvas.write(image, 7, end[0] // 8, foot)
     if what == "altitude":
         canvas.line(image, (end[0], 44), (end[0] + 4, 44), canvas.COLORS["red"])
         canvas.line(image, (end[0] + 4, 44), (end[0] + 4, 47), canvas.COLORS["red"])
     canvas.write(image, 0, apex[0] // 8, vertex)
     canvas.write(image, 7, 0, base[0])
-    canvas.write(image, 7, end[0] // 8, foot)
     canvas.write(image, 7, 7, base[1])
     return image
 
 
 def _judge_line(what: str):
     def judge(spec: Spec, image: np.ndarray) -> bool:
-        return any(canvas.same(image, _draw_line((*spec[:4], side), what)) for side in ("left", "right"))
+        return any(canvas.same(image, draw_line((*spec[:4], side), what)) for side in ("left", "right"))
 
     return judge
 
@@ -298,14 +300,12 @@ KINDS = (
     Kind(
         "altitude",
         "geometry",
-        _specify_line,
+        specify_line,
         _phrase_line(_ALTITUDE_TEXT),
         _draw_altitude,
         _judge_line("altitude"),
     ),
-    Kind(
-        "median", "geometry", _specify_line, _phrase_line(_MEDIAN_TEXT), _draw_median, _judge_line("median")
-    ),
+    Kind("median", "geometry", specify_line, _phrase_line(_MEDIAN_TEXT), _draw_median, _judge_line("median")),
     Kind(
         "rectangle",
         "geometry",
