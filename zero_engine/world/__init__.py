@@ -21,8 +21,8 @@ KINDS: dict[str, Kind] = {
 GIVEN: dict[str, Kind] = {kind.name: kind for kind in sight.KINDS}
 
 # How often a kind is drawn in training, up to which share of the run: equations first, which real traces ask for; then
-# boards and letters, which take longer; at last the marks, which the model picks up only when all else is learnt. `bars`
-# and `chain` are not in it: their texts are those of sum, difference, product, quotient, two and long, drawn to scale.
+# boards and letters, which take longer; at last the marks, which the model picks up only when all else is learnt. It
+# lacks `bars` and `chain`: their texts are those of sum, difference, product, quotient, two and long, drawn to scale.
 MIXES: tuple[tuple[float, dict[str, float]], ...] = (
     (0.25, {"sum": 6, "difference": 6, "product": 8, "quotient": 7, "fraction": 5, "percent": 5, "line": 4, "two": 6,
             "long": 6, "nothing": 5, "dots": 2, "rows": 3, "scatter": 2, "relation": 2, "mark": 3, "right_angle": 4,

@@ -97,10 +97,14 @@ def _shaded(terms: tuple[Term, ...]) -> list[Options] | None:
     scale = UNITS / max(1.0, share)
     if share > UNITS:
         return None
-    shaded = tuple(
-        _join(one, other)
-        for one, other in zip(_solid("blue", 0, share * scale), _solid("pale", share * scale, scale), strict=False)
-    ) if share < 1 else _solid("blue", 0, share * scale)  # fmt: skip
+    if share >= 1:
+        shaded = _solid("blue", 0, share * scale)
+    else:
+        ends = [min(max(end, 1), UNITS - 1) for end in near(share * UNITS)]
+        styles = ["blue"] * UNITS, ["pale"] * UNITS
+        shaded = tuple(
+            _halves(dict(enumerate(styles[0][:end] + styles[1][end:]))) for end in dict.fromkeys(ends)
+        )
     return [*_in_order(place, shaded, _solid("green", 0, scale)), _solid("blue", 0, share * scale)]
 
 
@@ -168,11 +172,6 @@ def _halves(styles: dict[int, str]) -> Cells:
             halves = [strip(s, form) for s, form in zip(pair, ("left", "right"), strict=True) if s]
             cells.append("+".join(halves))
     return tuple(cells)
-
-
-def _join(one: Cells, other: Cells) -> Cells:
-    """Two bars in one row that meet."""
-    return tuple("+".join(filter(None, pair)) or None for pair in zip(one, other, strict=True))
 
 
 def _pieces(style: str, start: int, end: int, size: int) -> Cells:

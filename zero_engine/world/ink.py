@@ -70,6 +70,10 @@ def strip(style: str, form: str) -> str:
     return _OLD_NAMES.get(name, name)
 
 
+SEAMS = (strip("blue", "left") + "+" + strip("pale", "right"),)
+"""Cells in which two bars meet."""
+
+
 @functools.cache
 def glyph_bitmap(char: str) -> np.ndarray:
     """The glyph's ink as a bool (8, 8) cell: five columns from 1, seven rows from 0. `*` is drawn ×, `/` is drawn ÷."""

@@ -41,7 +41,7 @@ _BOX_TEXT = (
     "box {it}", "draw a box around {it}", "mark {it} with a box", "put a box around {it}", "frame {it}",
     "we box {it}", "{name} draws a box around {it}", "outline {it}", "put a frame around {it}", "highlight {it}",
     "find {it} and draw a box there", "let us mark {it}", "surround {it} with a box", "mark {it}",
-    "we look for {it} and box what we find", "place a box on {it}", "to count, we box {it}", "circle {it} with a box",
+    "we look for {it} and box what we find", "place a box on {it}", "to count, we box {it}", "enclose {it} with a box",
     "a box goes around {it}", "{name} marks {it}", "point out {it} with a box", "draw boxes for {it}",
     "enclose {it} in a box", "select {it}", "we search the picture for {it} and frame it", "tick off {it} with a box",
     "locate {it} and mark it", "box in {it}", "the box belongs around {it}", "show where we find {it}",
