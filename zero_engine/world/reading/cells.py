@@ -45,10 +45,15 @@ def read_cells(image_HW3: np.ndarray) -> np.ndarray:
     if inked.size:
         cells, templates = patches[inked].astype(np.float32), _vocabulary()[0]
         # squared distance without |cell|^2, the same for all templates
-        best = ((templates**2).sum(1) - 2 * cells @ templates.T).argmin(1)
+        best = (_squares() - 2 * cells @ templates.T).argmin(1)
         off = (np.abs(cells - templates[best]) > canvas.OFF).reshape(len(inked), -1, 3).any(2).sum(1)
         found[inked] = np.where(off <= 1, best, BROKEN)
     return found
+
+
+@functools.cache
+def _squares() -> np.ndarray:
+    return (_vocabulary()[0] ** 2).sum(1)
 
 
 def label(cell: int) -> Label | None:
