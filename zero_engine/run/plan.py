@@ -24,7 +24,7 @@ from zero_engine.read import Chunk
 from zero_engine.score.outside import outside_fingerprint
 
 STAGES = ("read", "parse", "render", "score", "gate")
-VERSIONS = {"read": 1, "parse": 1, "render": 2, "score": 3, "gate": 1}
+VERSIONS = {"read": 1, "parse": 1, "render": 2, "score": 4, "gate": 1}
 RESUME_AT = {"read": "render", "parse": "render", "render": "render", "score": "score", "gate": "gate"}
 
 

@@ -2,8 +2,9 @@
 
 A tree is ("number", "3"), ("percent", tree), ("letter", "x"), ("unit", tree, "g"), ("minus", tree),
 ("factorial", tree), ("mixed", tree, tree), or (operator, left, right). Brackets only shape the tree: `(3 + 4) = 7` and
-`3 + 4 = 7` are one, `5 * (3 + 2)` and `5 * 3 + 2` are not. Words between the numbers are units and are passed over, unless one of them
-stands where a number should: then it is a letter, and no drawing of digits equals it.
+`3 + 4 = 7` are one, `5 * (3 + 2)` and `5 * 3 + 2` are not. Words between the numbers are units and are passed over,
+unless one of them stands where a number should: then it is a letter, and no drawing of digits equals it. An expression
+of more than 100 tokens is none.
 
     equations("She has 16 eggs - 3 eggs = 13.") -> [[16 - 3, 13]]
 """
@@ -22,6 +23,7 @@ _EQUALS = frozenset(
     "is are was were be been equals equal equaling makes make gives give leaves comes come yields totals or".split()
 )
 _FUNCTIONS = frozenset("sqrt log ln sin cos tan mod gcd lcm max min".split())
+_LONGEST = 100
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "^": 4}
 
 
@@ -164,6 +166,8 @@ class _Runs:
         self.run = []
 
     def _add(self, kind: str, token: _Token) -> None:
+        if len(self.run) > _LONGEST:
+            self.run = [("op", "+")]  # no equation that anybody draws
         self.run.append((kind, token.text))
         self.last_end = token.end
 
@@ -204,16 +208,16 @@ class _Runs:
             self._after_operand(token, place, single)
         elif self.run:
             self._for_operand(token, place, single)
-        elif self._begins(token, ahead, single, glued):
+        elif self._begins(token, place, ahead, single, glued):
             self._add("letter", token)
 
-    def _begins(self, token: _Token, ahead: _Token | None, single: bool, glued: bool) -> bool:
+    def _begins(self, token: _Token, place: int, ahead: _Token | None, single: bool, glued: bool) -> bool:
         """Whether a word is the first operand of a chain: `Total = 3 + 4`, `x - 3`, `k(x + 1)`."""
         if ahead is None or (single and token.text in "aI"):
             return False
         if ahead.kind == "open":
             return single and glued
-        minus = ahead.text == "-" and not single and not self._is_spaced(ahead)
+        minus = ahead.text == "-" and not single and not self._is_spaced(ahead, place)
         return ahead.kind == "eq" or (ahead.kind == "op" and not minus)
 
     def _after_operand(self, token: _Token, place: int, single: bool) -> None:
@@ -254,9 +258,10 @@ class _Runs:
         ):  # a dash, or no number follows
             self._flush()
 
-    def _is_spaced(self, token: _Token) -> bool:
-        ahead = next((t for t in self.tokens if t.start >= token.end), None)
-        return ahead is not None and ahead.start > token.end and ahead.kind in ("number", "open")
+    def _is_spaced(self, sign: _Token, place: int) -> bool:
+        """Whether a sign, the token after `place`, stands apart from a number that follows."""
+        ahead = self._after(place + 1)
+        return ahead is not None and ahead.start > sign.end and ahead.kind in ("number", "open")
 
     def _op(self, token: _Token, place: int) -> None:
         if token.text == "~":  # $-5: a sign, never a difference
@@ -283,7 +288,7 @@ class _Runs:
 
     def _open(self, token: _Token, place: int) -> int | None:
         depth, inside = 1, []
-        for ahead in self.tokens[place + 1 :]:
+        for ahead in self.tokens[place + 1 : place + _LONGEST]:
             depth += {"open": 1, "close": -1}.get(ahead.kind, 0)
             if depth == 0:
                 break

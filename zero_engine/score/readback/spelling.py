@@ -51,16 +51,19 @@ _TWICE = re.compile(
     r"\b(twice|double|doubling|thrice|triple|tripling)\b(?=[^.;!?\n]{0,40}?\d)", re.IGNORECASE
 )
 _DOUBLED = re.compile(rf"({NUMBER})((?:\s+[^\W\d_]+)?)\s+doubled\b", re.IGNORECASE)
-_OPERAND = rf"(\$?-?(?:{NUMBER})%?)((?:\s+[^\W\d_]+){{0,2}}?)"
-_PREFIX = (
-    (re.compile(rf"\b(?:sum|total) of\s+(?:the\s+)?{_OPERAND}\s+and\s+(?:the\s+)?(?={_OPERAND})", re.IGNORECASE), "+"),
-    (re.compile(rf"\badd(?:ing)?\s+(?:the\s+)?{_OPERAND}\s+(?:and|to)\s+(?:the\s+)?(?={_OPERAND})", re.IGNORECASE), "+"),
-    (re.compile(rf"\bsumming\s+(?:the\s+)?{_OPERAND}\s+and\s+(?:the\s+)?(?={_OPERAND})", re.IGNORECASE), "+"),
-    (re.compile(rf"\bdifference (?:between|of)\s+(?:the\s+)?{_OPERAND}\s+and\s+(?={_OPERAND})", re.IGNORECASE), "-"),
-    (re.compile(rf"\bproduct of\s+(?:the\s+)?{_OPERAND}\s+and\s+(?:the\s+)?(?={_OPERAND})", re.IGNORECASE), "*"),
-    (re.compile(rf"\bmultiply(?:ing)?\s+(?:the\s+)?{_OPERAND}\s+(?:by|and|with)\s+(?:the\s+)?(?={_OPERAND})", re.IGNORECASE), "*"),
-    (re.compile(rf"\b(?:quotient of|divid(?:e|ing))\s+(?:the\s+)?{_OPERAND}\s+(?:by|and)\s+(?:the\s+)?(?={_OPERAND})", re.IGNORECASE), "/"),
-)  # fmt: skip
+_THE = r"\s+(?:the\s+)?"
+_OPERAND = rf"(\$?-?(?:{NUMBER})%?)((?:\s+[^\W\d_]{{1,30}}){{0,2}}?)"
+_PREFIX = tuple(
+    (re.compile(rf"\b(?:{before}){_THE}{_OPERAND}\s+(?:{between}){_THE}(?={_OPERAND})", re.IGNORECASE), sign)
+    for before, between, sign in (
+        ("sum of|total of|summing", "and", "+"),
+        ("add(?:ing)?", "and|to", "+"),
+        ("difference between|difference of", "and", "-"),
+        ("product of", "and", "*"),
+        ("multiply(?:ing)?", "by|and|with", "*"),
+        ("quotient of|divid(?:e|ing)", "by|and", "/"),
+    )
+)
 _INFIX = (
     (re.compile(r"\bmultiplied (?:by|with)\b|\btimes\b", re.IGNORECASE), "*"),
     (re.compile(r"\bdivided by\b|\bsplit (?=\d+ ways)", re.IGNORECASE), "/"),

@@ -54,7 +54,8 @@ def says(text: str, sides: list[Tree]) -> bool:
     if _in_chains(chains, *sides, exact=True):
         return True
     said = signs_for_words(_LEAD.sub("", signs))
-    spoken = [chain for chain in equations(said, in_words=True) if chain not in chains]
+    in_signs = set(map(tuple, chains))
+    spoken = [chain for chain in equations(said, in_words=True) if tuple(chain) not in in_signs]
     if _in_chains(spoken, *sides, exact=False):
         return True
     if not holds(*sides):
