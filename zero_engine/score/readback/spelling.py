@@ -19,7 +19,9 @@ _LATEX = {r"\times": "*", r"\cdot": "*", r"\ast": "*", r"\div": "/", r"\approx":
 _FRACTION = re.compile(r"\\[dtc]?frac\s*\{([^{}]{0,80})\}\s*\{([^{}]{0,80})\}")
 _WRAPPED = re.compile(r"\\(?:text|mathrm|textbf|boxed|mbox|mathbf|operatorname)\s*\{([^{}]{0,80})\}")
 _NOTE = re.compile(r"<<[^<>]*>>")
-_BULLET = re.compile(r"(?:^|(?<=[.,;:!?]\s)|(?<=\band\s)|(?<=\bso\s))\s*[-–*•]\s+", re.MULTILINE)
+_BULLET = re.compile(
+    r"(?:^|(?<=[.,;:?]\s)|(?<=[^\W\d_)]!\s)|(?<=\band\s)|(?<=\bso\s))\s*[-–*•]\s+", re.MULTILINE
+)
 _SHORT = re.compile(
     r"\b(in|ft|lbs?|oz|sq|cm|hrs?|mins?|secs?|yds?|mi|no|approx|gal|qts?|pts?|kg|km|mph|Mr|Mrs|Ms|Dr|vs|etc)\."
     r"(?=\s*[-+*/=(a-z\d])", re.IGNORECASE)  # fmt: skip
@@ -30,7 +32,7 @@ _UNIT = re.compile(  # a per b, a 15-year plan: no operators
     r"/(?=[^\W\d_]{2})[^\W\d_]+|(?<=\d)-(?=[^\W\d_]{2})|(?<=[^\W\d_])/(?=[^\W\d_]\b)[^\W\d_]"
 )
 _LETTER_X = re.compile(
-    r"(?:(?<=[\d)%])\s*|(?<=\s))[xX]\s*(?=[$(\d.])|(?<=[^\W\d_]{2})[xX](?=\$?[\d.])"  # 3 x 4, 3 pensx4
+    r"(?:(?<=[\d)%])\s*|(?<=\s))[xX]\s*(?=[$(]|\.?\d)|(?<=[^\W\d_]{2})[xX](?=\$?\.?\d)"  # 3 x 4, 3 pensx4
 )
 _X_UNITS = re.compile(r"(?<=[^\W\d_]{2} )[xX](?= \$?[\d(.])")
 _POWER_STARS = re.compile(r"(?<=[\d)])\s*\*\*\s*(?=[\d(])")

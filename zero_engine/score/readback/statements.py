@@ -61,7 +61,8 @@ def says(text: str, sides: list[Tree]) -> bool:
     if not holds(*sides):
         return False
     written_out = any(len(chain) > 1 and any(map(operators, chain)) for chain in chains)
-    return any(_clause_names(clause, *sides, written_out) for clause in _clauses(said))
+    clauses = [clause for clause in _clauses(said) if not (written_out and "=" in clause)]
+    return any(_clause_names(clause, *sides, written_out) for clause in clauses)
 
 
 def named_numbers(text: str) -> Counter[str]:
