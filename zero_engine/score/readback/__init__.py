@@ -15,8 +15,9 @@ arrow, boards, rectangles, circles, triangles, dots, quarters drawn large, shape
 several readings of a text agrees with it. Equations are compared as whole expressions, with brackets, percentages,
 signs and letters (`expressions`), with what the step says in signs or in words (`statements`).
 
-spelling.py      many spellings of an equation to one        expressions.py   equations of a text as trees
-statements.py    whether a step says an equation             drawn.py         what can be read in a nano picture
+spelling.py      many spellings of an equation to one        runs.py         what of a text belongs to one equation
+expressions.py   equations of a text as trees                statements.py   whether a step says an equation
+drawn.py         what can be read in a nano picture
 
 Reading is exact for the nano model's ink, on pictures of nano's size; `read` makes room for an OCR of others.
 """
@@ -27,7 +28,8 @@ from collections.abc import Callable
 import numpy as np
 
 from zero_engine.score.readback.drawn import is_nano_size, is_nothing, is_readable, read_nano
-from zero_engine.score.readback.expressions import operators, parse, written
+from zero_engine.score.readback.expressions import operators, parse
+from zero_engine.score.readback.spelling import written
 from zero_engine.score.readback.statements import named_numbers, says
 
 __all__ = ["Reader", "is_nothing", "read_nano", "readback", "says_equation"]

@@ -108,6 +108,13 @@ def signs_for_words(text: str) -> str:
     return _FRACTION_LAST.sub(r"(\1)", text)
 
 
+def written(number: str) -> str:
+    """One spelling a number: 1,000 -> 1000, 05 -> 5, 2.50 -> 2.5, .5 -> 0.5."""
+    whole, _, fraction = number.replace(",", "").partition(".")
+    fraction = fraction.rstrip("0")
+    return (whole.lstrip("0") or "0") + (f".{fraction}" if fraction else "")
+
+
 def _latex_fraction(found: re.Match) -> str:
     parts = (part if re.fullmatch(r"\s*[\w.,%]+\s*", part) else f"({part})" for part in found.groups())
     return " (" + "/".join(part.strip() for part in parts) + ") "

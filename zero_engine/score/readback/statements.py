@@ -2,7 +2,8 @@
 
 Three readings, the surest first:
 
-    signs   the step holds both sides in one chain of equal sides, each as a whole: `16 - 3 - 4 = 9` does not say
+    signs   the step holds both sides in one chain of equal sides, each as a whole (what is added or multiplied may
+            change places where the equation is true): `16 - 3 - 4 = 9` does not say
             16-3=9, nor does `5 * (3 + 2) = 25` say 5*3+2=25
     infix   `31 times 13, which is 403`, `half of 60 is 30`: words for operators are read as signs, in the order in
             which they stand; the factors and the terms of a sum may change places
@@ -25,9 +26,8 @@ from zero_engine.score.readback.expressions import (
     operators,
     unordered,
     without_units,
-    written,
 )
-from zero_engine.score.readback.spelling import NUMBER, plain, signs_for_words
+from zero_engine.score.readback.spelling import NUMBER, plain, signs_for_words, written
 
 _LEAD = re.compile(r"^\s*(?:step\s+)?\d[\d.,]*\s*[.:)]\s+", re.IGNORECASE)
 _CLAUSES = re.compile(r"(?<!\d)\.|\.(?!\d)|[;!?\n]")
@@ -71,8 +71,10 @@ def named_numbers(text: str) -> Counter[str]:
 
 
 def _in_chains(chains: list[list[Tree]], left: Tree, right: Tree, exact: bool) -> bool:
+    may_turn = not exact or holds(left, right)
+
     def same(said: Tree, drawn: Tree) -> bool:
-        if said == drawn or (not exact and unordered(said) == unordered(drawn)):
+        if said == drawn or (may_turn and unordered(said) == unordered(drawn)):
             return True
         return _is_unit(said) and without_units(said) == drawn and holds(left, right)
 
