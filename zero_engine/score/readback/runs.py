@@ -21,6 +21,8 @@ _EQUALS = frozenset(
 )
 _FUNCTIONS = frozenset("sqrt log ln sin cos tan mod gcd lcm max min".split())
 _MINUS_AFTER_WORDS = re.compile(r"[^\W\d_],?\s+-[\d.(]")
+_CLAUSE_WORDS = frozenset("so and then thus hence therefore because since but if when while".split())
+_MANY = 4
 _LONGEST = 100
 
 
@@ -53,6 +55,8 @@ class _Runs:
         self.runs: list[list[Piece]] = []
         self.run: list[Piece] = []
         self.last_end = -1
+        self.words = 0
+        """Words since the last piece; a word that begins a clause counts as many."""
 
     def collect(self) -> list[list[Piece]]:
         place = 0
@@ -73,7 +77,7 @@ class _Runs:
         if len(self.run) > _LONGEST:
             self.run = [("op", "+")]  # no equation that anybody draws
         self.run.append((kind, token.text))
-        self.last_end = token.end
+        self.last_end, self.words = token.end, 0
 
     @property
     def _is_operand(self) -> bool:
@@ -127,6 +131,7 @@ class _Runs:
     def _after_operand(self, token: Token, place: int, single: bool) -> None:
         """A unit, a letter that multiplies, a word for `=`, or a letter that begins another chain."""
         ahead = self._after(place)
+        self.words += _MANY if token.text.lower() in _CLAUSE_WORDS else 1
         if single:
             goes_on = (
                 ahead is not None and ahead.kind in ("op", "eq", "close") and ahead.start - token.end <= 1
@@ -194,6 +199,9 @@ class _Runs:
         return apart and ahead is not None and ahead.start == token.end
 
     def _eq(self, token: Token, place: int) -> None:
+        if self._is_operand and self.words >= _MANY:  # 3 = 3 pens, so the total = 5 + 4
+            self._flush()
+            self.run.append(("letter", "?"))
         if self._is_operand:
             self._add("eq", token)
         else:
