@@ -18,6 +18,12 @@ def held_out_spec(kind: str, spec: tuple) -> bool:
     return hashlib.sha256(f"{kind}:{spec!r}".encode()).digest()[0] < 26  # 26 of 256: 10 %
 
 
+def spec_split(kind: str, spec: tuple) -> str:
+    """train, validation or test: test is what is held out, validation another tenth."""
+    place = hashlib.sha256(f"{kind}:{spec!r}".encode()).digest()[0]
+    return "test" if place < 26 else "validation" if place < 52 else "train"
+
+
 def templates(options: Sequence[T], held_out: bool) -> list[T]:
     """The options of one side of the phrasing split; a list of fewer than six has no held-out side."""
     if len(options) < 6:
