@@ -155,7 +155,7 @@ def _loop(
     model = new_model(tokenizer, len(book), recipe)
     model.model.vqmodel.requires_grad_(False)
     bfloat16 = language.has_bfloat16()
-    optimizer = MuonAdamW(model, bfloat16=bfloat16)
+    optimizer = MuonAdamW(model, bfloat16=bfloat16, rank=rank, processes=processes)
     trained = {name: weight for name, weight in model.named_parameters() if "vqmodel" not in name}
     average = {name: weight.detach().clone() for name, weight in trained.items()}
     start = 0
