@@ -40,13 +40,16 @@ def is_right(spec: Spec) -> bool:
 
 
 def result_of(spec: Spec) -> float:
-    base, sign, held = 0.0, 1, value_of(spec[1][0])
+    """What the terms come to."""
+    base, sign, held = 0.0, 1, value_of(spec[1][0].strip("("))
     for op, number in zip(spec[0][1:], spec[1][1:], strict=True):
-        value = value_of(number)
+        value = value_of(number.strip("()"))
         if op in "+-":
             base, sign, held = base + sign * held, (1 if op == "+" else -1), value
         else:
             held = held * value if op == "*" else held / value
+        if number.endswith(")"):
+            base, sign, held = 0.0, 1, base + sign * held
     return base + sign * held
 
 
@@ -154,16 +157,19 @@ def _line(rng: random.Random) -> Spec:
 
 def _two(rng: random.Random) -> Spec:
     """Two operators, the kinds of pairs that word problems have most often more often."""
-    pairs = ("++", "++", "++", "--", "-+", "+-", "**", "*+", "+*", "*-", "-*", "*/", "/+", "//", "+/")
+    pairs = ("++", "++", "++", "--", "-+", "+-", "**", "*+", "+*", "*-", "-*", "*/", "/+", "//", "+/",
+             "(+*", "(-*", "(+/", "(-/")  # fmt: skip
     while True:
         ops = rng.choice(pairs)
+        in_brackets, ops = ops[0] == "(", ops.strip("(")
         small = [_amount(rng, 99) if op in "*/" else _amount(rng) for op in ("+", *ops)]
         if ops[0] in "*/" and ops[1] in "+-":
             small[0] = _amount(rng, 999)
         if rng.random() < 0.6:
             small = [float(round(value)) or 1.0 for value in small]
-        values = small
-        numbers = tuple(written(value) for value in values)
+        numbers = tuple(written(value) for value in small)
+        if in_brackets:
+            numbers = "(" + numbers[0], numbers[1] + ")", numbers[2]
         spec = ("", *ops), numbers, "0"
         if "0" in numbers or is_fraction(spec):
             continue

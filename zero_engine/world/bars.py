@@ -60,7 +60,8 @@ def _product(terms: tuple[Term, ...]) -> list[Options] | None:
     (_, _, a), (_, _, b) = terms
     counts = [place for place, x in enumerate((a, b)) if are_whole(x) and 1 <= x <= LARGEST_COUNT]
     if not counts:
-        return None
+        stretched = [place for place, x in enumerate((a, b)) if 1 < x < UNITS and not are_whole(x)]
+        return _shaded(terms, stretched[0]) if stretched else None
     place = min(counts, key=lambda place: (a, b)[place])
     count = int((a, b)[place])
     rows = [_count_row("orange", 1, count), _count_row("green", count, count, solid=True)]
@@ -82,9 +83,10 @@ def _quotient(terms: tuple[Term, ...]) -> list[Options] | None:
     return None if sides(terms) else _running(terms) if 1 <= a / b <= UNITS else None
 
 
-def _shaded(terms: tuple[Term, ...]) -> list[Options] | None:
-    """A part of a whole: the part shaded in its whole, the whole, the result."""
-    place = 0 if _is_part(terms[0]) else 1
+def _shaded(terms: tuple[Term, ...], place: int | None = None) -> list[Options] | None:
+    """A part of a whole, or one and a half of it: the share shaded in its whole, the whole, the result."""
+    if place is None:
+        place = 0 if _is_part(terms[0]) else 1
     share, whole = terms[place][2], terms[1 - place][2]
     if not share or not whole:
         return None
@@ -113,7 +115,7 @@ def _running(terms: tuple[Term, ...]) -> list[Options] | None:
     base, sign, held = 0.0, 1, terms[0][2]
     style = "blue"
     bars = [(style, 0.0, held)]
-    for op, _, value in terms[1:]:
+    for op, number, value in terms[1:]:
         if op in "+-":
             base += sign * held
             sign, held, style = (1, value, "orange") if op == "+" else (-1, value, "gone")
@@ -122,6 +124,8 @@ def _running(terms: tuple[Term, ...]) -> list[Options] | None:
         else:
             held = held * value if op == "*" else held / value
         bars.append((style, base, base + held) if sign > 0 else (style, base - held, base))
+        if number.endswith(")"):  # what is in brackets goes on as one
+            base, sign, held, style = 0.0, 1, base + sign * held, "blue"
     bars.append(("green", 0.0, base + sign * held))
     longest = max(end for _, _, end in bars)
     if not longest or min(min(start, end) for _, start, end in bars) < -1e-9:

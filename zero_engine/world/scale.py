@@ -97,8 +97,16 @@ def value_of(number: str) -> float | None:
         return None
 
 
+def is_bracketed(spec: Spec) -> bool:
+    """Whether the first two of three terms stand in brackets: (48 + 24) / 3."""
+    ops, numbers, _ = spec
+    form = len(numbers) == 3 and ops[1] in "+-" and ops[2] in "*/"
+    return form and numbers[0][0] == "(" and numbers[1][-1] == ")"
+
+
 def _terms(spec: Spec) -> tuple[Term, ...] | None:
-    values = [value_of(number) for number in spec[1]]
+    numbers = [number.strip("()") for number in spec[1]] if is_bracketed(spec) else spec[1]
+    values = [value_of(number) for number in numbers]
     if None in values or not 2 <= len(values) <= 3:
         return None
     return tuple(zip(spec[0], spec[1], values, strict=True))
