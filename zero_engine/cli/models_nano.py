@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def train_nano(
     out: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run in it goes on.")],
-    steps: Annotated[int, typer.Option(min=1, help="Language-model steps in all.")] = 10_000,
+    steps: Annotated[int, typer.Option(min=1, help="Language-model steps in all.")] = 20_000,
     minutes: Annotated[
         float | None, typer.Option(min=0.0, help="Stop after this long, keep the state, export.")
     ] = None,

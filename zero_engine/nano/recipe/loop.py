@@ -41,7 +41,7 @@ class Recipe:
     """All that a run depends on."""
 
     seed: int = 0
-    steps: int = 10_000
+    steps: int = 20_000
     batch: int = 48
     hidden: int = language.HIDDEN
     layers: int = language.LAYERS
