@@ -17,69 +17,14 @@ import numpy as np
 
 from zero_engine.world import canvas, dressing, geometry, grid, words
 from zero_engine.world.kind import Kind, Spec
-from zero_engine.world.splits import templates
+from zero_engine.world.splits import phrases, templates
 
 QUARTERS = ("top left", "top right", "bottom left", "bottom right")
 _HALF = canvas.CELLS // 2
 PLACES = ("leftmost", "rightmost", "topmost", "bottommost")
 _UPPER = {"top": ("top", "top", "upper"), "bottom": ("bottom", "bottom", "lower")}
-_ZOOM_TEXT = (
-    "zoom in on the {q} quarter", "zoom in on the {q} part", "enlarge the {q} part", "look closely at the {q} quarter",
-    "draw the {q} part large", "make the {q} part of the picture larger", "zoom into the {q} of the picture",
-    "magnify the {q} quarter", "show the {q} quarter at twice the size", "we zoom in on the {q} corner",
-    "take a closer look at the {q} part", "blow up the {q} quarter", "crop the {q} part and enlarge it",
-    "let us look at the {q} quarter only", "the {q} part, drawn large", "{name} zooms in on the {q} part",
-    "focus on the {q} quarter", "view the {q} part up close", "cut out the {q} quarter and double its size",
-    "to read the digit, enlarge the {q} corner", "the digit in the {q} part is too small, so zoom in",
-    "we need a larger view of the {q} quarter", "expand the {q} part of the picture", "see the {q} part in detail",
-    "inspect the {q} quarter closely", "zoom: {q}", "bring the {q} part nearer", "only the {q} part, twice as large",
-    "a close-up of the {q} quarter", "scale up the {q} part", "step closer to the {q} corner",
-    "draw just the {q} quarter, magnified", "{name} needs to see the {q} part larger", "read the {q} part up close",
-    "hold a magnifying glass over the {q} part", "we double the size of the {q} quarter",
-)  # fmt: skip
-_BOX_TEXT = (
-    "box {it}", "draw a box around {it}", "mark {it} with a box", "put a box around {it}", "frame {it}",
-    "we box {it}", "{name} draws a box around {it}", "outline {it}", "put a frame around {it}", "highlight {it}",
-    "find {it} and draw a box there", "let us mark {it}", "surround {it} with a box", "mark {it}",
-    "we look for {it} and box what we find", "place a box on {it}", "to count, we box {it}", "enclose {it} with a box",
-    "a box goes around {it}", "{name} marks {it}", "point out {it} with a box", "draw boxes for {it}",
-    "enclose {it} in a box", "select {it}", "we search the picture for {it} and frame it", "tick off {it} with a box",
-    "locate {it} and mark it", "box in {it}", "the box belongs around {it}", "show where we find {it}",
-    "now draw a frame around {it}", "in the picture, mark {it}", "pick out {it} by a box", "detect {it} and box it",
-    "let the box show {it}", "only {it} gets a box",
-)  # fmt: skip
 _EVERY = ("every {t}", "each {t}", "every {t}", "any {t}")
-_AUXILIARY_TEXT = (
-    "draw the {w} from the top; its foot is {f}", "draw the {w} from the top vertex and call its foot {f}",
-    "add the {w} from the top to the base, with foot {f}", "the {w} from the top meets the base at {f}",
-    "from the top vertex we draw the {w} to {f} on the base", "let {f} be the foot of the {w} from the top",
-    "we need the {w} of the triangle from its top, ending at {f}", "construct the {w} onto the base with foot {f}",
-    "{name} draws the {w} to the base and calls its foot {f}", "draw in the {w} onto the base; it ends at {f}",
-    "the {w} onto the base has its foot at {f}", "put the {w} from the top into the triangle, foot {f}",
-    "add an auxiliary line: the {w} from the top to {f}", "the auxiliary line is the {w} to the base, foot {f}",
-    "as auxiliary line take the {w} from the top vertex, its foot being {f}", "drop the {w} from the top to {f}",
-    "the {w} starts at the top and ends at {f} on the base", "in the given triangle, draw the {w} to {f}",
-    "draw the {w} of this triangle from the top and name the foot {f}", "complete the triangle with its {w} to {f}",
-    "we add the {w}; call the point on the base {f}", "{f} is where the {w} from the top reaches the base",
-    "extend the picture by the {w} with foot {f}", "insert the {w} from the upper vertex, with foot {f}",
-    "the {w} from the upper corner goes to {f}", "let the {w} from the top hit the base in {f}",
-    "a line helps: the {w} from the top to {f}", "mark {f} on the base by drawing the {w} from the top",
-    "show the {w} onto the base and its foot {f}", "draw the {w} to point {f} of the base",
-    "now the {w} from the top is drawn, with foot {f}", "the {w} of the triangle falls on the base at {f}",
-    "take the {w} from the top; it meets the base in {f}", "the foot of the {w} from the top is {f}, so draw it",
-    "with the {w} from the top we get the point {f}", "{name} adds the {w} from the top, which ends in {f}",
-)  # fmt: skip
 _LINE_WORDS = {"altitude": ("altitude", "height", "perpendicular"), "median": ("median",)}
-_PREDICT_TEXT = (
-    "it moves {m}", "the robot moves {m}", "the robot goes {m}", "now it goes {m}", "move the robot {m}",
-    "it walks {m}", "the robot steps {m}", "then the robot moves {m}", "it takes {m}", "we move it {m}",
-    "{name} moves the robot {m}", "the next move is {m}", "move {m}", "go {m}", "the robot walks {m}",
-    "from there it moves {m}", "from where it is, the robot goes {m}", "its move is {m}", "after the move {m}",
-    "the robot now takes {m}", "from its cell it goes {m}", "it has to move {m}", "let the robot move {m}",
-    "the board after it moves {m}", "the robot is moved {m}", "next move: {m}", "it makes the move {m}",
-    "the move {m} comes next", "we follow the robot {m}", "its next step is {m}", "from here the robot walks {m}",
-    "{name} lets it walk {m}", "it goes on {m}", "and then {m}", "from that cell, {m}", "the robot continues {m}",
-)  # fmt: skip
 
 
 def _specify_zoom(rng: random.Random) -> Spec:
@@ -113,7 +58,9 @@ def _draw_zoom(spec: Spec, rng: random.Random) -> np.ndarray:
 def phrase_zoom(spec: Spec, rng: random.Random, held_out: bool) -> str:
     high, side = QUARTERS[spec[1]].split()
     named = f"{rng.choice(_UPPER[high])}{rng.choice((' ', ' ', '-'))}{side}"
-    return _say(rng.choice(templates(_ZOOM_TEXT, held_out)).replace("{q}", named), rng, held_out)
+    return _say(
+        rng.choice(templates(phrases("sight", "zoom"), held_out)).replace("{q}", named), rng, held_out
+    )
 
 
 def _specify_box(rng: random.Random) -> Spec:
@@ -174,7 +121,7 @@ def phrase_box(spec: Spec, rng: random.Random, held_out: bool) -> str:
         thing = {"thing": " ".join(names), "color": f"{names[0]} {rng.choice(('object', 'shape', 'thing'))}",
                  "shape": names[0]}[how]  # fmt: skip
         it = rng.choice(_EVERY).replace("{t}", thing)
-    return _say(rng.choice(templates(_BOX_TEXT, held_out)).replace("{it}", it), rng, held_out)
+    return _say(rng.choice(templates(phrases("sight", "box"), held_out)).replace("{it}", it), rng, held_out)
 
 
 def _specify_auxiliary(rng: random.Random) -> Spec:
@@ -190,7 +137,9 @@ def _draw_auxiliary(spec: Spec, rng: random.Random) -> np.ndarray:
 
 
 def phrase_auxiliary(spec: Spec, rng: random.Random, held_out: bool) -> str:
-    text = rng.choice(templates(_AUXILIARY_TEXT, held_out)).replace("{w}", rng.choice(_LINE_WORDS[spec[0]]))
+    text = rng.choice(templates(phrases("sight", "auxiliary"), held_out)).replace(
+        "{w}", rng.choice(_LINE_WORDS[spec[0]])
+    )
     return _say(text.replace("{f}", spec[1][3]), rng, held_out)
 
 
@@ -218,7 +167,9 @@ def _draw_predict(spec: Spec, rng: random.Random) -> np.ndarray:
 
 
 def phrase_predict(spec: Spec, rng: random.Random, held_out: bool) -> str:
-    text = rng.choice(templates(_PREDICT_TEXT, held_out)).replace("{m}", grid.steps(spec[1], spec[2], rng))
+    text = rng.choice(templates(phrases("sight", "predict"), held_out)).replace(
+        "{m}", grid.steps(spec[1], spec[2], rng)
+    )
     return _say(text, rng, held_out)
 
 

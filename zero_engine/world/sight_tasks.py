@@ -23,45 +23,9 @@ from zero_engine.world import GIVEN, grid
 from zero_engine.world.grid import MOVES, SIZE
 from zero_engine.world.kind import Spec
 from zero_engine.world.sight import PLACES, QUARTERS, boxed
-from zero_engine.world.splits import spec_split, templates
+from zero_engine.world.splits import phrases, spec_split, templates
 
 FAMILIES = ("zoom", "mark", "line", "predict", "silent")
-_QUESTIONS = {
-    "zoom": ("Which digit is in the {q} part of the picture?", "What is the number in the {q} quarter?",
-             "Read the digit in the {q} of the picture.", "In the {q} part there is a digit. Which one?",
-             "Tell the digit of the {q} quarter.", "What digit do you see at the {q}?",
-             "There is a small digit in the {q} part: what is it?", "The {q} quarter holds which digit?",
-             "Look at the {q} part. Which digit is it?", "Name the digit in the {q} quarter of the picture.",
-             "Find the digit in the {q} part.", "Which digit stands in the {q} quarter?"),
-    "count": ("How many {t} are in the picture?", "Count the {t}.", "What is the number of {t}?",
-              "How many {t} do you see?", "Find out how many {t} there are.", "Tell how many {t} the picture has.",
-              "How often do you find {t} here?", "The picture has how many {t}?", "Give the count of {t}.",
-              "Look for {t}. How many are there?", "How many of these are {t}?", "How large is the number of {t}?"),
-    "name": ("What is the {p} object?", "Name the {p} object.", "Which object is {p}?", "Say what the {p} object is.",
-             "The {p} object is what?", "What kind of object is the {p} one?", "Describe the {p} object.",
-             "What do you find {p}?", "Tell colour and shape of the {p} object.", "Look at the {p} object. What is it?",
-             "Give the {p} object's colour and shape.", "Which one is the {p} object?"),
-    "altitude": ("Draw the {w} of the triangle from its top and call its foot {f}. To which corner is {f} nearer?",
-                 "The {w} from the top has the foot {f}. Which corner is nearer to {f}?",
-                 "Let {f} be the foot of the {w} from the top. Which end of the base is closer to it?",
-                 "With the foot {f} of the {w} from the top: at which corner is the base's shorter part?",
-                 "From the top the {w} falls on {f}. Name the corner nearest to {f}.",
-                 "Which corner of the base lies nearest to {f}, the foot of the {w} from the top?",
-                 "Add the {w} from the top, with foot {f}. What is the corner closest to {f}?"),
-    "median": ("Draw the {w} of the triangle from its top and call its foot {f}. Which side does it halve?",
-               "The {w} from the top has the foot {f}. Which side is cut in half?",
-               "Let {f} be the foot of the {w} from the top. On which side does {f} lie?",
-               "With the foot {f} of the {w} from the top: which side is halved?",
-               "From the top the {w} runs to {f}. Name the side that it halves.",
-               "Which side has {f}, the foot of the {w} from the top, as its middle?",
-               "Add the {w} from the top, with foot {f}. What side does it meet?"),
-    "predict": ("The robot moves {m}. Where is it then?", "Where is the robot after it moves {m}?",
-                "The robot goes {m}. What is its cell now?", "After the move {m}, in which cell is the robot?",
-                "Move the robot {m}. Where does it stand?", "It walks {m}. Which cell does the robot reach?",
-                "What is the robot's place after {m}?", "If the robot goes {m}, where does it end?",
-                "The next move is {m}. Where will the robot be?", "Say where the robot is when it has moved {m}.",
-                "In which row and column is the robot after {m}?", "The robot takes {m}. Tell its new cell."),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,7 +68,7 @@ def _split(family: str, image: np.ndarray, drawn: list[tuple[str, Spec] | None])
 
 
 def _ask(name: str, rng: random.Random, held_out: bool, **slots: str) -> str:
-    text = rng.choice(templates(_QUESTIONS[name], held_out))
+    text = rng.choice(templates(phrases("question", name), held_out))
     for slot, word in slots.items():
         text = text.replace("{" + slot + "}", word)
     return text
