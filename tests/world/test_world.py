@@ -7,7 +7,7 @@ import pytest
 
 from zero_engine import world
 from zero_engine.world import canvas
-from zero_engine.world.splits import held_out_spec, templates
+from zero_engine.world.splits import held_out_spec, phrases, templates
 
 EVERY = (*world.KINDS, *world.GIVEN)
 DRAWN = [name for name in EVERY if name != "nothing"]
@@ -87,6 +87,20 @@ def test_held_out_templates_are_never_training_templates():
     options = tuple(range(20))
     assert not set(templates(options, True)) & set(templates(options, False))
     assert set(templates(options, True)) | set(templates(options, False)) == set(options)
+
+
+@pytest.mark.parametrize(
+    ("group", "names"),
+    [
+        ("spoken", ("add", "subtract", "multiply", "divide", "fraction", "difference")),
+        ("sight", ("zoom", "box", "auxiliary", "predict")),
+    ],
+)
+def test_a_statement_has_thirty_templates_at_least_and_some_are_held_out(group, names):
+    for name in names:
+        options = phrases(group, name)
+        assert len(set(options)) == len(options) >= 30
+        assert len(templates(options, True)) >= 5
 
 
 def test_every_slot_of_a_template_is_filled():

@@ -19,6 +19,7 @@ from zero_engine.world.scale import value_of
 
 IN_WORDS = 0.4
 """The share of right equations that are said in words."""
+CHAIN_IN_WORDS = 0.15
 WRONG = 0.12
 """The share of equations whose result is not what the terms come to: it has to be copied, not computed."""
 
@@ -204,6 +205,8 @@ def _phrase(options: Callable[[Spec], tuple[str, ...]], always: bool = False):
             part_last = value_of(numbers[1]) is not None and ("/" in numbers[1] or "%" in numbers[1])
             said = (numbers[1], numbers[0]) if part_last else numbers
             return spoken.say(options(spec), (*said, result), rng, held_out)
+        if len(numbers) == 3 and "(" not in numbers[0] and is_right(spec) and rng.random() < CHAIN_IN_WORDS:
+            return spoken.say_chain(ops, numbers, result, rng, held_out)
         numbers = tuple(_grouped(number, rng) for number in numbers)
         return phrasing.equation_step(list(zip(ops, numbers, strict=True)), result, rng, held_out)
 

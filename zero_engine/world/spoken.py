@@ -17,6 +17,7 @@ ADD, SUBTRACT, MULTIPLY, DIVIDE, TWICE, FRACTION, DIFFERENCE = (
 )
 BY_OPERATOR = {"+": ADD, "-": SUBTRACT, "*": MULTIPLY, "/": DIVIDE}
 
+_OPERATORS = {"": "", "+": "plus", "-": "minus", "*": "times", "/": "divided by"}
 _PARTS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 7: "seventh", 8: "eighth"}
 _COUNTS = (
     "zero",
@@ -42,6 +43,19 @@ def say(options: tuple[str, ...], numbers: tuple[str, ...], rng: random.Random, 
     for slot, number in (("{a}", first), ("{f}", first), ("{b}", second), ("{c}", third)):
         text = text.replace(slot, number)
     return dressing.dress(text, rng, held_out)
+
+
+def say_chain(
+    ops: tuple[str, ...], numbers: tuple[str, ...], result: str, rng: random.Random, held_out: bool
+) -> str:
+    """Two operators in words: `9 plus 9 plus 3 equals 21`."""
+    terms = " ".join(
+        f"{_OPERATORS[op]} {spelled(number, rng)}" for op, number in zip(ops, numbers, strict=True)
+    )
+    text = words.fill(rng.choice(templates(phrases("spoken", "chain"), held_out)), rng)
+    return dressing.dress(
+        text.replace("{e}", terms.strip()).replace("{c}", spelled(result, rng)), rng, held_out
+    )
 
 
 def spelled(number: str, rng: random.Random) -> str:
