@@ -4,7 +4,7 @@ import os
 import platform
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -59,20 +59,32 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
     from zero_engine.train.config import training
     from zero_engine.train.data import left_out
 
-    document = read_yaml(config) if config else {}
-    if isinstance(document, dict):  # anything else `training` refuses
-        data = document.get("data", {})
-        named = {**data, "path": str(out)} if isinstance(data, dict) else data
-        document = {"steps": 1, "output": "out", **document, "data": named}
-    rows, found = left_out(training(document, purpose, str(config or "--for")))
+    told = read_yaml(config) if config else {}
+    if not isinstance(told, dict):
+        raise InputError(
+            f"{config}: expected `key: value` lines, got {type(told).__name__}. Give a training file."
+        )
+    document: dict[str, Any] = {"steps": 1, "output": "out", **told}
+    given = document.get("data") or {}
+    if isinstance(given, dict):
+        document["data"] = {**given, "path": str(out)}
+    elif isinstance(given, list) and not any(
+        isinstance(entry, dict) and Path(str(entry.get("path"))) == out for entry in given
+    ):
+        raise InputError(f"{config}: {out} is none of its datasets. Give one that it names, or another file.")
+    parts = list(left_out(training(document, purpose, str(config or "--for"))))
+    rows, found = sum(size for _, size, _ in parts), [one for _, _, lost in parts for one in lost]
     if json:
         facts = [{"id": r.trace_id, "reason": r.reason, "detail": r.detail} for r in found]
-        print_json({"ok": not found, "rows": rows, "fit": rows - len(found), "left_out": facts})
+        each = [{"path": path, "rows": size, "fit": size - len(lost)} for path, size, lost in parts]
+        whole = {"ok": not found, "rows": rows, "fit": rows - len(found), "datasets": each, "left_out": facts}
+        print_json(whole)
     else:
-        typer.echo(f"{rows - len(found)} of {rows} rows fit")
+        named = [(r.trace_id, r.reason, r.detail) for r in found]
+        for path, size, lost in parts:
+            typer.echo(f"{size - len(lost)} of {size} rows fit" + f" in {path}" * (len(parts) > 1))
         if found:
-            left = [(r.trace_id, r.reason, r.detail) for r in found]
-            table("", ["row", "reason", "detail"], left, justify="left")
+            table("", ["row", "reason", "detail"], named, justify="left")
     if found:
         raise CheckFailed(
             f"{out}: {len(found)} of {rows} rows cannot be trained on (first: {found[0].trace_id}: {found[0].reason}). "

@@ -65,6 +65,12 @@ def code_name(code: int) -> str:
     return "IMGIMG" + "".join(chr(ord("A") + int(digit)) for digit in str(code)) + "Z"
 
 
+def code_of_name(name: str) -> int:
+    """The code of a vocabulary name, -1 where it names none: IMGIMGBCZ -> 12."""
+    found = _CODE_NAME.fullmatch(name)
+    return int(found.group(1).translate(_LETTER_TO_DIGIT)) if found else -1
+
+
 def _check_id(token_id: object, what: str, vocabulary: int, where: str) -> None:
     if isinstance(token_id, bool) or not isinstance(token_id, int) or not 0 <= token_id < vocabulary:
         raise ModelError(
@@ -76,11 +82,10 @@ def _check_id(token_id: object, what: str, vocabulary: int, where: str) -> None:
 def _code_ids(names: dict[str, int], codebook_size: int, vocabulary: int, where: str) -> np.ndarray:
     code_ids = np.full(codebook_size, -1, dtype=np.int64)
     for name, token_id in names.items():
-        if found := _CODE_NAME.fullmatch(name):
-            code = int(found.group(1).translate(_LETTER_TO_DIGIT))
-            if code < codebook_size:
-                _check_id(token_id, name, vocabulary, where)
-                code_ids[code] = token_id
+        code = code_of_name(name)
+        if 0 <= code < codebook_size:
+            _check_id(token_id, name, vocabulary, where)
+            code_ids[code] = token_id
     missing = np.flatnonzero(code_ids < 0)
     if missing.size:
         raise ModelError(

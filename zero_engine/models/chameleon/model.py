@@ -309,6 +309,16 @@ class Chameleon:
         config["architectures"] = [ChameleonForConditionalGeneration.__name__]
         text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
         config_file.write_text(text + "\n", encoding="utf-8")
+        # without it AutoProcessor takes every picture for one of 1,024 codes
+        processor = {
+            "image_seq_length": self.codes_per_picture,
+            "image_token": getattr(self.tokenizer, "image_token", None) or "<image>",
+            "processor_class": "ChameleonProcessor",
+        }
+        text = json.dumps(processor, indent=2, sort_keys=True)
+        (folder / "processor_config.json").write_text(text + "\n", encoding="utf-8")
+        for file in folder.iterdir():  # safetensors leaves files that only their owner can read
+            file.chmod(0o644)
 
     def _pixels(self, images: Sequence[np.ndarray | Image.Image]) -> Tensor:
         arrays = [self.image_processor(pixels.on_white(image))["pixel_values"][0] for image in images]

@@ -115,7 +115,7 @@ class Trunk:
     def project(
         self, layer: Layer, hidden_MD: Tensor, cos_M1d: Tensor, sin_M1d: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries (M, H, d), scaled by d^-0.5; keys (M, G, d); values (M, G, d). Queries and keys are rotated."""
+        """Queries (M, H, d), scaled by d^-0.5, keys and values (M, G, d); queries and keys are normed and rotated."""
         normed = hidden_MD if self.norm_after else rms_norm(hidden_MD, layer.norm_attention, self.eps)
         qkv = rows_by(normed, layer.qkv, layer.qkv_bias).view(len(normed), -1, self.head_width)
         normed_heads = self.heads + self.kv_heads
