@@ -30,7 +30,7 @@ from zero_engine.models.sampling import Sampling
 from zero_engine.parse import parse_trace
 from zero_engine.pipeline import Input, Parse
 from zero_engine.read import read_traces
-from zero_engine.read.files import find_inputs
+from zero_engine.read.folders import find_inputs
 from zero_engine.records import Rejection
 from zero_engine.render.sequences import Encoder, Question
 from zero_engine.statistics import wilson
