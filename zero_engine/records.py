@@ -114,7 +114,7 @@ class Trajectory:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A dead letter: a trace (step is None), a step (attempt is None) or a drawing left out."""
+    """A trace (step is None), a step (attempt is None) or a drawing that was left out, and why."""
 
     trace_id: str
     stage: str

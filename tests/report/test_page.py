@@ -67,9 +67,9 @@ def test_text_that_utf8_cannot_hold_does_not_stop_the_page(tmp_path: Path):
 
 
 def test_rejected_trace_says_why_and_its_steps_are_dropped(tmp_path: Path):
-    outcome = Rejection("gsm8k-0", "gate", "too_few_pictures", "0 < 1")
+    outcome = Rejection("gsm8k-0", "gate", "too_few_pictures", "0 pictures kept, gate.min_pictures is 1")
     shown = page_trace(parsed_trace("gsm8k-0"), drawings("gsm8k-0"), outcome, letters_of("gsm8k-0"))
-    assert shown.rejection == "gate: too_few_pictures: 0 < 1"
+    assert shown.rejection == "gate: too_few_pictures: 0 pictures kept, gate.min_pictures is 1"
     assert [step.verdict for step in shown.steps] == ["dropped", "dropped"]
     assert not any(c.kept for step in shown.steps for c in step.candidates)
     assert shown.steps[1].reason == "likelihood_low: no drawing passed"

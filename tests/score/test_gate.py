@@ -114,7 +114,11 @@ def test_drop_trace_rejects_the_trace_with_its_record():
 
 def test_too_few_pictures_reject_the_trace():
     outcome, _ = judge(TRACE, [drawing(0, 0)], Gate(min_pictures=2))
-    assert (outcome.reason, outcome.detail, outcome.step) == ("too_few_pictures", "1 < 2", None)
+    assert (outcome.reason, outcome.detail, outcome.step) == (
+        "too_few_pictures",
+        "1 picture kept, gate.min_pictures is 2",
+        None,
+    )
     outcome, _ = judge(TRACE, [drawing(0, 0), drawing(2, 0)], Gate(min_pictures=2))
     assert isinstance(outcome, Trajectory)
 

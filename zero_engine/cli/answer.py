@@ -1,4 +1,4 @@
-"""`answer`: a model's answers to questions that nobody has answered yet."""
+"""`answer`: a model's answers to questions without a known answer."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ def answer(
         typer.Argument(metavar="QUESTIONS", help="Any file that run reads, with a question in each record."),
     ],
     output: Annotated[
-        str, typer.Option("--output", help="Folder of the answers, their pictures and the page.")
+        str, typer.Option("--output", help="Folder for the answers, their pictures and the page.")
     ] = "out/answers",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Answer at most this many.")] = None,
     set: Annotated[
@@ -30,7 +30,7 @@ def answer(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Answer questions without knowing what is right: texts, pictures, and one HTML page to look at."""
+    """Answer questions that have no known answer; write texts, pictures and one HTML page."""
     from zero_engine.config import parse_config
     from zero_engine.report.answers import write_answers
     from zero_engine.train.evaluate import Evaluation, respond

@@ -24,10 +24,12 @@ def validate(
     out: Folder,
     purpose: Annotated[
         str | None,
-        typer.Option("--for", metavar="sft|rl", help="Say which rows cannot be trained on, and why."),
+        typer.Option(
+            "--for", metavar="sft|rl", help="List the rows that this training would leave out, and why."
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="With --for: the training file; its defaults without.")
+        Path | None, typer.Option(help="Training file for --for; without it, the defaults.")
     ] = None,
     json: AsJson = False,
 ) -> None:
@@ -64,9 +66,11 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
         )
     document: dict[str, Any] = {"steps": 1, "output": "out", **told}
     given = document.get("data") or {}
-    if not isinstance(given, list):
+    if isinstance(given, dict):
         document["data"] = {**given, "path": str(out)}
-    elif not any(isinstance(entry, dict) and Path(str(entry.get("path"))) == out for entry in given):
+    elif isinstance(given, list) and not any(
+        isinstance(entry, dict) and Path(str(entry.get("path"))) == out for entry in given
+    ):
         raise InputError(f"{config}: {out} is none of its datasets. Give one that it names, or another file.")
     parts = list(left_out(training(document, purpose, str(config or "--for"))))
     rows, found = sum(size for _, size, _ in parts), [one for _, _, lost in parts for one in lost]
@@ -97,7 +101,7 @@ def report(out: Folder) -> None:
 
 def schema(
     name: Annotated[
-        str | None, typer.Argument(help="A contract's name; all names are listed without it.")
+        str | None, typer.Argument(help="Name of a contract. Without it, all names are listed.")
     ] = None,
 ) -> None:
     """Print a published contract: pipeline, trace, trajectory, candidate, rejection, manifest, formats, scores."""

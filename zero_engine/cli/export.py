@@ -1,4 +1,4 @@
-"""`export`, `push`: a dataset in other people's formats, and on the hub."""
+"""`export`, `push`: write a dataset in another format, or upload it to the hub."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,17 +19,17 @@ def export(
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=f"One of {', '.join(NAMES)}.")],
     output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Folder to write into.")],
     model: Annotated[
-        str | None, typer.Option(help="For formats of ids: nano, a checkpoint's folder, or a hub name.")
+        str | None, typer.Option(help="For formats of token ids: nano, a checkpoint's folder, or a hub name.")
     ] = None,
     template: Annotated[str | None, typer.Option(help="For tokens: omni_r1, plain or bare.")] = None,
     max_length: Annotated[
         int | None,
-        typer.Option(min=1, help="For formats of ids: longest sequence; a longer row is left out."),
+        typer.Option(min=1, help="For formats of token ids: longest sequence; longer rows are left out."),
     ] = None,
     rows_per_shard: Annotated[int, typer.Option(min=1, help="Rows in one file, at least.")] = 10_000,
     json: AsJson = False,
 ) -> None:
-    """Write a dataset in another format: the same rows for another program. Resumes what the folder holds already.
+    """Write a dataset in another program's format. Resumes the export in the folder.
 
     Rows that the format cannot hold are counted and named in left_out.jsonl.
     """
@@ -60,10 +60,10 @@ def push(
     out: Folder,
     repo: Annotated[str, typer.Argument(metavar="REPO", help="owner/name on the Hugging Face Hub.")],
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; send nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files and send nothing.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Put a dataset on the Hugging Face Hub, as Parquet with its card. Log in first: hf auth login."""
+    """Upload a dataset to the Hugging Face Hub, as Parquet with its card. Log in first: hf auth login."""
     from zero_engine.write.push import push_dataset
 
     say = lambda text: typer.echo(text, err=True)  # noqa: E731

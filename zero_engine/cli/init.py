@@ -1,4 +1,4 @@
-"""`init`: look at a file, show its first trace as it would be cut, and write a pipeline that runs."""
+"""`init`: read a file, show the steps of its first trace, and write a pipeline that runs."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ WriteTo = Annotated[
 Override = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Say what you know, e.g. --set input.split=test. May be repeated."
+        "--set", metavar="KEY=VALUE", help="Set an input key, e.g. --set input.split=test. May be repeated."
     ),
 ]
 
@@ -41,7 +41,7 @@ def init(
     overwrite: Annotated[bool, typer.Option(help="Replace the pipeline file.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Look at traces of yours: guess format and columns, show the first trace as it would be cut, write a pipeline.
+    """Guess the format and columns of a corpus, show the steps of its first trace, and write a pipeline.
 
     The pipeline runs as it stands; every guess in it has a comment.
     """

@@ -1,4 +1,4 @@
-"""`parse`, `preview`, `inspect`: look at what the stages make of the data."""
+"""`parse`, `preview`, `inspect`: show steps, first drawings, and rows of a dataset."""
 
 import json as json_library
 import sys
@@ -31,8 +31,8 @@ def register(app: typer.Typer) -> None:
 def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, set: Set = None) -> None:
     """Print each trace's steps as JSON lines: {id, question, steps, answer}. Nothing is drawn.
 
-    A line has `notes` where something was repaired or cut. What cannot be parsed goes to stderr, one
-    line each, and the exit code stays 0: bad records are data, not failure.
+    A line has `notes` where something was repaired or cut. Each rejected record is one line on stderr. The exit code
+    stays 0, because bad records are data, not a failure.
     """
     from zero_engine.parse import parse_trace
     from zero_engine.read import passed_over, read_traces
@@ -65,19 +65,18 @@ def preview(
     pipeline: PipelineFile,
     input: InputPath = None,
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="Traces to draw.")] = 4,
-    page: Annotated[
-        Path | None, typer.Option(help="Where to write the page; by default preview.html.")
-    ] = None,
+    page: Annotated[Path | None, typer.Option(help="HTML file to write; by default preview.html.")] = None,
     set: Set = None,
     json: AsJson = False,
 ) -> None:
     """Draw a few traces and write one HTML page with every candidate, its scores and its verdict."""
+    from zero_engine.records import Rejection, Trajectory
     from zero_engine.report.page import page_trace, write_page
     from zero_engine.run.sample import draw_sample
 
     config = resolve(pipeline, input, None, None, set)
     sample = draw_sample(config, count)
-    outcomes = {t.parsed.trace.id: t for t in sample.trajectories}
+    outcomes: dict[str, Trajectory | Rejection] = {t.parsed.trace.id: t for t in sample.trajectories}
     outcomes.update({r.trace_id: r for r in sample.rejections if r.is_whole_trace})
     pages = [
         page_trace(
@@ -89,15 +88,16 @@ def preview(
         for parsed in sample.parsed
     ]
     kept = sum(v.verdict == "kept" for t in sample.trajectories for v in t.verdicts)
+    target = page or Path("preview.html")
     facts = {
-        "page": str(page or "preview.html"),
+        "page": str(target),
         "traces": len(sample.parsed),
         "rejected_traces": sum(r.is_whole_trace for r in sample.rejections),
         "pictures": len(sample.candidates),
         "kept": kept,
     }
     write_page(
-        Path(facts["page"]),
+        target,
         title=f"{config.name}: preview",
         subtitle=f"first {count} traces of {config.input.path}",
         facts=[(name, str(value)) for name, value in facts.items() if name != "page"],
@@ -121,7 +121,7 @@ def inspect(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Show rows of a finished dataset: steps, verdicts, scores, and why something was left out."""
+    """Show rows of a finished dataset: steps, verdicts, scores, and the reasons of rejections."""
     from zero_engine.report.inspection import inspect_rows, save_pictures
 
     rows = inspect_rows(out, trace, count)

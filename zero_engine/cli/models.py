@@ -14,7 +14,7 @@ models_nano.register(app)
 
 @app.command("list")
 def list_models(json: AsJson = False) -> None:
-    """Name the models that need no download, and the layouts that load by path or hub name."""
+    """List the bundled models, and the families that load by path or hub name."""
     from zero_engine.models import model_fingerprint
     from zero_engine.models.nano import weights_path
 
@@ -37,10 +37,10 @@ def list_models(json: AsJson = False) -> None:
 @app.command()
 def check(
     name: Annotated[str, typer.Argument(help="nano, a checkpoint folder, or a hub name.")],
-    prompt: Annotated[str, typer.Option(help="What to draw.")] = "3 + 4 = 7",
-    picture: Annotated[str, typer.Option(help="Where to save the drawing.")] = "check.png",
+    prompt: Annotated[str, typer.Option(help="Prompt of the drawing.")] = "3 + 4 = 7",
+    picture: Annotated[str, typer.Option(help="PNG file for the drawing.")] = "check.png",
     device: Annotated[
-        str, typer.Option(help="cpu, cuda, cuda:0 ...; auto takes a GPU where there is one.")
+        str, typer.Option(help="cpu, cuda, cuda:0 ...; auto uses a GPU where there is one.")
     ] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     json: AsJson = False,

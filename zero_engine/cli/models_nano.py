@@ -26,15 +26,15 @@ def register(app: typer.Typer) -> None:
 
 
 def train_nano(
-    out: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run in it goes on.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run there is resumed.")],
     steps: Annotated[int, typer.Option(min=1, help="Language-model steps in all.")] = 20_000,
     minutes: Annotated[
-        float | None, typer.Option(min=0.0, help="Stop after this long, keep the state, export.")
+        float | None, typer.Option(min=0.0, help="Stop after this many minutes, keep the state, export.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option(help="Go on from what the folder holds; --no-resume refuses one in use.")
+        bool, typer.Option(help="Resume the run in the folder; --no-resume refuses such a folder.")
     ] = True,
-    seed: Annotated[int, typer.Option(help="Seed of everything.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the whole run.")] = 0,
     json: AsJson = False,
 ) -> None:
     """Train the bundled model: codebook, codec, language model; then write OUT/checkpoint."""
@@ -58,18 +58,18 @@ def eval_nano(
     temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")] = 1.0,
     top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = 0.9,
     new_phrasing: Annotated[
-        bool, typer.Option("--new-phrasing", help="Use phrasings never trained on, too.")
+        bool, typer.Option("--new-phrasing", help="Also use phrasings that the model was not trained on.")
     ] = False,
     full: Annotated[
-        bool, typer.Option("--full", help="Also phrasings never trained on, and guidance 1, 1.5 and 2.")
+        bool, typer.Option("--full", help="Also evaluate such phrasings, and guidance 1, 1.5 and 2.")
     ] = False,
     gsm8k: Annotated[
-        Path | None, typer.Option(help="Judge the steps of this GSM8K file as well (test.jsonl).")
+        Path | None, typer.Option(help="Also judge the steps of this GSM8K file (test.jsonl).")
     ] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet (PNG).")] = None,
     json: AsJson = False,
 ) -> None:
-    """Draw held-out prompts, let the oracles judge the pixels, and print accuracy per kind."""
+    """Draw held-out prompts, judge the pixels by the oracles, and print the accuracy of each kind."""
     from zero_engine.models import get_model
     from zero_engine.nano import evaluate
     from zero_engine.nano.calibrate import gate_curve
@@ -127,7 +127,7 @@ def calibrate(
     ] = 0.95,
     json: AsJson = False,
 ) -> None:
-    """Fit the rank's weights and the gate's threshold with the oracles as truth; print AUC, precision, keep rate."""
+    """Fit the weights of gate.rank and the threshold of gate.min to the oracles; print AUC, precision, keep rate."""
     from zero_engine.models import get_model
     from zero_engine.nano import calibrate as fit
     from zero_engine.nano import evaluate

@@ -81,8 +81,13 @@ def _with_pictures(
 
     store = _files(out) if files else _inline
     for task in sight_tasks(family, n, split, seed, moves):
-        row = {"id": task.id, "question": task.question, "image": store(task.image, task.id)}
-        row |= {"steps": list(task.steps), "answer": task.answer}
+        row: dict[str, object] = {
+            "id": task.id,
+            "question": task.question,
+            "image": store(task.image, task.id),
+            "steps": list(task.steps),
+            "answer": task.answer,
+        }
         if annotated:
             row["step_images"] = [
                 None if image is None else store(image, f"{task.id}-{step}")

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,22 +14,24 @@ Folder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a dataset
 InputPath = Annotated[
     list[str] | None,
     typer.Option(
-        "--input", help="Instead of input.path: file, glob, folder, URL or hub name. May be repeated."
+        "--input", help="Input file, glob, folder, URL or hub name (overrides input.path). May be repeated."
     ),
 ]
 OutputPath = Annotated[
-    str | None, typer.Option("--output", help="Instead of output.path: the dataset's folder.")
+    str | None, typer.Option("--output", help="Folder of the dataset (overrides output.path).")
 ]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Read at most this many records.")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Read at most this many records (overrides input.limit).")
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override any key, e.g. --set render.guidance=3. May be repeated."
+        "--set", metavar="KEY=VALUE", help="Override a key, e.g. --set render.guidance=3. May be repeated."
     ),
 ]
 Reuse = Annotated[
     list[Path] | None,
-    typer.Option("--reuse", metavar="OUT", help="Also take drawings from this dataset. May be repeated."),
+    typer.Option("--reuse", metavar="OUT", help="Reuse drawings of this dataset, too. May be repeated."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as one JSON object on stdout.")]
 
@@ -42,7 +44,7 @@ def resolve(
     overrides: list[str] | None = None,
     **dask: object,
 ) -> Pipeline:
-    """The pipeline file with the command line's say applied on top; `--set` comes last and wins."""
+    """The pipeline of a file, with the command line's options applied; `--set` comes last and overrides all."""
     said: list[str] = []
     if inputs:
         said.append(f"input.path={json.dumps(inputs if len(inputs) > 1 else inputs[0])}")
@@ -63,19 +65,21 @@ LINES_SAID = 20
 
 
 def say(text: str, err: bool = False) -> None:
-    """A line that may quote a corpus."""
+    """Prints a line that may quote a corpus, without its control characters."""
     typer.echo(printable(text), err=err)
 
 
 def say_all(lines: list[str]) -> None:
-    """Lines on stderr; of many, the first ones and how many more there are."""
+    """Prints lines on stderr: at most `LINES_SAID` of them, and the number of the others."""
     for line in lines[:LINES_SAID]:
         say(line, err=True)
     if len(lines) > LINES_SAID:
         say(f"... and {len(lines) - LINES_SAID} more", err=True)
 
 
-def table(title: str, columns: list[str], rows: list[tuple], justify: str = "right") -> None:
+def table(
+    title: str, columns: list[str], rows: list[tuple], justify: Literal["left", "right"] = "right"
+) -> None:
     """A table on stdout; the first column is left-aligned, the others as `justify` says."""
     from rich import box
     from rich.console import Console
@@ -97,7 +101,7 @@ def table(title: str, columns: list[str], rows: list[tuple], justify: str = "rig
 
 
 def descriptions(what: str, texts: dict[str, str]) -> None:
-    """A table of names and what they mean."""
+    """A table of names and their meanings."""
     table("", [what, ""], list(texts.items()), justify="left")
 
 

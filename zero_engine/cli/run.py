@@ -37,7 +37,8 @@ def run(
     output: OutputPath = None,
     limit: Limit = None,
     workers: Annotated[
-        str | None, typer.Option(help="Local worker processes; 0 runs in this process, auto is one a core.")
+        str | None,
+        typer.Option(help="Local worker processes; 0 runs in this process, auto starts one per core."),
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Existing Dask scheduler, e.g. tcp://host:8786.")
@@ -50,9 +51,9 @@ def run(
     report: Annotated[bool, typer.Option(help="Write report.html when done.")] = True,
     json: AsJson = False,
 ) -> None:
-    """Run a pipeline: traces in, a sharded Arrow dataset out. Resumes what the folder holds already.
+    """Run a pipeline: traces in, a sharded Arrow dataset out. Resumes the run in the folder.
 
-    Ctrl-C finishes the shards in flight, commits them, and the same command goes on later.
+    Ctrl-C finishes and commits the shards in flight; the same command resumes.
     """
     from zero_engine.read import passed_over
     from zero_engine.run import run_pipeline
@@ -127,16 +128,17 @@ def status(out: Folder, json: AsJson = False) -> None:
         raise OutputError(f"{out}: no run has written here. Check the path.")
     totals = tally.empty()
     for entry in held.entries.values():
-        totals = tally.add(totals, entry.counts)
+        totals = tally.add(totals, dict(entry.counts))
     state = "finished" if held.finished else "running" if is_locked(out) else "stopped; run again to go on"
     read = (held.pipeline or {}).get("input", {})
+    set_aside = asdict(unused(out))
     facts = {
         "out": str(out),
         "pipeline": {"name": held.name, "input": read.get("path"), "format": read.get("format")},
         "state": state,
         "shards": len(held.entries),
         "counts": totals,
-        "unused": asdict(unused(out)),
+        "unused": set_aside,
     }
     if json:
         print_json(facts)
@@ -146,7 +148,7 @@ def status(out: Folder, json: AsJson = False) -> None:
         ["", ""],
         [("pipeline", held.name), ("input", str(read.get("path", "-"))), ("shards", len(held.entries))]
         + [(name.replace("_", " "), totals[name]) for name in tally.NUMBERS]
-        + [("unused drawings", _size(facts["unused"]))],
+        + [("unused drawings", _size(set_aside))],
     )
 
 
@@ -167,11 +169,11 @@ def clean(
     found = unused(out)
     if found.files and not yes:
         typer.confirm(f"{out}/unused: delete {_size(asdict(found))}?", abort=True, err=True)
-    facts = {"out": str(out), "deleted": asdict(clean(out))}
+    deleted = asdict(clean(out))
     if json:
-        print_json(facts)
+        print_json({"out": str(out), "deleted": deleted})
     else:
-        typer.echo(f"{out}: deleted {_size(facts['deleted'])}")
+        typer.echo(f"{out}: deleted {_size(deleted)}")
 
 
 def _size(unused: dict) -> str:
@@ -265,7 +267,7 @@ def _no_rows(out: str, totals: dict) -> InputError:
 
 
 def _advice(facts: dict) -> list[str]:
-    """What the figures suggest."""
+    """Advice from the run's figures."""
     counts, lines = facts["counts"], []
     drawn = max(1, counts["steps_drawn"])
     candidates, distinct = counts["pictures"] / drawn, counts["distinct_pictures"] / drawn

@@ -1,4 +1,4 @@
-"""`train sft`, `train rl`, `eval`: train on a dataset, and judge what came out."""
+"""`train sft`, `train rl`, `eval`: train on a dataset, and evaluate a model."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,14 +9,16 @@ from zero_engine.cli.options import AsJson, Set, print_json, table
 
 app = typer.Typer(no_args_is_help=True)
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Training file (YAML).")]
-OutputPath = Annotated[str | None, typer.Option("--output", help="Instead of output: the training's folder.")]
+OutputPath = Annotated[
+    str | None, typer.Option("--output", help="Folder of the training (overrides output).")
+]
 
 
 @app.command()
 def sft(config: Config, output: OutputPath = None, set: Set = None, json: AsJson = False) -> None:
-    """PeSFT: learn to write and draw what a dataset holds. Resumes what the folder holds already.
+    """PeSFT: train a model on the trajectories of a dataset. Resumes the training in the folder.
 
-    Ctrl-C finishes the step and saves; the same command goes on. Several processes: accelerate launch.
+    Ctrl-C finishes the step and saves; the same command resumes. Run several processes with accelerate launch.
     """
     from zero_engine.train.config import load_training
     from zero_engine.train.sft import train_sft
@@ -26,7 +28,7 @@ def sft(config: Config, output: OutputPath = None, set: Set = None, json: AsJson
 
 @app.command()
 def rl(config: Config, output: OutputPath = None, set: Set = None, json: AsJson = False) -> None:
-    """PeRPO: answer a dataset's questions, and learn from what was right. Resumes likewise."""
+    """PeRPO: answer a dataset's questions and train on the rewards. Resumes the training in the folder."""
     from zero_engine.train.config import load_training
     from zero_engine.train.rl import train_rl
 
@@ -39,7 +41,7 @@ def evaluate(
         str, typer.Argument(help="A dataset's folder, or any file that run reads: --set format=gsm8k.")
     ],
     output: Annotated[
-        str, typer.Option("--output", help="Folder of predictions, pictures and summary.")
+        str, typer.Option("--output", help="Folder for predictions, pictures and summary.")
     ] = "out/eval",
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Ask at most this many questions.")

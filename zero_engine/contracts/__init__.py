@@ -1,4 +1,4 @@
-"""The published contracts: what a row, a dead letter and a manifest look like to other programs.
+"""The published contracts: the layout of rows, rejections and manifests, for other programs.
 
 scores.py    every score with a column: what it means, its range, what it needs
 rows.py      row types, with their Arrow schema and Hugging Face features

@@ -1,4 +1,4 @@
-"""manifest.json: what a finished dataset holds, file by file.
+"""manifest.json: the contents of a finished dataset, file by file.
 
 It is written last, so a folder that has one is finished. The same `ShardEntry` is a line of the
 ledger of a run that is not. The bytes of data files never depend on the clock; the manifest says
@@ -8,7 +8,7 @@ when the run ended.
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NotRequired
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from zero_engine.config import Section
@@ -41,13 +41,12 @@ class Spread(TypedDict):
     max: float
 
 
+@with_config(extra="allow", use_attribute_docstrings=True)
 class Tally(TypedDict):
     """Counts of a shard or of a run. `traces == rows + rejected_traces`, always.
 
     The first four are what `validate` checks; counts may be added in later versions.
     """
-
-    __pydantic_config__ = ConfigDict(extra="allow", use_attribute_docstrings=True)
 
     records: int
     """Input records."""
@@ -68,15 +67,15 @@ class Tally(TypedDict):
     pictures_kept: NotRequired[int]
     """Drawings that stand in a row."""
     rejected_steps: NotRequired[int]
-    """Dead letters of steps."""
+    """Rejections of steps."""
     rejected_pictures: NotRequired[int]
-    """Dead letters of drawings."""
+    """Rejections of drawings."""
     rules: NotRequired[dict[str, int]]
     """Traces by the rule that cut them."""
     notes: NotRequired[dict[str, int]]
     """What reading and parsing repaired or cut, by note."""
     reasons: NotRequired[dict[str, int]]
-    """Dead letters by `stage: reason`."""
+    """Rejections by `stage: reason`."""
     verdicts: NotRequired[dict[str, int]]
     """Steps of the rows by verdict."""
     scores: NotRequired[dict[str, Spread]]

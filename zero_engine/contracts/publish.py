@@ -119,7 +119,7 @@ def main(arguments: Sequence[str]) -> int:
 GENERATED = "<!-- Generated from zero_engine/contracts/scores.py by `make schemas`. Edit that file. -->"
 JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
-_JSON_TYPES = {
+_JSON_TYPES: dict[str, dict[str, Any]] = {
     "string": {"type": "string"},
     "int32": {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},
     "int64": {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from zero_engine.contracts.scores import SCORES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Struct:
 
 
 ColumnType = str | ListOf | Struct
-"""string, int32, int64, uint16, float32, image, json (dead letters only), a list or a struct."""
+"""string, int32, int64, uint16, float32, image, json (in rejections only), a list or a struct."""
 
 
 @dataclass(frozen=True, slots=True)

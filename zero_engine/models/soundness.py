@@ -1,7 +1,7 @@
-"""Whether a loaded checkpoint is sound: its weights are numbers, and it reads a text and a picture.
+"""Checks that a loaded checkpoint is sound: its weights are finite, and it reads a text and a picture.
 
-Damage that no library notices on loading (a flipped bit that makes a weight NaN, a setting of another size) would
-otherwise show in the middle of a run, as a traceback or as pictures of nothing.
+Libraries load some damaged checkpoints without an error (a flipped bit made a weight NaN, a setting has a wrong size).
+Without this check such damage would show in the middle of a run, as a traceback or as empty pictures.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from zero_engine.models.checking import sample_picture
 
 
 def try_out(model: UnifiedModel) -> None:
-    """Let a model read a text and a picture, so that what is wrong with its settings shows before any work.
+    """Runs a model on a text and a picture, so that wrong settings show before any work.
 
     Raises ModelError, or whatever the model raises.
     """
@@ -29,7 +29,7 @@ def try_out(model: UnifiedModel) -> None:
 
 
 def is_finite(tensor: Tensor) -> bool:
-    """Whether every value is a number, in one pass and without a copy."""
+    """Whether every value is finite, in one pass and without a copy."""
     if tensor.numel() == 0:
         return True
     low, high = tensor.aminmax()

@@ -51,16 +51,15 @@ def same_numbers(left: re.Match[str], right: re.Match[str]) -> bool:
     units = [_unit(found) for found in (left, right)]
     if all(units) and units[0] != units[1]:
         return False
-    values = [_value(found) for found in (left, right)]
-    if values[0] is None or values[1] is None:
+    one, other = _value(left), _value(right)
+    if one is None or other is None:
         return False
-    if values[0] == values[1]:
+    if one == other:
         return True
-    percents = [bool(found["percent"]) for found in (left, right)]
-    scaled = [
-        value / 100 if is_percent else value for value, is_percent in zip(values, percents, strict=True)
-    ]
-    return percents[0] != percents[1] and scaled[0] == scaled[1]
+    is_percent, other_is_percent = bool(left["percent"]), bool(right["percent"])
+    if is_percent == other_is_percent:
+        return False
+    return one / 100 == other if is_percent else one == other / 100
 
 
 def _value(found: re.Match[str]) -> Fraction | None:

@@ -1,11 +1,11 @@
-"""What makes a drawing the drawing it is, and nothing else: the key under which it is found again.
+"""The identity of a drawing: the key by which a stored drawing is found again.
 
     settings   generator and its weights, sampling, dtype, batch size, version of the drawing code
     prompt     its text, and the pictures in it
     seed       a hash of the run's seed, the trace's key, step and attempt
 
-Where the drawing stood (shard, row, file), how it is encoded, and how many others were drawn do not matter.
-dtype and batch size count as what `auto` stands for on a kind of device: a drawing's bits depend on them.
+The drawing's place (shard, row, file), its encoding, and the number of other drawings are not part of it. dtype and
+batch size count with the value that `auto` stands for on a kind of device, because a drawing's bits depend on them.
 """
 
 from collections.abc import Sequence
@@ -22,20 +22,20 @@ DRAWING_VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class DrawnBy:
-    """What is known of a generator without loading it, from the folder that it drew before."""
+    """Facts about a generator that a finished folder holds, so that it need not be loaded."""
 
     fingerprint: str
     codes_per_picture: int | None = None
     device: str | None = None
     """cpu or cuda."""
     batch_size: int | None = None
-    """What `auto` meant on that device."""
+    """The value of `auto` on that device."""
 
 
 def settings_key(render: Render, generator: str, batch_size: int) -> str:
     """32 hex digits over the settings of a drawing. `generator` is its fingerprint, `batch_size` a number."""
     sampling: dict[str, object] = {"negative_prompt": render.negative_prompt}
-    if render.generator == "unified":  # a painter samples no codes; its own settings are in its fingerprint
+    if render.generator == "unified":  # a painter samples no codes, and its fingerprint covers its settings
         sampling |= {
             "guidance": render.guidance,
             "image_guidance": render.image_guidance,
@@ -55,7 +55,7 @@ def settings_key(render: Render, generator: str, batch_size: int) -> str:
 
 
 def known_batch_size(render: Render, known: DrawnBy | None) -> int | None:
-    """The batch size that drawing here would have, or None where only the loaded model can tell."""
+    """The batch size of drawings on this machine, or None where only the loaded model can tell."""
     if render.batch_size != "auto":
         return render.batch_size
     kind = device_kind(render.device)
@@ -69,5 +69,5 @@ def known_batch_size(render: Render, known: DrawnBy | None) -> int | None:
 
 
 def identity_of(settings: str, prompt: str, pictures: Sequence[str], seed: int) -> str:
-    """32 hex digits: the drawing's identity. `pictures` are digests of those that stand in its prompt."""
+    """The drawing's identity, 32 hex digits. `pictures` are the digests of the pictures in its prompt."""
     return digest(settings, prompt, *pictures, str(seed))[:32]

@@ -1,8 +1,8 @@
-"""What a shard asks for: its drawings, each with seed, prompt and identity, without a model.
+"""Plans a shard's drawings, each with seed, prompt and identity, without a model.
 
-`render.candidates` drawings of each step, in (trace, step, attempt) order. With `render.context: pictures` a prompt
-holds the drawings that the gate kept of earlier steps, so a shard is planned level by level: the first step of every
-trace, then the second of every trace, and so on.
+Each step has `render.candidates` drawings; they are ordered by (trace, step, attempt). With `render.context: pictures`
+a prompt holds the drawings that the gate kept of earlier steps, so a shard is planned level by level: first the first
+step of every trace, then the second step of every trace, and so on.
 """
 
 import hashlib
@@ -32,11 +32,11 @@ class Planned:
     seed: int
     written: Written
     text: str
-    """The step, as the trace has it."""
+    """The step's text in the trace."""
     digests: tuple[str, ...] = ()
-    """Of the prompt's pictures, in order."""
+    """Digests of the prompt's pictures, in order."""
     drawings: tuple[np.ndarray | None, ...] = ()
-    """Codes of the prompt's pictures, in order; None for a picture of the question, which a model has yet to encode."""
+    """Codes of the prompt's pictures, in order; None for a picture of the question, which no model has encoded yet."""
 
     @property
     def prompt(self) -> str:
@@ -44,11 +44,11 @@ class Planned:
         return self.written.text
 
     def identity(self, settings: str) -> str:
-        """Under which it is found again; `settings` is a `settings_key`."""
+        """The drawing's identity; `settings` is a `settings_key`."""
         return identity_of(settings, self.prompt, self.digests, self.seed)
 
     def asks_for_pictures(self) -> bool:
-        """Whether pictures of the question stand in its prompt."""
+        """Whether its prompt holds pictures of the question."""
         return any(place.kind == "question" for place in self.written.places)
 
     def with_pictures(self, question_PN: Sequence[np.ndarray]) -> Prompt:
@@ -67,9 +67,9 @@ def plan_drawings(
     level: int | None = None,
     kept: Kept | None = None,
 ) -> tuple[list[Planned], list[Rejection]]:
-    """All drawings that a shard's traces ask for, in order, and the steps that ask for none.
+    """All drawings of a shard's traces, in order, and a rejection for each step that cannot be drawn.
 
-    With `level` just those of the step that stands there in each trace; `kept` is what later prompts show.
+    With `level`, only those of the step at that position in each trace. `kept` holds the drawings for later prompts.
     """
     if render.generator == "none":
         return [], []
@@ -98,7 +98,7 @@ def plan_drawings(
 
 
 def in_order(rejections: Sequence[Rejection], parsed: Sequence[ParsedTrace]) -> list[Rejection]:
-    """Rejections of the render stage by trace, step and attempt, whenever they were found."""
+    """Rejections of the render stage in the order of trace, step and attempt."""
     place = {trace.trace.id: position for position, trace in enumerate(parsed)}
     return sorted(
         rejections, key=lambda r: (place[r.trace_id], r.step, -1 if r.attempt is None else r.attempt)
@@ -106,7 +106,7 @@ def in_order(rejections: Sequence[Rejection], parsed: Sequence[ParsedTrace]) -> 
 
 
 def _digest(place: Place, trace: ParsedTrace, drawings: Mapping[int, np.ndarray]) -> str:
-    """A picture of the question by its bytes, a drawing by its codes."""
+    """The digest of a picture in a prompt: of a question's picture by its bytes, of a drawing by its codes."""
     if place.kind == "question":
         return hashlib.sha256(trace.trace.question_images[place.number]).hexdigest()[:32]
     return hashlib.sha256(drawings[place.number].astype("<u2").tobytes()).hexdigest()[:32]

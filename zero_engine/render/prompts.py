@@ -1,4 +1,4 @@
-"""From a step to the prompt that the model draws: templates, and what a prompt must not carry.
+"""Builds the prompt of a step from a template, and removes what a prompt must not hold.
 
 Three templates have names; any other is a jinja2 text, rendered in a sandbox, over `question`, `question_pictures`,
 `step`, `history` (the earlier steps, a line each) and `index`:
@@ -7,18 +7,18 @@ Three templates have names; any other is a jinja2 text, rendered in a sandbox, o
     question_step  the question, then the step
     history        the question, the earlier steps, then the step
 
-A prompt is a sequence of text and pictures. `question_pictures` stands for the pictures of the question, and with
-`render.context: pictures` each step of `history` is followed by the drawing that the gate kept of it. In a prompt's
-text `PICTURE` stands where a picture stands; `Written.places` say which one each is.
+A prompt is a sequence of text and pictures. `question_pictures` inserts the pictures of the question. With
+`render.context: pictures`, the drawing that the gate kept of a step follows that step in `history`. The prompt's text
+has `PICTURE` in the place of each picture; `Written.places` says which picture each one is.
 
-Data is not markup. A tokenizer of the Chameleon family takes `<image>`, `</s>`, `<racm3:break>` or
-`IMGIMGBAZ` in plain text for the token of that name, and a trace that quotes one would end its own prompt.
-`plain_text` breaks such names up with a blank (`< image>`, `IMG IMGBAZ`): legible, safe with every
-tokenizer, and stored in `prompt` as the model saw it. It is applied to the data, not to the template around
-it (where `models.chameleon` still reads a special token's name as text).
+Data is not markup. A tokenizer of the Chameleon family reads `<image>`, `</s>`, `<racm3:break>` or
+`IMGIMGBAZ` in plain text as the token of that name, so a trace that quotes one would end its own prompt.
+`plain_text` breaks such names up with a blank (`< image>`, `IMG IMGBAZ`). The result is legible and safe with every
+tokenizer, and `prompt` stores it as the model saw it. Only data is changed, not the template (in which
+`models.chameleon` reads a special token's name as text, too).
 
-Drawing code (`[asy]..[/asy]`, tikz, svg, mermaid) is no prose: it is cut out of the step, and a step with
-no word or number left is not drawn.
+Drawing code (`[asy]..[/asy]`, tikz, svg, mermaid) is no prose: it is cut out of the step, and a step without
+any word or number outside it is not drawn.
 """
 
 import re
@@ -60,7 +60,7 @@ _SAYS_SOMETHING = re.compile(r"[^\W_]")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A picture in a prompt: the question's picture of that number, or the drawing kept of that step."""
+    """A picture in a prompt: the question's picture of this number, or the kept drawing of the step of this number."""
 
     kind: Literal["question", "step"]
     number: int
@@ -68,21 +68,21 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A prompt before its pictures are there: its text, with `PICTURE` for each of `places`, in their order."""
+    """A prompt without its pictures: its text, with one `PICTURE` for each of `places`, in their order."""
 
     text: str
     places: tuple[Place, ...] = ()
 
 
 Kept = Collection[int]
-"""Indices of the earlier steps of a trace of which a drawing was kept."""
+"""Indices of the earlier steps that have a kept drawing."""
 
 
 def compile_template(template: str, in_front: bool = False) -> Callable[[ParsedTrace, Step, Kept], Written]:
-    """A function from a step, and the steps whose drawings `history` shows, to its prompt.
+    """Compiles a template to a function from a step, and the steps with kept drawings, to the step's prompt.
 
     `in_front` puts the question's pictures before a prompt whose template does not place them. Raises PipelineError
-    for a template that cannot work.
+    for a template that is not valid.
     """
     text = TEMPLATES.get(template, template)
     if template not in TEMPLATES and "{{" not in template:
@@ -125,7 +125,7 @@ def compile_template(template: str, in_front: bool = False) -> Callable[[ParsedT
 
 
 def _line(step: Step, kept: Kept) -> str:
-    """An earlier step, with its drawing behind it."""
+    """The line of an earlier step in `history`, with its kept drawing after it."""
     return plain_text(prose(step.text)) + (f"\ue000s{step.index}\ue001" if step.index in kept else "")
 
 
@@ -147,15 +147,15 @@ def assemble(text: str, pictures: Sequence[np.ndarray]) -> Prompt:
 
 
 def prose(text: str) -> str:
-    """The step without drawing code."""
+    """The text without drawing code."""
     return _DRAWING_CODE.sub("", text).strip()
 
 
 def is_prose(text: str) -> bool:
-    """Whether a step says something that could be drawn: a letter or a digit outside drawing code."""
+    """Whether a text has a letter or a digit outside drawing code."""
     return _SAYS_SOMETHING.search(prose(text)) is not None
 
 
 def plain_text(text: str) -> str:
-    """The text with every name that a tokenizer could take for a special token broken up by a blank."""
+    """The text with a blank inside every name that a tokenizer could read as a special token."""
     return _IMAGE_TOKEN.sub(" ", _TAG.sub("< ", _RESERVED.sub("", text)))

@@ -1,8 +1,8 @@
-"""Draw what a shard asks for and nobody has yet: the render stage.
+"""The render stage: makes the drawings of a shard that do not exist yet.
 
-Contract: `draw` makes planned drawings (`planned`), each in a batch of fixed size among prompts of its own length
-bucket (`models.batching`), so that its bytes do not depend on what else is in the shard. Whatever cannot be drawn is a
-`Rejection` of stage `render`:
+Contract: `draw` makes planned drawings (`planned`) in batches of fixed size, each of one length bucket
+(`models.batching`), so the bytes of a drawing do not depend on the rest of the shard. A step or drawing that cannot be
+made is a `Rejection` of stage `render`:
 
     not_prose        the step is drawing code, or holds no letter and no digit
     picture_failed   a picture of the question that stands in the prompt cannot be read
@@ -10,7 +10,7 @@ bucket (`models.batching`), so that its bytes do not depend on what else is in t
     prompt_failed    the tokenizer raised
     draw_failed, decode_failed, draw_out_of_memory, decode_out_of_memory   with the exception's class
 
-Memory: codes of the whole shard are kept (2 KB a picture at most), pixels only of one decoding batch.
+Memory: the codes of the whole shard (at most 2 KB a picture), and the pixels of one decoding batch.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ DECODE_PIXELS = 1 << 20
 
 
 NOBODY = ParsedTrace(Trace("", "", "", None, Source("", "", 0)), (), None, "whole")
-"""Whose drawings fill a batch up."""
+"""The trace of the filler drawings that fill a batch up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class _Job:
     planned: Planned
     tokens: int
     prompt: Prompt
-    """With its pictures in their places."""
+    """The whole prompt, with its pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class _Drawn:
 def draw(
     planned: Sequence[Planned], model: UnifiedModel, render: Render, image_format: str, settings: str
 ) -> tuple[list[Candidate], list[Rejection]]:
-    """Make these drawings, in their order, and say what could not be made. `settings` is their `settings_key`.
+    """Makes these drawings, in their order, and a rejection for each that failed. `settings` is their `settings_key`.
 
     Raises ModelError where the model cannot do what `render` asks for.
     """
@@ -77,34 +77,35 @@ def draw(
     candidates: list[Candidate] = []
     next_image = iter(images)
     for job, drawing in zip(jobs, drawn, strict=True):
-        image = next(next_image) if isinstance(drawing, _Drawn) else None
         if isinstance(drawing, BatchFailure):
             rejections.append(_rejection(job.planned, "draw", drawing))
-        elif isinstance(image, BatchFailure):
+            continue
+        image = next(next_image)
+        if isinstance(image, BatchFailure):
             rejections.append(_rejection(job.planned, "decode", image))
-        else:
-            wanted = job.planned
-            candidates.append(
-                Candidate(
-                    trace_id=wanted.trace.trace.id,
-                    step=wanted.step,
-                    attempt=wanted.attempt,
-                    seed=wanted.seed,
-                    prompt=wanted.prompt,
-                    codes=drawing.codes_N,
-                    image=image,
-                    scores=drawing.scores,
-                    identity=wanted.identity(settings),
-                    shown=pictures_in(job.prompt),
-                )
+            continue
+        wanted = job.planned
+        candidates.append(
+            Candidate(
+                trace_id=wanted.trace.trace.id,
+                step=wanted.step,
+                attempt=wanted.attempt,
+                seed=wanted.seed,
+                prompt=wanted.prompt,
+                codes=drawing.codes_N,
+                image=image,
+                scores=drawing.scores,
+                identity=wanted.identity(settings),
+                shown=pictures_in(job.prompt),
             )
+        )
     return candidates, rejections
 
 
 def draw_steps(
     parsed: Sequence[ParsedTrace], model: UnifiedModel, render: Render, seed: int, image_format: str
 ) -> tuple[list[Candidate], list[Rejection]]:
-    """All drawings of these traces' steps, made afresh, with the model's fingerprint in their identity."""
+    """Makes all drawings of these traces' steps; their identity holds the model's fingerprint."""
     planned, rejections = plan_drawings(parsed, render, seed)
     settings = settings_key(render, model.fingerprint, batch_size_of(model, render))
     candidates, refused = draw(planned, model, render, image_format, settings) if planned else ([], [])
@@ -112,14 +113,14 @@ def draw_steps(
 
 
 def batch_size_of(model: UnifiedModel, render: Render) -> int:
-    """What `render.batch_size` means for this model where it is."""
+    """`render.batch_size` as a number, for this model on its device."""
     return auto_batch_size(model) if render.batch_size == "auto" else render.batch_size
 
 
 def _jobs(
     planned: Sequence[Planned], model: UnifiedModel, render: Render
 ) -> tuple[list[_Job], list[Rejection]]:
-    """What fits the model, and a rejection for each step that does not."""
+    """The drawings whose prompts fit the model, and a rejection for each step whose prompt does not."""
     jobs: list[_Job] = []
     rejections: list[Rejection] = []
     for _, of_trace in groupby(planned, key=lambda p: p.trace.trace.id):
@@ -151,7 +152,7 @@ def _fits(
         tokens = model.prompt_length(prompt)
     except ZeroEngineError:
         raise
-    except Exception as error:  # one bad text must not cost its shard
+    except Exception as error:  # one bad text must not stop its shard
         return prompt, 0, ("prompt_failed", str(error), type(error).__name__)
     if tokens > model.max_prompt_length:
         return prompt, tokens, ("prompt_too_long", f"{tokens} tokens > {model.max_prompt_length}", None)
@@ -161,20 +162,20 @@ def _fits(
 def _question_pictures(
     trace: ParsedTrace, model: UnifiedModel
 ) -> tuple[Sequence[np.ndarray], Exception | None]:
-    """Codes (P, N) of the question's pictures, or what is wrong with them."""
+    """Codes (P, N) of the question's pictures, or the error of the first one that cannot be read."""
     try:
-        return model.encode([decode_image(image) for image in trace.trace.question_images]), None
+        return list(model.encode([decode_image(image) for image in trace.trace.question_images])), None
     except ZeroEngineError:
         raise
-    except Exception as error:  # one bad picture must not cost its shard
+    except Exception as error:  # one bad picture must not stop its shard
         return [], error
 
 
 def _request(job: _Job, render: Render) -> Request:
-    """The drawing to make, what guidance steers away from, and what its third branch sees."""
+    """The request for a drawing: its prompt, seed, and the prompts of the guidance branches u and i."""
     pictures = pictures_in(job.prompt)
     kept = pictures if render.unconditional == "pictures" else ()
-    against = (*kept, render.negative_prompt) if render.negative_prompt else kept
+    against: Prompt = (*kept, render.negative_prompt) if render.negative_prompt else kept
     seen = pictures if render.image_guidance is not None and pictures else None
     return Request(job.prompt, job.planned.seed, against, seen)
 

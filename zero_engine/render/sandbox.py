@@ -1,9 +1,9 @@
-"""Where a user's prompt template runs: jinja2 that can put text together, and cannot do more work than that.
+"""The sandbox of prompt templates: a jinja2 environment in which a template's work is bounded.
 
-jinja2's own sandbox keeps a template from Python's internals, not from `'x' * 10**9` or a loop in a loop. Here a
-template loops once at most over what it is given, calls no function, uses the filters and methods of `FILTERS` and
-`METHODS`, and multiplies numbers only. So its work is bounded by its own length times that of its data. What a
-template may not do is a `jinja2.TemplateError`, most of it before anything is rendered.
+jinja2's own sandbox protects Python's internals, but allows `'x' * 10**9` and nested loops. Here a
+template has no nested loop, calls no function, uses the filters and methods of `FILTERS` and
+`METHODS`, and multiplies numbers only. So its work is bounded by its own length times that of its data.
+A refused template raises `jinja2.TemplateError`, in most cases before anything is rendered.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ _REFUSED = (
 
 
 class BoundedEnvironment(jinja2.sandbox.ImmutableSandboxedEnvironment):
-    """An environment in which no template can be a burden."""
+    """A jinja2 environment that refuses templates with unbounded work."""
 
     intercepted_binops = frozenset(["*", "%"])
 

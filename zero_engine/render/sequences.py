@@ -1,11 +1,12 @@
 """A row of a dataset as one token sequence: templates, and the encoder for one model and one template.
 
-A template says how a row becomes text, in six pieces of plain text. `{question}`, `{step}`, `{answer}` are data;
-`{pictures}` and `{picture}` are the codes of the question's pictures and of the step's drawing in their brackets;
-a `<name>` that the vocabulary has is that token. Data is never a token: a question that quotes `</s>` is spelled
-out. No other syntax.
-What a token is to a loss follows from where it stands, never from what it is. A row that cannot be written as asked is
-a `Rejection` with a reason. Training and exports share this: what `--to tokens` writes is what `train sft` learns.
+A template has six pieces of plain text. `{question}`, `{step}` and `{answer}` insert data; `{pictures}` and `{picture}`
+insert the codes of the question's pictures and of the step's drawing, each between BOI and EOI; a `<name>` that is in
+the vocabulary inserts that token. There is no other syntax. Data never becomes a special token: a `</s>` that a
+question quotes is split into ordinary tokens.
+
+The place of a token, not its id, decides whether it has a loss. A row that does not fit is a `Rejection` with a reason.
+Training and exports share this module, so `--to tokens` writes the sequences that `train sft` learns.
 """
 
 import re
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from zero_engine.models.chameleon.model import Chameleon
 
 GIVEN, TEXT, PICTURE = 0, 1, 2
-"""What a token is to the loss: part of the prompt, text (brackets of pictures too), or a code."""
+"""The kind of a token, for the loss: part of the prompt, text (with BOI and EOI), or a code."""
 _PIECE = re.compile(r"(\{\w+\}|<[^<>\s]+>)")
 
 PLACES = {
@@ -39,14 +40,14 @@ PLACES = {
 
 
 class Template(Section):
-    """The pieces of a row, in their order; what is not given is as in `omni_r1`."""
+    """The pieces of a row, in their order; a piece that is not given is that of `omni_r1`."""
 
     prompt: str = (
         "You are a helpful assistant.\nUser: {question}{pictures} Think with images first. The image reasoning process "
         "and the final answer are enclosed within <reserved12856> <reserved12857> and <reserved12866> "
         "<reserved12867> XML tags, respectively.\nAssistant:"
     )
-    """What the model is given; it bears no loss."""
+    """The prompt; it has no loss."""
     open: str = "<reserved12856>"
     """Before the first step."""
     step: str = "{step}{picture}"
@@ -80,7 +81,7 @@ TEMPLATES = {
 
 
 class Shape(Protocol):
-    """What an encoder is told beside the model; a training's `data` section is one."""
+    """The settings of an encoder; a training's `data` section has them."""
 
     @property
     def pieces(self) -> Template: ...
@@ -103,7 +104,7 @@ class Plain:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """One row as tokens. `kinds` says of each token what it is to the loss; `codes` is -1 where there is none."""
+    """One row as tokens. `kinds` holds each token's kind for the loss; `codes` is -1 where the token is no code."""
 
     id: str
     ids: np.ndarray  # (T,) int64
@@ -113,7 +114,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a model is asked, and what is right."""
+    """A question for a model, and its right answer."""
 
     id: str
     prompt: list[int]
@@ -122,7 +123,7 @@ class Question:
 
 
 class Encoder:
-    """Rows to examples and questions, for one model and one template."""
+    """Encodes rows as examples and questions, for one model and one template."""
 
     def __init__(self, model: "Chameleon | Any", data: Shape):
         self.model, self.data, self.layout = model, data, model.layout
@@ -138,7 +139,7 @@ class Encoder:
         self.pieces: Template = data.pieces
 
     def example(self, row: dict) -> Example | Rejection:
-        """A row of a dataset as a sequence to learn."""
+        """A row of a dataset as a training sequence."""
         if not row["answer"]:
             return _left_out(row, "no_answer", "the row has no answer to learn")
         tokens = _Tokens()
@@ -175,7 +176,7 @@ class Encoder:
         return Question(row["id"], prompt, row["answer"], tuple(row["choices"]))
 
     def prompt(self, question: str, images: Sequence[bytes] = (), choices: Sequence[str] = ()) -> list[int]:
-        """BOS and the prompt piece; pictures stand at the question's `<image>` marks where there are as many."""
+        """BOS and the prompt piece. Pictures replace the question's `<image>` marks where there are as many marks."""
         lettered = [f"{chr(ord('A') + i)}. {choice}" for i, choice in enumerate(choices)]
         parts = "\n".join([question.strip(), *lettered]).split("<image>")
         pictures = [self._picture(bytes(image)) for image in images]
@@ -240,7 +241,7 @@ class Encoder:
 
 
 class _Tokens:
-    """A sequence as it grows."""
+    """A sequence under construction."""
 
     def __init__(self) -> None:
         self.ids: list[int] = []

@@ -1,6 +1,6 @@
 """HTML pages to look at: one for a few previewed traces, one for a finished dataset.
 
-page.py     what a page is made of, and the writer
+page.py     the parts of a page, and its writer
 charts.py   score histograms
 summary.py  report.html of a finished dataset
 """

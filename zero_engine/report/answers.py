@@ -1,4 +1,4 @@
-"""One page of answers: each question with its pictures, and what a model wrote and drew, in its order.
+"""One page of answers: each question with its pictures, then the model's texts and drawings, in their order.
 
 Like every page of ours it is one file without a script and without a request; pictures are base64, data is escaped.
 """
@@ -33,7 +33,7 @@ def write_answers(path: Path, title: str, predictions: Sequence[dict[str, Any]],
 
 
 def _parts(folder: Path, prediction: dict[str, Any]) -> list[str | Picture]:
-    """Text and pictures by turns; a mark without a picture, as a broken one leaves it, stays text."""
+    """Texts and pictures in turn; a mark without a picture (a broken drawing) stays text."""
     pictures = _pictures(folder, prediction["pictures"])
     texts = prediction["text"].split(MARK)
     parts: list[str | Picture] = [texts[0]]

@@ -1,7 +1,7 @@
 """Histograms of scores as inline SVG geometry: kept drawings stacked under those left out.
 
-A histogram is counted while the candidates stream by: its range is fixed first, then batches of values are added, so
-memory does not grow with the dataset. Colours and fonts are the page's; here is only geometry.
+A histogram has a fixed range, and batches of values are added to it, so memory does not grow with the dataset. The page
+sets colours and fonts; this module computes the geometry only.
 """
 
 from dataclasses import dataclass, field
@@ -78,7 +78,7 @@ class Histogram:
 
     @property
     def thresholds(self) -> list[tuple[float, str]]:
-        """Where the gate cuts, as (x in SVG units, label); those outside the range are at its edge."""
+        """The gate's thresholds as (x in SVG units, label); a threshold outside the range lies at its edge."""
         span = self.high - self.low or 1.0
         marks = [(self.minimum, "min"), (self.maximum, "max")]
         return [

@@ -81,7 +81,7 @@ class PageTrace:
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table; numbers are set right-aligned, with thousands apart."""
+    """A titled table; numbers are right-aligned, with thousands separators."""
 
     title: str
     columns: list[str]
@@ -111,7 +111,7 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Picture:
-    """What an `img` element needs."""
+    """The attributes of an `img` element."""
 
     source: str
     width: int
@@ -160,7 +160,7 @@ def page_trace(
     outcome: Trajectory | Rejection,
     rejections: Sequence[Rejection],
 ) -> PageTrace:
-    """What the page shows of one trace: each step with its candidates, their scores and the verdict.
+    """One trace for the page: each step with its candidates, their scores and the verdict.
 
     `rejections` are those of this trace, of its steps and of its drawings.
     """
@@ -204,7 +204,7 @@ def image_format_of(image: bytes) -> str:
 
 
 def shown_picture(image: bytes, image_format: str) -> Picture:
-    """A picture as a data URI with the size it is shown at; one that cannot be read keeps its bytes."""
+    """A picture as a data URI, with its size on the page. A picture that cannot be read keeps its bytes."""
     try:
         with Image.open(io.BytesIO(image)) as opened:
             width, height = opened.size
@@ -230,7 +230,7 @@ def _reason(rejection: Rejection) -> str:
 
 
 def _cell(value: object) -> str:
-    """A table cell: numbers with thousands apart, three decimals, lists with commas, text as it is."""
+    """The text of a table cell: numbers with thousands separators and three decimals, lists with commas."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "–"}[value]
     if isinstance(value, list | tuple):

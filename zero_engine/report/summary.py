@@ -66,7 +66,7 @@ def write_report(out: str | Path, traces: int = 6, drawings: int = 24) -> Path:
 
 @dataclass(slots=True)
 class _Survey:
-    """What one pass over the files without their pictures finds."""
+    """The findings of one pass over the files, without their pictures."""
 
     histograms: dict[str, Histogram]
     traces: list[tuple[str, int, str]] = field(default_factory=list)
@@ -90,7 +90,8 @@ def _survey(out: Path, manifest: Manifest, traces: int, drawings: int) -> _Surve
             kept_seeds.append(seeds.drop_null().to_numpy(zero_copy_only=False))
         survey.traces = heapq.nsmallest(traces, survey.traces + rows)
         if shard.candidates is not None:
-            _survey_drawings(out, shard, np.concatenate(kept_seeds), survey, drawings)
+            path = out / shard.candidates.name
+            _survey_drawings(path, shard.index, np.concatenate(kept_seeds), survey, drawings)
         if shard.rejections is not None and shard.counts["rejected_traces"] and len(survey.rejected) < 20:
             whole = (r for r in read_rejections(out / shard.rejections.name) if r.is_whole_trace)
             survey.rejected += [(r.trace_id, r.stage, r.reason, r.detail) for r in whole]
@@ -98,16 +99,14 @@ def _survey(out: Path, manifest: Manifest, traces: int, drawings: int) -> _Surve
     return survey
 
 
-def _survey_drawings(
-    out: Path, shard: ShardEntry, kept_seeds: np.ndarray, survey: _Survey, drawings: int
-) -> None:
-    for batch in _batches(out / shard.candidates.name):
+def _survey_drawings(path: Path, shard: int, kept_seeds: np.ndarray, survey: _Survey, drawings: int) -> None:
+    for batch in _batches(path):
         seeds = batch.column("seed").to_numpy()
         is_kept = np.isin(seeds, kept_seeds)
         for name, (values, rows) in _scores_of(batch).items():
             survey.histograms[name].add(values, is_kept[rows])
-        survey.kept = _smallest(survey.kept, seeds[is_kept], shard.index, drawings)
-        survey.left = _smallest(survey.left, seeds[~is_kept], shard.index, drawings)
+        survey.kept = _smallest(survey.kept, seeds[is_kept], shard, drawings)
+        survey.left = _smallest(survey.left, seeds[~is_kept], shard, drawings)
 
 
 def _smallest(
@@ -277,14 +276,14 @@ def _facts(counts: Mapping) -> list[tuple[str, str]]:
 def _tables(manifest: Manifest, survey: _Survey) -> list[Table]:
     counts = manifest.counts
     named = [
-        ("Left out, and why", ["stage: reason", "count"], "reasons"),
-        ("How rationales were cut", ["rule", "traces"], "rules"),
-        ("Notes", ["note", "traces"], "notes"),
+        ("Left out, and why", ["stage: reason", "count"], counts.get("reasons", {})),
+        ("How rationales were cut", ["rule", "traces"], counts.get("rules", {})),
+        ("Notes", ["note", "traces"], counts.get("notes", {})),
     ]
     tables = [
-        Table(title, columns, sorted(counts[key].items(), key=lambda item: (-item[1], item[0])))
-        for title, columns, key in named
-        if counts.get(key)
+        Table(title, columns, sorted(found.items(), key=lambda item: (-item[1], item[0])))
+        for title, columns, found in named
+        if found
     ]
     if survey.rejected:
         tables.append(

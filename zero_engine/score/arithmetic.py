@@ -1,9 +1,9 @@
-"""Arithmetic: whether the step's own equations hold. A diagnostic: it says nothing of the drawing.
+"""The score `arithmetic`: whether the step's own equations hold. A diagnostic, independent of the drawing.
 
-1 where every equation that the step writes out, in signs or in infix words, is true; 0 where one is false; absent where
-it writes none, or only such with letters. A result may be rounded to the digits that it is written with: `10 / 3 =
-3.33` holds, `$2.50 * 3 = $8` does not. Off in the gate by default: a drawing of `3 + 4 = 8` is faithful to a step that
-says so.
+It is 1 where every equation of the step, in signs or in infix words, is true, and 0 where one is false. It is absent
+where the step has no equation, or only equations with letters. A result may be rounded to its written digits:
+`10 / 3 = 3.33` holds, `$2.50 * 3 = $8` does not. The gate does not use it by default, because a drawing of `3 + 4 = 8`
+is faithful to a step that says `3 + 4 = 8`.
 """
 
 from itertools import pairwise
@@ -15,7 +15,7 @@ from zero_engine.score.readback.spelling import plain, signs_for_words
 
 
 def arithmetic(image_HW3: np.ndarray | None, text: str) -> float | None:
-    """1, 0, or None, of the step's text alone; the picture is not looked at."""
+    """1, 0 or None, from the step's text alone; the picture is ignored."""
     found = _verdicts(equations(plain(text))) or _verdicts(
         equations(signs_for_words(plain(text)), in_words=True)
     )

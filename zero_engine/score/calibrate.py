@@ -1,9 +1,8 @@
-"""Thresholds from a sample: what each would keep, before a whole run is gated by it.
+"""Proposes thresholds for the gate from a sample of drawings, with the share of drawings that each would keep.
 
-For each score and quantile q, the bound that the worst share q of the sample's drawings fails: `gate.min`
-where higher is better, `gate.max` where lower is. Bounds are rounded, on the lenient side, to four
-decimals, and the keep rates are those of the rounded bound, by the gate itself. Pure; `zero-engine plan
---calibrate N` draws the sample.
+The bound of a score at quantile q rejects the worst share q of the sample's drawings. It is a `gate.min` where higher
+is better, a `gate.max` where lower is better. Bounds are rounded to four decimals towards the lenient side, and the
+gate itself computes the keep rates of the rounded bounds. Pure; `zero-engine plan --calibrate N` draws the sample.
 """
 
 import math
@@ -22,25 +21,25 @@ PLACES = 10**4
 
 
 class Proposal(TypedDict):
-    """One bound and what it keeps."""
+    """One bound and its keep rates."""
 
     score: str
     direction: str
-    """min or max: the part of the gate that it goes under."""
+    """min or max: the key of `gate` that takes the bound."""
     quantile: float
     threshold: float
     keep_rate: float
     """Share of the drawings that pass this bound alone."""
     step_keep_rate: float
-    """Share of the drawn steps with a drawing that passes this bound alone."""
+    """Share of the steps with drawings that have at least one drawing that passes this bound alone."""
     combined_keep_rate: float
-    """Share of the drawings that pass the bounds of all scores at this quantile together."""
+    """Share of the drawings that pass the bounds of all scores at this quantile."""
 
 
 def propose_thresholds(
     candidates: Sequence[Candidate], quantiles: Sequence[float] = QUANTILES
 ) -> list[Proposal]:
-    """Bounds for each score that the sample has, at each quantile; none for an empty sample."""
+    """Bounds for each score in the sample, at each quantile; an empty list for an empty sample."""
     gates: dict[float, dict[str, Gate]] = {q: {} for q in quantiles}
     for name in (name for name, score in SCORES.items() if score.proposed):
         values = [candidate.scores[name] for candidate in candidates if name in candidate.scores]
@@ -68,7 +67,7 @@ def propose_thresholds(
 
 
 def keep_rates(candidates: Sequence[Candidate], gate: Gate) -> tuple[float, float]:
-    """Share of the drawings that pass a gate's thresholds, and of the drawn steps with one that does."""
+    """Share of the drawings that pass a gate's thresholds, and share of their steps with such a drawing."""
     steps = {(c.trace_id, c.step) for c in candidates}
     passing = [(c.trace_id, c.step) for c in candidates if not failures(c.scores, gate)]
     if not candidates:

@@ -1,7 +1,8 @@
-"""Text-image similarity by any CLIP or SigLIP checkpoint: the cosine of a drawing's and its step's embeddings.
+"""The score `clip`: the cosine of a drawing's and its step's embeddings, by any CLIP or SigLIP checkpoint.
 
-`score.clip` names the checkpoint, a local folder or a hub name. Pictures go through the checkpoint's own preprocessor,
-texts are cut at its context, and both run in batches of one shape, so a drawing's score does not depend on its company.
+`score.clip` names the checkpoint, a local folder or a hub name. The checkpoint's own preprocessor reads the pictures,
+texts are cut at its context length, and both run in batches of one shape, so a drawing's score does not depend on the
+other drawings.
 """
 
 from collections.abc import Callable, Sequence

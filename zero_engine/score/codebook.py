@@ -1,4 +1,4 @@
-"""Scores in code space: what a drawing's codes look like in the codebook, without decoding them.
+"""Scores of a drawing's code vectors, without decoding them.
 
 `total_variation_energy` is the reference's token-only reward (arXiv 2601.09536). With Z = codebook[codes] as
 (h, w, D):
@@ -15,7 +15,7 @@ import numpy as np
 def total_variation(
     codes_N: np.ndarray, codebook_KD: np.ndarray, grid: tuple[int, int], tau: float = 3.0
 ) -> float:
-    """Smoothness in (0, 1] of one drawing; 1 is one code all over."""
+    """Smoothness of one drawing, in (0, 1]; 1 if all its codes are equal."""
     return 1.0 / (1.0 + total_variation_energy(codes_N, codebook_KD, grid) / tau)
 
 

@@ -1,20 +1,18 @@
-"""The gate: from the scores of a trace's drawings to the drawings it keeps. Pure, and needs no model.
+"""The gate: chooses the drawings of a trace to keep, by their scores. Pure; it needs no model.
 
-Thresholds. A drawing passes if every score in `gate.min` is at least, and every one in `gate.max` at most,
-its bound. Scores are float32 values, fresh or read back, so gating again gives what a fresh run gives. A
-score that need not exist (`ScoreInfo.optional`: read-back, and any plugin's) does not apply where it is
-absent, and lets the drawing pass; any other that is absent has failed, and the drawing fails with it
-(`<score>_missing`).
+Thresholds. A drawing passes if every score in `gate.min` is at least its bound and every score in `gate.max` is at most
+its bound. Scores are float32 values, fresh or stored, so gating stored scores gives the same result. An optional score
+(`ScoreInfo.optional`: read-back; and every plugin's score) does not apply to a drawing that lacks it, and the drawing
+passes. A drawing that lacks any other score fails (`<score>_missing`).
 
-Rank. Of those that pass, the one with the largest weighted sum over `gate.rank` is kept; between equals,
-the earliest attempt. A ranked score that a drawing lacks counts as the mean of its rivals', which neither
-helps nor hurts it, and as 0 where none of them has it.
+Rank. Of the drawings that pass, the one with the largest weighted sum over `gate.rank` is kept; between equals, the
+earliest attempt. A ranked score that a drawing lacks counts as the mean of the step's other drawings, or as 0 where no
+drawing has it.
 
-Reasons: `<score>_low`, `<score>_high`, `<score>_missing`, in the order of the names, for each drawing that
-fails (a drawing that passes but is outranked is no rejection); for a step, the reason of the best-ranked
-drawing that failed; `not_drawn` for a step without any drawing, which always stays, as there was nothing to
-reject; `step_rejected`, `all_steps_dropped` and `too_few_pictures` for what `on_reject` and `min_pictures`
-take out.
+Reasons. A drawing that fails is a rejection with `<score>_low`, `<score>_high` or `<score>_missing`, the first by name.
+A drawing that passes but is not the best is no rejection. A step's reason is that of its best-ranked failed drawing. A
+step without any drawing has `not_drawn` and always stays. `step_rejected`, `all_steps_dropped` and `too_few_pictures`
+are the reasons of steps and traces that `on_reject` and `min_pictures` reject.
 """
 
 import math
@@ -29,7 +27,7 @@ from zero_engine.records import Candidate, ParsedTrace, Rejection, Step, Traject
 def judge(
     parsed: ParsedTrace, candidates: Sequence[Candidate], gate: Gate
 ) -> tuple[Trajectory | Rejection, list[Rejection]]:
-    """The trajectory that a trace becomes, or why it becomes none; and a rejection for all else left out."""
+    """The trace's trajectory, or its rejection; and the rejections of its steps and drawings."""
     by_step: dict[int, list[Candidate]] = {}
     for candidate in candidates:
         by_step.setdefault(candidate.step, []).append(candidate)
@@ -43,14 +41,14 @@ def judge(
 
 
 def pick(candidates: Sequence[Candidate], gate: Gate) -> Candidate | None:
-    """The drawing of one step that the gate keeps."""
+    """The drawing of one step that the gate keeps, or None."""
     order = rank([candidate.scores for candidate in candidates], gate.rank)
     passing = (candidates[at] for at in order if not failures(candidates[at].scores, gate))
     return next(passing, None)
 
 
 def failures(scores: Mapping[str, float], gate: Gate) -> list[tuple[str, str]]:
-    """(reason, detail) of every threshold that a drawing with these scores fails, in the order of their names."""
+    """(reason, detail) of every threshold that these scores fail, by the name of the score."""
     found = []
     for name in sorted({*gate.min, *gate.max}):
         value = scores.get(name)
@@ -66,7 +64,7 @@ def failures(scores: Mapping[str, float], gate: Gate) -> list[tuple[str, str]]:
 
 
 def rank(rivals: Sequence[Mapping[str, float]], weights: Mapping[str, float]) -> list[int]:
-    """Positions of one step's drawings, given by their scores, from best to worst; between equals, the first."""
+    """Positions of one step's drawings from best to worst, given their scores; between equals, the first one leads."""
     usual = {name: _mean([scores[name] for scores in rivals if name in scores]) for name in weights}
 
     def merit(scores: Mapping[str, float]) -> float:
@@ -123,7 +121,11 @@ def _judge_trace(parsed: ParsedTrace, verdicts: Sequence[Verdict], gate: Gate) -
         return _reject(parsed, "all_steps_dropped", f"{len(dropped)} steps, the first: {dropped[0].reason}")
     kept = sum(verdict.verdict == "kept" for verdict in verdicts)
     if kept < gate.min_pictures:
-        return _reject(parsed, "too_few_pictures", f"{kept} < {gate.min_pictures}")
+        return _reject(
+            parsed,
+            "too_few_pictures",
+            f"{kept} picture{'s' * (kept != 1)} kept, gate.min_pictures is {gate.min_pictures}",
+        )
     return Trajectory(parsed, tuple(verdict for verdict in verdicts if verdict.verdict != "dropped"))
 
 

@@ -1,15 +1,15 @@
-"""Scores by the model that drew: how likely it finds the drawing, and the step given the drawing.
+"""Likelihood scores from the model that drew: of the drawing given its prompt, and of the step given the drawing.
 
 Mean log-probabilities in nats, from teacher-forced passes in batches of fixed shape across traces.
 
-    likelihood     mean log p(codes | prompt) per code; the drawing loop gives it for free
-    unconditional  mean log p(codes | nothing) per code; likewise, with guidance
+    likelihood     mean log p(codes | prompt) per code; the drawing loop computes it anyway
+    unconditional  mean log p(codes | empty prompt) per code; so is this, with guidance
     caption        mean log p(step | codes) per token
     alignment      likelihood - unconditional (pointwise mutual information)
     perception     mean |W h - E[c]|^2 of the trained projection W (no log-probability, but the same kind of pass)
 
-Each function takes one item a candidate and returns one value, or a `BatchFailure`, a candidate; equal items are scored
-once.
+Each function takes one item per candidate and returns one value, or a `BatchFailure`, per candidate. Equal items are
+scored once.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from zero_engine.models.batching import (
     run_bucketed,
     run_distinct,
 )
-from zero_engine.models.prompt import Prompt, key_of
+from zero_engine.models.prompt import Prompt, key_of, text_of
 
 Value = float | BatchFailure
 _Item = tuple[Prompt, np.ndarray]
@@ -43,13 +43,15 @@ def caption(model: UnifiedModel, codes: Sequence[np.ndarray], texts: Sequence[st
     """Mean log p(text | codes), nats per token of the text."""
 
     def score(batch: list[_Item]) -> list[float]:
-        return _floats(model.caption_likelihood(np.stack([c for _, c in batch]), [text for text, _ in batch]))
+        return _floats(
+            model.caption_likelihood(np.stack([c for _, c in batch]), [text_of(text) for text, _ in batch])
+        )
 
     return _each_once(model, list(zip(texts, codes, strict=True)), score)
 
 
 def perception(model: UnifiedModel, prompts: Sequence[Prompt], codes: Sequence[np.ndarray]) -> list[Value]:
-    """L_Pe of each drawing given its prompt; only for a model that has a projection."""
+    """L_Pe of each drawing given its prompt; the model must have a projection."""
 
     def score(batch: list[_Item]) -> list[float]:
         return _floats(model.perception([text for text, _ in batch], np.stack([c for _, c in batch])))
@@ -69,7 +71,7 @@ def _each_once(
 def _bucketed(
     model: UnifiedModel, items: Sequence[_Item], score: Callable[[list[_Item]], list[float]]
 ) -> list[Value]:
-    """Score what is short enough, in buckets of the length that the model runs: the text's and the codes'."""
+    """Scores the items whose prompt fits the model, in buckets of the length of prompt and codes together."""
     if not items:
         return []
     codes_per_picture = model.grid[0] * model.grid[1]

@@ -1,11 +1,11 @@
-"""Read-back of pictures of any size by OCR: is the equation that is painted the one that the step says?
+"""The score `ocr`: compares the equations in a picture of any size, read by OCR, with those of the step.
 
-RapidOCR (PP-OCR on ONNX Runtime; the weights are in its wheel, nothing is fetched) reads the picture's lines. 1 where
-every equation that it finds is one of the step's, compared as a whole like the nano model's (`score.readback`), 0 where
-one is not; without an equation, 1 where every number is in the step, else 0; absent where no digit is read.
+RapidOCR (PP-OCR on ONNX Runtime; its wheel holds the weights, so nothing is fetched) reads the picture's lines. The
+score is 1 where every equation read is one of the step's, compared as a whole as in `score.readback`, else 0. Without
+an equation it is 1 where every number read is in the step, else 0. It is absent where no digit is read.
 
-The recogniser's alphabet lacks × and ÷. Where a left side comes without any operator, both are tried at every place: so
-a wrong number is found, and × for ÷ is not. About half a second a picture of 512 x 512 on one core.
+The recogniser's alphabet lacks × and ÷. Where a left side has no operator, both are tried at every place; this finds a
+wrong number, but not × in place of ÷. A picture of 512 x 512 takes about half a second on one core.
 """
 
 import re
@@ -24,7 +24,7 @@ from zero_engine.score.readback.statements import named_numbers
 
 _NOT_AN_EQUATION = re.compile(r"[^\d.,+\-*/=()%xX]")
 LEAST_CONFIDENCE = 0.5
-"""Lines that the recogniser trusts less are not read."""
+"""Lines with a lower confidence of the recogniser are ignored."""
 
 
 def load(score: Score, device: str) -> Callable[[Sequence[np.ndarray], Sequence[str]], list[float | None]]:
@@ -38,7 +38,7 @@ def load(score: Score, device: str) -> Callable[[Sequence[np.ndarray], Sequence[
 
 
 def fingerprint(score: Score) -> str:
-    """A digest of the versions that shape the values. Raises ModelError where the extra is missing."""
+    """A digest of the versions that the values depend on. Raises ModelError where the extra is missing."""
     return digest("ocr", "1", *(f"{name} {_version(name)}" for name in ("rapidocr", "onnxruntime")))
 
 
@@ -68,7 +68,7 @@ def _is_said(equation: str, text: str) -> bool:
 
 
 def _readings(equation: str) -> Iterator[str]:
-    """The equation as it was read; or, without an operator, with × or ÷ put in at each place."""
+    """The equation as read; where it has no operator, also with × or ÷ inserted at each place."""
     left, _, right = equation.replace(",", "").partition("=")
     if re.search(r"[-+*/xX]", left.lstrip("-")):
         yield f"{left}={right}".replace("x", "*").replace("X", "*")
@@ -79,7 +79,7 @@ def _readings(equation: str) -> Iterator[str]:
 
 
 def _lines(engine: Callable, image_HW3: np.ndarray) -> list[str]:
-    """What is written in an RGB picture, from top to bottom."""
+    """The lines of text in an RGB picture, from top to bottom."""
     found = engine(np.ascontiguousarray(image_HW3[..., ::-1]))
     if found.txts is None:
         return []

@@ -1,4 +1,4 @@
-"""Scores that bring a model or code of their own: `clip`, and those of plugins. Importing this imports no torch.
+"""Scores with a model or code of their own: `clip`, and those of plugins. Importing this imports no torch.
 
 A plugin is an entry point in the group `zero_engine.scores`: its name is the score's name in `score.names`, and it
 leads to a module (or any object) with two functions, as `zero_engine.score.clip` has them:
@@ -6,10 +6,11 @@ leads to a module (or any object) with two functions, as `zero_engine.score.clip
     load(score, device) -> function     called once a process. The function maps RGB uint8 pictures (H, W, 3) and as
                                         many step texts, batched across traces, to a value each: a float, or None
                                         where the score does not apply
-    fingerprint(score) -> str           a digest of all that shapes its values; called by the driver, so without torch
+    fingerprint(score) -> str           a digest of everything that its values depend on; the driver calls it, so it
+                                        must not import torch
 
-`score.options` is a plugin's own to read. Its values land in the column `plugin_scores`, and the gate may use them by
-name; where one is absent, the drawing passes.
+`score.options` holds the settings of plugins. Their values go into the column `plugin_scores`, and the gate may name
+them; a drawing without such a value passes.
 """
 
 import importlib
@@ -30,7 +31,7 @@ from zero_engine.pipeline import Score
 GROUP = "zero_engine.scores"
 BUNDLED = {"clip": "zero_engine.score.clip"}
 BATCH = 32
-"""Drawings scored at once; fixed, so that a drawing meets the same shapes in any shard."""
+"""Drawings scored at once; fixed, so that a drawing's batch has the same shapes in any shard."""
 
 Values = list[float | BatchFailure | None]
 Function = Callable[[Sequence[np.ndarray], Sequence[str]], Sequence[float | None]]
@@ -39,19 +40,19 @@ _loading = Lock()
 
 
 def outside_scores(score: Score) -> list[str]:
-    """Those of `score.names` that are computed here: what is not bundled is a plugin's (`check_scores` looks)."""
+    """The names in `score.names` of `BUNDLED` or of plugins; `check_scores` checks that the plugins are there."""
     return [name for name in score.names if name in BUNDLED or name not in SCORES]
 
 
 def plugin_names() -> list[str]:
-    """Scores that installed packages bring, by name."""
+    """The names of the scores of installed plugins."""
     return sorted(point.name for point in entry_points(group=GROUP))
 
 
 def outside_fingerprint(score: Score) -> str:
-    """Over everything that the outside scores in `score.names` depend on; empty where there are none.
+    """A digest of everything that the outside scores in `score.names` depend on; empty where there are none.
 
-    Raises PipelineError or ModelError for one that cannot be had.
+    Raises PipelineError or ModelError for a score that cannot be loaded.
     """
     names = outside_scores(score)
     return digest(*(part for n in names for part in (n, _module(n).fingerprint(score)))) if names else ""
@@ -60,7 +61,7 @@ def outside_fingerprint(score: Score) -> str:
 def score_outside(
     name: str, images: Sequence[bytes], texts: Sequence[str], score: Score, device: str
 ) -> Values:
-    """The values of one score for encoded drawings and their steps' texts, in their order."""
+    """The values of one score for encoded drawings and the texts of their steps, in their order."""
     key = (name, digest(_module(name).fingerprint(score), score.model_dump_json()), device)
     with _loading:
         if key not in _loaded:

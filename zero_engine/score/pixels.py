@@ -8,18 +8,18 @@ import cv2
 import numpy as np
 
 BLUR_VARIANCE = 100.0
-"""Variance of the Laplacian at which a photograph is customarily called blurred."""
+"""Variance of the Laplacian below which a photograph is usually called blurred."""
 NEAR_COLOUR = 24
-"""Largest difference of a channel, of 255, between colours that count as one: a codec's noise."""
+"""Largest difference of a channel, of 255, between colours that count as equal: a codec's noise."""
 THUMBNAIL_SIDE = 32
 TILE = 8
-"""Side in pixels of what `blank` counts."""
+"""Side of the tiles that `blank` counts, in pixels."""
 
 
 def blank(image_HW3: np.ndarray) -> float:
     """Share of 8 x 8 tiles with nothing but the commonest colour: 1 for a uniform picture, codec noise included.
 
-    Of tiles, not of pixels: a thin-lined triangle or a short equation inks 1 % of a picture and is no blank.
+    Tiles are counted, not pixels, because a thin-lined triangle or a short equation covers 1 % of the pixels.
     """
     height, width = (-side % TILE for side in image_HW3.shape[:2])
     padded_HW3 = np.pad(image_HW3, ((0, height), (0, width), (0, 0)), mode="edge")
@@ -34,7 +34,7 @@ def blank(image_HW3: np.ndarray) -> float:
 
 
 def contrast(image_HW3: np.ndarray) -> float:
-    """Standard deviation of luminance over the largest there can be: 1 is half black, half white."""
+    """Standard deviation of luminance over the largest possible one: 1 is half black, half white."""
     return float(np.clip(_luminance(image_HW3).astype(np.float64).std() / 127.5, 0.0, 1.0))
 
 

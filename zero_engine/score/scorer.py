@@ -1,18 +1,17 @@
-"""All scores of a shard's drawings: the score stage.
+"""The score stage: all scores of a shard's drawings.
 
 Contract: `score_candidates` returns the same candidates in the same order, each with the scores that
-`score.names` asks for. What came with the drawing (`likelihood`, and a painter's scores) stays as it is;
-everything else is computed afresh, from the codes and the *encoded* picture, so scoring stored candidates
-again gives what scoring fresh ones gave. Values are rounded to float32, as the files hold them, before
-anything is derived from them or judged by them.
+`score.names` lists. Scores that came with the drawing (`likelihood`, and a painter's scores) are kept; all others are
+computed from the codes and the *encoded* picture, so stored candidates get the same scores as fresh ones. Values are
+rounded to float32, as the files hold them, before other scores are derived from them and before the gate.
 
 A score that fails on a drawing, or is not finite, is left out of that drawing and reported as a `Rejection`
 of stage `score`, reason `<score>_failed`, `_out_of_memory`, `_too_long` or `_not_finite`; the drawing
-stays. A score that does not apply (nothing to read back) is left out and not reported.
+stays. A score that does not apply (e.g. a step without a statement to read back) is left out and not reported.
 
-What a score means stands in `contracts.scores`; what computes it stands here, under the same name, in the table of what
-it needs: `BY_MODEL`, `BY_CODES`, `BY_PICTURE`, `BY_EARLIER`, or `BUNDLED` of `score.outside`. A painter's scores are
-computed nowhere else than where it paints.
+`contracts.scores` describes each score. Its function is here, under the same name, in the table for its inputs:
+`BY_MODEL`, `BY_CODES`, `BY_PICTURE`, `BY_EARLIER`, or `BUNDLED` of `score.outside`. A painter computes its own scores
+when it paints.
 """
 
 import contextlib
@@ -39,7 +38,7 @@ DRAWN = tuple(name for name, score in SCORES.items() if score.needs in ("drawing
 """Scores that come with a drawing."""
 
 NEARLY_BLANK = 0.9
-"""Only emptier pictures are compared with nano's sign "no drawing fits", which leaves 94 % empty."""
+"""Only pictures that are emptier than this are compared with nano's sign "no drawing fits", which is 94 % empty."""
 
 
 def _blank(image_HW3: np.ndarray, text: str) -> float:
@@ -69,10 +68,10 @@ def score_candidates(
     score: Score,
     before: Sequence[Candidate] = (),
 ) -> tuple[list[Candidate], list[Rejection]]:
-    """The candidates with their scores, and what could not be scored.
+    """The candidates with their scores, and a rejection for each score that failed.
 
-    `before` are drawings of earlier steps that are scored already and that `duplicate` looks back at. Raises
-    PipelineError for unknown names.
+    `before` are drawings of earlier steps, scored already; `duplicate` compares with them, too. Raises PipelineError
+    for unknown names.
     """
     check_scores(score)
     sheet = _Sheet(candidates, parsed)
@@ -90,12 +89,12 @@ def score_candidates(
 
 
 def prompt_of(candidate: Candidate) -> Prompt:
-    """What the candidate was drawn from, pictures in their places."""
+    """The candidate's whole prompt, with its pictures."""
     return assemble(candidate.prompt, candidate.shown)
 
 
 def check_scores(score: Score) -> None:
-    """Raise PipelineError where `score.names` holds a name that is no score, ModelError where one lacks its model."""
+    """Raises PipelineError for an unknown name in `score.names`, ModelError for a score whose model is missing."""
     known = [*SCORES, *plugin_names()]
     for name in score.names:
         if name not in known:
@@ -104,7 +103,7 @@ def check_scores(score: Score) -> None:
 
 
 class _Sheet:
-    """Scores and failures by row while a shard is scored; rows are candidates."""
+    """Scores and failures of a shard's candidates, one row a candidate, while they are computed."""
 
     def __init__(self, candidates: Sequence[Candidate], parsed: Sequence[ParsedTrace]):
         texts = {(trace.trace.id, step.index): step.text for trace in parsed for step in trace.steps}
@@ -118,7 +117,7 @@ class _Sheet:
                     self.put(row, name, candidate.scores[name])
 
     def put(self, row: int, name: str, value: float | BatchFailure | None) -> None:
-        """Note a value, rounded to float32; None is a score that does not apply."""
+        """Stores a value, rounded to float32, or a failure; None, for a score that does not apply, is not stored."""
         if isinstance(value, BatchFailure):
             self.failures.append((row, name, value))
         elif value is not None and not math.isfinite(np.float32(value)):
@@ -160,7 +159,7 @@ _Found = dict[int, float | BatchFailure | None]
 
 
 def _score_by_model(sheet: _Sheet, model: UnifiedModel, names: Sequence[str]) -> None:
-    """The passes through the model, each over just the rows that lack its result."""
+    """Runs the model's passes; a pass skips rows that have its score already."""
     asked = {*names, "likelihood"} if "alignment" in names else set(names)
     for name, function in BY_MODEL.items():
         if name in asked:
@@ -211,7 +210,7 @@ BY_MODEL: dict[str, Callable[[_Sheet, UnifiedModel], _Found]] = {
     "alignment": _alignment,
     "perception": _perception,
 }
-"""Passes of the model that drew over all drawings that need one; `alignment` comes after what it is made of."""
+"""Passes of the model over the drawings. `alignment` comes after the scores that it is computed from."""
 
 
 def _score_codes(sheet: _Sheet, model: UnifiedModel, score: Score) -> None:
@@ -226,7 +225,7 @@ def _score_codes(sheet: _Sheet, model: UnifiedModel, score: Score) -> None:
 def _score_pictures(
     sheet: _Sheet, names: Sequence[str], duplicate: bool, before: Sequence[Candidate]
 ) -> None:
-    """Decode each picture once and take all of its scores; thumbnails are all that stays of it."""
+    """Decodes each picture once for all of its scores; only thumbnails stay in memory."""
     if not names and not duplicate:
         return
 
@@ -263,7 +262,7 @@ def _thumbnails(before: Sequence[Candidate], traces: set[str]) -> dict[str, list
     for candidate in before:
         key, found = (candidate.step, candidate.image), seen.setdefault(candidate.trace_id, {})
         if candidate.trace_id in traces and key not in found:
-            with contextlib.suppress(ValueError):  # reported when it was scored itself
+            with contextlib.suppress(ValueError):  # its failure was reported when it was scored
                 found[key] = pixels.thumbnail(decode_image(candidate.image))
     return {trace_id: [(step, shot) for (step, _), shot in found.items()] for trace_id, found in seen.items()}
 
@@ -271,7 +270,7 @@ def _thumbnails(before: Sequence[Candidate], traces: set[str]) -> dict[str, list
 def _look(
     image: bytes, text: str, names: Sequence[str], duplicate: bool
 ) -> tuple[dict[str, float | BatchFailure | None], np.ndarray | None]:
-    """The scores of one picture, or their failures, and its thumbnail where `duplicate` asks for one."""
+    """The scores of one picture, or their failures, and its thumbnail if `duplicate` is set."""
     try:
         image_HW3 = decode_image(image)
     except ValueError as error:
@@ -282,7 +281,7 @@ def _look(
 
 
 def _value_of(function: Callable[..., float | None], *arguments: object) -> float | BatchFailure | None:
-    """What the function returns, or its failure: one bad drawing must not cost its shard."""
+    """The function's value, or its failure, so that one bad drawing does not stop its shard."""
     try:
         return function(*arguments)
     except ZeroEngineError:
