@@ -2,14 +2,14 @@
 # Nothing is activated, nothing outside this folder is written, and every target can be run again.
 #
 #   make demo    install what a run needs, run the bundled pipeline, say what to look at
-#   make test    install the development extras too, run the tests
+#   make test    install the development extras too, run the tests (make test-fast: without the slow ones)
 #   make loop    draw tasks, train on them, train by reward, and say what each added (over an hour)
 #
 # On Linux the default build of torch carries CUDA (several GB). For a CPU build that pip does not find
 # by itself: make demo TORCH=/path/to/torch-2.13.0-cpu.whl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint loop schemas fuzz bench clean
+.PHONY: help setup demo test test-fast lint loop schemas fuzz bench clean
 
 PYTHON ?= python3
 TORCH ?= torch
@@ -50,9 +50,13 @@ demo: $(RUN_STAMP)
 test: $(DEV_STAMP)
 	OMP_WAIT_POLICY=passive .venv/bin/python -m pytest
 
+test-fast: $(DEV_STAMP)
+	OMP_WAIT_POLICY=passive .venv/bin/python -m pytest -m "not slow"
+
 lint: $(DEV_STAMP)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/mypy
 	.venv/bin/python -m zero_engine.contracts --check schemas/ docs/
 	.venv/bin/python -m zero_engine.read.known --check docs/formats.md
 

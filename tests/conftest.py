@@ -13,9 +13,6 @@ def repository() -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_dir() -> Path:
-    """Corpora and reference numbers that lie beside the checkout and are not part of it."""
-    folder = REPOSITORY.parent / "shared"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is absent: this test measures on corpora that are not bundled")
-    return folder
+def data(repository: Path) -> Path:
+    """Real records (`corpora/`), hard ones (`nasty.jsonl`) and the reference's numbers (`goldens/`)."""
+    return repository / "tests" / "data"

@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from zero_engine import open_dataset
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = (
     "make_and_read.py",

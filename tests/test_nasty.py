@@ -1,4 +1,4 @@
-"""Every hard input of shared/data/nasty.jsonl, read from a file as a user would, against its own `expect`."""
+"""Every hard input of tests/data/nasty.jsonl, read from a file as a user would, against its own `expect`."""
 
 import io
 import json
@@ -19,12 +19,8 @@ from zero_engine.records import ParsedTrace, Rejection, Trace, Trajectory, Verdi
 from zero_engine.render.prompts import compile_template
 from zero_engine.write.shards import write_trajectories
 
-NASTY = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "nasty.jsonl"
-CASES = (
-    {case["id"]: case for case in map(json.loads, NASTY.read_text(encoding="utf-8").splitlines())}
-    if NASTY.is_file()
-    else {}
-)
+NASTY = Path(__file__).resolve().parent / "data" / "nasty.jsonl"
+CASES = {case["id"]: case for case in map(json.loads, NASTY.read_text(encoding="utf-8").splitlines())}
 DUCKS = {"question": "How many ducks?", "rationale": "Two here.\nTwo there.", "answer": "2\n#### 4"}
 Item = Trace | Rejection
 Check = Callable[["Case"], None]
@@ -484,12 +480,10 @@ def markup_of_our_own(case: Case) -> None:
     assert "</think>" not in drawn and "<image_start>" not in drawn  # no token's name reaches the tokenizer
 
 
-@pytest.mark.skipif(not CASES, reason=f"{NASTY} is absent")
 def test_every_case_has_a_check_of_its_own() -> None:
     assert set(CHECKS) == set(CASES)
 
 
-@pytest.mark.skipif(not CASES, reason=f"{NASTY} is absent")
 @pytest.mark.parametrize("case_id", sorted(CHECKS))
 def test_nasty_input_meets_what_is_expected(case_id: str, tmp_path: Path) -> None:
     CHECKS[case_id](Case(CASES[case_id], tmp_path))

@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 
 from zero_engine.cli import models_nano
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def app() -> typer.Typer:

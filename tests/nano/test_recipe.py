@@ -9,6 +9,8 @@ import torch
 from zero_engine import world
 from zero_engine.nano.recipe import batches, codebook, codec, loop, tokens
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def book() -> codebook.Codebook:

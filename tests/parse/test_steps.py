@@ -180,7 +180,7 @@ def test_time_is_linear_whatever_repeats(unit: str, rule: str) -> None:
 
 
 def boundaries(steps: list[str]) -> set[int]:
-    """As shared/tools/boundary_f1.py: characters before each cut, blanks and notes left out."""
+    """Characters before each cut, blanks and notes left out."""
     import re
 
     position, found = 0, set()
@@ -202,10 +202,8 @@ def boundaries(steps: list[str]) -> set[int]:
         ("strategyqa", "\n", 0.99),
     ],
 )
-def test_boundaries_agree_with_the_sources(corpus: str, joiner: str, least: float, shared_dir: Path) -> None:
-    gold = [
-        json.loads(line) for line in (shared_dir / "data" / "gold" / f"{corpus}.jsonl").open(encoding="utf-8")
-    ]
+def test_boundaries_agree_with_the_sources(corpus: str, joiner: str, least: float, data: Path) -> None:
+    gold = [json.loads(line) for line in (data / "corpora" / f"gold_{corpus}.jsonl").open(encoding="utf-8")]
     hit = either = 0
     for trace in gold:
         want, have = boundaries(trace["steps"]), boundaries(segment(joiner.join(trace["steps"]))[0])

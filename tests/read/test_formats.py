@@ -212,23 +212,21 @@ def test_messages_of_wrong_type_are_rejected(messages: object, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("file", "format", "traces", "rejections"),
     [
-        ("gsm8k/test.jsonl", "gsm8k", 1319, 0),
-        ("gsm8k/test_socratic_first660.jsonl", "gsm8k", 660, 0),
-        ("aqua/test.jsonl", "aqua", 254, 0),
-        ("strategyqa/dev.jsonl", "strategyqa", 229, 0),
-        ("math_solutions/test_first800.jsonl", "math", 800, 0),
-        ("prm800k/stepwise_critic_first1200.jsonl", "prm800k", 22, 1178),
-        ("marco_o1/CoT_demo.jsonl", "marco_o1", 62, 0),
-        ("llamafactory_messages/reason_tool_use.jsonl", "messages", 64, 0),
-        ("llamafactory_messages/v1_sft.jsonl", "messages", 250, 0),
-        ("zeroeval/gsm_Qwen2-7B-Instruct.jsonl", "zeroeval", 150, 0),
-        ("magpie/example_instructions_5res.jsonl", "magpie", 15, 0),
+        ("gsm8k_test.jsonl", "gsm8k", 20, 0),
+        ("gsm8k_test_socratic_first660.jsonl", "gsm8k", 20, 0),
+        ("aqua_test.jsonl", "aqua", 20, 0),
+        ("strategyqa_dev.jsonl", "strategyqa", 20, 0),
+        ("math_solutions_test_first800.jsonl", "math", 20, 0),
+        ("prm800k_stepwise_critic_first1200.jsonl", "prm800k", 1, 19),
+        ("marco_o1_CoT_demo.jsonl", "marco_o1", 20, 0),
+        ("llamafactory_messages_reason_tool_use.jsonl", "messages", 55, 0),
+        ("llamafactory_messages_v1_sft.jsonl", "messages", 20, 0),
+        ("zeroeval_gsm_Qwen2-7B-Instruct.jsonl", "zeroeval", 20, 0),
+        ("magpie_example_instructions_5res.jsonl", "magpie", 15, 0),
     ],
 )
-def test_real_corpora_read_whole(
-    file: str, format: str, traces: int, rejections: int, shared_dir: Path
-) -> None:
-    items = list(read_traces(Input(path=str(shared_dir / "data" / file), format=format)))
+def test_real_corpora_read_whole(file: str, format: str, traces: int, rejections: int, data: Path) -> None:
+    items = list(read_traces(Input(path=str(data / "corpora" / file), format=format)))
     found = [item for item in items if isinstance(item, Trace)]
     assert (len(found), len(items) - len(found)) == (traces, rejections)
     assert len({t.id for t in found}) == traces

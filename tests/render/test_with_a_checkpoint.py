@@ -19,10 +19,10 @@ SCORE = Score(names=[name for name in SCORES if name != "clip"])  # it needs a c
 
 
 @pytest.fixture(scope="module")
-def model(shared_dir):
+def model(data):
     from zero_engine.models import get_model
 
-    return get_model(str(shared_dir / "goldens/tiny-anole"), device="cpu")
+    return get_model(str(data / "goldens/tiny-anole"), device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from zero_engine.errors import InputError
 from zero_engine.pipeline import Dask
 from zero_engine.run.cluster import Died, open_executor
 
+pytestmark = pytest.mark.slow
+
 
 def double_or_die(number: int) -> int:
     if number == 3:

@@ -16,6 +16,8 @@ from zero_engine.write.store import DrawingFile, identities
 from zero_engine.write.unused import clean, unused
 from zero_engine.write.validate import validate_dataset
 
+pytestmark = pytest.mark.slow
+
 TRACES = 6
 
 

@@ -13,6 +13,8 @@ import yaml
 from zero_engine.run import run_pipeline
 from zero_engine.write.validate import validate_dataset
 
+pytestmark = pytest.mark.slow
+
 SMALL_SHARDS = {"render": {"candidates": 1}, "output": {"rows_per_shard": 1}}
 
 

@@ -10,6 +10,8 @@ from zero_engine.pipeline import Pipeline
 from zero_engine.run import plan_run, run_pipeline
 from zero_engine.write.validate import validate_dataset
 
+pytestmark = pytest.mark.slow
+
 VERSION_1 = Path(__file__).parents[1] / "data" / "version_1"
 
 

@@ -17,6 +17,8 @@ from zero_engine.errors import InputError, OutputError
 from zero_engine.images import encode_image
 from zero_engine.train.evaluate import Evaluation, evaluate, summarise
 
+pytestmark = pytest.mark.slow
+
 
 def config(data: Path, out: Path, **changes) -> Evaluation:
     document = {

@@ -13,6 +13,8 @@ from zero_engine.cli.app import app
 from zero_engine.train.config import Sft
 from zero_engine.train.loop import learning_rate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def loop(repository: Path, monkeypatch: pytest.MonkeyPatch):

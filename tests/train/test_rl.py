@@ -17,6 +17,8 @@ from zero_engine.train.rl import prepare_batches, train_rl
 from zero_engine.train.rollout import Sampler, read_answer
 from zero_engine.train.sft import train_sft
 
+pytestmark = pytest.mark.slow
+
 QUIET = {"device": "cpu", "tensorboard": False}
 
 

@@ -11,23 +11,27 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zero_engine.errors import PipelineError
 from zero_engine.models.painters.generators import generator_fingerprint
 from zero_engine.pipeline import Pipeline
 from zero_engine.read import iter_chunks, read_chunk
+from zero_engine.records import Candidate, ParsedTrace
 from zero_engine.render.identity import known_batch_size, settings_key
-from zero_engine.render.planned import plan_drawings
+from zero_engine.render.planned import Planned, plan_drawings
 from zero_engine.run.driver import check_pipeline
 from zero_engine.run.ledger import open_ledger
 from zero_engine.run.plan import Plan, decide, stage_keys
 from zero_engine.run.recorded import Recorded
 from zero_engine.run.reuse import Sources
 from zero_engine.run.stages import parse_all
+from zero_engine.score.gate import pick
 from zero_engine.write.folder import CANDIDATES
 from zero_engine.write.store import Store
 
-SHAPES_DRAWINGS = ("input.", "parse.", "render.", "seed")
-"""Keys that can change which drawings are asked for."""
+SHAPES_DRAWINGS = ("input.", "parse.", "render.", "gate.", "seed")
+"""Keys that can change which drawings are asked for; the gate, where later steps see what it kept."""
 SHAPES_NOTHING = ("dask.", "output.path", "render.device", "input.strict")
 
 
@@ -104,14 +108,43 @@ def _count(pipeline: Pipeline, held: Recorded, sources: Sources, store: Store | 
             used += entry.counts.get("pictures", 0)
             continue
         parsed, _ = parse_all(read_chunk(chunk, pipeline.input), pipeline)
-        planned, _ = plan_drawings(parsed, pipeline.render, pipeline.seed)
-        names = [wanted.identity(settings) for wanted in planned] if settings and store else []
-        found = store.places(names) if store and names else {}
-        drawings.reused += len(found)
-        drawings.made += len(set(names) - set(found)) if names else len(planned)
-        used += sum(folder == str(out) and name.startswith(CANDIDATES) for folder, name in found.values())
+        for planned in _planned(parsed, pipeline, settings, store):
+            names = [wanted.identity(settings) for wanted in planned] if settings and store else []
+            found = store.places(names) if store and names else {}
+            drawings.reused += len(found)
+            drawings.made += len(set(names) - set(found)) if names else len(planned)
+            used += sum(folder == str(out) and name.startswith(CANDIDATES) for folder, name in found.values())
     drawings.set_aside = max(0, _held(held) - used)
     return drawings
+
+
+def _planned(
+    parsed: list[ParsedTrace], pipeline: Pipeline, settings: str | None, store: Store | None
+) -> Iterator[list[Planned]]:
+    """What a shard asks for; where later steps see drawings, level by level, as far as the stored ones tell.
+
+    Where a step's drawings do not lie anywhere yet, nobody knows what the gate would keep of them: later steps of
+    that trace count as if nothing were kept, which is drawings to be made all the same.
+    """
+    render, kept = pipeline.render, dict[str, dict[int, np.ndarray]]()
+    if render.context == "text":
+        yield plan_drawings(parsed, render, pipeline.seed)[0]
+        return
+    for level in range(max((len(trace.steps) for trace in parsed), default=0)):
+        planned, _ = plan_drawings(parsed, render, pipeline.seed, level, kept)
+        yield planned
+        if not store or not settings:
+            continue
+        found = store.find([wanted.identity(settings) for wanted in planned])
+        rivals: dict[tuple[str, int], list[Candidate]] = {}
+        for wanted in planned:
+            stored = found.get(wanted.identity(settings))
+            if stored is not None:
+                rivals.setdefault((wanted.trace.trace.id, wanted.step), []).append(stored.candidate)
+        for (trace_id, step), candidates in rivals.items():
+            chosen = pick(candidates, pipeline.gate)
+            if chosen is not None:
+                kept.setdefault(trace_id, {})[step] = chosen.codes
 
 
 def _held(held: Recorded) -> int:
