@@ -33,8 +33,8 @@ $(RUN_STAMP): $(DECLARED)
 	@touch $@
 
 $(DEV_STAMP): $(RUN_STAMP)
-	@echo 'Installing the extras train, diffusion and dev into .venv.'
-	@$(INSTALL) --no-build-isolation --editable '.[train,diffusion,dev]'
+	@echo 'Installing the extras train, diffusion, ocr and dev into .venv.'
+	@$(INSTALL) --no-build-isolation --editable '.[train,diffusion,ocr,dev]'
 	@touch $@
 
 setup: $(DEV_STAMP)

@@ -36,8 +36,9 @@ from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, Shard
 from zero_engine.images import encode_image
 from zero_engine.models import load_model
 from zero_engine.records import Candidate, ParsedTrace, Source, Step, Trace, Trajectory, Verdict
+from zero_engine.render.sequences import GIVEN, PICTURE, TEXT
 from zero_engine.train.config import Sft
-from zero_engine.train.data import GIVEN, PICTURE, TEXT, Batches
+from zero_engine.train.data import Batches
 from zero_engine.train.loop import Run, prepare
 from zero_engine.train.sft import learn
 from zero_engine.world import canvas

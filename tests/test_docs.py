@@ -14,8 +14,15 @@ from zero_engine.pipeline import Pipeline, parse_config
 from zero_engine.train.config import load_training
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/data/README.md")
-PATH = re.compile(r"(?:zero_engine|pipelines|schemas|examples|benchmarks|tests)/[\w./-]*")
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "examples/data/README.md",
+    "docs/exports.md",
+)
+PATH = re.compile(r"(?:zero_engine|pipelines|schemas|examples|benchmarks|tests|docs)/[\w./-]*")
 COMMAND = re.compile(r"(?:^ {4,}|`)(zero-engine [a-z][^`\n]*)", re.MULTILINE)
 IGNORED = {"out", "work", "build", "dist", "shared"}
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ EXAMPLES = (
     "contact_sheet.py",
     "reward_for_verl.py",
     "reward_for_trl.py",
+    "sft_with_trl.py",
 )
 
 
@@ -88,5 +90,14 @@ def test_rewards_are_called_as_verl_and_trl_call_them(repository: Path, tmp_path
         "42: score 0.990, accuracy 1, format 1",
         "42.0 pens: score 0.990, accuracy 1, format 1",
         "42 or 43: score 0.135, accuracy 0, format 1",
+        "as verl decodes it: 1.0",
+        *["in verl's reward manager: 1.0"] * (find_spec("verl") is not None),
     ]
-    assert run(repository, tmp_path, "reward_for_trl.py") == "rewards: 1.0 0.1\n"
+    lines = run(repository, tmp_path, "reward_for_trl.py").splitlines()
+    assert lines[0] == "rewards: 1.0 0.1" and lines[-1] == "GRPOTrainer: 2 steps"
+
+
+def test_trl_trains_on_exported_tokens(repository: Path, tmp_path: Path):
+    run(repository, tmp_path, "make_and_read.py")
+    last = run(repository, tmp_path, "sft_with_trl.py").splitlines()[-1]
+    assert re.fullmatch(r"SFTTrainer: \d rows, 2 steps, loss below 10: True", last)

@@ -1,5 +1,6 @@
 """The commands of the bundled model, as a user calls them."""
 
+import base64
 import json
 
 import pytest
@@ -7,6 +8,10 @@ import typer
 from typer.testing import CliRunner
 
 from zero_engine.cli import models_nano
+from zero_engine.errors import InputError
+from zero_engine.images import decode_image
+from zero_engine.pipeline import Input
+from zero_engine.read.formats import format_named
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +32,46 @@ def test_make_tasks_writes_json_lines(app, tmp_path):
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert len(rows) == 12
     assert set(rows[0]) == {"id", "question", "rationale", "answer"}
+
+
+@pytest.mark.parametrize("images", ["files", "base64"])
+def test_make_tasks_of_a_family_writes_annotated_pictures(app, tmp_path, images):
+    out = tmp_path / "zoom.jsonl"
+    arguments = ["make-tasks", "--out", str(out), "--n", "5", "--family", "zoom", "--images", images]
+    for pictures in ("oracle", "none"):
+        result = CliRunner().invoke(app, [*arguments, "--pictures", pictures])
+        assert result.exit_code == 0, result.output
+        for row in map(json.loads, out.read_text().splitlines()):
+            step_images = row.get("step_images")
+            assert (step_images is None) == (pictures == "none")
+            assert len(row["steps"]) == 2
+            assert step_images is None or (len(step_images) == 2 and step_images[1] is None)
+            for picture in (row["image"], *(filter(None, step_images or ()))):
+                if images == "files":
+                    assert decode_image((tmp_path / picture).read_bytes()).shape == (64, 64, 3)
+                else:
+                    assert decode_image(base64.b64decode(picture)).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--family", "zooom"], ["--split", "dev"], ["--family", "silent", "--moves", "4-2"],
+     ["--family", "zoom", "--images", "x"]],
+)  # fmt: skip
+def test_make_tasks_says_in_one_line_what_is_wrong(app, tmp_path, wrong):
+    result = CliRunner().invoke(app, ["make-tasks", "--out", str(tmp_path / "x.jsonl"), *wrong])
+    assert isinstance(result.exception, InputError)
+    assert "\n" not in str(result.exception)
+
+
+def test_the_generic_reader_takes_question_and_picture_of_a_task(app, tmp_path):
+    out = tmp_path / "box.jsonl"
+    CliRunner().invoke(app, ["make-tasks", "--out", str(out), "--n", "3", "--family", "mark"])
+    row = json.loads(out.read_text().splitlines()[0])
+    (draft,) = format_named("generic").drafts(row, Input(path=str(out), format="generic"))
+    assert draft.question == row["question"]
+    assert list(draft.steps) == row["steps"]
+    assert draft.images == (row["image"],)
 
 
 def test_eval_nano_prints_the_published_facts(app, tmp_path):

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def book() -> codebook.Codebook:
-    return codebook.build(samples=1500)
+    return codebook.build(samples=6000)
 
 
 @pytest.fixture(scope="module")
@@ -77,28 +77,78 @@ def test_batches_are_a_function_of_seed_and_step(folder):
     assert not torch.equal(one[5].ids[:, :20], one[6].ids[:, :20])
 
 
-def test_a_drawing_is_bos_text_boi_codes_eoi(folder):
+@pytest.fixture(scope="module")
+def data(folder) -> batches.Batches:
     book, tokenizer = loop.load_parts(folder)
-    data = batches.Batches(tokenizer, book, 0, 64, steps=100)
-    ids, weights = data._sequence(
-        world.sample(random.Random(0)), [300, 301], random.Random(1)
-    )  # first draw: drawing
-    assert (ids[0], ids[1:3], ids[3], ids[-1]) == (data.bos, [300, 301], data.boi, data.eoi)
-    assert len(ids) == 4 + 64 + 1
-    assert weights[4:] == [1.0] * 65
+    return batches.Batches(tokenizer, book, 0, 64, steps=100)
 
 
-def test_resumed_training_ends_with_the_weights_of_an_unbroken_run(folder, tmp_path):
+TEXT = [300, 301]
+
+
+def forms(data: batches.Batches, sample: world.Sample) -> set[str]:
+    """The forms of a sample's sequences: T is the text, G the given picture, D the drawing."""
+    given = None if sample.given is None else data.code_ids[data.book.codes(sample.given)].tolist()
+    drawn = data.code_ids[data.book.codes(sample.image)].tolist()
+    found = set()
+    for seed in range(300):
+        ids, weights = data._sequence(sample, TEXT, random.Random(seed))
+        assert len(ids) == len(weights) and ids[0] == data.bos and weights[0] == 0.0
+        form, place = "", 1
+        while place < len(ids):
+            if ids[place] == data.boi:
+                codes = ids[place + 1 : place + 65]
+                assert ids[place + 65] == data.eoi
+                learnt = weights[place + 1 : place + 66] == [1.0] * 65
+                assert codes == (drawn if learnt else given)
+                form, place = form + ("D" if learnt else "G"), place + 66
+            elif ids[place : place + 2] == TEXT:
+                form, place = form + "T", place + 2
+            else:
+                assert ids[place:] == [data.eos]
+                place += 1
+        found.add(form)
+    return found
+
+
+def test_a_drawing_comes_after_its_text_and_a_caption_before_it(data):
+    assert forms(data, world.sample(random.Random(0), "sum")) == {"TD", "DT"}
+
+
+def test_a_drawing_from_a_given_picture_sees_it_and_for_guidance_may_lack_either(data):
+    sample = world.sample(random.Random(0), "zoom")
+    assert forms(data, sample) == {"GTD", "TGD", "GD", "TD", "GDT", "DT"}
+
+
+def test_the_training_mix_has_every_kind_but_the_two_that_are_drawn_to_scale_instead():
+    for _, mix in world.MIXES:
+        assert set(mix) == {*world.KINDS, *world.GIVEN} - {"bars", "chain"}
+
+
+def test_every_patch_of_held_out_pictures_has_a_code(book):
+    rng = random.Random(5)
+    for kind in (*world.KINDS, *world.GIVEN):
+        for _ in range(40):
+            item = world.sample(rng, kind, held_out=True)
+            for image in (item.image, item.given):
+                if image is not None:
+                    assert len(book.codes(image)) == 64
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_resumed_training_ends_with_the_weights_of_an_unbroken_run(folder, tmp_path, processes):
     recipe = loop.Recipe(steps=4, batch=8, hidden=64, layers=1, heads=2, feed_forward=64)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for out in (whole, broken):
         out.mkdir()
         for name in ("codebook.npz", "tokenizer.json"):
             (out / name).write_bytes((folder / name).read_bytes())
-    loop.train_language(whole, recipe, lambda line: None, float("inf"), processes=1)
+    loop.train_language(whole, recipe, lambda line: None, float("inf"), processes=processes)
     for _ in range(4):  # a deadline in the past stops after one step
-        loop.train_language(broken, recipe, lambda line: None, 0.0, processes=1)
+        loop.train_language(broken, recipe, lambda line: None, 0.0, processes=processes)
     first, second = (torch.load(out / "language.pt", weights_only=True) for out in (whole, broken))
+    for name, weight in first["weights"].items():
+        assert torch.equal(weight, second["weights"][name]), name
     assert first["step"] == second["step"] == 4
     for name, weight in first["average"].items():
         assert torch.equal(weight, second["average"][name]), name

@@ -15,8 +15,8 @@ from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, Shard
 from zero_engine.models import load_model
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.records import Candidate, Trajectory, Verdict
+from zero_engine.render.sequences import Encoder
 from zero_engine.train.config import Data
-from zero_engine.train.data import Encoder
 from zero_engine.write.finish import finish_dataset
 from zero_engine.write.manifest import versions
 from zero_engine.write.shards import write_candidates, write_rejections, write_trajectories

@@ -11,19 +11,9 @@ from zero_engine.config import parse_config
 from zero_engine.errors import InputError, PipelineError
 from zero_engine.images import encode_image
 from zero_engine.records import Rejection
+from zero_engine.render.sequences import GIVEN, PICTURE, TEXT, Encoder
 from zero_engine.train.config import Data, Sft, Template
-from zero_engine.train.data import (
-    COLUMNS,
-    GIVEN,
-    PICTURE,
-    TEXT,
-    Batches,
-    Encoder,
-    collate,
-    collate_packed,
-    misfits,
-    read_rows,
-)
+from zero_engine.train.data import COLUMNS, Batches, collate, collate_packed, misfits, read_rows
 from zero_engine.write.dataset import open_rows
 
 

@@ -15,7 +15,7 @@ from zero_engine.cli.app import app
 from zero_engine.config import parse_config
 from zero_engine.errors import InputError, OutputError
 from zero_engine.images import encode_image
-from zero_engine.train.evaluate import Evaluation, evaluate, summarise
+from zero_engine.train.evaluate import Evaluation, evaluate, looks_like_a_solution, respond, summarise
 
 pytestmark = pytest.mark.slow
 
@@ -106,6 +106,9 @@ def test_a_question_without_an_answer_is_an_error_not_a_wrong_answer(tmp_path):
         evaluate(config(path, tmp_path / "out"), lambda text: None)
     with pytest.raises(InputError, match="no such file"):
         evaluate(config(tmp_path / "none", tmp_path / "out"), lambda text: None)
+    path.write_text('{"question": "why?", "answer": "so"}\n')
+    with pytest.raises(InputError, match="700 for the answer > the model's 512"):
+        evaluate(config(path, tmp_path / "long", max_new_tokens=700), lambda text: None)
 
 
 def test_a_summary_counts_by_task():
@@ -145,3 +148,73 @@ def test_validate_says_which_rows_a_training_would_leave_out(dataset, tmp_path):
     file.write_text(f"model: {TINY}\ndata: {{template: bare}}\nmax_new_tokens: 100\n")
     done = invoke("validate", str(dataset), "--for", "rl", "--config", str(file))
     assert done.exit_code == 0 and "24 of 24 rows fit" in done.stdout
+
+
+GSM8K = Path(__file__).parents[2] / "examples" / "data" / "gsm8k.jsonl"
+
+
+def test_a_corpus_is_judged_by_its_answers_and_a_solution_is_no_truth(tmp_path):
+    with pytest.raises(InputError, match="looks like a whole solution.*format=gsm8k"):
+        evaluate(config(GSM8K, tmp_path / "generic", limit=2), lambda text: None)
+    summary = evaluate(
+        config(GSM8K, tmp_path / "out", format="gsm8k", limit=2, mode="text-only"), lambda text: None
+    )
+    lines = (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["truth"] for line in lines] == ["18", "3"] and summary["questions"] == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "solution"),
+    [
+        ("18", False),
+        ("row 3, column 4", False),
+        ("\\boxed{18}", False),
+        (
+            "A long but single answer of some words that nobody would call a solution, though it is a whole sentence",
+            False,
+        ),
+        ("Janet sells 9.\n#### 18", True),
+        ("#### 18", True),
+        ("He has <<3+4=7>>7", True),
+        ("We add both sides of the equation and get that it is \\boxed{18}", True),
+        ("First add.\nThen halve.\nSo it is 18.", True),
+        ("The sum of the two is 18 and so the final answer is 18", True),
+        (" ".join(["word"] * 61), True),
+        (None, False),
+    ],
+)
+def test_a_truth_that_is_the_way_to_it_is_told_apart(answer, solution):
+    assert bool(looks_like_a_solution(answer)) is solution
+
+
+def test_records_without_a_question_are_counted_and_named_not_judged(tmp_path):
+    path = tmp_path / "q.jsonl"
+    path.write_text('{"question": "why?", "answer": "so"}\n{"question": "how?"}\n')
+    summary = evaluate(config(path, tmp_path / "out", mode="text-only"), lambda text: None)
+    assert summary["questions"] == 1 and summary["left_out"] == {"no_answer": 1}
+    assert "no_answer" in (tmp_path / "out" / "left_out.jsonl").read_text()
+
+
+def test_questions_without_keys_are_answered_with_texts_pictures_and_a_page(tiny, tmp_path):
+    image = base64.b64encode(encode_image(tiny.decode(np.arange(16)[None])[0])).decode()
+    rows = [{"id": f"q-{i}", "question": f"What is <b>{i}</b>?", "choices": ["a", "b"]} for i in range(8)]
+    rows[3]["image"] = image
+    path = tmp_path / "questions.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    arguments = ["--output", str(tmp_path / "out"), "--set", "template=bare", "--set", "max_new_tokens=400"]
+    arguments += ["--set", "temperature=1.0", "--set", "device=cpu", "--json"]
+    done = invoke("answer", str(TINY), str(path), *arguments)
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.stdout)
+    assert facts["answers"] == 8 and facts["pictures"] > 0
+    page = (tmp_path / "out" / "answers.html").read_text()
+    assert page.count("<article>") == 8 and "What is &lt;b&gt;3" in page and "<script" not in page
+    assert (
+        page.count('alt="Drawn by the model"') == facts["pictures"]
+        and page.count("Picture of the question") == 1
+    )
+    lines = [json.loads(line) for line in (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in lines] == [row["id"] for row in rows] and "truth" not in lines[0]
+    with pytest.raises(OutputError, match="judged"):
+        keyed = config(path, tmp_path / "out", max_new_tokens=400)
+        respond(keyed, lambda text: None, judged=True)

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from zero_engine.models.chameleon.training_forward import hidden_states
+from zero_engine.render.sequences import PICTURE, TEXT
 from zero_engine.train.config import SftLoss
-from zero_engine.train.data import COLUMNS, PICTURE, TEXT, Batch, collate, collate_packed, read_rows
+from zero_engine.train.data import COLUMNS, Batch, collate, collate_packed, read_rows
 from zero_engine.train.losses import (
     LOG_RATIO,
     allowed_log_p,

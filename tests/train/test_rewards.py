@@ -7,13 +7,12 @@ import pytest
 
 from tests.train.conftest import TINY
 from zero_engine.train.config import TEMPLATES, Rewards
+from zero_engine.train.outside import compute_score, trl_reward
 from zero_engine.train.rewards import (
-    compute_score,
     parse_completion,
     perception_reward,
     reward,
     same_answer,
-    trl_reward,
 )
 
 GOLDEN = json.loads((TINY.parent / "rewards.json").read_text())["compute_score"]

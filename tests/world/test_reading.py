@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from zero_engine import world
-from zero_engine.world import KINDS, canvas
+from zero_engine.world import GIVEN, KINDS, canvas, scale
 from zero_engine.world.reading import agrees, figures, read_figure, said
 
-WITHOUT_FIGURE = ("bars", "chain", "dots", "nothing")
+AMOUNTS = ("sum", "difference", "product", "quotient", "fraction", "percent", "line", "two")
+WITHOUT_FIGURE = ("bars", "chain", "long", "dots", "nothing", *AMOUNTS)
+EVERY = (*KINDS, *GIVEN)
 
 
 def drawing(kind: str, *spec) -> np.ndarray:
-    return KINDS[kind].draw(spec, random.Random(0))
+    return world.kind_named(kind).draw(spec, random.Random(0))
 
 
 def near_miss(kind: str, spec: tuple, rng: random.Random) -> np.ndarray | None:
@@ -24,7 +26,7 @@ def near_miss(kind: str, spec: tuple, rng: random.Random) -> np.ndarray | None:
 
 
 @pytest.mark.parametrize("new_phrasing", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_right_picture_is_never_contradicted(kind, new_phrasing):
     rng = random.Random(f"right {kind}")
     for i in range(150):
@@ -69,13 +71,38 @@ def test_a_figure_of_another_kind_a_broken_one_and_none_contradict_a_text_that_n
     assert found.count(False) >= 0.9 * len(found)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_figure_survives_codec_noise(kind):
     rng, noise = random.Random(f"noise {kind}"), np.random.default_rng(0)
     for _ in range(20):
         image = world.sample(rng, kind).image
         noisy = np.clip(image + noise.normal(-1, 14, image.shape), 0, 255).astype(np.uint8)
         assert read_figure(noisy) == read_figure(image) is not None
+
+
+@pytest.mark.parametrize("kind", AMOUNTS)
+def test_an_amount_to_scale_is_read_with_its_equation(kind):
+    rng = random.Random(f"amount {kind}")
+    for _ in range(60):
+        item = world.sample(rng, kind)
+        assert read_figure(item.image).spec == item.spec
+
+
+@pytest.mark.parametrize("kind", AMOUNTS)
+def test_an_amount_whose_drawing_does_not_fit_its_numbers_is_no_figure(kind):
+    rng = random.Random(f"misfit {kind}")
+    seen = 0
+    while seen < 40:
+        item, other = world.sample(rng, kind), world.sample(rng, kind)
+        mixed = other.image.copy()
+        glyphs = item.image.max(-1, keepdims=True) < 104  # the numbers of one over the drawing of the other
+        mixed[other.image.max(-1) < 104] = 255
+        mixed = np.where(glyphs, item.image, mixed)
+        if len(item.spec[1]) == len(other.spec[1]) and not any(
+            scale.judge(item.spec, mixed, form) for form in (None, "line")
+        ):
+            assert not isinstance(read_figure(mixed), figures.Amount)
+            seen += 1
 
 
 def test_what_a_picture_shows_is_read():

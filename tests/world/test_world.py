@@ -7,12 +7,13 @@ import pytest
 
 from zero_engine import world
 from zero_engine.world import canvas
-from zero_engine.world.splits import held_out_spec, templates
+from zero_engine.world.splits import held_out_spec, phrases, templates
 
-DRAWN = [name for name in world.KINDS if name != "nothing"]
+EVERY = (*world.KINDS, *world.GIVEN)
+DRAWN = [name for name in EVERY if name != "nothing"]
 
 
-@pytest.mark.parametrize("kind", world.KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_oracle_accepts_the_drawing_of_its_own_specification(kind):
     rng = random.Random(kind)
     for _ in range(60):
@@ -47,7 +48,7 @@ def test_oracles_tell_all_colours_apart():
             assert world.judge("rows", (2, wanted, "heart"), image) == (wanted == color)
 
 
-@pytest.mark.parametrize("kind", world.KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_oracle_forgives_the_blur_of_a_codec(kind):
     rng = random.Random(kind)
     noise = np.random.default_rng(0)
@@ -71,17 +72,35 @@ def test_sampling_is_a_function_of_its_seed():
     assert np.array_equal(first.image, second.image)
 
 
-@pytest.mark.parametrize("kind", world.KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_training_and_held_out_specifications_are_disjoint(kind):
-    rng = random.Random(kind)
-    assert not any(held_out_spec(kind, world.sample(rng, kind).spec) for _ in range(30))
-    assert all(held_out_spec(kind, world.sample(rng, kind, held_out=True).spec) for _ in range(10))
+    rng, split = random.Random(kind), world.kind_named(kind).split_name
+
+    def held_out(spec: tuple) -> bool:
+        return held_out_spec(split(spec), spec)
+
+    assert not any(held_out(world.sample(rng, kind).spec) for _ in range(30))
+    assert all(held_out(world.sample(rng, kind, held_out=True).spec) for _ in range(10))
 
 
 def test_held_out_templates_are_never_training_templates():
     options = tuple(range(20))
     assert not set(templates(options, True)) & set(templates(options, False))
     assert set(templates(options, True)) | set(templates(options, False)) == set(options)
+
+
+@pytest.mark.parametrize(
+    ("group", "names"),
+    [
+        ("spoken", ("add", "subtract", "multiply", "divide", "fraction", "difference")),
+        ("sight", ("zoom", "box", "auxiliary", "predict")),
+    ],
+)
+def test_a_statement_has_thirty_templates_at_least_and_some_are_held_out(group, names):
+    for name in names:
+        options = phrases(group, name)
+        assert len(set(options)) == len(options) >= 30
+        assert len(templates(options, True)) >= 5
 
 
 def test_every_slot_of_a_template_is_filled():

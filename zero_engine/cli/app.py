@@ -3,7 +3,7 @@
 import typer
 
 from zero_engine import __version__
-from zero_engine.cli import check, init, look, models, run, train
+from zero_engine.cli import answer, check, export, init, look, models, run, train
 
 app = typer.Typer(
     name="zero-engine",
@@ -33,6 +33,8 @@ init.register(app)
 run.register(app)
 look.register(app)
 check.register(app)
+export.register(app)
 app.add_typer(models.app, name="models", help="List, check, train and judge models.")
 app.add_typer(train.app, name="train", help="Train on a dataset: supervised, then by reward.")
 app.command("eval")(train.evaluate)
+answer.register(app)

@@ -4,7 +4,7 @@ import os
 import platform
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -57,15 +57,28 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
     from zero_engine.train.config import training
     from zero_engine.train.data import left_out
 
-    document = {"steps": 1, "output": "out", **(read_yaml(config) if config else {})}
-    document["data"] = {**document.get("data", {}), "path": str(out)}
-    rows, found = left_out(training(document, purpose, str(config or "--for")))
+    told = read_yaml(config) if config else {}
+    if not isinstance(told, dict):
+        raise InputError(
+            f"{config}: expected `key: value` lines, got {type(told).__name__}. Give a training file."
+        )
+    document: dict[str, Any] = {"steps": 1, "output": "out", **told}
+    given = document.get("data") or {}
+    if not isinstance(given, list):
+        document["data"] = {**given, "path": str(out)}
+    elif not any(isinstance(entry, dict) and Path(str(entry.get("path"))) == out for entry in given):
+        raise InputError(f"{config}: {out} is none of its datasets. Give one that it names, or another file.")
+    parts = list(left_out(training(document, purpose, str(config or "--for"))))
+    rows, found = sum(size for _, size, _ in parts), [one for _, _, lost in parts for one in lost]
     if json:
         facts = [{"id": r.trace_id, "reason": r.reason, "detail": r.detail} for r in found]
-        print_json({"ok": not found, "rows": rows, "fit": rows - len(found), "left_out": facts})
+        each = [{"path": path, "rows": size, "fit": size - len(lost)} for path, size, lost in parts]
+        whole = {"ok": not found, "rows": rows, "fit": rows - len(found), "datasets": each, "left_out": facts}
+        print_json(whole)
     else:
         named = [(r.trace_id, r.reason, r.detail) for r in found]
-        typer.echo(f"{rows - len(found)} of {rows} rows fit")
+        for path, size, lost in parts:
+            typer.echo(f"{size - len(lost)} of {size} rows fit" + f" in {path}" * (len(parts) > 1))
         if found:
             table("", ["row", "reason", "detail"], named, justify="left")
     if found:

@@ -1,13 +1,13 @@
 """`models train-nano`, `eval-nano`, `calibrate`, `make-tasks`: the bundled model's recipe and its judges."""
 
-import json as json_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from zero_engine.cli.models_tasks import make_tasks
 from zero_engine.cli.options import AsJson, print_json, table
-from zero_engine.errors import InputError, ModelError
+from zero_engine.errors import InputError
 
 Model = Annotated[str, typer.Option(help="nano, or a checkpoint's folder that draws the nano world.")]
 Prompts = Annotated[int, typer.Option(min=1, help="Held-out prompts of each kind.")]
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def train_nano(
     out: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run in it goes on.")],
-    steps: Annotated[int, typer.Option(min=1, help="Language-model steps in all.")] = 10_000,
+    steps: Annotated[int, typer.Option(min=1, help="Language-model steps in all.")] = 20_000,
     minutes: Annotated[
         float | None, typer.Option(min=0.0, help="Stop after this long, keep the state, export.")
     ] = None,
@@ -149,29 +149,6 @@ def calibrate(
     _print_scores(facts)
     typer.echo(f"rank: {facts['rank']}")
     typer.echo(f"gate: min likelihood {facts['gate']['threshold']}: {facts['gate']}")
-
-
-def make_tasks(
-    out: Annotated[Path, typer.Option(help="JSON Lines file to write.")],
-    n: Annotated[int, typer.Option("--n", min=1, help="How many tasks.")] = 1000,
-    split: Annotated[str, typer.Option(help="train, validation or test; they share no task.")] = "train",
-    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
-    json: AsJson = False,
-) -> None:
-    """Write reasoning tasks of the nano world (question, trace, answer) that `run` and the trainer read."""
-    from zero_engine.world.tasks import SPLITS, make_tasks
-
-    if split not in SPLITS:
-        raise ModelError(f"--split must be one of {', '.join(SPLITS)}, got {split!r}.")
-    part = out.with_name(out.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
-        for row in make_tasks(n, split, seed):
-            file.write(json_module.dumps(row, ensure_ascii=False) + "\n")
-    part.replace(out)
-    if json:
-        print_json({"tasks": n, "split": split, "path": str(out)})
-    else:
-        typer.echo(f"{n} {split} tasks: {out}")
 
 
 def _print_evaluation(facts: dict, candidates: int) -> None:

@@ -36,7 +36,7 @@ def rl(config: Config, output: OutputPath = None, set: Set = None, json: AsJson 
 def evaluate(
     model: Annotated[str, typer.Argument(help="nano, a checkpoint's folder, or a hub name.")],
     data: Annotated[
-        str, typer.Argument(help="JSON lines or Parquet with question and answer, or a dataset's folder.")
+        str, typer.Argument(help="A dataset's folder, or any file that run reads: --set format=gsm8k.")
     ],
     output: Annotated[
         str, typer.Option("--output", help="Folder of predictions, pictures and summary.")
@@ -49,7 +49,7 @@ def evaluate(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="template, mode, max_new_tokens, temperature, columns.answer ...",
+            help="format, template, mode, max_new_tokens, temperature, columns.answer ...",
         ),
     ] = None,
     json: AsJson = False,

@@ -1,7 +1,7 @@
-"""What a model that draws must offer, whatever its family. No torch here: callers import this to type.
+"""The interface of a model that draws, whatever its family. It imports no torch, so any module can import it.
 
-Everything crosses this seam as NumPy arrays: *codes* (VQ indices 0..K-1, never vocabulary ids) as uint16,
-pixels as uint8 RGB, likelihoods as float32 in nats. Rows come back in the order asked for.
+All values cross it as NumPy arrays: *codes* (VQ indices 0..K-1, never vocabulary ids) as uint16, pixels as uint8 RGB,
+likelihoods as float32 in nats. Results have the order of the arguments.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Drawings:
-    """One batch of drawings, rows in the order asked for.
+    """One batch of drawings, in the order of the requests.
 
     `likelihood` is the mean log p(codes | prompt) in nats per code, under the distribution that the model
     gives without guidance: conditional logits at temperature 1 and a softmax over the whole codebook.
-    `likelihood_unconditional` is the same under the empty prompt. It comes for free with guidance; without
+    `likelihood_unconditional` is the same under the empty prompt. Guidance computes it anyway; without guidance
     (guidance 1) it is None, and `UnifiedModel.log_likelihood` computes it.
     """
 
@@ -33,13 +33,13 @@ class Drawings:
     likelihood: np.ndarray  # (B,) float32
     likelihood_unconditional: np.ndarray | None  # (B,) float32
     scores: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Scores that only the generator can know, by name, (B,) float32 each."""
+    """Scores that only the generator can compute, by name, (B,) float32 each."""
 
 
 class UnifiedModel(Protocol):
     """A model that reads text, draws pictures as N = rows x columns codes, and reads its own drawings.
 
-    This is all that the rest of the package asks of one; a model that lacks an ability says so here.
+    The rest of the package uses nothing else of a model. A model that lacks an ability says so here.
     """
 
     name: str
@@ -57,11 +57,11 @@ class UnifiedModel(Protocol):
 
     @property
     def device(self) -> "torch.device | str":
-        """Where it runs: cpu, cuda, cuda:1."""
+        """The device that it runs on: cpu, cuda, cuda:1."""
 
     @property
     def footprint(self) -> Footprint | None:
-        """The memory that weights and one drawing take; None where nobody knows."""
+        """The memory of the weights and of one drawing; None where it is unknown."""
 
     @property
     def has_projection(self) -> bool:
@@ -79,8 +79,9 @@ class UnifiedModel(Protocol):
     ) -> Drawings:
         """Draw one picture per request. A row's random numbers depend on its own seed only.
 
-        `guidance` is the weight of the prompt against `Request.against`, `image_guidance` that of `Request.seen`. A
-        model that does not see pictures raises ModelError for a prompt that holds some.
+        `guidance` is the g and `image_guidance` the h of `u + g (c - u) + h (i - u)`: c is conditioned on the prompt,
+        u on `Request.against`, i on `Request.seen`. A model that does not see pictures raises ModelError for a prompt
+        that holds some.
         """
 
     def decode(self, codes_BN: np.ndarray) -> np.ndarray:
@@ -102,14 +103,14 @@ class UnifiedModel(Protocol):
         """The VQ codebook, (K, D) float32."""
 
     def prompt_length(self, prompt: Prompt) -> int:
-        """Ids that the prompt takes in front of a picture."""
+        """Number of ids before the picture: the prompt's, and those that the model adds."""
 
     def describe(self) -> dict[str, object]:
-        """What `zero-engine models check` prints of the model's layout and sizes, by name."""
+        """Facts about the model's layout and sizes, by name, for `zero-engine models check`."""
 
 
 def refuse_pictures(name: str, prompts: Iterable[Prompt]) -> None:
-    """Raises ModelError where a model that does not see pictures is shown some."""
+    """Raises ModelError if a prompt holds pictures; for models that do not see any."""
     if any(pictures_in(prompt) for prompt in prompts):
         raise ModelError(
             f"{name}: draws from text alone and cannot be shown pictures. Drop render.image_guidance, "
@@ -118,7 +119,7 @@ def refuse_pictures(name: str, prompts: Iterable[Prompt]) -> None:
 
 
 def refuse_perception(name: str) -> ModelError:
-    """What `perception` raises where no projection was trained."""
+    """The error of `perception` for a model without a trained projection."""
     return ModelError(
         f"{name}: has no trained projection (perception.safetensors). Drop the score perception."
     )

@@ -1,21 +1,19 @@
-"""Run a model over many items in batches of one shape, and contain the damage of a bad item.
+"""Runs a function over many items in batches of one shape, and isolates the items that fail.
 
-Contract: the function sees exactly `batch_size` items on every call (a short batch is filled with a harmless
-`filler`), and items of one bucket of prompt lengths only, so the shapes that an item meets, and with them the
-bits of its result, depend on the item alone: not on its neighbours, their order, or which of them fail.
+Contract: every call of the function gets exactly `batch_size` items (a short batch is filled up with a harmless
+`filler`), all from one bucket of prompt lengths. So the shapes of an item's batch, and the bits of its result, depend
+on the item alone: not on the other items, their order, or their failures.
 
-A batch that raises is bisected *in place*: the rows under test keep their positions, the others become
-filler, until the failing item is found; it ends as a `BatchFailure`, its neighbours as if it had never been
-there. Before that, one call with nothing but filler asks whether the function works at all; where it does
-not (a lost device, a broken checkpoint) the error is raised, for else a whole corpus would end as dead
-letters. Errors that are the user's to fix (`ZeroEngineError`) and KeyboardInterrupt or SystemExit pass
-through.
+A batch that raises is bisected *in place*: the rows under test keep their positions and the others become filler, until
+the failing item is found. That item's result is a `BatchFailure`; the other items have the results that they would have
+without it. Before bisecting, one call with filler alone tests the function. If that fails, too (a lost device, a broken
+checkpoint), its error is raised, because otherwise every item of a corpus would be rejected. `ZeroEngineError`, which
+the user has to fix, KeyboardInterrupt and SystemExit are raised at once.
 
-Out-of-memory halves the batch it happened in, down to one item. A halved batch has other shapes, so on a
+Out-of-memory halves the batch in which it happened, down to one item. A halved batch has other shapes, so on a
 card too small for `batch_size` a drawing can differ in its last bits; set `render.batch_size` to what fits.
 
-    results = run_batched(items, function, batch_size=32, filler=item)   # R | BatchFailure, in the items'
-    order
+    results = run_batched(items, function, batch_size=32, filler=item)   # R | BatchFailure, in the items' order
 """
 
 import sys
@@ -30,25 +28,26 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 SLOT_MULTIPLE = 16
-"""Sequences are padded to multiples of this, so that vector lanes, and with them sums, never shift. Prompts are batched
-with prompts of the same multiple only."""
+"""Sequences are padded to multiples of this, so that a value is always summed in the same vector lane. A batch holds
+prompts of one padded length only."""
 
 DETAIL_CHARS = 300
 
 AUTO_BATCH_SIZE = {("cpu", "small"): 32, ("cpu", "large"): 2, ("cuda", "small"): 128, ("cuda", "large"): 16}
-"""`batch_size: auto` where a GPU's memory does not say (see `Footprint.fits`), by device kind and model size.
+"""`batch_size: auto` on a CPU, or where a model's footprint is unknown (see `Footprint.fits`), by device kind and model
+size.
 
-Fixed, as a batch's size is part of a drawing's identity; a CPU is no faster with more. A model is small with at most
-256 codes a picture (nano: 64), else large (Chameleon 7B: 1024).
+Fixed, because the batch size is part of a drawing's identity. Larger batches are no faster on a CPU. A model is small
+with at most 256 codes a picture (nano: 64), else large (Chameleon 7B: 1024).
 """
 
 
 @dataclass(frozen=True, slots=True)
 class BatchFailure:
-    """In place of the result of an item that failed alone."""
+    """The result of an item that failed, found by bisection."""
 
     reason: str
-    """failed, out_of_memory, or a code of the caller's."""
+    """failed, out_of_memory, or a code that the caller sets."""
     detail: str
     exception: str | None = None
     """Class of the exception."""
@@ -71,7 +70,7 @@ def run_bucketed(
     batch_size: int,
     filler: Callable[[int], T],
 ) -> list[R | BatchFailure]:
-    """`run_batched` over items grouped by `padded(length)`; `filler` makes a harmless item for a bucket."""
+    """`run_batched` over items grouped by `padded(length)`; `filler(size)` makes a harmless item of that length."""
     members: dict[int, list[int]] = {}
     for position, length in enumerate(lengths):
         members.setdefault(padded(length), []).append(position)
@@ -85,9 +84,9 @@ def run_bucketed(
 def run_distinct(
     items: Sequence[T], key: Callable[[T], Hashable], run: Callable[[list[T]], Sequence[R]]
 ) -> list[R]:
-    """Results of `run` over the items that differ by `key`; equal ones share a result.
+    """Runs `run` once for each distinct `key`; items with equal keys share a result.
 
-    A sure model draws the same picture several times: what is read off it need not be computed again.
+    A confident model draws the same picture several times, and its scores need computing only once.
     """
     numbers: dict[Hashable, int] = {}
     places = [numbers.setdefault(key(item), len(numbers)) for item in items]
@@ -102,7 +101,7 @@ def padded(length: int) -> int:
 
 
 def filler_prompt(model: UnifiedModel, size: int, extra: int = 0) -> str:
-    """A harmless prompt that, with `extra` tokens more, falls into the bucket `size`: zeros, a token each."""
+    """A harmless prompt, made of zeros, that has the padded length `size` together with `extra` more tokens."""
     zeros = 1
     for _ in range(16):
         length = model.prompt_length("0" * zeros) + extra
@@ -113,7 +112,7 @@ def filler_prompt(model: UnifiedModel, size: int, extra: int = 0) -> str:
 
 
 def auto_batch_size(model: UnifiedModel) -> int:
-    """What `batch_size: auto` means: what a GPU of this kind holds of this model, else AUTO_BATCH_SIZE."""
+    """The batch size that `auto` stands for: how many drawings fit this kind of GPU, else AUTO_BATCH_SIZE."""
     device = str(model.device)
     capacity = _gpu_bytes(device)
     if capacity and model.footprint is not None:
@@ -132,7 +131,7 @@ def _run_batch(
     everyone = range(len(chunk))
     done, failure = _attempt(chunk, everyone, function, size, filler)
     if failure is None:
-        return done
+        return list(done)
     if failure.reason == "out_of_memory":
         if size == 1:
             return [failure]
@@ -159,7 +158,10 @@ def _run_batch(
 def _attempt(
     chunk: list[T], rows: Sequence[int], function: Callable[[list[T]], Sequence[R]], size: int, filler: T
 ) -> tuple[list[R], BatchFailure | None]:
-    """One call with the given rows in their places. The exception is let go of here: it holds the batch's memory."""
+    """Calls the function with the given rows in their places and filler elsewhere.
+
+    The exception does not leave this function, because its traceback keeps the batch's tensors in memory.
+    """
     wanted = set(rows)
     batch = [chunk[row] if row in wanted else filler for row in range(size)]
     try:
@@ -179,7 +181,7 @@ def _attempt(
 
 
 def _require_working(function: Callable[[list[T]], Sequence[R]], size: int, filler: T) -> None:
-    """Raise what a batch of filler raises: then it is not an item's fault."""
+    """Raises the error of a batch of filler, which is no item's fault."""
     try:
         function([filler] * size)
     except Exception as error:
@@ -202,7 +204,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def _gpu_bytes(device: str) -> int:
-    """All memory of a GPU, used or not: what is free differs between workers, and between a run and its resumption."""
+    """A GPU's total memory; its free memory would differ between workers, and between a run and its resumption."""
     torch = sys.modules.get("torch")
     if torch is None or not device.startswith("cuda") or not torch.cuda.is_available():
         return 0

@@ -1,7 +1,7 @@
-"""What `zero-engine models check` says of a model: that it loads, reads and draws, what it needs, how fast it is.
+"""The facts of `zero-engine models check`: whether a model reads and draws, its memory, its speed.
 
-Works with any `UnifiedModel`; what only the family knows (token layout, sizes) comes from the model's own
-`describe`. The test picture is drawn here: plain shapes on white, as an illustration of a step would have.
+It works with any `UnifiedModel`; the model's own `describe` adds the facts of its family (token layout, sizes). The
+test picture is made here: plain shapes on white, like an illustration of a step.
 """
 
 import time
@@ -14,7 +14,7 @@ from zero_engine.models.painters.painting import psnr
 from zero_engine.models.prompt import requests
 
 SLOW_S = 60.0
-"""A model that takes longer for one picture is not asked for a whole batch."""
+"""A model that takes longer than this for one picture draws no whole batch here."""
 CANNOT_DRAW = "Chameleon-7b was published with its drawing trained away: it cannot draw well. Anole-7b can."
 
 

@@ -1,4 +1,4 @@
-"""Devices and precisions by the names that a pipeline gives them. Importing this imports no torch."""
+"""The names of devices and precisions in a pipeline, and what they stand for. Importing this imports no torch."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,20 +12,21 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 
 def device_kind(device: str) -> str:
-    """cpu or cuda: what `auto` takes here, told without torch by whether a GPU's driver is loaded."""
+    """cpu or cuda. For `auto`, without torch: cuda where a GPU's driver is loaded."""
     if device != "auto":
         return "cuda" if device.startswith("cuda") else "cpu"
     return "cuda" if any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists() else "cpu"
 
 
 def dtype_name(dtype: str, kind: str) -> str:
-    """The precision that a name stands for on a kind of device: float32 on CPU, where drawings are exact."""
+    """The precision that a name stands for on a kind of device; `auto` is float32 on a CPU and bfloat16 on a GPU."""
     if dtype == "auto":
         return "float32" if kind == "cpu" else "bfloat16"
     return dtype
 
 
 def device_named(device: str) -> "torch.device":
+    """The device of a name; `auto` is cuda where torch finds a GPU."""
     import torch
 
     if device == "auto":
@@ -34,7 +35,7 @@ def device_named(device: str) -> "torch.device":
 
 
 def dtype_named(dtype: str, device: "torch.device") -> "torch.dtype":
-    """Raises ModelError for a precision that no model draws in."""
+    """The precision of a name on a device. Raises ModelError for a name that is not in `DTYPES`."""
     import torch
 
     name = dtype_name(dtype, device.type)

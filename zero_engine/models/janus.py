@@ -1,19 +1,20 @@
 """Checkpoints of the Janus family (Janus, Janus-Pro) on mainline transformers: the second family behind `UnifiedModel`.
 
-How it differs from the Chameleon layout: codes have embeddings and a head of their own, outside the vocabulary, so
-there is nothing to map; and a drawing is *read* as pixels through a vision encoder, not as codes.
+It differs from the Chameleon layout in two ways. Codes have their own embeddings and their own head, outside the
+vocabulary, so codes are not mapped to ids. And a vision encoder reads a drawing's pixels, not its codes.
 
     drawn after   BOS <|User|>: text <|Assistant|>: BOI        codes follow
     captioned by  BOS <|User|>: BOI vision features EOI <|Assistant|>: text
 
-Without a condition every id between BOS and BOI is padding, as in the reference; the empty prompt is that. Data is
-never obeyed: names of special tokens in a prompt are spelled out.
+For the empty prompt every id between BOS and BOI is padding, as in the reference. Names of special tokens in a prompt
+are split into ordinary tokens.
 
-Transformers' module does the arithmetic, over a cache that grows; rows are padded on the right to multiples of
-`SLOT_MULTIPLE` and come in batches of fixed size (`batching`), so what a row meets does not depend on its neighbours.
+Transformers' module does the arithmetic, over a KV cache that grows. Rows are padded on the right to multiples of
+`SLOT_MULTIPLE` and run in batches of fixed size (`batching`), so a row's shapes do not depend on the other rows.
 
-A repair: transformers' VQ looks codes up with vectors of length 1 but encodes to the nearest vector *as stored*. The
-reference normalises in both directions, and so does `encode` here. The VQ runs in float32 whatever the dtype.
+One defect of transformers is repaired here. Its VQ decodes with code vectors normalised to length 1, but encodes to the
+nearest vector *as stored*. The reference normalises in both directions, and so does `encode` here. The VQ runs in
+float32 whatever the dtype.
 """
 
 from collections.abc import Sequence
@@ -56,7 +57,7 @@ class JanusWithExactCodec(JanusForConditionalGeneration):
 
 
 def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) -> "Janus":
-    """Read a checkpoint folder. Raises ModelError, one line, when it is not a whole one."""
+    """Read a checkpoint folder. Raises ModelError, one line, when it is no whole checkpoint."""
     target = device_named(device)
     try:
         with quiet():
@@ -113,14 +114,11 @@ class Janus:
         self.image_size = side * 2 ** (len(config.vq_config.channel_multiplier) - 1)
         self.codebook_size = config.vq_config.num_embeddings
         self.codes_per_picture = side * side
-        ids = {kind: getattr(tokenizer, f"{kind}_token_id", None) for kind in ("bos", "pad", "boi", "eoi")}
-        if absent := [kind for kind, token_id in ids.items() if token_id is None]:
-            raise ModelError(
-                f"{name}: the tokenizer has no {absent[0]}_token. Add it to tokenizer_config.json."
-            )
-        self.bos, self.pad, self.boi, self.eoi = ids.values()
+        self.bos, self.pad, self.boi, self.eoi = (
+            _token_id(tokenizer, kind, name) for kind in ("bos", "pad", "boi", "eoi")
+        )
         self._user, self._assistant = self._template_ids(USER), self._template_ids(ASSISTANT)
-        # read back, a picture takes its features and EOI; drawn, its codes
+        # a caption's picture is its features and EOI, a drawing's its codes
         picture = max(self.codes_per_picture, config.vision_config.num_image_tokens + 1)
         self.max_prompt_length = config.text_config.max_position_embeddings - picture
 
@@ -198,11 +196,11 @@ class Janus:
         rows = [torch.cat((row, self._embed_codes(own[:-1]))) for row, own in zip(given, codes, strict=True)]
         hidden_BPD, *_ = self._prefill(rows)
         spans = [hidden_BPD[at, len(row) - 1 :][: len(codes[at])] for at, row in enumerate(given)]
-        return self._means([self._code_log_p(span) for span in spans], codes)
+        return self._means([self._code_log_p(span) for span in spans], list(codes))
 
     @torch.inference_mode()
     def caption_likelihood(self, codes_BN: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-        """Mean log p(text | drawing), nats per text token, (B,) float32: the vision encoder sees the decoded pixels.
+        """Mean log p(text | drawing), nats per text token, (B,) float32; the vision encoder reads the decoded pixels.
 
         Raises ValueError for an empty text.
         """
@@ -223,24 +221,24 @@ class Janus:
         return self._means(log_p, [torch.tensor(ids, device=self.device) for ids in targets])
 
     def perception(self, prompts: Sequence[Prompt], codes_BN: np.ndarray) -> np.ndarray:
-        """Raises ModelError: no projection is trained for this family."""
+        """Raises ModelError, because this family has no trained projection."""
         raise refuse_perception(self.name)
 
     def codebook(self) -> np.ndarray:
-        """The VQ codebook as the decoder reads it, vectors of length 1, (K, D) float32."""
+        """The VQ codebook, normalised to vectors of length 1 as in the decoder, (K, D) float32."""
         return self._unit_vectors().cpu().numpy().copy()
 
     def prompt_length(self, prompt: Prompt) -> int:
-        """Ids that the prompt takes in front of a picture, with the chat's turns, BOS and BOI."""
+        """Number of ids before a picture: the prompt's, the chat's turns, BOS and BOI."""
         return len(self._text_ids(text_of(prompt))) + len(self._user) + len(self._assistant) + 2
 
     @property
     def footprint(self) -> Footprint:
-        """The memory that weights and one drawing take."""
+        """The memory of the weights and of one drawing."""
         return Footprint.of(self.module, self.module.config.text_config, self.codes_per_picture)
 
     def describe(self) -> dict[str, object]:
-        """Tokens, parameters, and the memory that weights and one drawing with guidance take."""
+        """Tokens, parameters, and the memory of the weights and of one drawing with guidance."""
         text = self.module.config.text_config
         return {
             "family": "Janus",
@@ -276,7 +274,7 @@ class Janus:
         return torch.log_softmax(self.module.model.generation_head(hidden_MD), dim=-1, dtype=torch.float32)
 
     def _prefill(self, rows: list[Tensor], room: int = 0) -> tuple[Tensor, Tensor, Tensor, DynamicCache]:
-        """Hidden states (R, P, D) of rows (L, D) padded on the right; the mask, `room` slots longer; lengths; cache."""
+        """Runs rows (L, D), padded right: hidden states (R, P, D), mask (R, P + room), lengths (R,) and the cache."""
         slots = padded(max(map(len, rows)))
         embedded_RPD = torch.stack([functional.pad(row, (0, 0, 0, slots - len(row))) for row in rows])
         lengths_R = torch.tensor([len(row) for row in rows], device=self.device)
@@ -302,3 +300,11 @@ class Janus:
 
     def _unit_vectors(self) -> Tensor:
         return functional.normalize(self.vqmodel.quantize.embedding.weight.float(), dim=-1)
+
+
+def _token_id(tokenizer: PreTrainedTokenizerBase, kind: str, name: str) -> int:
+    """The id of bos, pad, boi or eoi. Raises ModelError where the tokenizer has none."""
+    token_id: int | None = getattr(tokenizer, f"{kind}_token_id", None)
+    if token_id is None:
+        raise ModelError(f"{name}: the tokenizer has no {kind}_token. Add it to tokenizer_config.json.")
+    return token_id

@@ -1,8 +1,8 @@
-"""Pictures on their way into a codec and out of it, whatever the family: transparency, batches, uint8.
+"""Prepares pictures for any family's codec, and converts its output: transparency, batches, uint8.
 
-A codec runs small pictures in batches of exactly `CODEC_BATCH`, the last one filled up, and larger ones one by one.
-oneDNN's convolutions give a picture other bits in a batch of 1 than in 2 to 15, and others again from 16 up, but the
-same wherever it stands in the batch. The reference's numbers are those of a batch of 3.
+A codec runs small pictures in batches of exactly `CODEC_BATCH`, the last one filled up, and larger pictures one by one.
+oneDNN's convolutions give a picture other bits in a batch of 1, of 2 to 15, and of 16 or more; its place in the batch
+changes nothing. The reference's numbers are those of a batch of 3.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from torch import Tensor
 
 CODEC_BATCH = 8
 SMALL_PICTURE = 128
-"""Pixels a side up to which pictures are batched."""
+"""The longest side, in pixels, of pictures that run in batches."""
 
 
 def in_batches(codec: Callable[[Tensor], Tensor], rows: Tensor, picture_size: int) -> Tensor:
-    """`codec(rows)`, in batches whose size depends on the size of a picture alone."""
+    """`codec(rows)`, in batches whose size depends only on the size of a picture."""
     size = CODEC_BATCH if picture_size <= SMALL_PICTURE else 1
     short = -len(rows) % size
     filled = torch.cat((rows, rows[-1:].expand(short, *rows.shape[1:]))) if short else rows
@@ -27,7 +27,7 @@ def in_batches(codec: Callable[[Tensor], Tensor], rows: Tensor, picture_size: in
 
 
 def to_uint8(pixels_B3HW: np.ndarray, image_processor: Any) -> np.ndarray:
-    """Undo an image processor's normalisation. Truncated, as in the references: rounding changes half of the values."""
+    """Inverts an image processor's normalisation. Truncates as the references do; rounding changes half the values."""
     mean = np.array(image_processor.image_mean, np.float32).reshape(3, 1, 1)
     std = np.array(image_processor.image_std, np.float32).reshape(3, 1, 1)
     scaled = (pixels_B3HW * std + mean) * np.float32(1 / image_processor.rescale_factor)
@@ -35,7 +35,7 @@ def to_uint8(pixels_B3HW: np.ndarray, image_processor: Any) -> np.ndarray:
 
 
 def on_white(image: np.ndarray | Image.Image) -> Image.Image:
-    """RGB; what is transparent shows white. The arithmetic is the Chameleon reference's, truncation included."""
+    """The picture in RGB, laid on white where it is transparent, truncated as in the Chameleon reference."""
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     if picture.mode == "RGB":
         return picture

@@ -1,8 +1,8 @@
-"""A prompt is a sequence of text and pictures; a request is a prompt, a seed, and what to steer away from.
+"""Prompts and requests. A prompt is a sequence of text and pictures; a request is a prompt, a seed and its guidance.
 
-This one type crosses the seam to every model that draws: guidance, history and question pictures are prompts, not
-keywords. `against` is what the branch u of guidance sees, `seen` what the third branch i sees. Text is data: names of
-special tokens in it are spelled out by the model. A picture is its codes, (N,) uint16, in the model's own codebook.
+Every model that draws takes requests. Their guidance is given as prompts, too: `against` is the prompt of the branch u,
+`seen` that of the third branch i. Text is data: the model splits names of special tokens in it into ordinary tokens. A
+picture is its codes, (N,) uint16, in the model's own codebook.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 
 Segment = str | np.ndarray
 Prompt = str | tuple[Segment, ...]
-"""Text alone may be given as a str. The empty prompt, "" or (), conditions nothing."""
+"""A prompt of text alone may be a str. The empty prompt, "" or (), is no condition."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,9 +22,9 @@ class Request:
     prompt: Prompt
     seed: int
     against: Prompt = ()
-    """What guidance steers away from, the u of `u + g (c - u)`: nothing, a negative text, or pictures without text."""
+    """The prompt of u in `u + g (c - u)`, which guidance steers away from: empty, a negative text, or pictures."""
     seen: Prompt | None = None
-    """The i of `h (i - u)`; without it the third branch says nothing."""
+    """The prompt of i in `h (i - u)`; with None this term is 0."""
 
 
 def requests(
@@ -41,13 +41,13 @@ def requests(
 
 
 def segments(prompt: Prompt) -> tuple[Segment, ...]:
-    """The prompt's parts that say something."""
+    """The prompt's parts, without empty texts."""
     parts = (prompt,) if isinstance(prompt, str) else prompt
     return tuple(part for part in parts if not isinstance(part, str) or part)
 
 
 def is_empty(prompt: Prompt) -> bool:
-    """Whether it conditions nothing."""
+    """Whether the prompt is empty, so that drawing is unconditional."""
     return not segments(prompt)
 
 
@@ -62,5 +62,5 @@ def text_of(prompt: Prompt, picture: str = "") -> str:
 
 
 def key_of(prompt: Prompt) -> tuple[str | bytes, ...]:
-    """Equal for equal prompts."""
+    """A hashable key: equal for equal prompts, different for different ones."""
     return tuple(part if isinstance(part, str) else part.tobytes() for part in segments(prompt))

@@ -1,4 +1,4 @@
-"""Transformers without its progress bars and advice: what goes wrong is said by our own errors, in one line."""
+"""Switches off transformers' progress bars and warnings; our own errors say in one line what is wrong."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from transformers.utils import logging as transformers_logging
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence while a checkpoint is read or written; what was set before is set again."""
+    """No output of transformers inside the block; its settings are restored afterwards."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

@@ -1,8 +1,8 @@
-"""Names of models to models: `nano` is bundled; anything else is a folder or a hub name.
+"""Finds and loads models by name: `nano` is bundled, any other name is a folder or a hub name.
 
 `model_fingerprint` reads files only and imports no torch: the driver of a run calls it to decide what to
-redo. `get_model` keeps a loaded model for the life of the process, keyed by what it is, so that workers load
-it once and it never travels in a task graph.
+redo. `get_model` keeps a loaded model for the life of the process, keyed by its fingerprint, device and dtype, so a
+worker loads it once and no task graph carries it.
 """
 
 import importlib
@@ -72,7 +72,7 @@ def load_model(name_or_path: str, *, device: str = "auto", dtype: str = "auto") 
 
 
 def load_chameleon(name_or_path: str, *, device: str = "auto", dtype: str = "auto") -> "Chameleon":
-    """`load_model` for what only checkpoints in the Chameleon layout can do: be trained, and answer.
+    """`load_model` for training and evaluation, which need a checkpoint in the Chameleon layout.
 
     Raises ModelError for a model of another family, before any weight is read.
     """
@@ -96,7 +96,7 @@ def model_fingerprint(name_or_path: str) -> str:
 
 
 def model_folder(name_or_path: str) -> Path:
-    """The folder of a model; a hub name is taken from the local cache, or fetched.
+    """The folder of a model. A hub name's files come from the local cache, or are fetched.
 
     Raises ModelError when there is no such model.
     """
@@ -106,9 +106,10 @@ def model_folder(name_or_path: str) -> Path:
 
 
 def fetched_folder(name_or_path: str, patterns: list[str], kinds: str, ignored: Sequence[str] = ()) -> Path:
-    """A local folder as it is; a hub name's files that match, from the local cache or fetched, without the ignored.
+    """The folder of that name, or the folder with a hub name's files, from the local cache or fetched.
 
-    Raises ModelError, which says what `kinds` of names there are, when there is neither.
+    Of a hub name only files that match `patterns` and not `ignored` are fetched. Raises ModelError where the name is
+    neither; the error lists `kinds`, the names that are possible.
     """
     folder = Path(name_or_path).expanduser()
     if folder.is_dir():

@@ -1,8 +1,8 @@
-"""From logits to codes: guidance, temperature, top-k, top-p, and random numbers that belong to a row.
+"""Samples codes from logits: guidance, temperature, top-k, top-p, and each row's own random numbers.
 
-A row's random numbers are uniforms from its own seed; codes come from them by the inverse of the cumulative
-distribution in code order. Guidance is classifier-free, `u + g * (c - u)` on log-probabilities (Ho & Salimans 2022),
-before temperature, top-k and top-p, in this order. Logits instead of log-probabilities would give the same codes:
+A row's random numbers are uniforms from its own seed; the inverse of the cumulative distribution, in code order, turns
+them into codes. Classifier-free guidance comes first, `u + g * (c - u)` on log-probabilities (Ho & Salimans 2022), then
+temperature, top-k and top-p, in this order. Logits instead of log-probabilities would give the same codes, because
 log-softmax subtracts one number a row. Every family of models samples with these functions.
 """
 
@@ -16,14 +16,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a code is chosen. Temperature 0 is greedy; top_p 1 and top_k None filter nothing."""
+    """Sampling settings. Temperature 0 is greedy; top_p 1 and top_k None keep every code."""
 
     guidance: float = 1.0
     temperature: float = 1.0
     top_p: float = 1.0
     top_k: int | None = None
     image_guidance: float = 0.0
-    """The h of `h * (i - u)`; 0 switches the third branch off."""
+    """The h of `h * (i - u)`; with 0 there is no third branch."""
 
     def __post_init__(self) -> None:
         if self.temperature < 0 or not 0 < self.top_p <= 1 or (self.top_k is not None and self.top_k < 1):
@@ -31,7 +31,7 @@ class Sampling:
 
 
 def guide(prior_BK: Tensor, conditions: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """`u + g * (c - u) + h * (i - u)`, with as many terms as there are conditions."""
+    """`u + g * (c - u) + h * (i - u)`, with one term for each condition, (B, K)."""
     guided_BK = prior_BK
     for condition_BK, weight in zip(conditions, weights, strict=True):
         guided_BK = torch.add(guided_BK, condition_BK - prior_BK, alpha=weight)
@@ -43,8 +43,8 @@ def choose(
 ) -> Tensor:
     """A code for each uniform number, (B,): the inverse of the cumulative distribution, in code order.
 
-    `place` says which of the distributions each is drawn from; without it, as many stand side by side. Top-k and
-    top-p keep whatever is as likely as the last one kept, so ties never depend on a sort.
+    Number b is drawn from distribution `place[b]`, or without `place` from distribution b. Top-k and top-p also keep
+    codes that are as likely as the least likely one kept, so the result does not depend on how a sort orders ties.
     """
     if sampling.temperature == 0:
         best_U = scores_UK.argmax(dim=-1)

@@ -24,7 +24,7 @@ from zero_engine.read import Chunk
 from zero_engine.score.outside import outside_fingerprint
 
 STAGES = ("read", "parse", "render", "score", "gate")
-VERSIONS = {"read": 3, "parse": 2, "render": 3, "score": 3, "gate": 2}
+VERSIONS = {"read": 3, "parse": 2, "render": 3, "score": 4, "gate": 2}
 RESUME_AT = {"read": "render", "parse": "render", "render": "render", "score": "score", "gate": "gate"}
 
 

@@ -145,6 +145,8 @@ def save_model(model: Chameleon, projection: nn.Linear | None, folder: Path, shi
     model.save(staging)
     if projection is not None:
         write_projection(Projection(projection, shift), staging)
+        for file in staging.iterdir():  # safetensors leaves files that only their owner can read
+            file.chmod(0o644)
     if folder.exists():
         for file in folder.iterdir():
             file.unlink()

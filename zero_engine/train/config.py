@@ -1,12 +1,5 @@
-"""Training files: one YAML document that says all of a training, closed and frozen like a pipeline file.
+"""Training files: one YAML document that says all of a training, closed and frozen like a pipeline file."""
 
-A template says how a row becomes text, in six pieces of plain text. `{question}`, `{step}`, `{answer}` are data;
-`{pictures}` and `{picture}` are the codes of the question's pictures and of the step's drawing in their brackets;
-a `<name>` that the vocabulary has is that token. Data is never a token: a question that quotes `</s>` is spelled
-out. No other syntax.
-"""
-
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,61 +8,24 @@ from pydantic import Field, field_validator, model_validator
 
 from zero_engine.config import Section, parse_config, read_yaml
 from zero_engine.errors import PipelineError
-
-PLACES = {
-    "prompt": {"question", "pictures"},
-    "step": {"step", "picture"},
-    "answer": {"answer"},
-    "open": set(),
-    "between": set(),
-    "close": set(),
-}
+from zero_engine.render.sequences import TEMPLATES, Template
 
 
-class Template(Section):
-    """The pieces of a row, in their order; what is not given is as in `omni_r1`."""
+class Source(Section):
+    """One dataset of several."""
 
-    prompt: str = (
-        "You are a helpful assistant.\nUser: {question}{pictures} Think with images first. The image reasoning process "
-        "and the final answer are enclosed within <reserved12856> <reserved12857> and <reserved12866> "
-        "<reserved12867> XML tags, respectively.\nAssistant:"
-    )
-    """What the model is given; it bears no loss."""
-    open: str = "<reserved12856>"
-    """Before the first step."""
-    step: str = "{step}{picture}"
-    """One step; `{picture}` is empty where it has no drawing."""
-    between: str = "\n"
-    """Between two steps."""
-    close: str = "<reserved12857>"
-    """After the last step."""
-    answer: str = "<reserved12866>{answer}<reserved12867>"
-    """The answer; the end-of-sequence token follows."""
-
-    @model_validator(mode="after")
-    def _places_are_known(self) -> "Template":
-        for piece, known in PLACES.items():
-            for name in re.findall(r"\{(\w*)\}", getattr(self, piece)):
-                if name not in known:
-                    allowed = ", ".join(f"{{{place}}}" for place in sorted(known)) or "no place"
-                    raise ValueError(f"template.{piece} has {{{name}}}; it may have {allowed}")
-        for piece, place in (("prompt", "question"), ("step", "step"), ("answer", "answer")):
-            if f"{{{place}}}" not in getattr(self, piece):
-                raise ValueError(f"template.{piece} must have {{{place}}} in it")
-        return self
-
-
-TEMPLATES = {
-    "omni_r1": Template(),
-    "plain": Template(prompt="{question}{pictures}\n", open="", close="\n", answer="Final Answer: {answer}"),
-    "bare": Template(prompt="{question}{pictures}"),
-}
-"""`bare` is `omni_r1` without its instruction: for models trained here from the start."""
+    path: str
+    weight: float | None = Field(None, gt=0)
+    """Its share of the batches, against the other weights; without any, every row counts alike."""
+    validation_rows: int = Field(0, ge=0)
+    limit: int | None = Field(None, ge=1)
 
 
 class Data(Section):
     path: str
     """Folder of a dataset that a run wrote."""
+    sources: list[Source] = []
+    """Several datasets. In a file: `data: [{path: a, weight: 2}, {path: b, weight: 1}]`, other keys in any of them."""
     template: str | Template = "omni_r1"
     """omni_r1, plain, bare, or the pieces of one's own."""
     pictures: bool = True
@@ -87,6 +43,33 @@ class Data(Section):
         if isinstance(value, str) and value not in TEMPLATES:
             raise ValueError(f"must be one of {', '.join(TEMPLATES)}, or a mapping of pieces")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        """A list of datasets as one section: what is not a dataset's own is said once, or alike."""
+        if not isinstance(value, list):
+            return value
+        if not value or not all(isinstance(entry, dict) and entry.get("path") for entry in value):
+            raise ValueError("a list of datasets needs a path in each: [{path: a}, {path: b}]")
+        shared: dict[str, Any] = {}
+        for entry in value:
+            for key in set(entry) - set(Source.model_fields):
+                if shared.setdefault(key, entry[key]) != entry[key]:
+                    raise ValueError(
+                        f"{key} is {shared[key]!r} and {entry[key]!r}; it is the same for all datasets"
+                    )
+        sources = [{key: entry[key] for key in entry if key in Source.model_fields} for entry in value]
+        weighed = ["weight" in source for source in sources]
+        if any(weighed) and not all(weighed):
+            raise ValueError("weight must be given for every dataset or for none")
+        return {"path": value[0]["path"], **shared, "sources": sources}
+
+    @property
+    def parts(self) -> list[Source]:
+        """The datasets, one or several."""
+        one = Source(path=self.path, validation_rows=self.validation_rows, limit=self.limit)
+        return self.sources or [one]
 
     @property
     def pieces(self) -> Template:

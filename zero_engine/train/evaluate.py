@@ -1,16 +1,19 @@
 """Judge a model on questions whose answers are known: accuracy with its interval, form, pictures, for each task.
 
-Questions come from JSON lines or Parquet (question, answer, and, where there are any, id, task, choices, and pictures
-in any form that a corpus holds them: Omni-Bench's too), or from a dataset folder. Predictions are written as they
-come, in batches, with their pictures; an evaluation that was stopped goes on where it was.
+Questions come from a dataset folder, or from any corpus that `read` knows: under `generic` question, answer, and,
+where there are any, id, task, choices, and pictures in any form (Omni-Bench's too); under another format the answer is
+extracted as a run would. An answer that looks like a whole solution is refused: no answer is equal to it. Predictions
+are written as they come, in batches, with their pictures; an evaluation that was stopped goes on where it was.
+`respond` without judging is the command `answer`.
 
 The interval is Wilson's at 95 %: right also for 0 of n.
 """
 
 import json
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,19 +22,22 @@ from pydantic import Field
 
 from zero_engine.config import Section
 from zero_engine.errors import InputError
-from zero_engine.hashing import digest_file, seed_for
-from zero_engine.images import encode_image
+from zero_engine.hashing import digest, digest_file, seed_for
+from zero_engine.images import decode_image, encode_image
 from zero_engine.models import load_chameleon, model_fingerprint
 from zero_engine.models.chameleon.interleaved import generate
 from zero_engine.models.sampling import Sampling
-from zero_engine.pipeline import Input
+from zero_engine.parse import parse_trace
+from zero_engine.pipeline import Input, Parse
 from zero_engine.read import read_traces
+from zero_engine.read.folders import find_inputs
 from zero_engine.records import Rejection
+from zero_engine.render.sequences import Encoder, Question
 from zero_engine.statistics import wilson
 from zero_engine.train.checkpoint import check_identity
 from zero_engine.train.config import Data, Template
-from zero_engine.train.data import COLUMNS, Encoder, Question, read_rows
-from zero_engine.train.rewards import reward
+from zero_engine.train.data import COLUMNS, read_rows
+from zero_engine.train.rewards import parse_completion, reward
 from zero_engine.train.rollout import read_answer
 from zero_engine.write.dataset import open_rows
 
@@ -39,7 +45,9 @@ from zero_engine.write.dataset import open_rows
 class Evaluation(Section):
     model: str = "nano"
     data: str
-    """JSON lines, Parquet, or a dataset folder."""
+    """A dataset folder, or any file, folder or name that `run` reads."""
+    format: str = "generic"
+    """Column map of the file, as for `run`: gsm8k, m3cot, aqua, ... (zero-engine schema formats)."""
     output: str
     template: str | Template = "omni_r1"
     mode: Literal["text-only", "interleaved-text-image", "unrestricted"] = "interleaved-text-image"
@@ -57,26 +65,50 @@ class Evaluation(Section):
 def evaluate(config: Evaluation, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Answer every question that has no prediction yet; returns the summary that is in `summary.json`.
 
-    Raises InputError where there are no questions, OutputError where the folder holds another evaluation.
+    Raises InputError where there are no questions or a truth is a whole solution, OutputError where the folder holds
+    another evaluation.
     """
+    predictions, left_out = respond(config, say, judged=True)
+    summary = {**summarise(predictions), "left_out": left_out}
+    (Path(config.output) / "summary.json").write_text(json.dumps(summary, indent=2))
+    return summary
+
+
+def respond(
+    config: Evaluation, say: Callable[[str], None], judged: bool
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """The answers in `predictions.jsonl`, made where they are not there yet, and how many records hold no question."""
     model = load_chameleon(config.model, device=config.device)
     out = Path(config.output)
     out.mkdir(parents=True, exist_ok=True)
     identity = {
         k: v for k, v in config.model_dump(mode="json").items() if k not in ("output", "device", "batch_size")
     }
-    identity |= {"model": model_fingerprint(config.model), "data": _fingerprint(config.data)}
+    identity |= {"model": model_fingerprint(config.model), "data": _fingerprint(config), "judged": judged}
     record = out / "evaluation.json"
     if record.exists():
         check_identity(record, json.loads(record.read_text()), identity)
     record.write_text(json.dumps(identity, indent=2, sort_keys=True))
-    encoder = Encoder(model, Data(path=config.data, template=config.template, max_length=1 << 30))
-    asked = list(questions(config, encoder))
+    room = model.module.config.max_position_embeddings
+    encoder = Encoder(model, Data(path=config.data, template=config.template, max_length=room))
+    found = list(questions(config, encoder, judged))
+    asked = [one for one in found if isinstance(one, Asked)]
+    refused = [one for one in found if isinstance(one, Rejection)]
     if not asked:
-        raise InputError(f"{config.data}: no questions with answers in it. Check the file and --set columns.")
-    predictions = out / "predictions.jsonl"
-    done = _whole_lines(predictions)
-    todo = [(question, task) for question, task in asked if question.id not in done]
+        why = f" (first: {refused[0].trace_id}: {refused[0].reason}: {refused[0].detail})" if refused else ""
+        raise InputError(
+            f"{config.data}: no questions{' with answers' if judged else ''} in it{why}. "
+            "Check the file, --set format and --set columns."
+        )
+    if refused:
+        lines = [
+            json.dumps({"id": r.trace_id, "reason": r.reason, "detail": r.detail}) + "\n" for r in refused
+        ]
+        (out / "left_out.jsonl").write_text("".join(lines), encoding="utf-8")
+        say(f"{len(refused)} records hold no question that can be asked: {out / 'left_out.jsonl'}")
+    path = out / "predictions.jsonl"
+    done = _whole_lines(path)
+    todo = [one for one in asked if one.question.id not in done]
     if done:
         say(f"{len(done)} of {len(asked)} questions are answered already")
     code_of = np.full(len(model.module.lm_head.weight), -1, np.int64)
@@ -85,37 +117,43 @@ def evaluate(config: Evaluation, say: Callable[[str], None] = print) -> dict[str
         part = todo[start : start + config.batch_size]
         continuations = generate(
             model,
-            [question.prompt for question, _ in part],
-            [seed_for(config.seed, question.id, 0, 0) for question, _ in part],
+            [one.question.prompt for one in part],
+            [seed_for(config.seed, one.question.id, 0, 0) for one in part],
             mode=config.mode,
             max_new_tokens=config.max_new_tokens,
             sampling=Sampling(temperature=config.temperature),
         )
         lines = []
-        for (question, task), continuation in zip(part, continuations, strict=True):
+        for one, continuation in zip(part, continuations, strict=True):
             text, pictures = read_answer(
                 continuation.ids, code_of, model.layout, model.tokenizer, model.codes_per_picture
             )
-            found = reward(text, question.answer, choices=question.choices, template=encoder.pieces)
-            names = _save_pictures(out, model, question.id, pictures)
             facts = {
-                "id": question.id,
-                "task": task,
+                "id": one.question.id,
+                "task": one.task,
+                "question": one.row["question"],
+                "choices": list(one.question.choices),
                 "text": text,
-                "truth": question.answer,
-                "accuracy": found.accuracy,
-                "format": found.format,
-                "pictures": names,
+                "answer": parse_completion(text, encoder.pieces).answer,
+                "given": _save(out, one.question.id, "given-", one.row["question_images"]),
+                "pictures": _save_pictures(out, model, one.question.id, pictures),
                 "length": len(continuation.ids),
                 "finish": continuation.finish,
             }
+            if judged:
+                own = one.question
+                judgement = reward(text, own.answer, choices=own.choices, template=encoder.pieces)
+                facts |= {
+                    "truth": one.question.answer,
+                    "accuracy": judgement.accuracy,
+                    "format": judgement.format,
+                }
             lines.append(json.dumps(facts, ensure_ascii=False) + "\n")
-        with open(predictions, "a", encoding="utf-8") as file:
+        with open(path, "a", encoding="utf-8") as file:
             file.write("".join(lines))
         say(f"{len(done) + start + len(part)} of {len(asked)} questions answered")
-    summary = summarise([json.loads(line) for line in predictions.read_text(encoding="utf-8").splitlines()])
-    (out / "summary.json").write_text(json.dumps(summary, indent=2))
-    return summary
+    predictions = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return predictions, dict(Counter(r.reason for r in refused))
 
 
 def summarise(predictions: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -126,40 +164,82 @@ def summarise(predictions: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**_rates(predictions), "by_task": {task: _rates(rows) for task, rows in sorted(by_task.items())}}
 
 
-def questions(config: Evaluation, encoder: Encoder) -> Iterator[tuple[Question, str]]:
-    """Questions with their tasks; one without an answer is an InputError, for it would count as wrong."""
-    limit = config.limit
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with its task, and the row that it came from."""
+
+    question: Question
+    task: str
+    row: dict[str, Any]
+
+
+def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iterator[Asked | Rejection]:
+    """Questions with their tasks; a record without one, or where it is judged without an answer, is a Rejection.
+
+    Raises InputError for an answer that is a whole solution: every judgement by it would be wrong.
+    """
     if (Path(config.data) / "manifest.json").exists():
-        rows = open_rows(config.data, COLUMNS, limit)
+        rows = open_rows(config.data, COLUMNS, config.limit)
         for row in read_rows(rows, range(len(rows))):
-            yield _question(encoder, row, _task(row["id"], None))
+            yield _asked(config, encoder, row, _task(row["id"], None), judged)
         return
-    columns = dict(config.columns)
-    task_column = columns.pop("task", "task")
-    # a trace must have a rationale and a question has none: its own text stands there, and is not looked at
-    columns["rationale"] = columns.get("question", "question")
-    spec = Input(path=config.data, format="generic", columns=columns, limit=limit)
-    for trace in read_traces(spec):
+    for trace in read_traces(_input(config)):
         if isinstance(trace, Rejection):
+            yield trace
+            continue
+        parsed = trace if config.format == "generic" else parse_trace(trace, Parse())
+        if isinstance(parsed, Rejection):
+            yield parsed
+            continue
+        if judged and config.format == "generic" and (why := looks_like_a_solution(trace.answer)):
             raise InputError(
-                f"{config.data}: {trace.trace_id}: {trace.reason}: {trace.detail}. Repair the record."
+                f"{config.data}: {trace.id}: its answer looks like a whole solution ({why}), which no answer equals. "
+                "Say its format, e.g. --set format=gsm8k (zero-engine schema formats), or --set columns.answer=FIELD."
             )
         record = trace.record if isinstance(trace.record, dict) else {}
         row = {
             "id": trace.id,
             "question": trace.question,
             "question_images": trace.question_images,
-            "answer": trace.answer,
+            "answer": parsed.answer,
             "choices": trace.choices,
         }
-        yield _question(encoder, row, _task(trace.id, record.get(task_column)))
+        yield _asked(
+            config, encoder, row, _task(trace.id, record.get(config.columns.get("task", "task"))), judged
+        )
 
 
-def _question(encoder: Encoder, row: dict, task: str) -> tuple[Question, str]:
-    found = encoder.question(row, 0)
+def looks_like_a_solution(answer: str | None) -> str:
+    """Why a truth is no truth but the way to it: in words, empty where it may be one."""
+    lines = [line for line in (answer or "").splitlines() if line.strip()]
+    words = (answer or "").split()
+    if re.search(r"^\s*####", answer or "", re.MULTILINE):
+        return "it has a line ####"
+    if re.search(r"<<[^<>]*=[^<>]*>>", answer or ""):
+        return "it has calculator notes <<..>>"
+    if "\\boxed" in (answer or "") and len(words) > 8:
+        return "its answer stands in \\boxed inside a text"
+    if re.search(r"final answer|answer is\b|</think>", answer or "", re.IGNORECASE) and len(words) > 8:
+        return "it states its answer inside a text"
+    if len(lines) > 2 or len(words) > 60:
+        return f"{len(lines)} lines, {len(words)} words"
+    return ""
+
+
+def _input(config: Evaluation) -> Input:
+    columns = {name: path for name, path in config.columns.items() if name != "task"}
+    if config.format == "generic":
+        # a trace must have a rationale and a question has none: its own text stands there, and is not looked at
+        columns["rationale"] = columns.get("question", "question")
+    return Input(path=config.data, format=config.format, columns=columns, limit=config.limit)
+
+
+def _asked(config: Evaluation, encoder: Encoder, row: dict, task: str, judged: bool) -> Asked | Rejection:
+    asked = row if judged else {**row, "answer": row["answer"] or "?"}
+    found = encoder.question(asked, config.max_new_tokens)
     if isinstance(found, Rejection):
-        raise InputError(f"{row['id']}: {found.reason}: {found.detail}. Repair the record.")
-    return replace(found, id=str(found.id)), task
+        return replace(found, detail=found.detail.replace("data.max_length", "the model's"))
+    return Asked(replace(found, id=str(found.id)), task, row)
 
 
 def _task(row_id: str, task: object) -> str:
@@ -182,13 +262,17 @@ def _rates(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _save_pictures(out: Path, model, question_id: str, pictures: Sequence[np.ndarray]) -> list[str]:
-    if not pictures:
-        return []
-    (out / "pictures").mkdir(exist_ok=True)
+    decoded = model.decode(np.stack(pictures)) if pictures else []
+    return _save(out, question_id, "", [encode_image(image) for image in decoded])
+
+
+def _save(out: Path, question_id: str, kind: str, images: Sequence[bytes]) -> list[str]:
+    """Writes a question's pictures, whatever kind of picture they are; their names."""
     stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in question_id)[:100]
-    names = [f"pictures/{stem}-{number}.png" for number in range(len(pictures))]
-    for name, image in zip(names, model.decode(np.stack(pictures)), strict=True):
-        (out / name).write_bytes(encode_image(image))
+    names = [f"pictures/{stem}-{kind}{number}.png" for number in range(len(images))]
+    for name, image in zip(names, images, strict=True):
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_bytes(image if image.startswith(b"\x89PNG") else encode_image(decode_image(image)))
     return names
 
 
@@ -203,10 +287,10 @@ def _whole_lines(path: Path) -> set[str]:
     return {json.loads(line)["id"] for line in lines}
 
 
-def _fingerprint(data: str) -> str:
-    path = Path(data)
-    if path.is_dir() and (path / "manifest.json").exists():
-        return digest_file(path / "manifest.json")
-    if not path.is_file():
-        raise InputError(f"{data}: no such file, nor a dataset folder. Check the path.")
-    return digest_file(path)
+def _fingerprint(config: Evaluation) -> str:
+    """What is asked, by the bytes of its files; a hub name or an address stands for itself."""
+    manifest = Path(config.data) / "manifest.json"
+    if manifest.exists():
+        return digest_file(manifest)
+    paths = [file.path for file in find_inputs(_input(config))]
+    return digest(*(digest_file(path) if Path(path).is_file() else path for path in paths))

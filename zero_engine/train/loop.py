@@ -28,9 +28,11 @@ from zero_engine.errors import Interrupted, PipelineError
 from zero_engine.models import load_chameleon, model_fingerprint, model_folder
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.training_forward import hidden_states
+from zero_engine.render.sequences import Encoder
 from zero_engine.train import checkpoint
 from zero_engine.train.config import Lora, Sft, Training
-from zero_engine.train.data import Batch, Encoder, training_rows
+from zero_engine.train.data import Batch, training_rows
+from zero_engine.train.mixture import Mixture
 from zero_engine.write.dataset import Rows
 
 OPERATIONAL = {
@@ -85,7 +87,7 @@ class Run:
     learner: nn.Module
     """As accelerate wraps it; `bare` is what is inside."""
     optimizer: torch.optim.Optimizer
-    rows: Rows
+    rows: Rows | Mixture
     encoder: Encoder
     out: Path
     identity: dict[str, Any]
@@ -135,6 +137,10 @@ def prepare(config: Training, kind: str, *, projected: bool) -> Run:
     }
     identity["file"].pop("model")
     identity["file"]["data"].pop("path")
+    for source in identity["file"]["data"].pop("sources"):
+        identity["file"]["data"].setdefault("mixed", []).append(
+            {k: v for k, v in source.items() if k != "path"}
+        )
     return Run(config, accelerator, model, learner, optimizer, rows, encoder, Path(config.output), identity)
 
 

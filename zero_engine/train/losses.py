@@ -22,8 +22,9 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from zero_engine.models.chameleon.perception import perception
+from zero_engine.render.sequences import PICTURE, TEXT
 from zero_engine.train.config import SftLoss
-from zero_engine.train.data import PICTURE, TEXT, Batch
+from zero_engine.train.data import Batch
 
 LOG_RATIO = 10.0
 """Largest |log(new / old)|: a token that one numerical accident away must not carry e^50."""

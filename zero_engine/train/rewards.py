@@ -7,12 +7,11 @@ model writes. The answer is what stands in the one answer bracket, or after the 
 in the thought, a second one, or text behind it is no answer, so hedging earns nothing. Perception is the mean
 smoothness of the pictures in code space; a blank picture, one drawn before, and a missing one score 0.
 
-Others train with these too: `compute_score` has verl's signature, `trl_reward` TRL's.
+Others train with these too: `train/outside.py` has them in the forms of TRL and verl.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -110,35 +109,3 @@ def same_answer(answer: str | None, truth: str | None, choices: Sequence[str] = 
     if not answer or not truth:
         return False
     return answers_equal(extract_answer(answer), truth, tuple(choices))
-
-
-def compute_score(
-    data_source: str,
-    solution_str: str,
-    ground_truth: str | None,
-    extra_info: dict[str, Any] | None = None,
-    **kwargs: Any,
-) -> dict[str, float]:
-    """verl's custom reward function: `custom_reward_function.path` is this file, `.name` is `compute_score`.
-
-    `extra_info` may hold `choices`, and `perception`, the score of the answer's pictures (`perception_reward`).
-    """
-    extra = extra_info or {}
-    choices, perception = extra.get("choices") or (), extra.get("perception")
-    found = reward(
-        solution_str, ground_truth, choices=choices, perception=perception, weight=kwargs.get("weight", 0.05)
-    )
-    return {
-        "score": found.total,
-        "acc": found.accuracy,
-        "format": found.format,
-        "perception": found.perception,
-    }
-
-
-def trl_reward(completions: Sequence[Any], answer: Sequence[str | None], **kwargs: Any) -> list[float]:
-    """TRL's reward function: completions (texts or chats) and the dataset's `answer` column to one number each."""
-    choices = kwargs.get("choices") or [()] * len(completions)
-    texts = [text if isinstance(text, str) else text[-1]["content"] for text in completions]
-    triples = zip(texts, answer, choices, strict=True)
-    return [reward(text, truth, choices=given or ()).total for text, truth, given in triples]

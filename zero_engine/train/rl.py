@@ -21,9 +21,10 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from zero_engine.images import encode_image
+from zero_engine.render.sequences import GIVEN, PICTURE, Example, Question
 from zero_engine.train.advantage import advantages, differs
 from zero_engine.train.config import Rl
-from zero_engine.train.data import GIVEN, PICTURE, Batch, Batches, Example, Question, collate
+from zero_engine.train.data import Batch, Batches, collate
 from zero_engine.train.loop import Learner, Run, prepare, train, update
 from zero_engine.train.losses import allowed_log_p, policy_loss, token_scales
 from zero_engine.train.rollout import Answer, Sampler

@@ -5,7 +5,7 @@ samples what the unbroken one would have, on any number of processes. Log-probab
 sampled from; `states` says which set held where, and `Rules.masks` what is in it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,9 @@ from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.rules import Rules
 from zero_engine.models.sampling import Sampling
 from zero_engine.render.prompts import plain_text
+from zero_engine.render.sequences import PICTURE, TEXT, Question
 from zero_engine.train.advantage import overlong_penalty
 from zero_engine.train.config import Rl
-from zero_engine.train.data import PICTURE, TEXT, Question
 from zero_engine.train.rewards import Reward, is_blank, perception_reward, reward
 
 
@@ -114,8 +114,15 @@ class Sampler:
         return sum(is_blank(codes, self.config.rewards.blank) for codes in answer.pictures)
 
 
-def read_answer(ids: np.ndarray, code_of: np.ndarray, layout, tokenizer, count: int) -> tuple[str, tuple]:
-    """The text of generated ids, and the codes of their whole pictures.
+def read_answer(
+    ids: np.ndarray,
+    code_of: np.ndarray,
+    layout,
+    tokenizer,
+    count: int | None,
+    spelled: Callable[[str], str] = plain_text,
+) -> tuple[str, tuple]:
+    """The text of generated ids, and the codes of their whole pictures, of `count` codes or (None) of any number.
 
     Text that merely spells a token's name is broken up (`< reserved...`), so it cannot pass for the token.
     """
@@ -124,17 +131,18 @@ def read_answer(ids: np.ndarray, code_of: np.ndarray, layout, tokenizer, count: 
     ids = ids.tolist()
 
     def flush() -> None:
-        pieces.append(plain_text(tokenizer.decode(run, skip_special_tokens=False)))
+        pieces.append(spelled(tokenizer.decode(run, skip_special_tokens=False)))
         run.clear()
 
     while at < len(ids):
-        codes = code_of[ids[at + 1 : at + 1 + count]]
-        closed = ids[at + count + 1 : at + count + 2] == [layout.eoi]
-        if ids[at] == layout.boi and closed and (codes >= 0).all():
+        end = at + 1
+        while ids[at] == layout.boi and end < len(ids) and code_of[ids[end]] >= 0:
+            end += 1
+        if end - at - 1 == (count or end - at - 1) > 0 and ids[end : end + 1] == [layout.eoi]:
             flush()
-            pictures.append(codes)
+            pictures.append(code_of[ids[at + 1 : end]])
             pieces.append("<image>")
-            at += count + 2
+            at = end + 1
             continue
         if ids[at] in special:
             flush()

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from zero_engine.errors import PipelineError
 from zero_engine.records import Rejection
+from zero_engine.render.sequences import Example
 from zero_engine.train.config import Sft
-from zero_engine.train.data import Batch, Batches, Example, collate, collate_packed, read_rows
+from zero_engine.train.data import Batch, Batches, collate, collate_packed, held_out, rows_at
 from zero_engine.train.loop import Learner, Run, prepare, total, train, update
 from zero_engine.train.losses import pesft_counts, pesft_loss
 
@@ -119,7 +120,7 @@ def _means(run: Run, figures: dict[str, float], counts: Tensor) -> dict[str, flo
 
 
 def _validation(run: Run, report: Callable[[Rejection], None]) -> list[Example]:
-    found = [run.encoder.example(row) for row in read_rows(run.rows, range(run.config.data.validation_rows))]
+    found = [run.encoder.example(row) for row in rows_at(run.rows, held_out(run.rows, run.config.data))]
     for rejection in found:
         if isinstance(rejection, Rejection):
             report(rejection)

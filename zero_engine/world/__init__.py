@@ -1,7 +1,7 @@
 """The nano world: pairs of step text and picture, and oracles that judge a picture by program.
 
-`KINDS` registers every kind of drawing; a new one is a `Kind` in one of the modules here. `sample` is a
-pure function of its seed. No torch.
+`KINDS` registers every kind of drawing that a text alone decides, `GIVEN` those that start from a given picture; a new
+one is a `Kind` in one of the modules here. `sample` is a pure function of its seed. No torch.
 """
 
 from __future__ import annotations
@@ -11,37 +11,43 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zero_engine.world import geometry, grid, nothing, quantity, space
+from zero_engine.world import amounts, geometry, grid, nothing, quantity, sight, space
 from zero_engine.world.kind import Kind, Spec
 from zero_engine.world.splits import held_out_spec
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for module in (quantity, space, geometry, grid, nothing) for kind in module.KINDS
+    kind.name: kind for module in (quantity, amounts, space, geometry, grid, nothing) for kind in module.KINDS
 }
+GIVEN: dict[str, Kind] = {kind.name: kind for kind in sight.KINDS}
 
 # How often a kind is drawn in training, up to which share of the run: equations first, which real traces ask for; then
-# boards and letters, which take longer; at last the marks, which the model picks up only when all else is learnt.
+# boards and letters, which take longer; at last the marks, which the model picks up only when all else is learnt. It
+# lacks `bars` and `chain`: their texts are those of sum, difference, product, quotient, two and long, drawn to scale.
 MIXES: tuple[tuple[float, dict[str, float]], ...] = (
-    (0.25, {"bars": 17, "chain": 13, "nothing": 6, "dots": 4, "rows": 5, "scatter": 4, "relation": 3, "mark": 7,
-            "right_angle": 8, "altitude": 5, "median": 5, "rectangle": 6, "circle": 2, "place": 3, "goal": 4,
-            "move": 6, "trail": 5}),
-    (0.55, {"bars": 10, "chain": 13, "nothing": 5, "dots": 6, "rows": 6, "scatter": 4, "relation": 2, "mark": 10,
-            "right_angle": 10, "altitude": 3, "median": 3, "rectangle": 8, "circle": 1, "place": 6, "goal": 8,
-            "move": 9, "trail": 9}),
-    (1.0, {"bars": 10, "chain": 9, "nothing": 5, "dots": 8, "rows": 4, "scatter": 3, "relation": 2, "mark": 26,
-           "right_angle": 8, "altitude": 3, "median": 3, "rectangle": 9, "circle": 1, "place": 4, "goal": 5,
-           "move": 6, "trail": 7}),
+    (0.25, {"sum": 6, "difference": 6, "product": 8, "quotient": 7, "fraction": 5, "percent": 5, "line": 4, "two": 6,
+            "long": 6, "nothing": 5, "dots": 2, "rows": 3, "scatter": 2, "relation": 2, "mark": 3, "right_angle": 4,
+            "altitude": 3, "median": 3, "rectangle": 3, "circle": 1, "place": 2, "goal": 2, "move": 3, "trail": 2,
+            "zoom": 4, "box": 4, "auxiliary": 3, "predict": 4}),
+    (0.55, {"sum": 5, "difference": 5, "product": 7, "quotient": 6, "fraction": 4, "percent": 5, "line": 5, "two": 8,
+            "long": 5, "nothing": 5, "dots": 2, "rows": 3, "scatter": 2, "relation": 1, "mark": 6, "right_angle": 5,
+            "altitude": 2, "median": 2, "rectangle": 4, "circle": 1, "place": 2, "goal": 3, "move": 3, "trail": 3,
+            "zoom": 5, "box": 5, "auxiliary": 3, "predict": 4}),
+    (1.0, {"sum": 5, "difference": 5, "product": 7, "quotient": 6, "fraction": 4, "percent": 5, "line": 5, "two": 9,
+           "long": 4, "nothing": 5, "dots": 2, "rows": 3, "scatter": 2, "relation": 1, "mark": 10, "right_angle": 4,
+           "altitude": 2, "median": 2, "rectangle": 4, "circle": 1, "place": 2, "goal": 2, "move": 3, "trail": 3,
+           "zoom": 4, "box": 6, "auxiliary": 3, "predict": 4}),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A specification with one text and one right picture of it."""
+    """A specification with one text and one right picture of it, and the picture that is given, if one is."""
 
     kind: str
     spec: Spec
     text: str
     image: np.ndarray
+    given: np.ndarray | None = None
 
 
 def sample(
@@ -56,13 +62,20 @@ def sample(
     `held_out`: a specification never trained on; `new_phrasing`: a template never trained on.
     """
     mix = next(mix for end, mix in MIXES if progress <= end)
-    chosen = KINDS[kind or rng.choices(list(mix), list(mix.values()))[0]]
+    chosen = kind_named(kind or rng.choices(list(mix), list(mix.values()))[0])
     while True:
         spec = chosen.specify(rng)
-        if held_out_spec(chosen.name, spec) == held_out:
-            return Sample(chosen.name, spec, chosen.phrase(spec, rng, new_phrasing), chosen.draw(spec, rng))
+        if held_out_spec(chosen.split_name(spec), spec) == held_out:
+            text = chosen.phrase(spec, rng, new_phrasing)
+            given = chosen.given(spec, rng) if chosen.given else None
+            return Sample(chosen.name, spec, text, chosen.draw(spec, rng), given)
+
+
+def kind_named(name: str) -> Kind:
+    """A kind of either registry. Raises KeyError for an unknown name."""
+    return KINDS[name] if name in KINDS else GIVEN[name]
 
 
 def judge(kind: str, spec: Spec, image: np.ndarray) -> bool:
     """Whether a decoded uint8 picture is right for a specification."""
-    return KINDS[kind].judge(spec, image)
+    return kind_named(kind).judge(spec, image)

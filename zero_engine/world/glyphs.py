@@ -15,7 +15,7 @@ import numpy as np
 
 from zero_engine.world import canvas
 
-_EQUATION = re.compile(r"[\d.(%)]+(?:[-+*/][\d.(%)]+)+=-?[\d.]+%?")
+_EQUATION = re.compile(r"-?[\d.(%)]+(?:[-+*/][\d.(%)]+)+=-?[\d.]+%?")
 _INK_BELOW = 104  # a glyph is black on white; coloured ink never has all three channels this low
 _TOLERANCE = 2  # pixels of 64
 

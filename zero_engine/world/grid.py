@@ -133,7 +133,7 @@ def _phrase_goal(spec: Spec, rng: random.Random, held_out: bool) -> str:
     return _dressed(text.replace("{y}", _at(spec[1], rng, form)), rng, held_out)
 
 
-def _specify_move(rng: random.Random) -> Spec:
+def specify_move(rng: random.Random) -> Spec:
     while True:
         (row, col), name, count = _cell(rng), rng.choice(list(MOVES)), rng.randint(1, 3)
         down, right = MOVES[name]
@@ -141,7 +141,7 @@ def _specify_move(rng: random.Random) -> Spec:
             return (row, col), name, count
 
 
-def _draw_move(spec: Spec, rng: random.Random) -> np.ndarray:
+def draw_move(spec: Spec, rng: random.Random) -> np.ndarray:
     (row, col), name, count = spec
     down, right = MOVES[name]
     image = board()
@@ -153,23 +153,23 @@ def _draw_move(spec: Spec, rng: random.Random) -> np.ndarray:
 def _phrase_move(spec: Spec, rng: random.Random, held_out: bool) -> str:
     cell, name, count = spec
     text = rng.choice(templates(_MOVE_TEXT, held_out)).replace("{x}", _at(cell, rng))
-    return _dressed(text.replace("{m}", _steps(name, count, rng)), rng, held_out)
+    return _dressed(text.replace("{m}", steps(name, count, rng)), rng, held_out)
 
 
 def _specify_trail(rng: random.Random) -> Spec:
     """(where it came from, where it is, the move); it does not step back on its own dots."""
     while True:
-        came = _specify_move(rng)
+        came = specify_move(rng)
         (row, col), name, count = came
         here = row + count * MOVES[name][0], col + count * MOVES[name][1]
-        _, name, count = _specify_move(rng)
+        _, name, count = specify_move(rng)
         end = here[0] + count * MOVES[name][0], here[1] + count * MOVES[name][1]
         if all(1 <= place <= SIZE for place in end) and end != (row, col):
             return (row, col), here, name, count
 
 
 def _draw_trail(spec: Spec, rng: random.Random) -> np.ndarray:
-    image = _draw_move(spec[1:], rng)
+    image = draw_move(spec[1:], rng)
     put(image, *spec[0], "step")
     return image
 
@@ -178,11 +178,11 @@ def _phrase_trail(spec: Spec, rng: random.Random, held_out: bool) -> str:
     came, here, name, count = spec
     form = rng.choice(_CELL)
     text = rng.choice(templates(_TRAIL_TEXT, held_out)).replace("{w}", _at(came, rng, form))
-    text = text.replace("{x}", _at(here, rng, form)).replace("{m}", _steps(name, count, rng))
+    text = text.replace("{x}", _at(here, rng, form)).replace("{m}", steps(name, count, rng))
     return _dressed(text, rng, held_out)
 
 
-def _steps(name: str, count: int, rng: random.Random) -> str:
+def steps(name: str, count: int, rng: random.Random) -> str:
     if count == 1 and rng.random() < 0.3:
         return name
     forms = (f"{name} {count}", f"{count} {name}", f"{name} by {count}", f"{count} step{'s' * (count > 1)} {name}",
@@ -205,6 +205,6 @@ def _at(cell: tuple[int, int], rng: random.Random, form: str | None = None) -> s
 KINDS = (
     Kind("place", "grid", _specify_place, _phrase_place, _draw_place, canvas.judge_same(_draw_place)),
     Kind("goal", "grid", _specify_goal, _phrase_goal, _draw_goal, canvas.judge_same(_draw_goal)),
-    Kind("move", "grid", _specify_move, _phrase_move, _draw_move, canvas.judge_same(_draw_move)),
+    Kind("move", "grid", specify_move, _phrase_move, draw_move, canvas.judge_same(draw_move)),
     Kind("trail", "grid", _specify_trail, _phrase_trail, _draw_trail, canvas.judge_same(_draw_trail)),
 )

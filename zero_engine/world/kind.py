@@ -17,7 +17,7 @@ class Kind:
 
     name: str
     skill: str
-    """quantity, space, geometry, grid or nothing"""
+    """quantity, space, geometry, grid, sight or nothing"""
     specify: Callable[[random.Random], Spec]
     phrase: Callable[[Spec, random.Random, bool], str]
     """(specification, rng, held-out phrasings?) -> the step's text"""
@@ -25,3 +25,10 @@ class Kind:
     """one right picture, uint8 (64, 64, 3)"""
     judge: Callable[[Spec, np.ndarray], bool]
     """the oracle: whether a decoded picture shows what the specification asks for"""
+    given: Callable[[Spec, random.Random], np.ndarray] | None = None
+    """the picture that a drawing starts from, where its text alone does not say what to draw"""
+    split: Callable[[Spec], str] | None = None
+    """the name under which a specification is held out, where kinds share specifications; else the kind's own"""
+
+    def split_name(self, spec: Spec) -> str:
+        return self.split(spec) if self.split else self.name

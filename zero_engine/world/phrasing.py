@@ -184,7 +184,7 @@ def _unknowns(text: str, rng: random.Random) -> str:
 
 
 def _spell(terms: list[tuple[str, str]], result: str, rng: random.Random) -> str:
-    if len(terms) == 2 and rng.random() < 0.07 and not re.search(r"[()%]", terms[0][1] + terms[1][1]):
+    if len(terms) == 2 and rng.random() < 0.07 and not re.search(r"[()%/-]", terms[0][1] + terms[1][1]):
         template = rng.choice(_IN_WORDS[terms[1][0]])
         return template.format(a=_comma(terms[0][1], rng), b=_comma(terms[1][1], rng), c=_comma(result, rng))
     numbers = [number for _, number in terms]
@@ -214,7 +214,7 @@ def _dress(number: str, dollar: bool, unit: bool, rng: random.Random) -> str:
     dressed = _comma(number, rng)
     if dollar:
         dressed = dressed.replace("(", "($") if "(" in dressed else "$" + dressed
-    if unit and not re.search(r"[()%]", number):
+    if unit and not re.search(r"[()%/]", number):
         noun = words.filler(rng, words.NOUNS)
         form = rng.random()
         if form < 0.6:

@@ -11,7 +11,7 @@ import random
 
 import numpy as np
 
-from zero_engine.world import canvas, dressing, phrasing, words
+from zero_engine.world import canvas, dressing, phrasing, scale, words
 from zero_engine.world import glyphs as readback
 from zero_engine.world.kind import Kind, Spec
 from zero_engine.world.splits import templates
@@ -87,6 +87,12 @@ def draw_equation(spec: Spec, rng: random.Random) -> np.ndarray:
 
 
 def judge_equation(spec: Spec, image: np.ndarray) -> bool:
+    """Right is the column with its sign, and the equation to scale, where it can be."""
+    return judge_column(spec, image) or scale.judge(spec, image)
+
+
+def judge_column(spec: Spec, image: np.ndarray) -> bool:
+    """Whether a picture is the column of an equation with the sign of its operator."""
     terms, result = equation_terms(spec)
     wanted = "".join(op + number for op, number in terms) + "=" + result
     return readback.read_equation(image) == wanted and canvas.same(
@@ -117,7 +123,7 @@ def _specify_bars(rng: random.Random) -> Spec:
     return ("", op), (str(a), str(b)), str(c)
 
 
-def _specify_chain(rng: random.Random) -> Spec:
+def specify_chain(rng: random.Random) -> Spec:
     """Longer equations: three to five terms, brackets, decimals, percentages, thousands."""
     count = rng.choices((2, 3, 4, 5), (5, 6, 2, 1))[0]
     ops = [rng.choice("+-*/") for _ in range(count - 1)]
@@ -237,7 +243,7 @@ def _phrase_dots(spec: Spec, rng: random.Random, held_out: bool) -> str:
 
 KINDS = (
     Kind("bars", "quantity", _specify_bars, _phrase_equation, draw_equation, judge_equation),
-    Kind("chain", "quantity", _specify_chain, _phrase_equation, draw_equation, judge_equation),
+    Kind("chain", "quantity", specify_chain, _phrase_equation, draw_equation, judge_equation),
     Kind("dots", "quantity", _specify_dots, _phrase_dots, _draw_dots, _judge_dots),
     Kind("rows", "quantity", _specify_rows, _phrase_count(_ROWS_TEXT), _draw_rows, _judge_rows),
     Kind(

@@ -4,6 +4,7 @@ The front matter's `configs` say which files are rows and which are drawings; wi
 `load_dataset(OUT)` would mix both. The rest is for people: what is inside, how to load it, how it was made.
 """
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,6 +13,7 @@ from huggingface_hub import DatasetCardData
 from zero_engine.contracts.manifest import Manifest
 from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, Column
 from zero_engine.hashing import digest
+from zero_engine.write import card_body
 from zero_engine.write.folder import CANDIDATE_FILES, DATA_FILES
 
 _SIZES = (
@@ -33,8 +35,8 @@ _LICENSES = {
 }
 
 
-def dataset_card(manifest: Manifest, stats: dict) -> str:
-    """The card as text: a function of manifest and stats alone."""
+def dataset_card(manifest: Manifest, stats: dict, out: Path | None = None) -> str:
+    """The card as text: a function of manifest and stats, and with the folder of its rows."""
     drawn = any(shard.candidates for shard in manifest.shards)
     parts = [
         f"---\n{_front_matter(manifest, drawn).to_yaml()}\n---",
@@ -56,7 +58,7 @@ def dataset_card(manifest: Manifest, stats: dict) -> str:
     parts += ["## Columns", _columns("Rows", TRAJECTORY)]
     if drawn:
         parts.append(_columns("Drawings (config `candidates`)", CANDIDATE))
-    parts += ["## How it was made", _made(manifest)]
+    parts += [*card_body.sections(manifest, out), "## How it was made", _made(manifest)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -101,7 +103,7 @@ def _license_name(manifest: Manifest) -> str | None:
 
 def _lead(manifest: Manifest, drawn: bool) -> str:
     rows, traces = manifest.counts["rows"], manifest.counts["traces"]
-    by = f" Drawn by `{manifest.model.name}`." if manifest.model else ""
+    by = f" Drawn by `{card_body.named(manifest.model.name)}`." if manifest.model else ""
     what = "interleaved text-and-image" if drawn else "text-only"
     return (
         f"{rows:,} {what} reasoning trajectories made from {traces:,} text-only traces by zero-engine "
@@ -144,7 +146,7 @@ def _columns(title: str, columns: tuple[Column, ...]) -> str:
 
 
 def _made(manifest: Manifest) -> str:
-    text = yaml.safe_dump(manifest.pipeline, sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(card_body.public(manifest.pipeline), sort_keys=False, allow_unicode=True)
     fence = "`" * max(3, 1 + max((len(run) for run in _backtick_runs(text)), default=0))
     prints = ", ".join(f"{name} `{value}`" for name, value in manifest.fingerprints.items())
     return f"Fingerprints: {prints}.\n\n{fence}yaml\n{text}{fence}"

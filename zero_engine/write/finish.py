@@ -22,6 +22,7 @@ from zero_engine.errors import OutputError
 from zero_engine.hashing import digest
 from zero_engine.write.atomic import atomic_write, disk_errors, sync_folder
 from zero_engine.write.card import dataset_card
+from zero_engine.write.card_body import write_strip
 from zero_engine.write.folder import (
     CARD,
     DATA,
@@ -49,8 +50,9 @@ def finish_dataset(out: str | Path, manifest: Manifest, stats: dict) -> None:
     _write_json(out / DATASET_INFO, {"features": features(TRAJECTORY), **_about(manifest)})
     _write_json(out / STATE, _state(manifest))
     _write_json(out / STATS, stats)
+    write_strip(out, manifest)
     with atomic_write(out / CARD, "w") as file:
-        file.write(dataset_card(manifest, stats))
+        file.write(dataset_card(manifest, stats, out))
     write_manifest(out, manifest)
 
 

@@ -1,6 +1,6 @@
 """The output folder: what its files are called, written nowhere else.
 
-OUT/ README.md  manifest.json  stats.json  report.html
+OUT/ README.md  strip.png  manifest.json  stats.json  report.html
      data/        data-00000.arrow ...  dataset_info.json  state.json
      candidates/  part-00000.arrow ...   drawings that the pipeline asks for, kept or not
      rejected/    part-00000.jsonl ...
@@ -13,7 +13,9 @@ from pathlib import Path
 
 DATA, CANDIDATES, REJECTED, UNUSED, WORK = "data", "candidates", "rejected", "unused", ".work"
 CARD, MANIFEST, STATS, REPORT = "README.md", "manifest.json", "stats.json", "report.html"
-OURS = {DATA, CANDIDATES, REJECTED, UNUSED, WORK, CARD, MANIFEST, STATS, REPORT}
+STRIP = "strip.png"
+"""Pictures of the first rows, beside the card."""
+OURS = {DATA, CANDIDATES, REJECTED, UNUSED, WORK, CARD, MANIFEST, STATS, REPORT, STRIP}
 """All that may lie in an output folder."""
 SHARD_FOLDERS = (DATA, CANDIDATES, REJECTED)
 

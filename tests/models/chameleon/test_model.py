@@ -6,6 +6,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from transformers import AutoProcessor
 
 from zero_engine.errors import ModelError
 from zero_engine.models import load_model
@@ -95,6 +97,14 @@ def test_saving_and_loading_keeps_the_decoder_and_every_code(model, tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["architectures"] == [
         "ChameleonForConditionalGeneration"
     ]
+
+
+def test_a_saved_model_has_a_processor_and_files_that_others_can_read(model, tmp_path):
+    model.save(tmp_path)
+    processor = AutoProcessor.from_pretrained(tmp_path)
+    ids = processor(text="<image>", images=[Image.new("RGB", (32, 32))])["input_ids"][0]
+    assert sum(i == processor.tokenizer.convert_tokens_to_ids("<image>") for i in ids) == 16
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o644}
 
 
 def test_a_permuted_vocabulary_map_gives_the_permuted_result(model, tiny_anole, tmp_path):

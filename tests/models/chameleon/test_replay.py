@@ -45,7 +45,7 @@ class OnCpu:
 def recorded_by(recorder):
     def replay(function, device):
         made = Replay(function, device)
-        made.records, made.recorder = True, recorder
+        made.recorder = recorder
         return made
 
     return replay

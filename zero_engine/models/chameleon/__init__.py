@@ -1,10 +1,14 @@
 """The Chameleon family (Chameleon, Anole, Omni-R1, the bundled nano) and the engine that draws with it.
 
-layout.py     where a checkpoint keeps its tokens             loading.py, weights.py   a folder to a model
-vq.py         the codec, with the decoder that transformers lacks
-model.py      `Chameleon`, a `UnifiedModel`
-trunk.py      the layers; nodes.py, cache.py, replay.py       what rows share, what they attend to, CUDA graphs
-drawing.py    one picture a row: a loop of fixed length
-rules.py, interleaved.py   text and pictures in turn: which token may come next, and sampling it
-training_forward.py        the layers as a trainer runs them
+layout.py              a checkpoint's token ids
+loading.py, weights.py reading a checkpoint folder
+vq.py                  the codec, with the decoder that transformers lacks
+model.py               `Chameleon`, a `UnifiedModel`
+trunk.py               the decoder layers for inference; borrowed.py: types of transformers' layers
+nodes.py               equal rows, computed once
+cache.py, replay.py    the KV cache; decoding steps as CUDA graphs
+drawing.py             drawing: a loop of fixed length, one picture a row
+rules.py               the tokens that may come next in text with pictures
+interleaved.py         sampling text and pictures under these rules
+training_forward.py    the decoder layers for training
 """

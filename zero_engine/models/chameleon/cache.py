@@ -1,12 +1,12 @@
-"""What the nodes of a drawing, or of text and drawings, attend to: keys and values of prompts and of tokens so far.
+"""The KV cache: keys and values of prompts and generated tokens, one entry a node.
 
-Each node (see `nodes`) has its own `prompt, filler, tokens`, the filler so that tokens stand in the same slots
-everywhere. A node that splits hands a copy of what is filled to each new one, so a row costs one copy at most in
-the whole drawing. On a GPU, where none splits, a step is a CUDA graph from one growth of the cache to the next.
+Each node (see `nodes`) has the slots `prompt, filler, tokens`. The filler puts the tokens of every node into the same
+slots. When a node splits, each new node gets a copy of its filled slots, so a row costs at most one copy in a whole
+drawing. On a GPU no node splits, and a step runs as one CUDA graph, which is recorded again when the cache grows.
 
-Attention is two plain `bmm`, one matrix for each node and key/value head: their shapes depend on no neighbour,
-so neither do their bits. `baddbmm`, a strided result or a stride of zero falls back to one matrix at a time, and so
-do matrices of less than 400 products, hence slots in whole multiples.
+Attention is two plain `bmm`, one matrix for each node and key/value head. The shape of a matrix does not depend on the
+other nodes, so a node's bits do not either. The slots are a multiple of `SLOT_MULTIPLE`, because below 400 products
+`bmm` runs one matrix at a time; `baddbmm`, a strided result or a stride of zero would make it do so, too.
 
 Shapes: M nodes, H query heads, G key/value heads, r query heads for each, d head width, S slots.
 """
@@ -23,13 +23,13 @@ from zero_engine.models.chameleon.replay import Replay
 from zero_engine.models.chameleon.trunk import Trunk, rms_norm
 
 PREFILLED_SLOTS = 4096
-"""Positions of prompts run through the layers at once; no number depends on it."""
+"""Prompt positions run through the layers at once. The results do not depend on it."""
 _GROWTH = 2 * SLOT_MULTIPLE
-"""Slots by which the cache grows: copied rarely, and few that are read in vain."""
+"""Slots by which the cache grows. More would be copied less often, but read while still empty."""
 
 
 class Memory:
-    """Keys and values of at most `limit` nodes, at first one for each of `prompts`, and `length` tokens."""
+    """The KV cache of at most `limit` nodes, at first one for each of `prompts`, with room for `length` tokens."""
 
     def __init__(self, trunk: Trunk, prompts: Sequence[Sequence[int]], limit: int, length: int):
         self.trunk, self.nodes = trunk, len(prompts)
@@ -51,7 +51,7 @@ class Memory:
         self._see_more()
 
     def fork(self, sources: Sequence[int]) -> None:
-        """Add a node for each of `sources`, with what that node has seen."""
+        """Adds a node for each of `sources`, with a copy of that node's keys and values."""
         if not sources:
             return
         for source in sources:
@@ -63,14 +63,14 @@ class Memory:
         self._look()
 
     def keep(self, nodes: Sequence[int], limit: int) -> None:
-        """Drop all other nodes, and the room for more than `limit`."""
+        """Keeps these nodes only, and room for `limit` nodes."""
         self.nodes, self.limit = len(nodes), limit
         self.lengths = self.lengths[nodes]
         self.unseen[: self.nodes] = self.unseen[nodes]
         self._copy(nodes, self.seen)
 
     def advance(self, hidden_MD: Tensor, step: int) -> Tensor:
-        """Feed the tokens of `step` (their embeddings), and return the normed hidden states."""
+        """Runs the layers on the embeddings of `step`'s tokens, (M, D). Returns the normed hidden states, (M, D)."""
         slot = self.slots + step
         if slot == self.seen:
             self._see_more()
@@ -78,15 +78,15 @@ class Memory:
         positions_M = self.lengths + step
         cos_M1d, sin_M1d = self.cos[positions_M, None], self.sin[positions_M, None]
         own = slice(slot, slot + 1)
-        where = (
-            self.numbers[own] if self.run_layers.records else own
-        )  # a number would be recorded as it is now
-        return self.run_layers(hidden_MD, cos_M1d, sin_M1d, where)
+        if not self.run_layers.records:
+            return self._run_layers(hidden_MD, cos_M1d, sin_M1d, own)
+        # a graph would replay the slice that it was recorded with; a tensor's value it reads at every replay
+        return self.run_layers(hidden_MD, cos_M1d, sin_M1d, self.numbers[own])
 
     def _run_layers(
         self, hidden_MD: Tensor, cos_M1d: Tensor, sin_M1d: Tensor, where: Tensor | slice
     ) -> Tensor:
-        """All that is done in a step, with no look at a value, so that it can be recorded."""
+        """One step through all layers. It reads no value on the host, so a CUDA graph can record it."""
         trunk = self.trunk
         for number, layer in enumerate(trunk.layers):
             q, k, v = trunk.project(layer, hidden_MD, cos_M1d, sin_M1d)
@@ -96,24 +96,26 @@ class Memory:
         return rms_norm(hidden_MD, trunk.final_norm, trunk.eps)
 
     def _see_more(self) -> None:
-        """Slots for the tokens to come. Copied into a new cache, for matrices side by side are read much faster."""
+        """Grows the cache by `_GROWTH` slots. It is copied, because contiguous matrices are read much faster."""
         self._copy(slice(self.nodes), self.seen + _GROWTH)
 
     def _copy(self, nodes: Sequence[int] | slice, slots: int) -> None:
-        """A new cache of so many slots, and in it what these nodes have seen."""
-        self.read, self.filled = [], []  # else the whole cache would be held twice, not a layer of it
+        """Replaces the cache by one of `slots` slots that holds these nodes' keys and values."""
+        # without the views of the old cache, one layer at a time is held twice instead of all
+        self.read: list[tuple[Tensor, Tensor]] = []
+        self.filled: list[tuple[Tensor, ...]] = []
         for number, layer in enumerate(self.cache):
             shape = (2, self.limit, self.trunk.kv_heads, slots, self.trunk.head_width)
-            copy = layer.new_empty(shape)  # what no node has filled takes no memory of the host
+            copy = layer.new_empty(shape)  # rows that no node has filled yet take no memory of the host
             copy[:, : self.nodes, :, : self.seen] = layer[:, nodes]
-            # zeros, for what a masked slot holds is multiplied by 0, and NaN times 0 is NaN
+            # zeros, because masked slots are multiplied by 0, and NaN times 0 is NaN
             copy[:, : self.nodes, :, self.seen :] = 0
             self.cache[number] = copy
         self.seen = slots
         self._look()
 
     def _look(self) -> None:
-        """Views of what the nodes see, made once for many steps."""
+        """Makes the views of the cache that all steps use until it changes."""
         self.read = [
             (keys.mT, values)
             for keys, values in (layer[:, : self.nodes].flatten(1, 2) for layer in self.cache)
@@ -123,7 +125,7 @@ class Memory:
         self.run_layers.forget()
 
     def _attend(self, number: int, q_MHd: Tensor) -> Tensor:
-        """One query position per node over all that it sees, (M, H * d)."""
+        """Attention of one query per node over the slots of that node, (M, H * d)."""
         keys, values = self.read[number]
         queries = q_MHd.reshape(len(keys), -1, q_MHd.shape[-1])
         scores = torch.bmm(queries, keys)
@@ -135,8 +137,8 @@ class Memory:
 def _prefill(trunk: Trunk, prompts: Sequence[tuple[int, ...]]) -> tuple[Tensor, list[Tensor]]:
     """Hidden states of the prompts' last ids, (U, D), and per layer keys and values, (2, U, G, S, d).
 
-    Prompts run with others of their own padded length only: where more than about 128 slots are attended to, those
-    that pad a prompt change the order of its sums.
+    A prompt runs only with prompts of its own padded length: above about 128 slots, more padding would change the order
+    in which attention sums.
     """
     sizes = [padded(len(prompt)) for prompt in prompts]
     order = sorted(range(len(prompts)), key=sizes.__getitem__)

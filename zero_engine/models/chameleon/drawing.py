@@ -1,15 +1,15 @@
-"""Drawing as a fixed-length loop: every picture is exactly N codes, so nothing is ever tested for stopping.
+"""Draws pictures in a loop of fixed length: every picture has exactly N codes, so no row is tested for its end.
 
 What makes it faster than a general `generate`:
-- rows that agree in prompt and codes so far are computed once (see `nodes`); with guidance the unconditional
-  rows, which all have one prompt, are rows like any other;
-- keys and values are written in place and read side by side (see `cache`), weights are packed (see `trunk`);
-- the head has the K rows of the codes only, in code order, and sampling sorts K values, not a vocabulary;
-- the likelihoods of what was drawn are read off the same logits.
+- Rows with the same prompt and the same codes so far are computed once (see `nodes`). Unconditional rows are rows like
+  any other; they all have one prompt, so they share nodes.
+- Keys and values are written in place and read from contiguous memory (see `cache`). Weights are packed (see `trunk`).
+- The head has only the K rows of the codes, in code order, so sampling sorts K values instead of the vocabulary.
+- The likelihoods of the codes come from the same logits.
 
-Codes are chosen as `models.sampling` says. On CPU in float32 a row's codes and likelihoods are the same bits whatever
-its neighbours are (see `trunk`), so a batch may be cut, padded or re-ordered freely. Where pictures stand before the
-prompt, guidance may have a third branch, i, which has seen the pictures and no text: `u + g * (c - u) + h * (i - u)`.
+`models.sampling` chooses the codes. On a CPU in float32 a row's codes and likelihoods do not depend on the other rows
+(see `trunk`), so a batch may be cut, padded or re-ordered. Where a prompt holds pictures, guidance can have a third
+branch i, which sees the pictures without the text: `u + g * (c - u) + h * (i - u)`.
 
     python benchmarks/decoding.py --json
 """
@@ -38,16 +38,21 @@ def draw_codes(
     sampling: Sampling,
     pictures: Sequence[Sequence[int]] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Draw `length` codes after each prompt.
+    """Draws `length` codes after each prompt.
 
-    Prompts, `unconditional` (what guidance steers away from) and `pictures` (what the third branch sees) are ids that
-    end with BOI, B of each. Returns codes (B, N) int64, the mean log p of the codes under the prompt (B,), and the same
-    under `unconditional`, or None without guidance.
+    `prompts`, `unconditional` (prompts of the branch u, which guidance steers away from) and `pictures` (prompts of the
+    third branch) hold B lists of ids each, and each list ends with BOI. Returns codes (B, N) int64, the mean log p of
+    the codes under the prompt (B,), and the same under `unconditional`, or None without guidance.
     """
-    weights = [sampling.guidance, *([sampling.image_guidance] if sampling.image_guidance else [])]
+    weights = [sampling.guidance]
+    third: Sequence[Sequence[int]] = ()
+    if sampling.image_guidance:
+        assert pictures is not None, "image guidance needs the prompts of the third branch"
+        weights.append(sampling.image_guidance)
+        third = pictures
     guided = weights != [1]
     batch = len(prompts)
-    rows = [*prompts, *(unconditional if guided else []), *(pictures if len(weights) > 1 else [])]
+    rows = [*prompts, *(unconditional if guided else ()), *third]
     branches = len(rows) // batch
     nodes = Nodes(rows, batch, trunk.device)
     memory = Memory(trunk, nodes.prompts, len(rows), length)

@@ -1,19 +1,19 @@
-"""Generate text and pictures interleaved: many sequences at once, each by its own seed, under the rules of `rules`.
+"""Generates interleaved text and pictures: many sequences at once, each by its own seed, under the rules of `rules`.
 
 What it promises:
-- Each row stops at its own EOS, and is dropped from the batch soon after.
-- A row's random numbers are uniforms from its own seed, one a token, turned into tokens by the inverse of the
-  cumulative distribution as in `decoding`. On CPU in float32 a row's tokens and log-probabilities are the same
-  bits whatever its neighbours are.
-- `logp` is the policy's: at temperature 1 and over the allowed set, before top-k and top-p. Tokens that the rules force
-  have 0 and are marked.
-- The weights are those that the module has *now*: every call takes them up again (`Chameleon.refresh`), so a module
-  may be trained between two calls, in place or by `load_state_dict`. Its parameters stay the same objects. Adapters
-  have to be merged first: what is read is each layer's own weight.
+- Each row stops at its own EOS, and leaves the batch soon after.
+- A row's random numbers are uniforms from its own seed, one a token. The inverse of the cumulative distribution turns
+  them into tokens (see `models.sampling`). On a CPU in float32 a row's tokens and log-probabilities do not depend on
+  the other rows.
+- `logp` is the policy's log-probability at temperature 1 over the allowed set, before top-k and top-p. It is 0 for
+  tokens that the rules force, and `forced` marks them.
+- Every call packs the module's present weights (`Chameleon.refresh`), so the module may be trained between two calls,
+  in place or by `load_state_dict`. Its parameters stay the same objects. Merge adapters first: only each layer's own
+  weight is read.
 
-Rows that agree in prompt and tokens so far are computed once (see `nodes`), so the rollouts of a group share the work
-until they part, which is late where a policy has nearly made up its mind. There is no guidance here: what a policy
-would do under guidance is not what it is trained on.
+Rows with the same prompt and the same tokens so far are computed once (see `nodes`), so the rollouts of a group share
+work until their tokens differ; that is late for a confident policy. There is no guidance: a policy is trained on its
+own distribution, not on a guided one.
 
 Shapes: B rows, M nodes, D hidden, V vocabulary, T tokens.
 
@@ -21,7 +21,7 @@ Shapes: B rows, M nodes, D hidden, V vocabulary, T tokens.
                       max_new_tokens=256, sampling=Sampling(top_p=0.9))
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,12 +39,12 @@ from zero_engine.models.sampling import Sampling, choose, uniforms_from
 
 IMAGE_PLACEHOLDER = "<image>"
 _FEW_ROWS = 8
-"""Fewer rows than this are no faster, so they stay together to the end."""
+"""Batches of fewer rows are no faster, so no row is dropped below this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """What one row wrote after its prompt."""
+    """The tokens that one row generated after its prompt."""
 
     ids: np.ndarray  # (T,) int64, EOS included where it was written
     forced: np.ndarray  # (T,) bool: tokens that the rules left no choice about
@@ -61,9 +61,9 @@ def generate(
     max_new_tokens: int,
     sampling: Sampling,
 ) -> list[Continuation]:
-    """Continue each prompt, given as ids (see `prompt_ids`), by at most `max_new_tokens`; rows in the order given.
+    """Continues each prompt of ids (see `prompt_ids`) by at most `max_new_tokens` tokens. Rows keep their order.
 
-    Raises ValueError for seeds that do not match, an empty prompt, a prompt without room, or guidance.
+    Raises ValueError for another number of seeds than prompts, an empty or too long prompt, or guidance.
     """
     if len(prompts) != len(seeds):
         raise ValueError(f"one seed per prompt: got {len(prompts)} prompts and {len(seeds)} seeds")
@@ -98,7 +98,7 @@ def prompt_ids(
         )
     layout = model.layout
     ids = [layout.bos, *model.text_ids(pieces[0])]
-    codes_BN = model.encode(images) if len(images) else []
+    codes_BN: Iterable[np.ndarray] = model.encode(images) if len(images) else ()
     for codes, piece in zip(codes_BN, pieces[1:], strict=True):
         ids += model.segment_ids((codes, piece))
     if separator:
@@ -127,7 +127,7 @@ def _generate(
     nodes = Nodes(prompts, batch, device)
     memory = Memory(trunk, nodes.prompts, batch, max_new_tokens)
     hidden_MD = memory.last_hidden
-    rows = torch.arange(batch, device=device)  # where the rows that are still in the batch stood
+    rows = torch.arange(batch, device=device)  # numbers of the rows that are still in the batch
     due_B = rules.due(prompts)
     ended_B = torch.zeros(batch, dtype=torch.bool, device=device)
     for step in range(max_new_tokens):
@@ -135,7 +135,9 @@ def _generate(
         allowed_MV = rules.masks[state_B[nodes.first_row]]
         logits_MV = rows_by(hidden_MD, head_DV).float().masked_fill_(~allowed_MV, float("-inf"))
         logp_MV = torch.log_softmax(logits_MV, dim=-1)
-        forced_B = torch.where(ended_B, rules.eos, rules.forced[state_B])  # rows that are done part no more
+        forced_B = torch.where(
+            ended_B, rules.eos, rules.forced[state_B]
+        )  # ended rows get EOS, so they split no node
         chosen_B = choose(logp_MV, uniforms_TB[step, rows], sampling, nodes.of_row)
         token_B = torch.where(forced_B >= 0, forced_B, chosen_B)
         tokens_TB[step, rows], states_TB[step, rows] = token_B, state_B
@@ -158,7 +160,7 @@ def _generate(
 
 
 def _cut(eos: int, ids_BT: np.ndarray, forced_BT: np.ndarray, logp_BT: np.ndarray) -> list[Continuation]:
-    """Rows up to their EOS. Past it stands what nobody asked for."""
+    """Each row up to its EOS; what was generated after it is dropped."""
     continuations = []
     for ids, forced, logp in zip(ids_BT, forced_BT, logp_BT, strict=True):
         ends = np.flatnonzero(ids == eos)

@@ -1,4 +1,4 @@
-"""Where a checkpoint keeps its tokens: ids of the codes, of the picture's brackets and of BOS.
+"""A checkpoint's token ids: those of the codes, of BOI and EOI (begin and end of a picture) and of BOS.
 
 Codes map to ids *by name* through the configuration's `vocabulary_map`: an image token is called `IMGIMG`,
 then the digits of its code as letters (A=0 .. J=9), then `Z`. The order of ids is not the order of codes in
@@ -34,7 +34,7 @@ class TokenLayout:
     eoi: int
 
     def prompt(self, text_ids: list[int]) -> list[int]:
-        """What comes before the codes of a picture: BOS, the text, BOI."""
+        """The ids before the codes of a picture: BOS, the text, BOI."""
         return [self.bos, *text_ids, self.boi]
 
 
@@ -46,11 +46,8 @@ def read_layout(config: ChameleonConfig, tokenizer: PreTrainedTokenizerBase, whe
     names = config.vocabulary_map or {}
     code_ids = _code_ids(names, config.vq_config.num_embeddings, config.vocab_size, where)
     bos = tokenizer.bos_token_id
-    boi = names.get(BOI_NAME, getattr(config, "boi_token_id", None))
-    eoi = names.get(EOI_NAME, getattr(config, "eoi_token_id", None))
-    for what, token_id in ((BOI_NAME, boi), (EOI_NAME, eoi)):
-        if token_id is None:
-            raise ModelError(f"{where}: no id for {what}. Add it to vocabulary_map in config.json.")
+    boi = _id_of(BOI_NAME, names, getattr(config, "boi_token_id", None), where)
+    eoi = _id_of(EOI_NAME, names, getattr(config, "eoi_token_id", None), where)
     if bos is None:
         raise ModelError(f"{where}: the tokenizer has no BOS token. Add bos_token to tokenizer_config.json.")
     for what, token_id in ((BOI_NAME, boi), (EOI_NAME, eoi), ("BOS", bos)):
@@ -68,6 +65,12 @@ def code_name(code: int) -> str:
     return "IMGIMG" + "".join(chr(ord("A") + int(digit)) for digit in str(code)) + "Z"
 
 
+def code_of_name(name: str) -> int:
+    """The code of a vocabulary name, -1 where it names none: IMGIMGBCZ -> 12."""
+    found = _CODE_NAME.fullmatch(name)
+    return int(found.group(1).translate(_LETTER_TO_DIGIT)) if found else -1
+
+
 def _check_id(token_id: object, what: str, vocabulary: int, where: str) -> None:
     if isinstance(token_id, bool) or not isinstance(token_id, int) or not 0 <= token_id < vocabulary:
         raise ModelError(
@@ -79,11 +82,10 @@ def _check_id(token_id: object, what: str, vocabulary: int, where: str) -> None:
 def _code_ids(names: dict[str, int], codebook_size: int, vocabulary: int, where: str) -> np.ndarray:
     code_ids = np.full(codebook_size, -1, dtype=np.int64)
     for name, token_id in names.items():
-        if found := _CODE_NAME.fullmatch(name):
-            code = int(found.group(1).translate(_LETTER_TO_DIGIT))
-            if code < codebook_size:
-                _check_id(token_id, name, vocabulary, where)
-                code_ids[code] = token_id
+        code = code_of_name(name)
+        if 0 <= code < codebook_size:
+            _check_id(token_id, name, vocabulary, where)
+            code_ids[code] = token_id
     missing = np.flatnonzero(code_ids < 0)
     if missing.size:
         raise ModelError(
@@ -95,3 +97,10 @@ def _code_ids(names: dict[str, int], codebook_size: int, vocabulary: int, where:
             f"{where}: vocabulary_map in config.json gives two codes one id. Use the map of the checkpoint."
         )
     return code_ids
+
+
+def _id_of(name: str, names: dict[str, int], otherwise: int | None, where: str) -> int:
+    token_id = names.get(name, otherwise)
+    if token_id is None:
+        raise ModelError(f"{where}: no id for {name}. Add it to vocabulary_map in config.json.")
+    return token_id

@@ -1,6 +1,6 @@
-"""Reading a checkpoint folder in the Chameleon layout: what can be wrong with one, each said in one line.
+"""Reads a checkpoint folder in the Chameleon layout. Each defect of a folder is an error of one line.
 
-The language model takes the dtype asked for at once (`.to()` afterwards would round the rotary frequencies); the
+The language model is loaded in its final dtype (a later `.to()` would round the rotary frequencies); the
 VQ model stays in float32. Weights go straight to the device, a shard at a time (`weights`).
 """
 
@@ -55,7 +55,7 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
 
 
 def empty_module(config: ChameleonConfig) -> ChameleonWithDecoder:
-    """The module with its decoder, without memory for any weight."""
+    """The module with its decoder, on the meta device: no weight takes memory."""
     with torch.device("meta"):
         return ChameleonWithDecoder(config)
 
@@ -66,7 +66,9 @@ def fill(module: ChameleonWithDecoder, files: list[Path], device: torch.device, 
         module, files, device, lambda name: torch.float32 if name.startswith(_CODEC) else dtype
     )
     if device.type != "meta":
-        with torch.device(device):  # what no file holds: rotary frequencies, in float32 whatever the dtype
+        with torch.device(
+            device
+        ):  # no file holds the rotary frequencies; they are float32 whatever the dtype
             module.model.rotary_emb = type(module.model.rotary_emb)(module.config)
         if not is_finite(module.model.rotary_emb.inv_freq):
             report.unsound.append("rotary frequencies of config.json")

@@ -1,17 +1,17 @@
 """Checkpoints in the Chameleon layout (Chameleon, Anole, Omni-R1, the bundled nano), on mainline transformers.
 
-Transformers' class cannot be used as it stands: its forward masks the image tokens, in training too, and it
-has no VQ decoder, so loading drops one and saving loses it. `ChameleonWithDecoder` adds the decoder (see
-`vq`) under the reference's names, so `from_pretrained` and `save_pretrained` keep it; `Chameleon` never calls
-its forward.
+Transformers' class has two defects for us. Its forward masks the image tokens, in training too. It has no VQ
+decoder, so loading drops the decoder's weights and saving loses them. `ChameleonWithDecoder` adds the decoder (see
+`vq`) under the reference's names, so `from_pretrained` and `save_pretrained` keep it. `Chameleon` never calls
+transformers' forward.
 
-A picture is drawn after `[BOS] text [BOI]`, or `[BOS] [BOI]` where nothing conditions it. A drawing is
-captioned by `[BOS] [BOI] codes [EOI] text`. Text is data: words that look like special tokens are spelled
-out, never obeyed.
+A picture is drawn after `[BOS] text [BOI]`, or after `[BOS] [BOI]` without a condition. A drawing is
+captioned by `[BOS] [BOI] codes [EOI] text`. Text is data: names of special tokens in it are split into ordinary
+tokens.
 
-The VQ model runs in float32 in every case. Pixels go in as the checkpoint's preprocessor says, by
-transformers' PIL image processor (its torchvision twin resizes differently), and come out by the inverse of
-the same numbers, truncated to uint8 as in the reference. Transparent pictures are laid on white, likewise.
+The VQ model always runs in float32. Transformers' PIL image processor normalises pixels as the checkpoint's
+preprocessor says (the torchvision one resizes differently). Decoding inverts the normalisation and truncates to
+uint8, as in the reference. Transparent pictures are laid on white, as in the reference.
 """
 
 import json
@@ -38,7 +38,7 @@ from zero_engine.models.quiet import quiet
 from zero_engine.models.sampling import Sampling
 
 SCORED_SLOTS = 1024
-"""Positions run through the layers at once when scoring: what fits a cache is faster, and no number changes."""
+"""Positions run through the layers at once when scoring: they fit a CPU cache. The scores do not depend on it."""
 
 
 class ChameleonWithDecoder(ChameleonForConditionalGeneration):
@@ -77,7 +77,7 @@ class Chameleon:
         self.image_size = vq.picture_size(self.vqmodel.config)
         self.codebook_size = self.vqmodel.config.num_embeddings
         self.codes_per_picture = self.grid[0] * self.grid[1]
-        # a caption holds BOS, BOI, the codes, EOI and the text: one id more than a drawing
+        # a caption is BOS, BOI, the codes, EOI and the text: one id more than a drawing
         self.max_prompt_length = module.config.max_position_embeddings - self.codes_per_picture - 1
         self.device = self.module.device
         self.projection = projection
@@ -90,26 +90,26 @@ class Chameleon:
         self.refresh()
 
     def refresh(self) -> None:
-        """Take up the module's weights as they are now: needed after training, for what the trunk holds are copies.
+        """Packs the module's present weights again. Call it after training, because the trunk holds copies.
 
-        The module's parameters stay the same objects, so an optimizer keeps hold of them.
+        The module's parameters stay the same objects, so an optimizer's references stay valid.
         """
-        self._trunk = None  # its matrices go as the new ones come, one at a time
+        self._trunk = None  # frees the old matrices before the new ones are made
         with torch.inference_mode(False), torch.no_grad():
             self._trunk = Trunk(self.module)
             self._head = pack(self.module.lm_head.weight.t())
             self._code_head = pack(self.module.lm_head.weight[self._code_ids].t().contiguous())
 
     def release(self) -> None:
-        """Let go of what drawing holds beside the weights, as for training; what draws or scores takes it up again."""
+        """Frees the packed copies of the weights, e.g. for training. The next draw or score rebuilds them."""
         self._trunk = self._head = self._code_head = None
-        # A weight that stays a part of a joined matrix would keep the whole of it.
+        # a weight that is a view of a joined matrix keeps the whole matrix in memory
         for weight in self.module.parameters():
             weight.data = weight.data.contiguous()
 
     @property
     def trunk(self) -> Trunk:
-        """The layers, packed from the module's weights; packed again after a `release`."""
+        """The layers with packed weights; `release` frees them, and the next access packs them again."""
         if self._trunk is None:
             self.refresh()
         assert self._trunk is not None
@@ -117,7 +117,7 @@ class Chameleon:
 
     @property
     def head(self) -> Tensor:
-        """The head over the whole vocabulary, (D, V), as `rows_by` multiplies by it."""
+        """The head over the whole vocabulary, (D, V), packed for `rows_by`."""
         if self._head is None:
             self.refresh()
         assert self._head is not None
@@ -125,18 +125,18 @@ class Chameleon:
 
     @property
     def code_head(self) -> Tensor:
-        """The head over the codes alone, (D, K)."""
+        """The head over the codes, (D, K), packed for `rows_by`."""
         if self._code_head is None:
             self.refresh()
         assert self._code_head is not None
         return self._code_head
 
     def text_ids(self, text: str) -> list[int]:
-        """Ids of a text; names of special tokens in it are spelled out."""
+        """Ids of a text; names of special tokens in it are split into ordinary tokens."""
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
     def segment_ids(self, prompt: Prompt) -> list[int]:
-        """Ids of a prompt's texts and pictures in order, each picture between BOI and EOI."""
+        """Ids of a prompt's texts and pictures in order, with BOI and EOI around each picture."""
         layout, ids = self.layout, []
         for part in segments(prompt):
             if isinstance(part, str):
@@ -146,7 +146,7 @@ class Chameleon:
         return ids
 
     def prompt_ids(self, prompt: Prompt) -> list[int]:
-        """Ids that stand before a picture: BOS, the prompt's texts and pictures, BOI.
+        """The ids before a picture: BOS, the prompt's texts and pictures, BOI.
 
         Raises ValueError where they leave no room for a picture.
         """
@@ -172,7 +172,7 @@ class Chameleon:
         `max_prompt_length`.
         """
         if all(request.seen is None for request in wanted):
-            image_guidance = 0.0  # the third branch would say nothing
+            image_guidance = 0.0  # there is no third branch
         prior_ids = [self.prompt_ids(request.against) for request in wanted]
         codes_BN, likelihood, unconditional = draw_codes(
             self.trunk,
@@ -184,12 +184,12 @@ class Chameleon:
             self.codes_per_picture,
             Sampling(guidance, temperature, top_p, top_k, image_guidance),
             [
-                prior if request.seen is None else self.prompt_ids(request.seen)  # without one, i is u
+                prior if request.seen is None else self.prompt_ids(request.seen)  # without `seen`, i is u
                 for request, prior in zip(wanted, prior_ids, strict=True)
             ],
         )
         if not all(is_empty(request.against) for request in wanted):
-            unconditional = None  # it is not the likelihood under the empty prompt
+            unconditional = None  # u is not the empty prompt
         return Drawings(
             codes=codes_BN.cpu().numpy().astype(np.uint16),
             likelihood=likelihood.cpu().numpy(),
@@ -198,7 +198,7 @@ class Chameleon:
 
     @torch.inference_mode()
     def decode(self, codes_BN: np.ndarray) -> np.ndarray:
-        """Pictures (B, H, W, 3) uint8, truncated as in the reference: rounding changes half of the values."""
+        """Pictures (B, H, W, 3) uint8, truncated as in the reference: rounding would change half of the values."""
         return pixels.to_uint8(self.decode_pixels(codes_BN), self.image_processor).transpose(0, 2, 3, 1)
 
     @torch.inference_mode()
@@ -275,11 +275,11 @@ class Chameleon:
 
     @property
     def footprint(self) -> Footprint:
-        """The memory that weights and one drawing take."""
+        """The memory of the weights and of one drawing."""
         return Footprint.of(self.module, self.module.config, self.codes_per_picture)
 
     def describe(self) -> dict[str, object]:
-        """Token layout, parameters, and the memory that weights and one drawing with guidance take."""
+        """Token layout, parameters, and the memory of the weights and of one drawing with guidance."""
         config, layout = self.module.config, self.layout
         codec = sum(parameter.numel() for parameter in self.vqmodel.parameters())
         everything = sum(parameter.numel() for parameter in self.module.parameters())
@@ -309,6 +309,16 @@ class Chameleon:
         config["architectures"] = [ChameleonForConditionalGeneration.__name__]
         text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
         config_file.write_text(text + "\n", encoding="utf-8")
+        # without it AutoProcessor takes every picture for one of 1,024 codes
+        processor = {
+            "image_seq_length": self.codes_per_picture,
+            "image_token": getattr(self.tokenizer, "image_token", None) or "<image>",
+            "processor_class": "ChameleonProcessor",
+        }
+        text = json.dumps(processor, indent=2, sort_keys=True)
+        (folder / "processor_config.json").write_text(text + "\n", encoding="utf-8")
+        for file in folder.iterdir():  # safetensors leaves files that only their owner can read
+            file.chmod(0o644)
 
     def _pixels(self, images: Sequence[np.ndarray | Image.Image]) -> Tensor:
         arrays = [self.image_processor(pixels.on_white(image))["pixel_values"][0] for image in images]
@@ -318,7 +328,7 @@ class Chameleon:
     def _mean_log_p(
         self, sequences: list[list[int]], firsts: list[int], targets: list[list[int]], head_DE: Tensor
     ) -> np.ndarray:
-        """Mean log p of each row's targets, the first of which is predicted at position `first`."""
+        """Mean log p of each row's targets, (B,) float32; the first target is predicted at position `first`."""
         means = np.empty(len(sequences), np.float32)
         for row, hidden_PD in self._hidden(sequences):
             logits_TE = rows_by(hidden_PD[firsts[row] : firsts[row] + len(targets[row])], head_DE)
@@ -328,7 +338,7 @@ class Chameleon:
         return means
 
     def _hidden(self, sequences: list[list[int]]) -> Iterator[tuple[int, Tensor]]:
-        """(row, hidden states (P, D) after the last norm) of each sequence, run through the layers a few at a time."""
+        """Yields (row, hidden states (P, D) after the last norm) of each sequence, a few sequences at a time."""
         at_once = max(1, SCORED_SLOTS // max(map(len, sequences)))
         for start in range(0, len(sequences), at_once):
             hidden_BPD, _ = self.trunk.prefill(sequences[start : start + at_once])

@@ -1,12 +1,11 @@
-"""Which rows of a drawing are so far the same: what they share is computed once.
+"""Groups rows that have the same prompt and the same codes so far, so that the layers compute each group once.
 
-What the layers say about a row depends on its prompt and its codes so far, and on nothing else. Rows that agree
-in both are one *node*: the layers see nodes only, and every row draws from its node's distribution with random
-numbers of its own. Where rows of a node choose different codes, the node splits; nodes never merge. A model that
-is sure of itself draws few pictures many times (nano: 26 nodes for 64 rows), and without a prompt all rows are
-one node until they part.
+The layers' output for a row depends on its prompt and its codes so far, and on nothing else. Rows that agree in both
+form one *node*. The layers run on nodes, and every row samples from its node's distribution with its own random
+numbers. When rows of a node choose different codes, the node splits; nodes never merge. A confident model draws the
+same picture many times (nano: 26 nodes for 64 rows), and rows without a prompt are one node until their codes differ.
 
-Whether a node splits is decided by the codes, on the host. Where that would wait for a device (any but the CPU)
+Splitting reads the codes on the host. On a device other than the CPU the host would have to wait for them, so there
 every row is a node from the start.
 """
 
@@ -18,15 +17,15 @@ from torch import Tensor
 
 
 class Nodes:
-    """The nodes of R rows: B drawings, branch by branch: conditional, and what guidance compares it with.
+    """The M nodes of R = branches x B rows: first B conditional rows, then B rows of each further guidance branch.
 
-    Rows of one conditional prompt must have one prompt in every other branch, too.
+    Drawings with equal conditional prompts must have equal prompts in every other branch.
 
     of_row        (R,) the node of each row
     first_row     (M,) a row of each node
-    conditional   (U,) the nodes that drawings draw from
-    others        (U,) their counterparts, for each further branch
-    place         (B,) each drawing's place in these
+    conditional   (U,) the distinct nodes of the conditional rows
+    others        (U,) for each further branch, the node that belongs to each of `conditional`
+    place         (B,) the position of each drawing's node in `conditional`
     """
 
     def __init__(
@@ -47,9 +46,9 @@ class Nodes:
         self._settle()
 
     def split(self, codes_R: Tensor) -> list[int]:
-        """Rows that chose another code than the first row of their node go on in new nodes.
+        """Moves rows whose code differs from that of their node's first row into new nodes.
 
-        Returns, for each new node, the node that it was part of.
+        Returns the old node of each new node.
         """
         if len(self._first_row) == len(self._of_row):
             return []
@@ -69,7 +68,7 @@ class Nodes:
         return sources
 
     def keep(self, rows: Tensor) -> list[int]:
-        """Drop all other rows, of which there must be one branch. Returns the nodes that stay; they are renumbered."""
+        """Keeps these rows only; there must be one branch. Returns the old numbers of the nodes that stay."""
         stay, self._of_row = np.unique(self._of_row[rows.cpu().numpy()], return_inverse=True)
         self._first_row = np.unique(self._of_row, return_index=True)[1].tolist()
         self.batch = len(rows)
@@ -84,6 +83,6 @@ class Nodes:
             torch.tensor(part, device=self.device)
             for part in (self._of_row, self._first_row, conditional, place)
         )
-        # the same prompt and codes: one node of each other branch for all drawings of a conditional node
+        # drawings of one conditional node have equal prompts and codes, so they share a node in each other branch
         starts = range(self.batch, len(self._of_row), self.batch)
         self.others = [self.of_row[rows + start] for start in starts]

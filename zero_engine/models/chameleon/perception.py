@@ -1,10 +1,11 @@
-"""L_Pe: how far the code vectors of a drawing lie from what a trained projection makes of the hidden states.
+"""L_Pe: the distance between a drawing's code vectors and a trained projection of the hidden states.
 
     L_Pe = mean over picture positions of |W h - E[c]|^2 / E      (arXiv 2601.09536)
 
-E[c] is the frozen codebook's vector of the code, h the hidden state after the last norm: with `shift` 1 the one that
-predicts the code, with 0 the one at the code, as in the reference. W is trained by PeSFT and lies beside the
-checkpoint in `perception.safetensors`, with its shift. A checkpoint without that file has no such score.
+E[c] is the frozen codebook's vector of the code. h is the hidden state after the last norm: with `shift` 1 at the
+position that predicts the code, with `shift` 0 at the code's own position, as in the reference. PeSFT trains W and
+stores it with its shift beside the checkpoint, in `perception.safetensors`. A checkpoint without that file has no such
+score.
 
 Shapes: M positions, D hidden, K codes, E width of a code's vector.
 """
@@ -22,7 +23,7 @@ FILE = "perception.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """W, and at which hidden state it was trained."""
+    """W, and the `shift` that it was trained with."""
 
     linear: nn.Linear
     shift: int
@@ -36,10 +37,10 @@ def perception(hidden_MD: Tensor, projection: nn.Linear, codebook_KE: Tensor, co
 
 
 def read_projection(folder: Path, hidden: int, width: int) -> Projection | None:
-    """What lies beside a checkpoint, float32 on the CPU; None where there is nothing.
+    """The projection beside a checkpoint, float32 on the CPU; None where there is none.
 
-    `hidden` is the size of the model's hidden states, `width` that of a code's vector. Raises ValueError for a file
-    that is something else.
+    `hidden` is the size of the model's hidden states, `width` the size of a code's vector. Raises ValueError for a file
+    that holds anything else.
     """
     path = folder / FILE
     if not path.is_file():

@@ -1,14 +1,15 @@
-"""A step of the layers as one CUDA graph: a launch where there were hundreds, of kernels that are done sooner than
-Python can ask for the next.
+"""Runs one decoding step as a single CUDA graph: launched one by one, its small kernels finish faster than Python can
+launch them.
 
-A graph is of fixed shapes and addresses, so one lives as long as the views that it was recorded with: `forget` it
-where they change. The first call after that runs as it is, on the stream of the recording (libraries take their
-workspaces then, which must not happen while recording); the second is recorded; it and all others are replayed.
-On a CPU, and where recording fails, the function is called.
+A graph has fixed shapes and addresses, so it is valid as long as the tensors that it was recorded with: call `forget`
+when they change. The first call after that runs the function on the stream of the recording, because libraries
+allocate their workspaces then and must not do so while recording. The second call records a graph and replays it; later
+calls replay it. On a CPU, and where recording fails, every call runs the function.
 """
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -18,53 +19,66 @@ log = logging.getLogger(__name__)
 
 
 class Replay:
-    """`function(*tensors) -> tensor`, replayed on a GPU. The tensor is overwritten by the next call."""
+    """`function(*tensors) -> tensor`, replayed on a GPU. The next call overwrites the tensor that it returns."""
 
     def __init__(self, function: Callable[..., Tensor], device: torch.device):
         self.function = function
-        self.records = device.type == "cuda"
-        self.recorder = Recorder(device) if self.records else None
+        self.recorder = Recorder(device) if device.type == "cuda" else None
         self.warm = False
 
+    @property
+    def records(self) -> bool:
+        """Whether calls are recorded and replayed; False on a CPU, and after a recording that failed."""
+        return self.recorder is not None
+
     def __call__(self, *inputs: Tensor) -> Tensor:
-        if not self.records:
+        recorder = self.recorder
+        if recorder is None:
             return self.function(*inputs)
         if not self.warm:
             self.warm = True
-            return self.recorder.warm_up(self.function, inputs)
-        if not self.recorder.recorded and not self._record(inputs):
-            return self.function(*inputs)
-        return self.recorder.replay(inputs)
+            return recorder.warm_up(self.function, inputs)
+        if not recorder.recorded:
+            try:
+                recorder.record(self.function, inputs)
+            except RuntimeError as error:
+                reason = (str(error).splitlines() or ["no reason given"])[0]
+                log.warning("drawing goes on without CUDA graphs, which is slower: %s", reason)
+                self.recorder = None
+                return self.function(*inputs)
+        return recorder.replay(inputs)
 
     def forget(self) -> None:
-        """The next call meets other shapes or addresses."""
-        if self.records:
+        """Drops the graph, before a call with other shapes or addresses."""
+        if self.recorder is not None:
             self.warm = False
             self.recorder.forget()
 
-    def _record(self, inputs: tuple[Tensor, ...]) -> bool:
-        try:
-            self.recorder.record(self.function, inputs)
-        except RuntimeError as error:
-            reason = (str(error).splitlines() or ["no reason given"])[0]
-            log.warning("drawing goes on without CUDA graphs, which is slower: %s", reason)
-            self.records, self.recorder = False, None
-        return self.records
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """A CUDA graph, the inputs that it reads and the output that it writes."""
+
+    graph: torch.cuda.CUDAGraph
+    inputs: list[Tensor]
+    output: Tensor
 
 
 class Recorder:
-    """A CUDA graph, the inputs that it reads and the output that it writes."""
+    """Records a function as a CUDA graph, and replays it."""
 
     def __init__(self, device: torch.device):
         self.stream = _stream(device)
         self.pool = torch.cuda.graph_pool_handle()
-        self.forget()
+        self.recording: _Recording | None = None
 
     @property
     def recorded(self) -> bool:
-        return self.graph is not None
+        """Whether there is a graph to replay."""
+        return self.recording is not None
 
     def warm_up(self, function: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
+        """Runs the function on the stream of the recording."""
         current = torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
@@ -73,7 +87,7 @@ class Recorder:
         return output
 
     def record(self, function: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> None:
-        """Nothing is computed yet. Raises RuntimeError where CUDA cannot record the function."""
+        """Records a graph without running it. Raises RuntimeError where CUDA cannot record the function."""
         graph, held = torch.cuda.CUDAGraph(), [given.clone() for given in inputs]
         torch.cuda.synchronize(self.stream.device)
         with torch.cuda.stream(self.stream):
@@ -82,19 +96,22 @@ class Recorder:
                 output = function(*held)
             finally:
                 graph.capture_end()
-        self.graph, self.inputs, self.output = graph, held, output
+        self.recording = _Recording(graph, held, output)
 
     def replay(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        for held, given in zip(self.inputs, inputs, strict=True):
+        """Copies the inputs into the graph's and runs it. Returns the graph's own output tensor."""
+        assert self.recording is not None, "replay before record"
+        for held, given in zip(self.recording.inputs, inputs, strict=True):
             held.copy_(given)
-        self.graph.replay()
-        return self.output
+        self.recording.graph.replay()
+        return self.recording.output
 
     def forget(self) -> None:
-        self.graph, self.inputs, self.output = None, [], None
+        """Frees the graph."""
+        self.recording = None
 
 
 @lru_cache
 def _stream(device: torch.device) -> torch.cuda.Stream:
-    """One for each device: libraries keep a workspace for every stream they meet."""
+    """One stream a device, because libraries keep a workspace for every stream."""
     return torch.cuda.Stream(device)

@@ -1,18 +1,18 @@
-"""Which tokens may come next in a sequence of text and pictures: the reference's four modes, as a small state machine.
+"""The tokens that may come next in a sequence of text and pictures: the reference's four modes as a state machine.
 
 A picture is BOI, exactly N code ids, EOI. BOI is sampled; after it only code ids are allowed, then EOI is forced; code
-ids and EOI are allowed nowhere else; BOI is banned where BOI, N codes and EOI no longer fit into what may still be
-generated. A picture that the prompt leaves open, BOI within its last N + 1 ids, is completed first.
+ids and EOI are allowed nowhere else. BOI is banned where fewer than N + 2 tokens may still be generated. If the prompt
+ends inside a picture (BOI is among its last N + 1 ids), that picture is completed first.
 
 - `interleaved-text-image`: all of that.
 - `image-only`: pictures one after another, then EOS; the first token is BOI, after EOI the model chooses between BOI
-  and EOS. Where not even one picture fits, the reference writes id 0 twice and then EOS, and so do we.
+  and EOS. Where no picture fits, the output is id 0 twice and then EOS, as in the reference.
 - `text-only`: no code ids, no BOI, no EOI; an open picture stays open.
 - `unrestricted`: everything.
 
-A *state* is a small integer, and each has a fixed set of allowed ids. A state with one allowed id forces it: the
-policy did not choose it, its log p is 0, and it carries no loss. States are a function of the ids alone, so a
-trainer that has ids can renormalise over the sets they were sampled from:
+A *state* is a small integer, and each state has a fixed set of allowed ids. A state with one allowed id forces it: the
+policy does not choose that token, its log p is 0, and it has no loss. States depend on the ids alone, so a trainer
+can compute from the ids the sets that they were sampled from:
 
     rules = Rules.of(model, "interleaved-text-image")
     states_T = rules.states(prompt, generated, max_new_tokens=512)
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
 Mode = Literal["text-only", "image-only", "interleaved-text-image", "unrestricted"]
 _LEAST_IMAGE_ONLY = 2
-"""Image-only output has EOS at the third place at the earliest, as the reference's has."""
+"""Image-only output has at least this many tokens before EOS, as in the reference."""
 
 
 class State(IntEnum):
-    """What may come next; the number of a state is its row in `Rules.masks`."""
+    """The set of ids that may come next; a state's number is its row in `Rules.masks`."""
 
     TEXT = 0
     """Text, EOS or BOI."""
     TEXT_NO_BOI = 1
-    """Text or EOS: a picture would not fit any more, or the mode has none."""
+    """Text or EOS: no picture fits any more, or the mode has no pictures."""
     IMAGE = 2
     """Code ids."""
     EOI_FORCED = 3
@@ -56,7 +56,7 @@ class State(IntEnum):
 
 @dataclass(frozen=True)
 class Rules:
-    """The allowed sets of a model under a mode. `masks[state]` says of every id whether it is allowed."""
+    """The allowed ids of each state, for a model and a mode. `masks[state, id]` is True where the id is allowed."""
 
     mode: Mode
     masks: Tensor  # (S, V) bool, on the model's device
@@ -105,7 +105,7 @@ class Rules:
         return states
 
     def due(self, prompts: Sequence[Sequence[int]]) -> Tensor:
-        """Tokens that the picture which each prompt leaves open still lacks, EOI included, (B,); 0: none is open."""
+        """Tokens still missing from the open picture of each prompt, EOI included, (B,); 0 where no picture is open."""
         whole = self.codes_per_picture + 1
         missing = []
         for prompt in prompts:
@@ -115,7 +115,7 @@ class Rules:
         return torch.tensor(missing, dtype=torch.long, device=self.masks.device)
 
     def state(self, due_B: Tensor, step: int, max_new_tokens: int) -> Tensor:
-        """The state in front of the token number `step`, (B,) int64."""
+        """The state in which token number `step` is chosen, (B,) int64."""
         fits = max_new_tokens - step >= self.codes_per_picture + 2
         if self.mode == "unrestricted":
             outside = State.ANYTHING
@@ -131,6 +131,6 @@ class Rules:
         return torch.where(due_B > 0, inside_B, int(outside))
 
     def after(self, due_B: Tensor, tokens_B: Tensor) -> Tensor:
-        """`due` once the tokens have been written."""
+        """`due` after these tokens, (B,)."""
         opened_B = torch.where(tokens_B == self.boi, self.codes_per_picture + 1, 0) * self.draws
         return torch.where(due_B > 0, due_B - 1, opened_B)

@@ -1,9 +1,12 @@
-"""The language model's layers with gradients: what transformers' Chameleon computes, without what training never needs.
+"""The language model's decoder layers for training: they compute what transformers' Chameleon does, faster.
 
-`hidden_states` borrows a module's own parameters. It differs from transformers' forward in these ways only: q, k, v
-are one product where they are plain linear layers (an adapter's layer is called as it is); attention takes the causal
-kernel where a batch needs no mask, and in bfloat16 on a CPU is done by hand, block by block; nothing is cached, and no
-logits are made: the caller applies the head where it needs it. Sums may differ in their last bits.
+`hidden_states` runs a module's own parameters with gradients. It differs from transformers' forward in these ways only:
+
+- q, k, v are one matrix product where they are plain linear layers; an adapter's layer is called.
+- Attention uses the causal kernel where a batch needs no mask. In bfloat16 on a CPU it runs block by block.
+- There is no KV cache, and there are no logits: the caller applies the head to the positions that it needs.
+
+Sums can differ from transformers' in their last bits.
 """
 
 import torch
@@ -11,10 +14,12 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint as recompute
-from transformers import ChameleonForConditionalGeneration
+from transformers import ChameleonConfig, ChameleonForConditionalGeneration
+
+from zero_engine.models.chameleon.borrowed import DecoderLayer
 
 _BLOCK = 64
-"""Queries that go through attention by hand at once: little in their future is computed, and scores fit a cache."""
+"""Queries in one block of `_BlockAttention`: few masked scores are computed, and the scores fit the CPU cache."""
 
 
 def hidden_states(
@@ -27,9 +32,9 @@ def hidden_states(
 ) -> Tensor:
     """Hidden states (B, T, D) after the final norm.
 
-    Without `segments_BT` rows are whole, or padded on the right. With it, a position sees the earlier ones of its own
-    segment only: rows padded on the left, or several sequences in one row, with `positions_BT` counting in each.
-    `checkpointing` computes a layer again in the backward pass.
+    Without `segments_BT` a row is one sequence, whole or padded on the right. With `segments_BT` a position attends to
+    itself and the earlier positions of its own segment: for rows padded on the left, or for several sequences in one
+    row, where `positions_BT` counts from 0 in each. `checkpointing` computes a layer again in the backward pass.
     """
     trunk = module.model
     hidden = trunk.embed_tokens(ids_BT)
@@ -51,7 +56,14 @@ def hidden_states(
     return functional.rms_norm(hidden, hidden.shape[-1:], trunk.norm.weight, module.config.rms_norm_eps)
 
 
-def _layer(config, layer: nn.Module, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+def _layer(
+    config: ChameleonConfig,
+    layer: DecoderLayer,
+    hidden: Tensor,
+    cos: Tensor,
+    sin: Tensor,
+    mask: Tensor | None,
+) -> Tensor:
     attention, mlp, eps = layer.self_attn, layer.mlp, config.rms_norm_eps
     batch, length, size = hidden.shape
     heads, groups = config.num_attention_heads, config.num_key_value_heads
@@ -82,17 +94,17 @@ def _layer(config, layer: nn.Module, hidden: Tensor, cos: Tensor, sin: Tensor, m
 
 
 def _attend(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: Tensor | None) -> Tensor:
-    """Causal attention. The fused kernel takes more than twice as long as this in bfloat16 on a CPU."""
+    """Causal attention. In bfloat16 on a CPU the fused kernel takes more than twice as long as `_BlockAttention`."""
     if q_BHTd.device.type != "cpu" or q_BHTd.dtype != torch.bfloat16:
         return functional.scaled_dot_product_attention(
             q_BHTd, k_BHTd, v_BHTd, attn_mask=mask, is_causal=mask is None
         )
-    with torch.autocast("cpu", enabled=False):  # which would have the softmax in float32: inside, it is
+    with torch.autocast("cpu", enabled=False):  # autocast would turn the softmax into a float32 one
         return _BlockAttention.apply(q_BHTd * q_BHTd.shape[-1] ** -0.5, k_BHTd, v_BHTd, mask)
 
 
 class _BlockAttention(torch.autograd.Function):
-    """Causal attention of scaled queries, block by block; gradients of keys and values add up in float32."""
+    """Causal attention of scaled queries, block by block. Gradients of keys and values are summed in float32."""
 
     @staticmethod
     def forward(ctx, q, k, v, mask):
@@ -133,8 +145,8 @@ class _BlockAttention(torch.autograd.Function):
         return by_q, by_k.to(k.dtype), by_v.to(v.dtype), None
 
 
-def _together(rows: Tensor, *layers: nn.Module) -> Tensor:
-    """The layers' outputs side by side, in one product where all are plain linear layers."""
+def _together(rows: Tensor, *layers: nn.Linear) -> Tensor:
+    """The layers' outputs concatenated. Plain linear layers run as one product; an adapter's layer is called."""
     if any(type(layer) is not nn.Linear for layer in layers):
         return torch.cat([layer(rows) for layer in layers], dim=-1)
     bias = None if layers[0].bias is None else torch.cat([layer.bias for layer in layers])
@@ -142,5 +154,5 @@ def _together(rows: Tensor, *layers: nn.Module) -> Tensor:
 
 
 def _turn(heads_BTHd: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary embedding; `sin` carries the sign of the rotated half."""
+    """Rotary embedding. `sin` holds the sign of the rotated half."""
     return torch.addcmul(heads_BTHd * cos, heads_BTHd.roll(heads_BTHd.shape[-1] // 2, -1), sin)

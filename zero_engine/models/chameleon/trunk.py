@@ -1,15 +1,15 @@
-"""The language model's layers, lean: what transformers' Chameleon computes, without what drawing never needs.
+"""The language model's decoder layers for inference: they compute what transformers' Chameleon does, faster.
 
 `Trunk` borrows the weights of a `ChameleonForConditionalGeneration` and runs its layers on flat rows. It
 differs from transformers' forward in these ways only:
 
 - q, k, v are one matrix, gate and up another, stored input-major. The module's own parameters become views
-  of them. Float32 matrices on CPU are held a second time, in oneDNN's order: at these sizes it multiplies twice
+  of them. Float32 matrices on CPU are held a second time, in oneDNN's order: at these sizes oneDNN multiplies twice
   as fast as MKL, which packs a matrix at every product.
-- The caller does the attention: prefilling and drawing each have their best form.
-- A row's numbers do not depend on its neighbours (float32, CPU, measured: oneDNN gives a row the same bits for any
-  number of rows, MKL for whole multiples of 8, hence filler rows; attention is batched by matrix, and its padding
-  adds exact zeros). Scores of a drawing are therefore the same bytes in any batch.
+- The caller computes the attention, because prefilling and drawing need different forms of it.
+- A row's bits do not depend on the other rows of its batch (float32 on a CPU, measured). oneDNN gives a row the same
+  bits for any number of rows. MKL does so for multiples of 8 rows, so `rows_by` adds filler rows. Attention runs
+  one matrix product for each sequence and head, and its padding adds exact zeros.
 
 Shapes: M rows, D hidden, H query heads, G key/value heads, d head width, P prompt slots, K codes.
 """
@@ -23,12 +23,13 @@ from torch.nn import functional
 from transformers import ChameleonForConditionalGeneration
 
 from zero_engine.models.batching import padded
+from zero_engine.models.chameleon.borrowed import DecoderLayer
 
 _ATTENTION_BYTES = 64 << 20
 _PACKED_BYTES = 32 << 20
-"""Larger matrices are not held a second time, packed."""
+"""Matrices of more bytes are not packed, because the packed copy takes as much memory again."""
 _ROW_MULTIPLE = 8
-"""BLAS gives rows that are fewer, or odd ones between two threads, other bits than it gives among many."""
+"""MKL gives a row other bits when the number of rows is small or no multiple of this."""
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class Layer:
 
 
 class Trunk:
-    """Decoder layers on flat rows. `prefill` runs whole sequences; `project` and `finish` are half a layer each."""
+    """Decoder layers on flat rows. `prefill` runs whole sequences; `project` and `finish` run half a layer each."""
 
     def __init__(self, module: ChameleonForConditionalGeneration):
         config = module.config
@@ -81,7 +82,7 @@ class Trunk:
 
         Returns the hidden states after the final norm, (B, P, D), or with `last_only` those of each sequence's
         last position, (B, D); and per layer the rotated keys and values, each (B, G, P, d). Slots past a
-        sequence's end hold numbers that mean nothing.
+        sequence's end hold undefined numbers.
         """
         slots = padded(max(len(ids) for ids in sequences))
         ids_BP = torch.zeros(len(sequences), slots, dtype=torch.long)
@@ -105,7 +106,7 @@ class Trunk:
         return normed if last_only else normed.view(len(sequences), slots, -1), cache
 
     def rotations(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines and signed sines of positions, each (*positions, d): `project` rotates with them."""
+        """Rotary cosines and signed sines of positions, each (*positions, d), as `project` takes them."""
         cos, sin = self.rotary(self.embedding, positions.to(self.device).reshape(1, -1))
         half = self.head_width // 2
         sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
@@ -114,7 +115,7 @@ class Trunk:
     def project(
         self, layer: Layer, hidden_MD: Tensor, cos_M1d: Tensor, sin_M1d: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Normed and rotated queries (M, H, d), scaled by d^-0.5, and keys (M, G, d); and values (M, G, d)."""
+        """Queries (M, H, d), scaled by d^-0.5, keys and values (M, G, d); queries and keys are normed and rotated."""
         normed = hidden_MD if self.norm_after else rms_norm(hidden_MD, layer.norm_attention, self.eps)
         qkv = rows_by(normed, layer.qkv, layer.qkv_bias).view(len(normed), -1, self.head_width)
         normed_heads = self.heads + self.kv_heads
@@ -138,7 +139,7 @@ class Trunk:
 
 
 def rows_by(rows_MD: Tensor, weight_DE: Tensor, bias_E: Tensor | None = None) -> Tensor:
-    """`rows @ weight + bias`, the weight as it is or packed; no row's bits depend on the number of rows."""
+    """`rows @ weight + bias`, for a plain or a packed weight. A row's bits do not depend on the number of rows."""
     packed = weight_DE.is_mkldnn
     missing = -len(rows_MD) % _ROW_MULTIPLE
     if missing and rows_MD.is_cpu and (not packed or len(rows_MD) == 1):
@@ -151,7 +152,7 @@ def rows_by(rows_MD: Tensor, weight_DE: Tensor, bias_E: Tensor | None = None) ->
 
 
 def pack(weight_DE: Tensor) -> Tensor:
-    """A weight as `rows_by` multiplies by it fastest: in oneDNN's own order on CPU, as it is where torch cannot."""
+    """Packs a weight in oneDNN's order for `rows_by`; returns it unchanged where torch cannot pack it."""
     small = weight_DE.nbytes <= _PACKED_BYTES
     if small and weight_DE.is_cpu and _packs(weight_DE.dtype):
         return torch.ops.mkldnn._reorder_linear_weight(weight_DE.detach().t().contiguous())
@@ -159,7 +160,7 @@ def pack(weight_DE: Tensor) -> Tensor:
 
 
 def _packs(dtype: torch.dtype) -> bool:
-    """Whether this torch multiplies by packed weights. The operators are not public: they may not be there."""
+    """Whether this torch multiplies by packed weights. The operators are private, so a torch version can lack them."""
     mkldnn = torch.ops.mkldnn
     if not torch.backends.mkldnn.is_available():
         return False
@@ -177,7 +178,7 @@ def rms_norm(rows_MD: Tensor, weight_D: Tensor, eps: Tensor) -> Tensor:
 
 
 def head_norm(heads_MHd: Tensor, weight_Hd: Tensor, bias_Hd: Tensor, eps: Tensor) -> Tensor:
-    """Layer norm of every head by itself; torch's own spends more on the many short rows than on the numbers."""
+    """Layer norm of each head. torch's own layer norm is slower on rows as short as a head."""
     heads = heads_MHd.float()
     centred = heads - heads.mean(dim=-1, keepdim=True)
     normed = centred.mul_(_inverse_root_mean_square(centred, eps)).to(heads_MHd.dtype)
@@ -206,12 +207,13 @@ def _causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return torch.cat(outs)
 
 
-def _pack(layer: torch.nn.Module) -> Layer:
+def _pack(layer: DecoderLayer) -> Layer:
+    """A layer's weights, fused and packed. The queries' scale d^-0.5 goes into the norm of their heads."""
     attention, mlp = layer.self_attn, layer.mlp
     qkv, qkv_bias = _fuse(attention.q_proj, attention.k_proj, attention.v_proj)
     gate_up, gate_up_bias = _fuse(mlp.gate_proj, mlp.up_proj)
     out, out_bias = _fuse(attention.o_proj)
-    scale = attention.head_dim**-0.5  # of the queries, once here instead of at every product
+    scale = attention.head_dim**-0.5
     down, down_bias = _fuse(mlp.down_proj)
     return Layer(
         qkv=pack(qkv),
@@ -230,7 +232,7 @@ def _pack(layer: torch.nn.Module) -> Layer:
 
 
 def _fuse(*linears: torch.nn.Linear) -> tuple[Tensor, Tensor | None]:
-    """Join linear layers into one input-major matrix, and make their weights views of it."""
+    """Joins linear layers into one input-major matrix and makes their weights views of it. Returns matrix and bias."""
     joined = torch.cat([linear.weight.detach() for linear in linears]).t().contiguous()
     parts = joined.split([linear.out_features for linear in linears], dim=1)
     for linear, part in zip(linears, parts, strict=True):

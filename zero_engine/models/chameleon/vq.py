@@ -1,12 +1,12 @@
 """The picture codec of a Chameleon-layout checkpoint: the VQ decoder that mainline transformers lacks.
 
-`ChameleonVQVAE` (transformers) encodes pixels to codes and stops there. `VQDecoder` mirrors its encoder,
-built from the encoder's own residual and attention blocks and named as in the reference
+`ChameleonVQVAE` (transformers) encodes pixels to codes, and cannot decode. `VQDecoder` mirrors its encoder.
+It is built from the encoder's own residual and attention blocks and named as in the reference
 (`model.vqmodel.decoder.*`, 164 tensors on the 7B model), so that a checkpoint loads by name. `attach_decoder`
 puts it at `vqmodel.decoder`, where `save_pretrained` finds it.
 
-Pixel convention. `vq_config.in_channels == 3 * f * f` means pixel-unshuffle by f in front of the encoder
-and pixel-shuffle by f behind the decoder; f is 1 for the public checkpoints. Pixels are float32 in [-1, 1],
+Pixel convention. `vq_config.in_channels == 3 * f * f` means pixel-unshuffle by f before the encoder
+and pixel-shuffle by f after the decoder; f is 1 for the public checkpoints. Pixels are float32 in [-1, 1],
 channels first. A picture has `grid` (rows, columns) codes, in reading order.
 
 The codec runs in float32 whatever the language model's dtype: half precision changes codes.
@@ -91,29 +91,13 @@ class VQDecoder(nn.Module):
         resolution = code_grid(config)[0]
 
         self.conv_in = nn.Conv2d(config.latent_channels, channels, kernel_size=3, padding=1)
-        self.mid = nn.Module()
-        self.mid.block_1 = ChameleonVQVAEEncoderResnetBlock(config, channels, channels)
-        self.mid.attn_1 = (
-            ChameleonVQVAEEncoderAttnBlock(channels) if config.attn_type == "vanilla" else nn.Identity()
-        )
-        self.mid.block_2 = ChameleonVQVAEEncoderResnetBlock(config, channels, channels)
-
+        self.mid = _Middle(config, channels)
         coarse_to_fine = []
         for level in reversed(range(levels)):
             attends = config.attn_type == "vanilla" and resolution in (config.attn_resolutions or ())
             width = config.base_channels * config.channel_multiplier[level]
-            up = nn.Module()
-            up.block = nn.ModuleList()
-            up.attn = nn.ModuleList()
-            for _ in range(config.num_res_blocks + 1):
-                up.block.append(ChameleonVQVAEEncoderResnetBlock(config, channels, width))
-                channels = width
-                if attends:
-                    up.attn.append(ChameleonVQVAEEncoderAttnBlock(channels))
-            if level > 0:
-                up.upsample = _Upsample(channels)
-                resolution *= 2
-            coarse_to_fine.append(up)
+            coarse_to_fine.append(_Level(config, channels, width, attends=attends, doubles=level > 0))
+            channels, resolution = width, resolution * 2
         self.up = nn.ModuleList(reversed(coarse_to_fine))
 
         self.norm_out = nn.GroupNorm(num_groups=32, num_channels=channels, eps=1e-6)
@@ -121,20 +105,55 @@ class VQDecoder(nn.Module):
 
     def forward(self, latents_BDhw: Tensor) -> Tensor:
         hidden = self.conv_in(latents_BDhw)
-        hidden = self.mid.block_2(self.mid.attn_1(self.mid.block_1(hidden)))
-        for up in reversed(self.up):
-            for index, block in enumerate(up.block):
-                hidden = block(hidden)
-                if len(up.attn) > 0:
-                    hidden = up.attn[index](hidden)
-            if hasattr(up, "upsample"):
-                hidden = up.upsample(hidden)
+        hidden = self.mid(hidden)
+        for level in reversed(self.up):
+            hidden = level(hidden)
         hidden = self.norm_out(hidden)
         pixels = self.conv_out(hidden * torch.sigmoid(hidden))
         return functional.pixel_shuffle(pixels, self.factor) if self.factor > 1 else pixels
 
 
+class _Middle(nn.Module):
+    """Two residual blocks at the coarsest resolution, with attention between them."""
+
+    def __init__(self, config: ChameleonVQVAEConfig, channels: int):
+        super().__init__()
+        self.block_1 = ChameleonVQVAEEncoderResnetBlock(config, channels, channels)
+        self.attn_1 = (
+            ChameleonVQVAEEncoderAttnBlock(channels) if config.attn_type == "vanilla" else nn.Identity()
+        )
+        self.block_2 = ChameleonVQVAEEncoderResnetBlock(config, channels, channels)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.block_2(self.attn_1(self.block_1(hidden)))
+
+
+class _Level(nn.Module):
+    """The residual blocks of one resolution, each followed by attention if `attends`; then upsampling if `doubles`."""
+
+    def __init__(
+        self, config: ChameleonVQVAEConfig, channels: int, width: int, *, attends: bool, doubles: bool
+    ):
+        super().__init__()
+        self.block, self.attn = nn.ModuleList(), nn.ModuleList()
+        for _ in range(config.num_res_blocks + 1):
+            self.block.append(ChameleonVQVAEEncoderResnetBlock(config, channels, width))
+            channels = width
+            if attends:
+                self.attn.append(ChameleonVQVAEEncoderAttnBlock(channels))
+        self.upsample = _Upsample(channels) if doubles else None
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        for index, block in enumerate(self.block):
+            hidden = block(hidden)
+            if len(self.attn) > 0:
+                hidden = self.attn[index](hidden)
+        return hidden if self.upsample is None else self.upsample(hidden)
+
+
 class _Upsample(nn.Module):
+    """Nearest-neighbour upsampling by 2, then a convolution."""
+
     def __init__(self, channels: int):
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, kernel_size=3, padding=1)

@@ -1,10 +1,10 @@
-"""Weights from safetensors files straight to a device, one shard open at a time.
+"""Reads weights from safetensors files straight to a device, one shard open at a time.
 
-The module is made without memory (`torch.device("meta")`), and each tensor is read from its file, turned into the
-dtype that it is to have, and put where it belongs. A file is mapped only while its tensors are read, so beside what
-the device holds the host never holds more than one shard (transformers' own `from_pretrained` maps them all at once).
+The module is made without memory (`torch.device("meta")`). Each tensor is read from its file, converted to its dtype,
+and copied to the device. A file is mapped only while its tensors are read, so the host never holds more than one shard
+(transformers' own `from_pretrained` maps all shards at once).
 
-Weights match by name and shape. What is missing, unexpected or misshapen is for the caller to say.
+Weights match by name and shape. `Report` lists the ones that do not; the caller decides what is an error.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from accelerate.utils import set_module_tensor_to_device
 from safetensors import SafetensorError, safe_open
-from torch import nn
+from transformers import PreTrainedModel
 
 from zero_engine.models.soundness import is_finite
 
@@ -25,7 +25,7 @@ SINGLE = "model.safetensors"
 
 @dataclass(slots=True)
 class Report:
-    """What did not fit, by name, sorted."""
+    """Names of the weights that did not match, sorted."""
 
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
@@ -36,11 +36,11 @@ class Report:
 
 
 def read_weights(
-    module: nn.Module, files: list[Path], device: torch.device, dtype_of: Callable[[str], torch.dtype]
+    module: PreTrainedModel, files: list[Path], device: torch.device, dtype_of: Callable[[str], torch.dtype]
 ) -> Report:
-    """Fill a module that was made on the meta device. On the meta device nothing but names and shapes is read.
+    """Fills a module that was made on the meta device. With `device` meta, only names and shapes are read.
 
-    Raises OSError or ValueError, naming the file, for one that cannot be read.
+    Raises OSError or ValueError, naming the file, for a file that cannot be read.
     """
     wanted = {name: tensor.shape for name, tensor in module.state_dict().items()}
     tied = (
@@ -81,9 +81,9 @@ def read_weights(
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a checkpoint: all that its index names, or the one file.
+    """The safetensors files of a checkpoint: the files that its index names, or model.safetensors.
 
-    Raises OSError for one that is named and not there.
+    Raises OSError for a file that is missing.
     """
     if (folder / SINGLE).is_file() or not (folder / INDEX).is_file():
         names = [SINGLE]

@@ -1,4 +1,4 @@
-"""The bundled nano model: a checkpoint in the Chameleon layout, and its path. `zero_engine.nano` makes it."""
+"""The bundled nano model, a checkpoint in the Chameleon layout, and its path. `zero_engine.nano` trains it."""
 
 from pathlib import Path
 

@@ -1,8 +1,7 @@
-"""Pictures by any text-to-image pipeline of diffusers: a local folder or a hub name, batched, seeded per picture.
+"""The painter that runs any text-to-image pipeline of diffusers: a local folder or a hub name.
 
-A painter (see `painting`): the noise of a picture comes from a generator of its own seed, on the CPU, so it is the
-same on every device and whatever the batch. diffusers is the extra `diffusion`; nothing imports it until a
-picture is to be painted. `fingerprint` reads files only.
+The noise of each picture comes from a CPU generator of the picture's own seed, so it does not depend on the device or
+the batch. diffusers is the extra `diffusion`; only `load` imports it. `fingerprint` reads files only.
 """
 
 import inspect
@@ -18,6 +17,7 @@ import numpy as np
 from zero_engine.errors import ModelError
 from zero_engine.hashing import digest, digest_file
 from zero_engine.models.registry import fetched_folder
+from zero_engine.pipeline import Diffusion as DiffusionSettings
 from zero_engine.pipeline import Render
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".json", ".txt", ".model", ".safetensors")
 _VARIANTS = ("*.fp16.*", "*.non_ema.*")
-"""The same weights once more, which a hub repository often holds beside those that are loaded."""
+"""Further copies of the weights in a hub repository, which are not downloaded."""
 _PATTERNS = ["model_index.json", *(f"*/*{suffix}" for suffix in _SUFFIXES)]
 
 
@@ -41,7 +41,7 @@ def load(render: Render) -> "Painter":
         raise ModelError(
             f"render.generator: diffusion needs diffusers ({error}). pip install 'zero-engine[diffusion]'"
         ) from error
-    settings = render.diffusion
+    settings = _settings(render)
     folder = _folder(settings.model)
     device = render.device if render.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     dtype = render.dtype if render.dtype != "auto" else "float32" if device == "cpu" else "bfloat16"
@@ -66,17 +66,17 @@ def load(render: Render) -> "Painter":
 
 def fingerprint(render: Render) -> str:
     """sha256 over the names and bytes of the pipeline's files. Raises ModelError when there is no such pipeline."""
-    folder = _folder(render.diffusion.model)
+    folder = _folder(_settings(render).model)
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix in _SUFFIXES)
     stamps = tuple((str(f), f.relative_to(folder).as_posix(), os.stat(f).st_mtime_ns) for f in files)
     return _digest_files(stamps)
 
 
 class Diffusion:
-    """A loaded pipeline and how it is called."""
+    """A loaded pipeline with its arguments: a `Painter` that `CutsPrompts`."""
 
     def __init__(self, pipe: Any, render: Render):
-        settings = render.diffusion
+        settings = _settings(render)
         self.name, self.pipe = settings.model, pipe
         asked = {
             "num_inference_steps": settings.steps,
@@ -94,10 +94,10 @@ class Diffusion:
         self.negative = self.options.pop("negative_prompt", None)
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> np.ndarray:
-        """Pictures (B, H, W, 3) uint8, one per prompt, each from the noise of its own seed."""
+        """Pictures (B, H, W, 3) uint8, one per prompt, each from its own seed's noise."""
         import torch
 
-        options = dict(self.options)
+        options: dict[str, object] = dict(self.options)
         if self.negative is not None:
             options["negative_prompt"] = [self.negative] * len(prompts)
         noise = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
@@ -106,17 +106,23 @@ class Diffusion:
         return (np.asarray(done.images) * 255).round().clip(0, 255).astype(np.uint8)
 
     def unread(self, prompts: Sequence[str]) -> list[int]:
-        """Tokens at each prompt's end that no text encoder of the pipeline reads: they cut without a word."""
+        """Number of tokens at each prompt's end that every text encoder cut; the encoders do not report it."""
         takes = inspect.signature(self.pipe.__call__).parameters
         longest = takes["max_sequence_length"].default if "max_sequence_length" in takes else None
         beyond = []
         for part in self.pipe.components.values():
             if hasattr(part, "model_max_length"):
-                clip = "CLIP" in type(part).__name__  # has its own length, whatever the pipeline's is
+                clip = "CLIP" in type(part).__name__  # CLIP keeps its own limit, whatever the pipeline's is
                 limit = part.model_max_length if clip else min(part.model_max_length, longest or math.inf)
                 lengths = [len(part(prompt, verbose=False)["input_ids"]) for prompt in prompts]
                 beyond.append([max(0, length - limit) for length in lengths])
         return [min(row) for row in zip(*beyond, strict=True)] if beyond else [0] * len(prompts)
+
+
+def _settings(render: Render) -> DiffusionSettings:
+    """`render.diffusion`, which `Pipeline` requires for the generator `diffusion`."""
+    assert render.diffusion is not None, "the generator diffusion without render.diffusion"
+    return render.diffusion
 
 
 def _folder(name: str) -> Path:

@@ -1,6 +1,6 @@
-"""Who draws: `render.generator` by name, the bundled ones and those of plugins. Importing this imports no torch.
+"""The generators that `render.generator` can name: the bundled ones and those of plugins. Imports no torch.
 
-    none        nobody: every step stays text-only
+    none        no generator: every step stays text-only
     unified     `render.model` itself, with its own image tokens
     diffusion   a pipeline of diffusers, `render.diffusion.model`; `render.model` encodes and scores
 
@@ -8,9 +8,10 @@ A plugin is an entry point in the group `zero_engine.generators`: its name is wh
 leads to a module (or any object) with two functions, as `zero_engine.models.painters.diffusion` has them:
 
     load(render) -> Painter         see `painting`; called once a process
-    fingerprint(render) -> str      a digest of all that shapes its pictures; called by the driver, so without torch
+    fingerprint(render) -> str      a digest of everything that its pictures depend on; the driver calls it, so it must
+                                    not import torch
 
-`render.options` is a plugin's own to read.
+`render.options` holds the settings of a plugin.
 """
 
 import importlib
@@ -29,18 +30,18 @@ if TYPE_CHECKING:
 
 GROUP = "zero_engine.generators"
 PAINTERS = {"diffusion": "zero_engine.models.painters.diffusion"}
-_loaded: dict[tuple[str, str], "UnifiedModel"] = {}
+_loaded: dict[tuple[str | None, str], "UnifiedModel"] = {}
 _loading = Lock()
 
 
 def get_generator(render: Render) -> "UnifiedModel":
-    """What draws, loaded once per process. Raises PipelineError or ModelError for what the user has to fix."""
+    """The generator, loaded once per process. Raises PipelineError or ModelError for what the user has to fix."""
     reader = get_model(render.model, device=render.device, dtype=render.dtype)
     if render.generator == "unified":
         return reader
     from zero_engine.models.painters.painting import PaintedModel
 
-    key = (generator_fingerprint(render), render.model_dump_json())  # what it is, and how it is asked
+    key = (generator_fingerprint(render), render.model_dump_json())
     with _loading:
         if key not in _loaded:
             _loaded[key] = PaintedModel(reader, _painter(render.generator).load(render))
@@ -48,7 +49,7 @@ def get_generator(render: Render) -> "UnifiedModel":
 
 
 def generator_fingerprint(render: Render) -> str | None:
-    """16 hex digits over what draws and what reads; None where nothing is drawn.
+    """16 hex digits over the generator and the model that encodes; None for the generator `none`.
 
     Raises PipelineError for an unknown generator, ModelError for a model that is not there.
     """
@@ -61,7 +62,7 @@ def generator_fingerprint(render: Render) -> str | None:
 
 
 def generator_names() -> Sequence[str]:
-    """All that `render.generator` may say here."""
+    """All names that `render.generator` may have, with the installed plugins'."""
     return ["none", "unified", *PAINTERS, *sorted(point.name for point in entry_points(group=GROUP))]
 
 

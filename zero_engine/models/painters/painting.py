@@ -1,15 +1,15 @@
-"""Generators without codes of their own, such as diffusion: they paint, and the unified model reads what they painted.
+"""Painters: generators that make pictures without codes, such as diffusion. The unified model encodes the pictures.
 
-`PaintedModel` makes a painter look like any `UnifiedModel`, so nothing after it knows the difference: each picture is
-brought to the reader's size, encoded by its VQ, and what is kept is those codes and the picture that they decode to.
-How much of the painting the codes hold is the score `roundtrip`, PSNR in dB; what a painter cut of its prompt is
-`unread`, in tokens, where the painter has a method of that name. Likelihoods are the reader's, of the codes given the
-prompt. Everything but drawing is the reader's own.
+`PaintedModel` makes a painter a `UnifiedModel`, so later stages treat both alike. The *reader* is the unified model of
+`render.model`. Each painting is resized to the reader's size and encoded by its VQ; the drawing is these codes and the
+picture that they decode to. The score `roundtrip` (PSNR in dB) says how much of the painting the codes hold. The score
+`unread` counts the tokens that the painter cut off the prompt, where the painter has a method of that name.
+Likelihoods are the reader's, of the codes given the prompt. The reader does everything but drawing.
 
-A painter promises what a model promises: a picture depends on its own prompt and seed, at a given batch size.
+A painter makes the same promise as a model: a picture depends on its own prompt and seed, at a given batch size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 import cv2
@@ -20,7 +20,7 @@ from zero_engine.models.base import Drawings, UnifiedModel, refuse_pictures
 from zero_engine.models.prompt import Prompt, Request, text_of
 
 MOST_DB = 100.0
-"""Of equal pictures, whose PSNR is infinite; a score has to be finite."""
+"""The PSNR given for equal pictures: theirs is infinite, and a score has to be finite."""
 
 
 class Painter(Protocol):
@@ -28,16 +28,16 @@ class Painter(Protocol):
 
     name: str
 
-    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> Sequence[np.ndarray]:
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> Iterable[np.ndarray]:
         """One RGB uint8 picture (H, W, 3) of any size per prompt, in their order."""
 
 
 @runtime_checkable
 class CutsPrompts(Protocol):
-    """A painter that can say how much of a prompt it did not read."""
+    """A painter that knows how much of a prompt it cut."""
 
     def unread(self, prompts: Sequence[str]) -> Sequence[int]:
-        """Tokens at each prompt's end that the painter cut."""
+        """Number of tokens cut at each prompt's end."""
 
 
 class PaintedModel:
@@ -45,7 +45,7 @@ class PaintedModel:
 
     sees_pictures = False
     footprint = None
-    """The reader's says nothing of what a painter needs, so the batch size goes by the table."""
+    """Unknown: the reader's memory says nothing about the painter's, so `AUTO_BATCH_SIZE` sets the batch size."""
 
     def __init__(self, reader: UnifiedModel, painter: Painter):
         self.reader, self.painter = reader, painter
@@ -65,8 +65,8 @@ class PaintedModel:
         top_k: int | None = None,
         image_guidance: float = 0.0,
     ) -> Drawings:
-        """Paint one picture per request. How codes would be sampled has no meaning here and is ignored, and the
-        painter knows of a negative prompt from the pipeline. Raises ModelError for pictures in a prompt."""
+        """Paint one picture per request. Sampling settings do not apply to a painter and are ignored; the painter
+        takes a negative prompt from the pipeline. Raises ModelError for pictures in a prompt."""
         refuse_pictures(self.name, (request.prompt for request in wanted))
         prompts, seeds = [text_of(request.prompt) for request in wanted], [request.seed for request in wanted]
         painted = [fit(picture, self.image_size) for picture in self.painter.paint(prompts, seeds)]
@@ -109,7 +109,7 @@ class PaintedModel:
 
 
 def fit(picture_HW3: np.ndarray, size: int) -> np.ndarray:
-    """A picture brought to size x size: the shorter side to `size`, then the middle of the longer one."""
+    """The picture resized until its shorter side is `size`, then cropped to the middle size x size."""
     picture = Image.fromarray(np.ascontiguousarray(picture_HW3))
     scale = size / min(picture.size)
     width, height = (max(size, round(side * scale)) for side in picture.size)
@@ -120,5 +120,5 @@ def fit(picture_HW3: np.ndarray, size: int) -> np.ndarray:
 
 
 def psnr(one_HW3: np.ndarray, other_HW3: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of uint8 pictures, at most MOST_DB, which equal ones have."""
+    """Peak signal-to-noise ratio of uint8 pictures in dB, at most MOST_DB; equal pictures have MOST_DB."""
     return min(MOST_DB, cv2.PSNR(np.ascontiguousarray(one_HW3), np.ascontiguousarray(other_HW3)))

@@ -1,11 +1,14 @@
 """Batches: what the language model is trained on, as a function of (seed, step) alone.
 
-Two forms, the very ones that drawing and scoring use:
+The forms are the very ones that drawing and scoring use; [given] stands where a drawing starts from a picture, a
+question's or the drawing before:
 
-    drawing   <s> text <racm3:break> 64 codes <eoss>          76 %
-    caption   <s>      <racm3:break> 64 codes <eoss> text </s>   24 %
+    drawing   <s> [<racm3:break> 64 codes <eoss>] text <racm3:break> 64 codes <eoss>      or text before [given]
+    caption   <s> [<racm3:break> 64 codes <eoss>] <racm3:break> 64 codes <eoss> text </s>
 
-The picture of a caption has no text before it: from it the model learns to draw unconditionally, for guidance.
+For guidance the model has to know what it draws without its text, and without the given picture: of the drawings from a
+given picture, some leave out the text, some the picture. A caption's picture has no text before it, so it also is a
+drawing without condition.
 
 Sequences of like length share a batch: a pool of several batches is drawn at once and sorted by length.
 """
@@ -27,7 +30,13 @@ POOL = 16
 """Batches drawn, sorted and shuffled together."""
 LONGEST_TEXT = 120
 _DRAWINGS = 0.76
+"""The share of drawings; captions are the rest."""
+_WITHOUT_TEXT, _WITHOUT_PICTURE, _TEXT_FIRST = 0.1, 0.05, 0.2
+"""Of drawings from a given picture: those without their text, without the picture, with the text in front."""
+_CAPTION_WITHOUT_PICTURE = 0.5
 _PROMPT_WEIGHT, _CAPTION_WEIGHT = 0.05, 0.5
+_PROMPT_SHARE = 0.25
+"""The share of a prompt's tokens that are targets, each of as much more weight: less work for the head."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +85,33 @@ class Batches:
     def _sequence(
         self, sample: world.Sample, text: list[int], rng: random.Random
     ) -> tuple[list[int], list[float]]:
-        codes = self.code_ids[self.book.codes(sample.image)].tolist()
+        given = self._picture(sample.given, _PROMPT_WEIGHT) if sample.given is not None else []
+        given = [(token, self._thinned(rng)) for token, _ in given]
+        said = [(token, self._thinned(rng)) for token in text]
+        drawing = self._picture(sample.image, 1.0)
         if rng.random() < _DRAWINGS:
-            ids = [self.bos, *text, self.boi, *codes, self.eoi]
-            weights = [0.0] + [_PROMPT_WEIGHT] * (len(text) + 1) + [1.0] * (len(codes) + 1)
+            draw = rng.random() if given else 1.0
+            if draw < _WITHOUT_TEXT:
+                said = []
+            elif draw < _WITHOUT_TEXT + _WITHOUT_PICTURE:
+                given = []
+            prompt = said + given if draw > 1 - _TEXT_FIRST and given else given + said
+            pieces = prompt + drawing
         else:
-            ids = [self.bos, self.boi, *codes, self.eoi, *text, self.eos]
-            weights = [0.0, _PROMPT_WEIGHT] + [1.0] * (len(codes) + 1) + [_CAPTION_WEIGHT] * (len(text) + 1)
-        return ids, weights
+            if rng.random() < _CAPTION_WITHOUT_PICTURE:
+                given = []
+            caption = [(token, _CAPTION_WEIGHT) for token in (*text, self.eos)]
+            pieces = given + drawing + caption
+        ids, weights = zip((self.bos, 0.0), *pieces, strict=True)
+        return list(ids), list(weights)
+
+    def _thinned(self, rng: random.Random) -> float:
+        return _PROMPT_WEIGHT / _PROMPT_SHARE if rng.random() < _PROMPT_SHARE else 0.0
+
+    def _picture(self, image: np.ndarray, weight: float) -> list[tuple[int, float]]:
+        """Tokens of a picture with their weights; that one begins weighs as little as a prompt's text."""
+        codes = self.code_ids[self.book.codes(image)].tolist()
+        return [(self.boi, _PROMPT_WEIGHT), *((code, weight) for code in codes), (self.eoi, weight)]
 
     def _stack(self, rows: list[tuple[list[int], list[float]]]) -> Batch:
         longest = max(len(ids) for ids, _ in rows)

@@ -16,6 +16,7 @@ import numpy as np
 
 from zero_engine import world
 from zero_engine.world import canvas
+from zero_engine.world.ink import SEAMS
 
 EMBED_DIM = 128
 
@@ -44,11 +45,14 @@ class Codebook:
 
 
 def build(samples: int = 20_000, seed: int = 0) -> Codebook:
-    """Count the patches of `samples` pictures, and of every glyph, icon and shape by itself."""
+    """Count the patches of `samples` pictures, given ones too, and of every glyph, icon and shape by itself."""
     counts: Counter[bytes] = Counter()
     rng = random.Random(f"codebook-{seed}")
     for _ in range(samples):
-        counts.update(patch.tobytes() for patch in canvas.patches(world.sample(rng).image))
+        item = world.sample(rng, progress=rng.random())
+        for image in (item.image, item.given):
+            if image is not None:
+                counts.update(patch.tobytes() for patch in canvas.patches(image))
     for image in _parts():
         counts.update(patch.tobytes() for patch in canvas.patches(image))
     ordered = sorted(counts, key=lambda patch: (-counts[patch], patch))
@@ -71,11 +75,18 @@ def _parts() -> list[np.ndarray]:
     for char in canvas.GLYPHS:
         images.append(canvas.blank())
         canvas.write(images[-1], 0, 0, char)
-    for name in canvas.icon_bitmaps():
+    for name in (*canvas.icon_bitmaps(), *SEAMS):
         images.append(canvas.blank())
-        canvas.icon(images[-1], 0, 0, name)
+        for part in name.split("+"):
+            canvas.icon(images[-1], 0, 0, part)
+    for digit in "0123456789":
+        images.append(canvas.blank())
+        canvas.tiny(images[-1], 0, 0, digit)
+        canvas.tiny(images[-1], 2, 2, digit, large=True)
     for name in canvas.SHAPES:
         for color in canvas.COLORS:
             images.append(canvas.blank())
             canvas.shape(images[-1], 0, 0, name, color)
+            canvas.mini(images[-1], 3, 3, name, color)
+            canvas.mini(images[-1], 3, 5, name, color, boxed=True)
     return images

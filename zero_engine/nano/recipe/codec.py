@@ -83,7 +83,8 @@ def codec_report(
 ) -> dict[str, float]:
     """On held-out pictures: the share of codes found, the PSNR in dB, the share that the oracles still pass."""
     rng = random.Random(f"codec-report-{seed}")
-    samples = [world.sample(rng, kind, held_out=True) for kind in world.KINDS for _ in range(per_kind)]
+    kinds = (*world.KINDS, *world.GIVEN)
+    samples = [world.sample(rng, kind, held_out=True) for kind in kinds for _ in range(per_kind)]
     truth = torch.from_numpy(np.stack([book.codes(item.image) for item in samples]))
     pixels = to_pixels(book, truth)
     codes = encode_pixels(vqmodel, pixels)

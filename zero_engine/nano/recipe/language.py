@@ -17,7 +17,7 @@ from transformers import ChameleonConfig, ChameleonForConditionalGeneration, Cha
 from zero_engine.models.chameleon.training_forward import hidden_states
 from zero_engine.nano.recipe import tokens
 
-HIDDEN, LAYERS, HEADS, FEED_FORWARD = 192, 6, 6, 512
+HIDDEN, LAYERS, HEADS, FEED_FORWARD = 192, 6, 4, 512
 
 
 def language_config(

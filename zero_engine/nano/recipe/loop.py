@@ -41,7 +41,7 @@ class Recipe:
     """All that a run depends on."""
 
     seed: int = 0
-    steps: int = 10_000
+    steps: int = 20_000
     batch: int = 48
     hidden: int = language.HIDDEN
     layers: int = language.LAYERS
@@ -155,7 +155,7 @@ def _loop(
     model = new_model(tokenizer, len(book), recipe)
     model.model.vqmodel.requires_grad_(False)
     bfloat16 = language.has_bfloat16()
-    optimizer = MuonAdamW(model, bfloat16=bfloat16)
+    optimizer = MuonAdamW(model, bfloat16=bfloat16, rank=rank, processes=processes)
     trained = {name: weight for name, weight in model.named_parameters() if "vqmodel" not in name}
     average = {name: weight.detach().clone() for name, weight in trained.items()}
     start = 0

@@ -14,13 +14,15 @@ from itertools import combinations
 from zero_engine.world.grid import MOVES, SIZE
 from zero_engine.world.quantity import BARS
 from zero_engine.world.reading import figures, said
+from zero_engine.world.sight import boxed
 
 
 def agrees(figure: figures.Figure | None, text: str) -> bool | None:
     """Whether a figure is the one that a text names; `figure` is None where a picture shows no whole one.
 
     A text that certainly names a figure is contradicted by any figure of another kind, by a broken one and by none.
-    What an equation says is not compared here, only whether the dots that the text asks for are there.
+    What an equation says is not compared here, only whether the dots that the text asks for are there. A given picture
+    is not seen: of a drawing that starts from one, what the text names has to be there.
     """
     text = said.statement(text)
     verdict = _COMPARE[type(figure)](figure, text) if figure is not None else None
@@ -42,6 +44,10 @@ def _equation(figure: figures.Equation, text: str) -> bool | None:
     if figure.bar and not (operator and list(figure.bar) == BARS[operator[0]]):
         return False
     return False if said.says_dots(text) and not figure.dots else None
+
+
+def _amount(figure: figures.Amount, text: str) -> bool | None:
+    return False if said.says_dots(text) and figure.form not in ("array", "groups") else None
 
 
 def _group(figure: figures.Group, text: str) -> bool | None:
@@ -130,7 +136,7 @@ def _pair(figure: figures.Pair, text: str) -> bool | None:
 def _board(figure: figures.Board, text: str) -> bool | None:
     path, icons = said.path(text), said.icons(text)
     if not path.cells:
-        return None
+        return _moved(figure, path)
     readings = []
     for name, count in path.moves:
         row, col = path.cells[-1]
@@ -142,6 +148,25 @@ def _board(figure: figures.Board, text: str) -> bool | None:
         for chosen in combinations(icons, len(in_order)):  # a word for an icon may stand there for nothing
             readings.append(dict(zip(in_order, chosen, strict=True)))
     return figure.icons in readings if readings else set(figure.icons) == set(path.cells)
+
+
+def _moved(figure: figures.Board, path: said.Path) -> bool | None:
+    """A robot and the dot where it was, for a text that names the move alone."""
+    places = {name: cell for cell, name in figure.icons.items()}
+    if not path.moves or sorted(figure.icons.values()) != ["robot", "step"]:
+        return None
+    way = tuple(places["robot"][axis] - places["step"][axis] for axis in (0, 1))
+    return way in [(MOVES[name][0] * count, MOVES[name][1] * count) for name, count in path.moves]
+
+
+def _zoomed(figure: figures.Zoomed, text: str) -> bool | None:
+    return True if said.says_quarter(text) else None
+
+
+def _scene(figure: figures.Scene, text: str) -> bool | None:
+    named = said.outermost(text)
+    wanted = ("place", named) if named else said.boxed_thing(text)
+    return tuple(boxed((figure.things, wanted))) == figure.boxed if wanted else None
 
 
 def _rectangle(figure: figures.Rectangle, text: str) -> bool | None:
@@ -190,7 +215,8 @@ def _right_triangle(figure: figures.RightTriangle, text: str) -> bool | None:
 def _cevian(figure: figures.Cevian, text: str) -> bool | None:
     groups, words = said.letter_groups(text), said.cevians(text)
     if not any(len(group) in (2, 3) for group in groups):
-        return None
+        silent = words and said.speaks_of_top(text) and len(groups) > 0
+        return (figure.what in words and figure.foot in groups) if silent else None
     drawn = {figure.vertex, figure.left, figure.right}
     if (words and figure.what not in words) or figure.foot in drawn or len(drawn) < 3:
         return False
@@ -220,6 +246,9 @@ def _ends(groups: list[str], base: str, text: str) -> tuple[set[str], set[str]]:
 
 _COMPARE: dict[type, Callable[[figures.Figure, str], bool | None]] = {
     figures.Equation: _equation,
+    figures.Amount: _amount,
+    figures.Zoomed: _zoomed,
+    figures.Scene: _scene,
     figures.Group: _group,
     figures.Row: _row,
     figures.Pair: _pair,

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import functools
 import random
+from collections.abc import Callable
 
 import numpy as np
 
 from zero_engine.world import KINDS, canvas
 from zero_engine.world.glyphs import read_glyphs
+from zero_engine.world.ink import SEAMS
 
 Label = tuple
 """("glyph", "A"), ("icon", "robot"), ("shape", "red", "star", quarter), ("arrow", quarter), ("sign", quarter),
+("mini", "red", "star", boxed), ("tiny", "7"), ("large",) for a quarter of a large digit (`large_digit` says which),
 ("white",), or ("line",), a cell of a frame. Quarters count 0..3 in raster order."""
 
 WHITE, BROKEN = 0, -1
@@ -42,10 +45,15 @@ def read_cells(image_HW3: np.ndarray) -> np.ndarray:
     if inked.size:
         cells, templates = patches[inked].astype(np.float32), _vocabulary()[0]
         # squared distance without |cell|^2, the same for all templates
-        best = ((templates**2).sum(1) - 2 * cells @ templates.T).argmin(1)
+        best = (_squares() - 2 * cells @ templates.T).argmin(1)
         off = (np.abs(cells - templates[best]) > canvas.OFF).reshape(len(inked), -1, 3).any(2).sum(1)
         found[inked] = np.where(off <= 1, best, BROKEN)
     return found
+
+
+@functools.cache
+def _squares() -> np.ndarray:
+    return (_vocabulary()[0] ** 2).sum(1)
 
 
 def label(cell: int) -> Label | None:
@@ -55,14 +63,19 @@ def label(cell: int) -> Label | None:
 
 def frame_of(cells_64: np.ndarray) -> tuple[str, np.ndarray] | None:
     """The frame whose every line the cells show, and the places of its slots, in raster order."""
-    names, frames = _vocabulary()[2:]
+    names, frames = _vocabulary()[2:4]
     fits = np.flatnonzero(((frames == cells_64) | (frames == _SLOT)).all(1))
     return (names[fits[0]], np.flatnonzero(frames[fits[0]] == _SLOT)) if fits.size else None
 
 
+def large_digit(cells_4: tuple[int, ...]) -> str | None:
+    """The digit twice as large that four cells show, in raster order."""
+    return _vocabulary()[4].get(cells_4)
+
+
 @functools.cache
-def _vocabulary() -> tuple[np.ndarray, list[Label], list[str], np.ndarray]:
-    """Templates (T, 192), what each is, the frames' names and their cells as ids (F, 64)."""
+def _vocabulary() -> tuple[np.ndarray, list[Label], list[str], np.ndarray, dict[tuple[int, ...], str]]:
+    """Templates (T, 192), what each is, the frames' names and their cells as ids (F, 64), the large digits' cells."""
     ids: dict[bytes, int] = {}
     templates, labels = [], []
 
@@ -78,10 +91,12 @@ def _vocabulary() -> tuple[np.ndarray, list[Label], list[str], np.ndarray]:
         image = canvas.blank()
         canvas.write(image, 0, 0, char)
         add(canvas.patches(image)[0], ("glyph", char))
-    for name in canvas.icon_bitmaps():
+    for name in (*canvas.icon_bitmaps(), *SEAMS):
         image = canvas.blank()
-        canvas.icon(image, 0, 0, name)
+        for part in name.split("+"):
+            canvas.icon(image, 0, 0, part)
         add(canvas.patches(image)[0], ("icon", name))
+    large = _sights(add)
     masks = {("shape", color, name): (canvas.shape_mask(name), ink)
              for color, ink in canvas.COLORS.items() for name in canvas.SHAPES}  # fmt: skip
     masks |= {
@@ -99,7 +114,26 @@ def _vocabulary() -> tuple[np.ndarray, list[Label], list[str], np.ndarray]:
         frame[slots] = _SLOT
         names.append(name)
         frames.append(frame)
-    return np.stack(templates), labels, names, np.stack(frames)
+    return np.stack(templates), labels, names, np.stack(frames), large
+
+
+def _sights(add: Callable[[np.ndarray, Label], int]) -> dict[tuple[int, ...], str]:
+    """Small shapes with and without a box, small digits, and large ones, whose cells are returned."""
+    for color in canvas.COLORS:
+        for shape in canvas.SHAPES:
+            for boxed in (False, True):
+                image = canvas.blank()
+                canvas.mini(image, 0, 0, shape, color, boxed)
+                add(canvas.patches(image)[0], ("mini", color, shape, boxed))
+    large = {}
+    for digit in "0123456789":
+        image = canvas.blank()
+        canvas.tiny(image, 0, 0, digit)
+        add(canvas.patches(image)[0], ("tiny", digit))
+        image = canvas.blank()
+        canvas.tiny(image, 0, 0, digit, large=True)
+        large[tuple(add(canvas.patches(image)[cell], ("large",)) for cell in (0, 1, 8, 9))] = digit
+    return large
 
 
 def _frames() -> dict[str, tuple[np.ndarray, list[int]]]:

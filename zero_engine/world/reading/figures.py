@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zero_engine.world import canvas
+from zero_engine.world import canvas, scale
 from zero_engine.world.reading import cells
 
 Thing = tuple[str, str]
@@ -101,11 +101,46 @@ class Cevian:
 
 
 @dataclass(frozen=True)
+class Amount:
+    """An equation drawn to scale, all of it as its numbers ask for."""
+
+    spec: tuple
+    """(operators, numbers, result), as in `zero_engine.world.scale`"""
+    form: str
+
+    @property
+    def text(self) -> str:
+        """The equation, fractions in brackets."""
+        ops, numbers, result = self.spec
+        terms = [
+            op + (f"({number})" if "/" in number else number) for op, number in zip(ops, numbers, strict=True)
+        ]
+        return "".join(terms) + "=" + result
+
+
+@dataclass(frozen=True)
+class Zoomed:
+    """A quarter of a picture, twice as large: its digit and its shape."""
+
+    digit: str
+    thing: Thing
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Small shapes (row, column, colour, shape), and which of them are boxed."""
+
+    things: tuple[tuple[int, int, str, str], ...]
+    boxed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Nothing:
     """The sign "no drawing fits", or no ink."""
 
 
-Figure = Equation | Group | Row | Pair | Board | Rectangle | Circle | RightTriangle | Cevian | Nothing
+Counted = Equation | Amount | Group
+Figure = Counted | Row | Pair | Board | Rectangle | Circle | RightTriangle | Cevian | Zoomed | Scene | Nothing
 
 
 def read_figure(image_HW3: np.ndarray) -> Figure | None:
@@ -122,8 +157,13 @@ def read_figure(image_HW3: np.ndarray) -> Figure | None:
         for place in np.flatnonzero(found != cells.WHITE)
     }
     kinds = {what[0] for what in ink.values()}
+    if "large" in kinds:
+        return _zoomed(found, ink)
     if "glyph" in kinds:
-        return _equation(ink) if kinds <= {"glyph", "icon"} else None
+        return (_amount(ink) or _equation(ink)) if kinds <= {"glyph", "icon"} else None
+    if kinds == {"mini"}:
+        things = tuple((*cell, *what[1:3]) for cell, what in sorted(ink.items()))
+        return Scene(things, tuple(i for i, cell in enumerate(sorted(ink)) if ink[cell][3]))
     if "shape" in kinds:
         return _shapes(ink)
     sign = {(3, 3): ("sign", 0), (3, 4): ("sign", 1), (4, 3): ("sign", 2), (4, 4): ("sign", 3)}
@@ -157,6 +197,42 @@ def _board(slots: list[tuple[Cell, cells.Label]]) -> Board | None:
     icons = {cell: what for cell, what in slots if what not in empty}
     movable = {("icon", name) for name in (*canvas.ICONS, "step")}
     return Board({cell: what[1] for cell, what in icons.items()}) if set(icons.values()) <= movable else None
+
+
+def _amount(ink: dict[Cell, cells.Label]) -> Amount | None:
+    """An equation to scale, if every cell is one of those that its numbers allow."""
+    labels: dict[int, str] = {}
+    for (row, col), what in sorted(ink.items()):
+        if what[0] == "glyph":
+            labels[row] = labels.get(row, " " * col) + what[1]
+    lines = [labels[row] for row in sorted(labels)]
+    signs, numbers = [line[0] for line in lines], [line[1:] for line in lines]
+    if not 3 <= len(lines) <= 4 or signs[0] != " " or signs[-1] != "=" or not set(signs[1:-1]) <= set("+-*/"):
+        return None
+    spec = ("", *signs[1:-1]), tuple(numbers[:-1]), numbers[-1]
+    drawn = [[None] * canvas.CELLS for _ in range(canvas.CELLS)]
+    for (row, col), what in ink.items():
+        drawn[row][col] = "'" + what[1] if what[0] == "glyph" else what[1]
+    for form in (None, "line"):
+        for layout in scale.layouts(spec, form):
+            if all(tuple(cells_8) in options for cells_8, options in zip(drawn, layout, strict=True)):
+                return Amount(spec, form or scale.form_of(spec))
+    return None
+
+
+def _zoomed(found_64: np.ndarray, ink: dict[Cell, cells.Label]) -> Zoomed | None:
+    """A large digit and a shape, and nothing else."""
+    digits, left = [], dict(ink)
+    for row in range(0, canvas.CELLS, 2):
+        for col in range(0, canvas.CELLS, 2):
+            around = [(row + i // 2, col + i % 2) for i in range(4)]
+            digit = cells.large_digit(tuple(int(found_64[r * canvas.CELLS + c]) for r, c in around))
+            if digit:
+                digits.append(digit)
+                left = {cell: what for cell, what in left.items() if cell not in around}
+    group = _shapes(left) if left and {what[0] for what in left.values()} == {"shape"} else None
+    one = isinstance(group, Group) and group.count == 1
+    return Zoomed(digits[0], group.thing) if len(digits) == 1 and one else None
 
 
 def _equation(ink: dict[Cell, cells.Label]) -> Equation | None:

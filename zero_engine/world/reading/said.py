@@ -203,6 +203,38 @@ def names_figure(text: str) -> bool:
     return (3 in sizes and says_right_angle(text)) or speaks_of_cevian(text)
 
 
+def says_quarter(text: str) -> bool:
+    """Whether a text asks for a part of the picture to be drawn large."""
+    return _has(r"\b(top|bottom|upper|lower)[- ](left|right)\b", text)
+
+
+def outermost(text: str) -> str | None:
+    """leftmost, rightmost, topmost or bottommost, where a text names one of them."""
+    found = set(re.findall(r"\b(left|right|top|bottom)most\b", text, re.IGNORECASE))
+    return found.pop().lower() + "most" if len(found) == 1 else None
+
+
+def boxed_thing(text: str) -> tuple[str, ...] | None:
+    """("thing", colour, shape), ("color", colour) or ("shape", shape): what a text asks to be boxed."""
+    found = set(
+        re.findall(rf"\b(?:({_COLOR})[- ])?({_SHAPE}|object|shape|thing|one)(?:e?s)?\b", text, re.IGNORECASE)
+    )
+    named = {
+        (color.lower(), shape.lower()) for color, shape in found if color or shape.lower() in canvas.SHAPES
+    }
+    if len(named) != 1:
+        return None
+    color, shape = named.pop()
+    if shape not in canvas.SHAPES:
+        return ("color", color)
+    return ("thing", color, shape) if color else ("shape", shape)
+
+
+def speaks_of_top(text: str) -> bool:
+    """Whether a line in a triangle starts at the top, or ends on the base, of a picture that is given."""
+    return _has(r"\b(top|upper|base|triangle|foot)\b", text)
+
+
 def says_dots(text: str) -> bool:
     """Whether a text asks for dots, other than the ones it counts."""
     return _has(r"(?<!\d )(?<!polka )\bdots?\b", text)

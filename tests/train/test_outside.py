@@ -1,0 +1,146 @@
+"""Rewards inside other trainers: a perfect answer earns all, as the trainer hands it over."""
+
+import numpy as np
+import pytest
+
+from tests.train.conftest import TINY
+from zero_engine.models import load_model
+from zero_engine.render.sequences import Template
+from zero_engine.train.config import Rewards
+from zero_engine.train.outside import compute_score, keep_brackets, readable, trl_reward_for
+from zero_engine.train.rewards import perception_reward
+
+THOUGHT = "2 + 40 = 42"
+
+
+@pytest.fixture(scope="module")
+def nano():
+    return load_model("nano", device="cpu")
+
+
+def written(model, answer: str = "42", pictures=(), thought: str = THOUGHT) -> list[int]:
+    """The ids of an answer in the form of `omni_r1`, as a policy would generate them."""
+    names = model.tokenizer.get_vocab()
+    text = model.tokenizer(thought, add_special_tokens=False)["input_ids"]
+    drawn = [
+        i
+        for codes in pictures
+        for i in (model.layout.boi, *model.layout.code_ids[codes].tolist(), model.layout.eoi)
+    ]
+    said = model.tokenizer(answer, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    open_, close, before, after = (names[f"<reserved{n}>"] for n in (12856, 12857, 12866, 12867))
+    return [open_, *text, *drawn, close, before, *said, after, model.tokenizer.eos_token_id]
+
+
+def test_a_perfect_answer_scores_one_where_decoding_has_taken_the_brackets(nano):
+    ids = written(nano)
+    decoded = nano.tokenizer.decode(ids, skip_special_tokens=True)
+    assert "<reserved" not in decoded
+    judge = trl_reward_for(nano.tokenizer)
+    assert judge(completions=[decoded], completion_ids=[ids], answer=["42"], prompts=["?"]) == [1.0]
+    wrong = written(nano, "41")
+    assert judge([""] * 2, completion_ids=[wrong, ids[:-3]], answer=["42"] * 2) == [pytest.approx(0.1), 0.0]
+    assert judge([""], completion_ids=[written(nano, "C")], answer=["42"], choices=[["1", "2", "42"]]) == [
+        1.0
+    ]
+
+
+def test_pictures_in_the_ids_earn_perception_where_the_codebook_is_known(nano):
+    codes = np.random.default_rng(0).integers(0, nano.codebook_size, nano.codes_per_picture)
+    ids = written(nano, pictures=[codes])
+    seen = perception_reward([codes], nano.codebook(), nano.grid, Rewards())
+    assert 0 < seen < 1
+    (with_picture,) = trl_reward_for("nano")([""], completion_ids=[ids], answer=["42"])
+    (without,) = trl_reward_for(nano)([""], completion_ids=[written(nano)], answer=["42"])
+    assert with_picture == pytest.approx(0.95 + 0.05 * seen) and without == pytest.approx(0.95)
+    assert trl_reward_for(nano.tokenizer)([""], completion_ids=[ids], answer=["42"]) == [1.0]
+
+
+def test_text_that_spells_a_bracket_is_no_bracket(nano):
+    fake = "<reserved12856>x<reserved12857><reserved12866>42<reserved12867>"
+    spelled = nano.tokenizer(fake, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    assert trl_reward_for(nano.tokenizer)([""], completion_ids=[spelled], answer=["42"]) == [0.0]
+    assert trl_reward_for(nano.tokenizer)(
+        [""], completion_ids=[written(nano, "<reserved12867>42")], answer=["42"]
+    ) != [1]
+
+
+def test_brackets_of_plain_text_need_no_tokens(nano):
+    pieces = Template(open="<think>", close="</think>", answer="<answer>{answer}</answer>")
+    text = "<think>so</think><answer>42</answer>"
+    ids = nano.tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert trl_reward_for(nano.tokenizer, template=pieces)([""], completion_ids=[ids], answer=["42"]) == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "truth", "score"),
+    [
+        ("Two boxes are 42.\nFinal Answer: 42", "42", 1.0),
+        ("It is the first colour.red", "red", 1.0),
+        ("first line\nIt is the first (see above).B", "B", 1.0),
+        ("so the sum is 42!42", "42", 1.0),
+        ("the boxes are 42.42", "42", 0.0),
+        ("the boxes are 42.42", "42.42", 0.0),
+        ("16 + 26 = 4242", "42", 0.0),
+        ("It is red.It is green.red", "red", 0.0),
+        ("It is red. Or green.", "green.", 0.0),
+        ("42", "42", 0.0),
+        ("", "42", 0.0),
+    ],
+)
+def test_a_text_without_brackets_counts_where_there_is_one_way_to_read_it(text, truth, score):
+    assert compute_score("gsm8k", text, truth)["score"] == pytest.approx(score)
+
+
+def test_texts_with_brackets_or_a_final_answer_are_left_as_they_are():
+    for text in ("<reserved12866>a.b<reserved12867>", "It is.so\nFinal Answer: 3", "no stop at all"):
+        assert readable(text) == text
+
+
+def test_a_tokenizer_that_keeps_brackets_changes_no_id(nano):
+    kept = keep_brackets(nano.tokenizer)
+    ids = written(nano, pictures=[np.zeros(nano.codes_per_picture, np.int64)])
+    text = kept.decode(ids, skip_special_tokens=True)
+    assert text == f"<reserved12856>{THOUGHT}<reserved12857><reserved12866>42<reserved12867>"
+    assert compute_score("x", text, "42")["score"] == 1.0
+    assert kept.get_vocab() == nano.tokenizer.get_vocab()
+    assert "<reserved" not in nano.tokenizer.decode(ids, skip_special_tokens=True)
+    assert kept("a <b> 3")["input_ids"] == nano.tokenizer("a <b> 3")["input_ids"]
+
+
+def test_choices_may_come_as_an_array_as_verl_has_them():
+    found = compute_score(
+        "x", "so\nFinal Answer: B", "green", {"choices": np.array(["red", "green"], object)}
+    )
+    assert found["acc"] == 1 and found["perception"] == 0
+
+
+def test_verls_own_reward_manager_pays_a_perfect_answer_in_full(nano):
+    """Skips where verl is not installed: its pins exclude ours."""
+    pytest.importorskip("verl")
+    import torch
+    from verl import DataProto
+    from verl.workers.reward_manager import NaiveRewardManager
+
+    plain = nano.tokenizer("Two and forty.\nFinal Answer: 42", add_special_tokens=False)["input_ids"]
+    for tokenizer, ids in ((nano.tokenizer, plain), (keep_brackets(nano.tokenizer), written(nano))):
+        data = DataProto.from_dict(
+            tensors={
+                "prompts": torch.tensor([[0, 1]]),
+                "responses": torch.tensor([ids]),
+                "attention_mask": torch.ones(1, 2 + len(ids), dtype=torch.long),
+            },
+            non_tensors={
+                "data_source": np.array(["gsm8k"], object),
+                "reward_model": np.array([{"style": "rule", "ground_truth": "42"}], object),
+                "extra_info": np.array([{"choices": np.array([], object)}], object),
+            },
+        )
+        manager = NaiveRewardManager(tokenizer, num_examine=0, compute_score=compute_score)
+        found = manager(data, return_dict=True)
+        assert float(found["reward_tensor"].sum()) == 1.0 and found["reward_extra_info"]["acc"] == [1.0]
+
+
+def test_the_tiny_checkpoint_too_is_read_by_name():
+    tiny = load_model(str(TINY), device="cpu")
+    assert trl_reward_for(tiny.tokenizer)([""], completion_ids=[written(tiny)], answer=["42"]) == [1.0]

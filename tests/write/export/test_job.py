@@ -1,0 +1,122 @@
+"""What all exports share: counts, resume, equal bytes, and mistakes told in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.write.export.conftest import TINY, build
+from zero_engine.cli.app import app
+from zero_engine.errors import InputError, OutputError
+from zero_engine.write.export import NAMES, export_dataset, format_named
+from zero_engine.write.export import messages as messages_format
+
+OF_IDS = {name for name in NAMES if format_named(name).needs_model}
+
+
+def export(source: Path, name: str, target: Path, **options) -> dict:
+    return export_dataset(
+        source, name, target, model=TINY if name in OF_IDS else None, rows_per_shard=10, **options
+    )
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_row_is_written_or_left_out_with_a_reason_and_equal_exports_are_equal_bytes(
+    source, tmp_path, name
+):
+    facts = export(source, name, tmp_path / "a")
+    assert facts["rows"] == 24 == facts["held"] + sum(facts["left_out"].values())
+    assert sum(file["samples"] for file in facts["files"]) == facts["samples"]
+    left = tmp_path / "a" / "left_out.jsonl"
+    named = [json.loads(line) for line in left.read_text().splitlines()] if left.exists() else []
+    assert len(named) == sum(facts["left_out"].values()) and all(one["id"] and one["detail"] for one in named)
+    export(source, name, tmp_path / "b")
+    assert content(tmp_path / "a") == content(tmp_path / "b")
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "a").rglob("*") if path.is_file()}
+    assert modes == {0o644}
+
+
+@pytest.mark.parametrize("name", ["messages", "omni_r1"])
+def test_a_stopped_export_goes_on_to_the_same_bytes(source, tmp_path, name, monkeypatch):
+    whole = export(source, name, tmp_path / "whole")
+    fmt, writes = format_named(name), []
+
+    def stop(shard):
+        if writes:
+            shard.path("half").write_bytes(b"x")
+            raise KeyboardInterrupt
+        writes.append(shard.index)
+        return original(shard)
+
+    original = fmt.write
+    object.__setattr__(fmt, "write", stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            export(source, name, tmp_path / "cut")
+    finally:
+        object.__setattr__(fmt, "write", original)
+    assert not (tmp_path / "cut" / "export.json").exists()
+    said: list[str] = []
+    assert export(source, name, tmp_path / "cut", say=said.append) == whole
+    assert said[0].startswith("shard 2 of 2") and content(tmp_path / "cut") == content(tmp_path / "whole")
+    assert export(source, name, tmp_path / "cut", say=said.append) == whole and said[-1].endswith(
+        "done already"
+    )
+
+
+def test_a_folder_that_holds_something_else_is_not_written_into(source, texts_only, tmp_path):
+    export(source, "trl", tmp_path / "out")
+    with pytest.raises(OutputError, match="holds another export"):
+        export(texts_only, "trl", tmp_path / "out")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    with pytest.raises(OutputError, match="not empty"):
+        export(source, "trl", tmp_path / "mine")
+    (tmp_path / "out" / "sft" / "data-00001.parquet").unlink()
+    with pytest.raises(OutputError, match="missing or changed"):
+        export(source, "trl", tmp_path / "out")
+
+
+def test_samples_that_are_not_in_the_files_are_noticed(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(messages_format.ParquetFile, "add", lambda self, batches: 0)
+    with pytest.raises(OutputError, match="0 samples in its files"):
+        export(source, "messages", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dataset_without_rows_is_an_export_without_rows(tmp_path, name):
+    empty = build(tmp_path / "empty", rows=0)
+    facts = export(empty, name, tmp_path / "out")
+    assert facts["rows"] == facts["samples"] == 0 and facts["files"]
+
+
+def test_options_that_a_format_does_not_take_are_refused(source, tmp_path):
+    for options, message in (
+        ({"to": "tokens"}, "--model nano"),
+        ({"to": "parquet", "model": "nano"}, "takes no --model"),
+        ({"to": "verl", "max_length": 5}, "takes no --max-length"),
+        ({"to": "csv"}, "Give one of parquet, messages"),
+        ({"to": "tokens", "model": TINY, "template": "x"}, "--template x"),
+    ):
+        with pytest.raises(InputError, match=message):
+            export_dataset(source, directory=tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_prints_counts(source, tmp_path):
+    done = CliRunner().invoke(
+        app, ["export", str(source), "--to", "verl", "--output", str(tmp_path / "a"), "--json"]
+    )
+    facts = json.loads(done.stdout)
+    assert (
+        done.exit_code == 0
+        and facts["left_out"] == {"no_answer": 3}
+        and facts["cannot_hold"]["drawings"] == 35
+    )
+    done = CliRunner().invoke(app, ["export", str(source), "--to", "verl", "--output", str(tmp_path / "b")])
+    assert "rows left out: no_answer" in done.stdout and "steps, drawings, codes, scores" in done.stdout

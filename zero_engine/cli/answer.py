@@ -1,0 +1,58 @@
+"""`answer`: a model's answers to questions that nobody has answered yet."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zero_engine.cli.options import AsJson, print_json
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(answer)
+
+
+def answer(
+    model: Annotated[str, typer.Argument(help="nano, a checkpoint's folder, or a hub name.")],
+    questions: Annotated[
+        str,
+        typer.Argument(metavar="QUESTIONS", help="Any file that run reads, with a question in each record."),
+    ],
+    output: Annotated[
+        str, typer.Option("--output", help="Folder of the answers, their pictures and the page.")
+    ] = "out/answers",
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Answer at most this many.")] = None,
+    set: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="format, template, mode, max_new_tokens, temperature ..."
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Answer questions without knowing what is right: texts, pictures, and one HTML page to look at."""
+    from zero_engine.config import parse_config
+    from zero_engine.report.answers import write_answers
+    from zero_engine.train.evaluate import Evaluation, respond
+
+    document = {"model": model, "data": questions, "output": output, "limit": limit}
+    config = parse_config(Evaluation, document, "answer", set or [])
+    found, left_out = respond(config, lambda text: typer.echo(text, err=True), judged=False)
+    out = Path(config.output)
+    page = write_answers(
+        out / "answers.html", f"{Path(model).name} answers {Path(questions).name}", found, out
+    )
+    facts = {
+        "answers": len(found),
+        "without_answer": sum(one["answer"] is None for one in found),
+        "pictures": sum(len(one["pictures"]) for one in found),
+        "left_out": left_out,
+        "predictions": str(out / "predictions.jsonl"),
+        "page": str(page),
+    }
+    if json:
+        print_json(facts)
+        return
+    for one in found[:20]:
+        typer.echo(f"{one['id']}: {one['answer'] if one['answer'] is not None else '(no answer)'}")
+    typer.echo(f"{len(found)} answers with {facts['pictures']} pictures: open {page}")

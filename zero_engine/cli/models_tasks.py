@@ -1,0 +1,124 @@
+"""`models make-tasks`: reasoning tasks of the nano world as JSON Lines, with pictures where a family has them.
+
+    zero-engine models make-tasks --family zoom --n 200 --split test --out work/zoom.jsonl
+
+Without a family the tasks are text alone. With one, a row has `image`, the question's picture, and `steps`; with
+`--pictures oracle` also `step_images`, aligned with the steps, null where a step draws nothing. Pictures are PNG files
+in a folder beside the rows, named relative to it, or base64 in the rows.
+"""
+
+import base64
+import json as json_module
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from zero_engine.cli.options import AsJson, print_json
+from zero_engine.errors import InputError
+
+
+def make_tasks(
+    out: Annotated[Path, typer.Option(help="JSON Lines file to write.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="How many tasks.")] = 1000,
+    split: Annotated[str, typer.Option(help="train, validation or test; they share no task.")] = "train",
+    family: Annotated[
+        str | None,
+        typer.Option(help="Tasks with a question picture: zoom, mark, line, predict or silent (walks)."),
+    ] = None,
+    pictures: Annotated[
+        str, typer.Option(help="oracle: steps with annotated pictures (step_images); none: without.")
+    ] = "oracle",
+    images: Annotated[
+        str, typer.Option(help="files: PNG in a folder beside OUT; base64: in the rows.")
+    ] = "files",
+    moves: Annotated[str, typer.Option(help="Fewest and most moves of a silent walk.")] = "2-4",
+    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Write reasoning tasks of the nano world (question, trace, answer) that `run` and the trainer read."""
+    from zero_engine.world.sight_tasks import FAMILIES
+    from zero_engine.world.tasks import SPLITS
+    from zero_engine.world.tasks import make_tasks as text_tasks
+
+    _one_of("--split", split, SPLITS)
+    _one_of("--pictures", pictures, ("oracle", "none"))
+    _one_of("--images", images, ("files", "base64"))
+    if family is None:
+        rows = text_tasks(n, split, seed)
+    else:
+        _one_of("--family", family, FAMILIES)
+        rows = _with_pictures(
+            out, family, n, split, seed, _moves(moves), pictures == "oracle", images == "files"
+        )
+    part = out.with_name(out.name + ".part")
+    with part.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json_module.dumps(row, ensure_ascii=False) + "\n")
+    part.replace(out)
+    if json:
+        facts = {"tasks": n, "split": split, "path": str(out)}
+        print_json(facts | ({"family": family} if family else {}))
+    else:
+        typer.echo(f"{n} {split} tasks{f' of {family}' if family else ''}: {out}")
+
+
+def _with_pictures(
+    out: Path,
+    family: str,
+    n: int,
+    split: str,
+    seed: int,
+    moves: tuple[int, int],
+    annotated: bool,
+    files: bool,
+) -> Iterator[dict]:
+    from zero_engine.world.sight_tasks import sight_tasks
+
+    store = _files(out) if files else _inline
+    for task in sight_tasks(family, n, split, seed, moves):
+        row = {"id": task.id, "question": task.question, "image": store(task.image, task.id)}
+        row |= {"steps": list(task.steps), "answer": task.answer}
+        if annotated:
+            row["step_images"] = [
+                None if image is None else store(image, f"{task.id}-{step}")
+                for step, image in enumerate(task.step_images)
+            ]
+        yield row
+
+
+def _files(out: Path) -> Callable[[np.ndarray, str], str]:
+    """Pictures as files in `OUT-pictures`, which is made anew; returns their names relative to OUT's folder."""
+    from zero_engine.images import encode_image
+
+    folder = out.with_name(out.name.removesuffix(".jsonl") + "-pictures")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+    def store(image: np.ndarray, name: str) -> str:
+        (folder / f"{name}.png").write_bytes(encode_image(image))
+        return f"{folder.name}/{name}.png"
+
+    return store
+
+
+def _inline(image: np.ndarray, name: str) -> str:
+    from zero_engine.images import encode_image
+
+    return base64.b64encode(encode_image(image)).decode("ascii")
+
+
+def _moves(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{1,2})-(\d{1,2})", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]) <= 12:
+        raise InputError(f"--moves must be like 2-4, from 1 to 12 moves, got {text!r}.")
+    return int(found[1]), int(found[2])
+
+
+def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InputError(f"{option} must be one of {', '.join(allowed)}, got {value!r}.")

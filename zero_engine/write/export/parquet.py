@@ -1,0 +1,94 @@
+"""`parquet`: the rows and the drawings as they are, in Parquet, for the hub, DuckDB, polars and pandas.
+
+Contract: Apache Parquet; what the hub's viewer wants is row groups of about 100 rows for pictures (huggingface_hub
+docs, "Optimize your Parquet files"; `datasets` calls them PARQUET_ROW_GROUP_SIZE_FOR_IMAGE_DATASETS = 100,
+datasets 5.2.0, config.py) and the features in the schema's metadata under `huggingface`. Nothing is lost but the
+rejections and `stats.json`, which are no tables.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from zero_engine.contracts.manifest import Manifest, ShardFile
+from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, arrow_schema
+from zero_engine.write.card import dataset_card
+from zero_engine.write.card_body import write_strip
+from zero_engine.write.croissant import croissant
+from zero_engine.write.export.files import ParquetFile, parquet_rows
+from zero_engine.write.export.job import Format, Options, Shard
+from zero_engine.write.export.rows import read_batches
+from zero_engine.write.manifest import read_manifest
+
+
+def _write(shard: Shard) -> None:
+    shard.seen = shard.held = _copy(
+        shard, shard.path(f"data/data-{shard.index:05d}.parquet"), shard.files, TRAJECTORY
+    )
+    names = {file.name for file in shard.files}
+    parts = [entry.candidates for entry in read_manifest(shard.out).shards if entry.data.name in names]
+    drawings = 0
+    if found := [part for part in parts if part is not None]:
+        drawings = _copy(shard, shard.path(f"candidates/part-{shard.index:05d}.parquet"), found, CANDIDATE)
+    shard.samples = shard.seen + drawings
+
+
+def _copy(shard: Shard, path: Path, files: Sequence[ShardFile], columns: tuple) -> int:
+    with ParquetFile(path, _schema(shard.out, files) or arrow_schema(columns)) as parquet:
+        return parquet.add(read_batches(shard.out, files))
+
+
+def _schema(out: Path, files: Sequence[ShardFile]) -> pa.Schema | None:
+    """The schema that the files have, of the version that wrote them, its features spelled for datasets 3 to 5."""
+    for file in files:
+        with pa.memory_map(str(out / file.name)) as source, pa.ipc.open_stream(source) as reader:
+            told = dict(reader.schema.metadata or {})
+            if b"huggingface" in told:
+                told[b"huggingface"] = json.dumps(_respelled(json.loads(told[b"huggingface"]))).encode()
+            return reader.schema.with_metadata(told)
+    return None
+
+
+def _respelled(value: Any) -> Any:
+    """`List`, which datasets 3 does not know, as what all know: `[{..}]` of structs, else `Sequence`."""
+    if not isinstance(value, dict):
+        return value
+    if value.get("_type") != "List":
+        return {name: _respelled(item) for name, item in value.items()}
+    inner = _respelled(value["feature"])
+    return {"feature": inner, "_type": "Sequence"} if "_type" in inner else [inner]
+
+
+def _finish(
+    out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
+) -> dict[str, str]:
+    """The dataset's own card, its globs turned to the Parquet files, and the Croissant description of these."""
+    return {"README.md": parquet_card(out, target, manifest), "croissant.json": croissant(manifest, files)}
+
+
+def parquet_card(out: Path, target: Path, manifest: Manifest) -> str:
+    """The card for Parquet files in `data` and `candidates`; its strip of pictures is written beside it."""
+    write_strip(out, manifest, target)
+    _, front, body = dataset_card(manifest, {}, out).split("---\n", 2)
+    known = yaml.safe_load(front)
+    for config in known.get("configs", []):
+        for part in config["data_files"]:
+            part["path"] = part["path"].replace(".arrow", ".parquet")
+    text = yaml.safe_dump(known, sort_keys=False, allow_unicode=True)
+    lines = [line for line in body.splitlines(keepends=True) if "load_from_disk(" not in line]
+    body = "".join(lines).replace("import load_dataset, load_from_disk", "import load_dataset")
+    return f"---\n{text}---\n{body}"
+
+
+FORMAT = Format(
+    "parquet",
+    "Rows and drawings as they are: the hub, DuckDB, polars, pandas, datasets",
+    _write,
+    parquet_rows,
+    _finish,
+    loses="rejections and run statistics",
+)
