@@ -76,6 +76,13 @@ def test_a_map_that_cannot_be_meant_is_one_line(
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_column_that_few_records_have_is_a_column(tmp_path: Path) -> None:
+    rows: list[dict[str, str]] = [{"question": "q", "rationale": "a b"} for _ in range(60)]
+    rows[50]["gold"] = "5"
+    found = read(tmp_path, rows, columns={"answer": "gold"})
+    assert [item.answer for item in found if isinstance(item, Trace)] == [None] * 50 + ["5"] + [None] * 9
+
+
 def test_a_run_that_would_take_the_wrong_column_is_refused(tmp_path: Path) -> None:
     record = {"question": "q?", "reasoning": "One.\nTwo.", "answer": "2"}
     with pytest.raises(InputError, match=r"would leave the column 'reasoning' aside"):

@@ -107,7 +107,8 @@ def _as_turns(value: Any, role: str) -> list[Record]:
 
 def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
     pictures = _Pictures(record)
-    question, images, gold = "", (), None
+    question, gold = "", None
+    images: tuple[object, ...] = ()
     reasoned_drafts: list[Draft] = []
     silent: list[Draft] = []
     thought: list[str] = []

@@ -165,7 +165,10 @@ class Decoder:
 
     def _finite(self, digits: str) -> float | None:
         number = float(digits)
-        return number if math.isfinite(number) else self._odd.append(digits)
+        if math.isfinite(number):
+            return number
+        self._odd.append(digits)
+        return None
 
 
 def jsonable(value: Any) -> Any:

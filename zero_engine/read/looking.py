@@ -75,7 +75,7 @@ def check_input(spec: Input, must_give_rows: bool = False) -> None:
         items = read_chunk(Chunk(0, 0, 0, "", tuple(parts)), lenient)
         if tried == 0:
             records = records_of(parts, lenient)
-            check_paths(spec.columns, records)
+            _check_paths(spec, records)
             _check_left_aside(entry, spec, records)
             if spec.where is not None:
                 _check_where(entry, spec, records)
@@ -120,6 +120,16 @@ def records_of(parts: list[Any], spec: Input) -> list[Record]:
 def passed_over(spec: Input) -> list[str]:
     """A line for each file of the input's folders and archives that is not read, with its reason."""
     return [f"{name}: not read: {why}" for name, why in look_for(spec).passed_over]
+
+
+def _check_paths(spec: Input, records: list[Record]) -> None:
+    """Raises InputError for a column of the map that no record has; an optional one may be rare, so many are asked."""
+    try:
+        check_paths(spec.columns, records)
+    except InputError:
+        if len(records) < RECORDS_TRIED:
+            raise
+        check_paths(spec.columns, first_records(spec, RECORDS_SEARCHED))
 
 
 def _check_where(entry: Format, spec: Input, records: list[Record]) -> None:

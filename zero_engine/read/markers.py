@@ -128,7 +128,9 @@ def _is_quoted(text: str, mark: re.Match[str]) -> bool:
 
 
 def _weak_at_edges(text: str, marks: list[re.Match[str]]) -> list[re.Match[str]]:
-    return [mark for mark in marks if not text[: mark.start()].strip() or not text[mark.end() :].strip()]
+    """Those with nothing but blanks before or behind them."""
+    begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    return [mark for mark in marks if mark.start() <= begin or mark.end() >= end]
 
 
 def _turns(text: str, marks: list[re.Match[str]]) -> list[tuple[str, str, str]]:

@@ -114,7 +114,9 @@ def _table(file: InputFile, limit: int) -> Iterator[bytes]:
 
 def _samples(path: str, limit: int) -> Iterator[bytes]:
     """Samples of a webdataset: files of one key as one record. JSON's own fields join it, pictures are base64."""
-    key, sample, size = None, {}, 0
+    key: str | None = None
+    sample: dict[str, Any] = {}
+    size = 0
     for info, file in tar_members(path):
         stem, extension = sample_key(info.name)
         if stem.rpartition("/")[2] == "" or info.name.rpartition("/")[2].startswith((".", "_")):

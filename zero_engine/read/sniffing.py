@@ -54,7 +54,8 @@ def check_encoding(encoding: str | None) -> None:
 
 def _read_up_to(file: IO[bytes], size: int) -> bytes:
     """Up to so many bytes; fewer where the file is damaged after them, which its reader will tell with the place."""
-    blocks, left = [], size
+    blocks: list[bytes] = []
+    left = size
     while left:
         try:
             block = file.read(min(left, 4096))

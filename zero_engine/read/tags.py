@@ -72,7 +72,7 @@ def split_thinking(text: str, tags: tuple[str, str] | None = None) -> Thinking |
         )
         if first is None:
             return None
-        tags, found = _FAMILY[first.group().lower()], re.IGNORECASE
+        tags, found = _FAMILY[first.group().lower()], int(re.IGNORECASE)
     else:
         if tags[0] not in text and tags[1] not in text:
             return None
@@ -118,7 +118,7 @@ def _split(text: str, tags: tuple[str, str], flags: int) -> Thinking | None:
             at += 1
     if not blocks:
         return None
-    notes = ("think_unopened",) if blocks[0][0] is None else ()
+    notes: tuple[str, ...] = ("think_unopened",) if blocks[0][0] is None else ()
     pieces, position = [], 0
     for mark in (mark for block in blocks for mark in block if mark):
         pieces.append(text[position : mark.start()])

@@ -97,7 +97,8 @@ def _build(node: ast.AST, names: list[str]) -> Node:
         )
     if (path := _path(node)) is not None:
         if path in WORDS:
-            return lambda draft, record, value=WORDS[path]: value
+            word = WORDS[path]
+            return lambda draft, record: word
         names.append(path)
         return lambda draft, record: _lookup(draft, record, path)
     value = _constant(node)
