@@ -4,13 +4,14 @@ The front matter's `configs` say which files are rows and which are drawings; wi
 `load_dataset(OUT)` would mix both. The rest is for people: what is inside, how to load it, how it was made.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from huggingface_hub import DatasetCardData
 
-from zero_engine.contracts.manifest import Manifest
+from zero_engine.contracts.manifest import Manifest, Spread
 from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, Column
 from zero_engine.hashing import digest
 from zero_engine.write import card_body
@@ -45,12 +46,17 @@ def dataset_card(manifest: Manifest, stats: dict, out: Path | None = None) -> st
         "## Load it",
         _how_to_load(drawn),
         "## What is inside",
-        _table(("", "count"), _counts(manifest.counts)),
+        _table(("", "count"), _counts(dict(manifest.counts))),
     ]
-    for title, group in (("Dead letters by reason", "reasons"), ("Steps by verdict", "verdicts")):
-        if rows := sorted(dict(manifest.counts.get(group) or {}).items()):
-            parts += [f"### {title}", _table((title, "count"), [(k, f"{v:,}") for k, v in rows])]
-    if scores := dict(manifest.counts.get("scores") or {}):
+    groups = (
+        ("Left out, by reason", manifest.counts.get("reasons")),
+        ("Steps by verdict", manifest.counts.get("verdicts")),
+    )
+    for title, group in groups:
+        if group:
+            counted = [(name, f"{count:,}") for name, count in sorted(group.items())]
+            parts += [f"### {title}", _table((title, "count"), counted)]
+    if scores := manifest.counts.get("scores"):
         parts += [
             "### Scores of all drawings",
             _table(("score", "drawings", "mean", "min", "max"), _scores(scores)),
@@ -68,8 +74,10 @@ def _front_matter(manifest: Manifest, drawn: bool) -> DatasetCardData:
         configs.append(_config("candidates", CANDIDATE_FILES, manifest))
     rows = manifest.counts["rows"]
     size = next((name for name, limit in _SIZES if rows < limit), "n>10M")
+    license_id, license_name = _license(manifest)
     return DatasetCardData(
-        **_license(manifest),
+        license=license_id,
+        license_name=license_name,
         pretty_name=manifest.name,
         size_categories=[size],
         tags=["zero-engine", "reasoning", *(["interleaved", "image"] if drawn else [])],
@@ -85,15 +93,13 @@ def _config(name: str, pattern: str, manifest: Manifest) -> dict[str, Any]:
     return {"config_name": name, "description": f"content {content}", "data_files": files}
 
 
-def _license(manifest: Manifest) -> dict[str, str]:
-    """The Hub knows licences by identifier; any other goes under `other` with its name."""
+def _license(manifest: Manifest) -> tuple[str, str | None]:
+    """(identifier, name): the Hub knows licences by identifier; any other goes under `other` with its name."""
     name = _license_name(manifest)
     if name is None:
-        return {"license": "unknown"}
+        return "unknown", None
     identifier = name.lower().replace(" ", "-")
-    if identifier in _LICENSES:
-        return {"license": identifier}
-    return {"license": "other", "license_name": name}
+    return (identifier, None) if identifier in _LICENSES else ("other", name)
 
 
 def _license_name(manifest: Manifest) -> str | None:
@@ -134,7 +140,7 @@ def _counts(counts: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _scores(scores: dict[str, dict[str, float]]) -> list[tuple[str, ...]]:
+def _scores(scores: Mapping[str, Spread]) -> list[tuple[str, ...]]:
     return [
         (name, f"{s['n']:,}", f"{s['sum'] / max(s['n'], 1):.4g}", f"{s['min']:.4g}", f"{s['max']:.4g}")
         for name, s in sorted(scores.items())
@@ -156,7 +162,7 @@ def _backtick_runs(text: str) -> list[str]:
     return "".join(c if c == "`" else " " for c in text).split()
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [header, ("---",) * len(header), *rows]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
 

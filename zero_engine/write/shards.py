@@ -240,13 +240,13 @@ def _steps_column(rows: Sequence[Trajectory]) -> pa.Array:
 def _drawing_columns(drawings: Sequence[Candidate | None]) -> dict[str, pa.Array]:
     """What a drawing is made of, null where there is none."""
     return {
-        "image": images_column([d and d.image for d in drawings]),
-        "codes": codes_column([d and d.codes for d in drawings]),
-        "seed": pa.array([d and d.seed for d in drawings], pa.int64()),
-        "attempt": pa.array([d and d.attempt for d in drawings], pa.int32()),
-        "prompt": strings([d and d.prompt for d in drawings]),
-        "origin": strings([d and d.origin for d in drawings]),
-        **scores_columns([d and d.scores for d in drawings]),
+        "image": images_column([None if d is None else d.image for d in drawings]),
+        "codes": codes_column([None if d is None else d.codes for d in drawings]),
+        "seed": pa.array([None if d is None else d.seed for d in drawings], pa.int64()),
+        "attempt": pa.array([None if d is None else d.attempt for d in drawings], pa.int32()),
+        "prompt": strings([None if d is None else d.prompt for d in drawings]),
+        "origin": strings([None if d is None else d.origin for d in drawings]),
+        **scores_columns([None if d is None else d.scores for d in drawings]),
     }
 
 
