@@ -1,8 +1,8 @@
-"""Rows, drawings and dead letters on disk, and back: everything that knows the output folder.
+"""Rows, drawings and rejections on disk, and back: everything that knows the output folder.
 
 atomic.py    files that are complete or absent
 columns.py   Python values to Arrow arrays
-shards.py    one shard's files; letters.py: its dead letters
+shards.py    one shard's files; letters.py: its rejections
 manifest.py  manifest.json
 finish.py    shards -> a dataset that others can load; card.py: its README
 dataset.py   open_dataset

@@ -1,4 +1,4 @@
-"""Dead letters: rejections as JSON lines that any strict reader takes.
+"""Rejections as JSON lines that any strict reader takes.
 
 One object a line, all keys present, UTF-8 without surrogates, no NaN or Infinity (they become the strings
 "NaN", "Infinity", "-Infinity"), no raw U+2028, U+2029 or U+0085 (some tools end a line there).
@@ -26,7 +26,7 @@ _LINE_ENDS = {ord(c): f"\\u{ord(c):04x}" for c in "\u0085\u2028\u2029"}
 
 
 def write_rejections(path: str | Path, rows: Sequence[Rejection]) -> ShardFile:
-    """Write dead letters to exactly `path`. Raises OutputError for a full disk."""
+    """Write rejections to exactly `path`. Raises OutputError for a full disk."""
     path, sha, size = Path(path), hashlib.sha256(), 0
     with durable_write(path) as file:
         for row in rows:
@@ -37,14 +37,14 @@ def write_rejections(path: str | Path, rows: Sequence[Rejection]) -> ShardFile:
 
 
 def read_rejections(path: str | Path) -> Iterator[Rejection]:
-    """Dead letters of a file, one at a time."""
+    """Rejections of a file, one at a time."""
     with open(path, "rb") as file:
         for line in file:
             yield Rejection(**json.loads(line))
 
 
 def rejection_line(row: Rejection) -> bytes:
-    """One dead letter as a line of strict JSON."""
+    """One rejection as a line of strict JSON."""
     value = {name: getattr(row, name) for name in FIELDS}
     try:
         line = _line(value)

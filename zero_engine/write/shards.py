@@ -1,4 +1,4 @@
-"""The files of one shard: rows, drawings, dead letters.
+"""The files of one shard: rows, drawings, rejections.
 
 Each writer writes exactly the path it is given, makes it durable and returns name, rows, bytes and
 sha256; the caller chooses a temporary path and commits it. Bytes are a function of the content

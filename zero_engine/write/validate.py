@@ -218,7 +218,7 @@ class _Audit:
             self.fault("candidates", f"{where}: not in candidates/ with the same codes and picture")
 
     def _check_rejections(self, file: ShardFile) -> int:
-        """Read dead letters; returns how many reject a whole trace."""
+        """Read rejections; returns how many reject a whole trace."""
         if not self._check_bytes(file):
             return 0
         rows = whole = 0
