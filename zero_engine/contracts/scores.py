@@ -162,6 +162,27 @@ SCORES: dict[str, ScoreInfo] = {
         auc=1.00,
         auc_within=0.99,
     ),
+    "arithmetic": ScoreInfo(
+        "whether the step's own equations hold, whatever is drawn: a diagnostic; absent where it has none",
+        "higher",
+        (0.0, 1.0),
+        "",
+        "picture",
+        optional=True,
+        proposed=False,
+        since=2,
+    ),
+    "ocr": ScoreInfo(
+        "equations read in the picture by OCR against the step's, for pictures too large to be read exactly; "
+        "absent where no digit is read (needs the extra ocr)",
+        "higher",
+        (0.0, 1.0),
+        "",
+        "checkpoint",
+        default=False,
+        optional=True,
+        since=2,
+    ),
     "clip": ScoreInfo(
         "similarity of picture and step under the CLIP or SigLIP checkpoint that score.clip names",
         "higher",

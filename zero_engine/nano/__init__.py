@@ -9,6 +9,24 @@ The model's weights lie in `models/nano/weights`, its world in `world/`. Importi
 
 from zero_engine.pipeline import Gate
 
+LEARNT = (
+    *(
+        "bars",
+        "chain",
+        "dots",
+        "rows",
+        "scatter",
+        "relation",
+        "mark",
+        "right_angle",
+        "altitude",
+        "median",
+        "rectangle",
+    ),
+    *("circle", "move", "trail", "place", "goal", "nothing"),
+)
+"""Kinds of drawings that the bundled checkpoint was trained on; it is judged by these unless others are named."""
+
 GATE = Gate(
     rank={"likelihood": 1.0, "caption": 0.33, "readback": 1.0},
     min={"likelihood": -0.012, "readback": 0.5},

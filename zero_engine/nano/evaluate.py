@@ -24,7 +24,7 @@ import numpy as np
 from zero_engine import world
 from zero_engine.hashing import seed_for
 from zero_engine.models.prompt import requests
-from zero_engine.nano import GATE
+from zero_engine.nano import GATE, LEARNT
 from zero_engine.pipeline import Gate
 from zero_engine.score.gate import failures, rank
 from zero_engine.score.scorer import BY_CODES, BY_PICTURE
@@ -77,7 +77,7 @@ def judge_kinds(
 ) -> dict[str, Judged]:
     """Draw and judge `prompts` held-out specifications of every kind."""
     table = {}
-    for name in kinds or world.KINDS:
+    for name in kinds or LEARNT:
         rng = random.Random(f"evaluate-{how.seed}-{name}-{new_phrasing}")
         samples = [world.sample(rng, name, held_out=True, new_phrasing=new_phrasing) for _ in range(prompts)]
         specs = [item.spec for item in samples]

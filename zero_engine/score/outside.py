@@ -29,7 +29,7 @@ from zero_engine.models.batching import BatchFailure, run_batched
 from zero_engine.pipeline import Score
 
 GROUP = "zero_engine.scores"
-BUNDLED = {"clip": "zero_engine.score.clip"}
+BUNDLED = {"clip": "zero_engine.score.clip", "ocr": "zero_engine.score.ocr"}
 BATCH = 32
 """Drawings scored at once; fixed, so that a drawing's batch has the same shapes in any shard."""
 

@@ -31,6 +31,7 @@ from zero_engine.pipeline import Score
 from zero_engine.records import Candidate, ParsedTrace, Rejection
 from zero_engine.render.prompts import assemble, plain_text, prose
 from zero_engine.score import codebook, likelihood, pixels
+from zero_engine.score.arithmetic import arithmetic
 from zero_engine.score.outside import outside_fingerprint, outside_scores, plugin_names, score_outside
 from zero_engine.score.readback import is_nothing, readback
 
@@ -50,6 +51,7 @@ BY_PICTURE: dict[str, Callable[[np.ndarray, str], float | None]] = {
     "blank": _blank,
     "contrast": lambda image_HW3, text: pixels.contrast(image_HW3),
     "sharpness": lambda image_HW3, text: pixels.sharpness(image_HW3),
+    "arithmetic": arithmetic,
     "readback": readback,
 }
 """Functions of an RGB picture and the step's text."""
