@@ -96,8 +96,8 @@ class Batches(Generic[Row]):
                 distinct[index] = found
         if not distinct:
             raise InputError(
-                f"none of {len(unique)} rows in turn can be trained on (first: {refused[0].reason}: {refused[0].detail}). "
-                "zero-engine validate OUT --for sft names them all."
+                f"none of {len(unique)} rows in turn can be trained on "
+                f"(first: {refused[0].reason}: {refused[0].detail}). zero-engine validate OUT --for sft names them all."
             )
         fit = list(distinct.values())
         chosen = [distinct.get(index, fit[place % len(fit)]) for place, index in enumerate(order)]

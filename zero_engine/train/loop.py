@@ -59,7 +59,7 @@ Config = TypeVar("Config", bound=Training)
 class Learner(nn.Module):
     """The language model and what is trained with it. Everything goes through `forward`, for accelerate to wrap."""
 
-    def __init__(self, policy: "Policy", projection: nn.Linear | None, config: Training):
+    def __init__(self, policy: Policy, projection: nn.Linear | None, config: Training):
         super().__init__()
         self.policy, self.projection = policy, projection
         self._checkpointing, self._half = config.gradient_checkpointing, config.precision == "bfloat16"
@@ -150,7 +150,7 @@ def prepare(config: Config, kind: str, *, projected: bool) -> Run[Config]:
     return Run(config, accelerator, model, learner, optimizer, rows, encoder, Path(config.output), identity)
 
 
-def trainable(model: Chameleon, lora: Lora | None, seed: int) -> "Policy":
+def trainable(model: Chameleon, lora: Lora | None, seed: int) -> Policy:
     """The model's module with gradients on: everywhere but in the VQ model, or in adapters alone."""
     module = model.module
     model.release()
@@ -301,7 +301,7 @@ def export(run: Run, weights: dict[str, Tensor]) -> None:
     checkpoint.save_model(_merged(policy, model), projection, run.out / "model", shift)
 
 
-def _merged(policy: "Policy", model: Chameleon) -> Chameleon:
+def _merged(policy: Policy, model: Chameleon) -> Chameleon:
     module = policy.merge_and_unload() if hasattr(policy, "merge_and_unload") else policy
     return Chameleon(module, model.tokenizer, model.image_processor, name=model.name)
 
