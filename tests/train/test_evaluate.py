@@ -15,7 +15,8 @@ from zero_engine.cli.app import app
 from zero_engine.config import parse_config
 from zero_engine.errors import InputError, OutputError
 from zero_engine.images import encode_image
-from zero_engine.train.evaluate import Evaluation, evaluate, looks_like_a_solution, respond, summarise
+from zero_engine.parse.answers import looks_like_a_solution
+from zero_engine.train.evaluate import Evaluation, evaluate, respond, summarise
 
 pytestmark = pytest.mark.slow
 

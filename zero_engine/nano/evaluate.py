@@ -16,6 +16,7 @@ import random
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from zero_engine.score.gate import failures, rank
 from zero_engine.score.scorer import BY_CODES, BY_PICTURE
 from zero_engine.statistics import wilson
 from zero_engine.world.glyphs import is_nothing, read_equation
+from zero_engine.world.kind import Spec
 
 if TYPE_CHECKING:
     from zero_engine.models.base import UnifiedModel
@@ -84,11 +86,15 @@ def judge_kinds(
         table[name] = judge_texts(
             model,
             [item.text for item in samples],
-            lambda row, image, name=name, specs=specs: world.judge(name, specs[row], image),
+            partial(_shows, name, specs),
             how,
         )
         report(f"{name}: {table[name].right.mean():.3f} of single samples right")
     return table
+
+
+def _shows(kind: str, specs: list[Spec], row: int, image: np.ndarray) -> bool:
+    return world.judge(kind, specs[row], image)
 
 
 def judge_texts(
@@ -257,6 +263,7 @@ def contact_sheet(table: Mapping[str, Judged], columns: int = 12) -> np.ndarray:
     """One row of first candidates per kind, uint8; a green frame is right, a red one wrong."""
     rows = []
     for judged in table.values():
+        assert judged.images is not None, "a table that was drawn has its pictures"
         tiles = []
         for image, right in zip(judged.images[:columns, 0], judged.right[:columns, 0], strict=True):
             framed = np.empty((image.shape[0] + 6, image.shape[1] + 6, 3), np.uint8)

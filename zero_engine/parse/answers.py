@@ -11,7 +11,13 @@ from zero_engine.parse.boxes import boxed
 from zero_engine.parse.equality import answers_equal
 from zero_engine.parse.said import said, value_of
 
-__all__ = ["answers_equal", "extract_answer", "stated_answer", "without_final_answer"]
+__all__ = [
+    "answers_equal",
+    "extract_answer",
+    "looks_like_a_solution",
+    "stated_answer",
+    "without_final_answer",
+]
 
 TAG = re.compile(
     r"<(?P<end>/?)(?P<name>answer|final_answer|output|solution)>|<\|(?P<edge>begin|end)_of_(?P<part>solution|answer)\|>"
@@ -49,6 +55,23 @@ def without_final_answer(rationale: str) -> tuple[str, str | None]:
     if "\n" in answer or (at and not rationale[at - 1].isspace()):
         return rationale, None
     return rationale[:at].rstrip(), answer or None
+
+
+def looks_like_a_solution(answer: str | None) -> str:
+    """Why a truth is no truth but the way to it: in words, empty where it may be one."""
+    lines = [line for line in (answer or "").splitlines() if line.strip()]
+    words = (answer or "").split()
+    if re.search(r"^\s*####", answer or "", re.MULTILINE):
+        return "it has a line ####"
+    if re.search(r"<<[^<>]*=[^<>]*>>", answer or ""):
+        return "it has calculator notes <<..>>"
+    if "\\boxed" in (answer or "") and len(words) > 8:
+        return "its answer stands in \\boxed inside a text"
+    if re.search(r"final answer|answer is\b|</think>", answer or "", re.IGNORECASE) and len(words) > 8:
+        return "it states its answer inside a text"
+    if len(lines) > 2 or len(words) > 60:
+        return f"{len(lines)} lines, {len(words)} words"
+    return ""
 
 
 def _in_text(text: str) -> str | None:

@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -37,7 +37,7 @@ _TRAINED = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_froze
 
 def trained_weights(learner: nn.Module) -> dict[str, torch.Tensor]:
     """What is trained, whole and on the CPU, whether or not it is spread over processes."""
-    return get_model_state_dict(learner, options=_TRAINED)
+    return cast(dict[str, torch.Tensor], get_model_state_dict(learner, options=_TRAINED))
 
 
 def save_state(

@@ -202,4 +202,4 @@ def training(document: object, kind: str, where: str, overrides: Sequence[str] =
     return parse_config(TRAININGS[kind], document, where=where, overrides=overrides)
 
 
-TRAININGS = {"sft": Sft, "rl": Rl}
+TRAININGS: dict[str, type[Training]] = {"sft": Sft, "rl": Rl}

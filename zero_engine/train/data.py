@@ -11,6 +11,7 @@ Loss masks come from where a token stands, never from what it is: padding may we
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ from zero_engine.write.dataset import Rows, open_rows
 
 POOL = 16
 """Batches drawn, sorted by length and shuffled together."""
+Row = TypeVar("Row")
+"""What a row is read as: an example, a question."""
 COLUMNS = ["id", "question", "question_images", "answer", "choices", "steps"]
 
 
@@ -40,22 +43,24 @@ class Batch:
     segments: Tensor | None
 
     def to(self, device: torch.device) -> "Batch":
-        values = (getattr(self, name) for name in self.__slots__)
-        return Batch(*(value if value is None else value.to(device) for value in values))
+        positions, segments = (
+            value if value is None else value.to(device) for value in (self.positions, self.segments)
+        )
+        return Batch(self.ids.to(device), self.kinds.to(device), self.codes.to(device), positions, segments)
 
 
-class Batches:
+class Batches(Generic[Row]):
     """`batches[step]` is a list of `size` examples, a function of seed and step; what is left out is reported once."""
 
     def __init__(
         self,
         rows: "Rows | Mixture",
-        read: Callable[[dict], object],
+        read: Callable[[dict], Row | Rejection],
         *,
         seed: int,
         size: int,
         report: Callable[[Rejection], None] = lambda rejection: None,
-        length: Callable[[object], int] | None = None,
+        length: Callable[[Row], int] | None = None,
         first: int = 0,
     ):
         self.rows, self.read, self.seed, self.size = rows, read, seed, size
@@ -63,25 +68,27 @@ class Batches:
         self.count = len(rows) - first
         self.length = length
         self._reported: set[str] = set()
-        self._held: tuple[int, list] = (-1, [])
+        self._held: tuple[int, list[list[Row]]] = (-1, [])
         if self.count < 1:
             raise InputError(
                 "the dataset has no rows to train on. Lower data.validation_rows or make more rows."
             )
 
-    def __getitem__(self, step: int) -> list:
+    def __getitem__(self, step: int) -> list[Row]:
         pool, place = divmod(step, POOL)
         if pool != self._held[0]:
             self._held = (pool, self._pool(pool))
         return self._held[1][place]
 
-    def _pool(self, pool: int) -> list[list]:
+    def _pool(self, pool: int) -> list[list[Row]]:
         positions = range(pool * POOL * self.size, (pool + 1) * POOL * self.size)
         order = [self._row(position) for position in positions]
-        distinct = {}
+        distinct: dict[int, Row] = {}
+        refused: list[Rejection] = []
         for index, row in zip(unique := list(dict.fromkeys(order)), rows_at(self.rows, unique), strict=True):
             found = self.read(row)
             if isinstance(found, Rejection):
+                refused.append(found)
                 if found.trace_id not in self._reported:
                     self._reported.add(found.trace_id)
                     self.report(found)
@@ -89,8 +96,8 @@ class Batches:
                 distinct[index] = found
         if not distinct:
             raise InputError(
-                f"none of {len(unique)} rows in turn can be trained on (first: {found.reason}: {found.detail}). "
-                "zero-engine validate OUT --for sft names them all."
+                f"none of {len(unique)} rows in turn can be trained on "
+                f"(first: {refused[0].reason}: {refused[0].detail}). zero-engine validate OUT --for sft names them all."
             )
         fit = list(distinct.values())
         chosen = [distinct.get(index, fit[place % len(fit)]) for place, index in enumerate(order)]
@@ -207,5 +214,10 @@ def _stack(rows: list[list[Example]], pad: int, left: bool) -> Batch:
             segments[span], positions[span] = segment, np.arange(len(example.ids))
             start += len(example.ids)
     plain = not left and all(len(row) == 1 for row in rows)
-    ids, kinds, codes, positions, segments = map(torch.from_numpy, (ids, kinds, codes, positions, segments))
-    return Batch(ids, kinds, codes, *((None, None) if plain else (positions, segments)))
+    return Batch(
+        torch.from_numpy(ids),
+        torch.from_numpy(kinds),
+        torch.from_numpy(codes),
+        None if plain else torch.from_numpy(positions),
+        None if plain else torch.from_numpy(segments),
+    )

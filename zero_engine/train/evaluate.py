@@ -10,7 +10,6 @@ The interval is Wilson's at 95 %: right also for 0 of n.
 """
 
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,17 +27,18 @@ from zero_engine.models import load_chameleon, model_fingerprint
 from zero_engine.models.chameleon.interleaved import generate
 from zero_engine.models.sampling import Sampling
 from zero_engine.parse import parse_trace
+from zero_engine.parse.answers import looks_like_a_solution
 from zero_engine.pipeline import Input, Parse
 from zero_engine.read import read_traces
 from zero_engine.read.folders import find_inputs
 from zero_engine.records import Rejection
+from zero_engine.render.answers import read_answer
 from zero_engine.render.sequences import Encoder, Question
 from zero_engine.statistics import wilson
 from zero_engine.train.checkpoint import check_identity
 from zero_engine.train.config import Data, Template
 from zero_engine.train.data import COLUMNS, read_rows
 from zero_engine.train.rewards import parse_completion, reward
-from zero_engine.train.rollout import read_answer
 from zero_engine.write.dataset import open_rows
 
 
@@ -111,8 +111,7 @@ def respond(
     todo = [one for one in asked if one.question.id not in done]
     if done:
         say(f"{len(done)} of {len(asked)} questions are answered already")
-    code_of = np.full(len(model.module.lm_head.weight), -1, np.int64)
-    code_of[model.layout.code_ids] = np.arange(len(model.layout.code_ids))
+    code_of = model.layout.code_of(len(model.module.lm_head.weight))
     for start in range(0, len(todo), config.batch_size):
         part = todo[start : start + config.batch_size]
         continuations = generate(
@@ -207,23 +206,6 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
         yield _asked(
             config, encoder, row, _task(trace.id, record.get(config.columns.get("task", "task"))), judged
         )
-
-
-def looks_like_a_solution(answer: str | None) -> str:
-    """Why a truth is no truth but the way to it: in words, empty where it may be one."""
-    lines = [line for line in (answer or "").splitlines() if line.strip()]
-    words = (answer or "").split()
-    if re.search(r"^\s*####", answer or "", re.MULTILINE):
-        return "it has a line ####"
-    if re.search(r"<<[^<>]*=[^<>]*>>", answer or ""):
-        return "it has calculator notes <<..>>"
-    if "\\boxed" in (answer or "") and len(words) > 8:
-        return "its answer stands in \\boxed inside a text"
-    if re.search(r"final answer|answer is\b|</think>", answer or "", re.IGNORECASE) and len(words) > 8:
-        return "it states its answer inside a text"
-    if len(lines) > 2 or len(words) > 60:
-        return f"{len(lines)} lines, {len(words)} words"
-    return ""
 
 
 def _input(config: Evaluation) -> Input:

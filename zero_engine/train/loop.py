@@ -17,12 +17,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from transformers import ChameleonForConditionalGeneration
 
 from zero_engine.errors import Interrupted, PipelineError
 from zero_engine.models import load_chameleon, model_fingerprint, model_folder
@@ -34,6 +35,9 @@ from zero_engine.train.config import Lora, Sft, Training
 from zero_engine.train.data import Batch, training_rows
 from zero_engine.train.mixture import Mixture
 from zero_engine.write.dataset import Rows
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 OPERATIONAL = {
     "output",
@@ -48,12 +52,16 @@ OPERATIONAL = {
 """Keys that change no number: a training may go on under others. (Sums of parts differ in their last bits.)"""
 
 
+Policy: TypeAlias = "ChameleonForConditionalGeneration | PeftModel"
+Config = TypeVar("Config", bound=Training)
+
+
 class Learner(nn.Module):
     """The language model and what is trained with it. Everything goes through `forward`, for accelerate to wrap."""
 
-    def __init__(self, module: nn.Module, projection: nn.Linear | None, config: Training):
+    def __init__(self, policy: Policy, projection: nn.Linear | None, config: Training):
         super().__init__()
-        self.policy, self.projection = module, projection
+        self.policy, self.projection = policy, projection
         self._checkpointing, self._half = config.gradient_checkpointing, config.precision == "bfloat16"
 
     def forward(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -63,7 +71,7 @@ class Learner(nn.Module):
             return function(self, *arguments)
 
     @property
-    def module(self) -> nn.Module:
+    def module(self) -> ChameleonForConditionalGeneration:
         """The Chameleon module, adapters in their places."""
         return self.policy.get_base_model() if hasattr(self.policy, "get_base_model") else self.policy
 
@@ -78,10 +86,10 @@ class Learner(nn.Module):
 
 
 @dataclass
-class Run:
+class Run(Generic[Config]):
     """A training that is set up."""
 
-    config: Training
+    config: Config
     accelerator: Accelerator
     model: Chameleon
     learner: nn.Module
@@ -106,7 +114,7 @@ class Run:
         return _merged(copy.deepcopy(self.bare.policy, shared), self.model)
 
 
-def prepare(config: Training, kind: str, *, projected: bool) -> Run:
+def prepare(config: Config, kind: str, *, projected: bool) -> Run[Config]:
     """Load model and rows, put adapters in, hand all to accelerate. Raises what its parts raise, one line each."""
     accelerator = Accelerator(cpu=config.device == "cpu")
     folder = model_folder(config.model)
@@ -129,22 +137,20 @@ def prepare(config: Training, kind: str, *, projected: bool) -> Run:
     groups = [group for group in groups if group["params"]]
     optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas, fused=True)
     learner, optimizer = accelerator.prepare(learner, optimizer)
+    file = {k: v for k, v in config.model_dump(mode="json").items() if k not in OPERATIONAL | {"model"}}
+    file["data"].pop("path")
+    for source in file["data"].pop("sources"):
+        file["data"].setdefault("mixed", []).append({k: v for k, v in source.items() if k != "path"})
     identity = {
         "kind": kind,
-        "file": {k: v for k, v in config.model_dump(mode="json").items() if k not in OPERATIONAL},
+        "file": file,
         "model": model_fingerprint(config.model),
         "dataset": rows.fingerprint,
     }
-    identity["file"].pop("model")
-    identity["file"]["data"].pop("path")
-    for source in identity["file"]["data"].pop("sources"):
-        identity["file"]["data"].setdefault("mixed", []).append(
-            {k: v for k, v in source.items() if k != "path"}
-        )
     return Run(config, accelerator, model, learner, optimizer, rows, encoder, Path(config.output), identity)
 
 
-def trainable(model: Chameleon, lora: Lora | None, seed: int) -> nn.Module:
+def trainable(model: Chameleon, lora: Lora | None, seed: int) -> Policy:
     """The model's module with gradients on: everywhere but in the VQ model, or in adapters alone."""
     module = model.module
     model.release()
@@ -295,7 +301,7 @@ def export(run: Run, weights: dict[str, Tensor]) -> None:
     checkpoint.save_model(_merged(policy, model), projection, run.out / "model", shift)
 
 
-def _merged(policy: nn.Module, model: Chameleon) -> Chameleon:
+def _merged(policy: Policy, model: Chameleon) -> Chameleon:
     module = policy.merge_and_unload() if hasattr(policy, "merge_and_unload") else policy
     return Chameleon(module, model.tokenizer, model.image_processor, name=model.name)
 

@@ -13,17 +13,13 @@ full stop that no blank follows. `are 42.42` may be a 42 or a number, and earns 
 import json
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
+from zero_engine.render.answers import NAME, Vocabulary, token_names
 from zero_engine.render.sequences import TEMPLATES, Template
 from zero_engine.train.config import Rewards
 from zero_engine.train.rewards import Reward, perception_reward, reward
 
-_NAME = re.compile(r"<[^<>\s]+>")
 _GLUED = re.compile(r"(?<=[^\W\d])[.!?](?=[^\s\W])|(?<=[)\]}\"'])[.!?](?=[^\s\W])|(?<=\d)[!?](?=[^\s\W])")
 """A sentence's end with the next word right behind it; not between digits, where it may be a decimal point."""
 
@@ -39,7 +35,7 @@ def trl_reward_for(
     """
     pieces = TEMPLATES[template] if isinstance(template, str) else template
     options = options or Rewards()
-    vocabulary = _Vocabulary(tokenizer_or_model, pieces)
+    vocabulary = Vocabulary(tokenizer_or_model, pieces)
 
     def zero_engine_reward(
         completions: Sequence[Any], answer: Sequence[str | None], completion_ids: Any = None, **columns: Any
@@ -100,7 +96,7 @@ def compute_score(
 
 def readable(text: str) -> str:
     """The text, with `Final Answer:` put before an answer whose brackets are gone, if there is one way to read it."""
-    if _NAME.search(text) or "Final Answer:" in text:
+    if NAME.search(text) or "Final Answer:" in text:
         return text
     before, broken, last = text.rstrip().rpartition("\n")
     places = [found.end() for found in _GLUED.finditer(last)]
@@ -112,7 +108,7 @@ def readable(text: str) -> str:
 def keep_brackets(tokenizer: Any, template: str | Template = "omni_r1") -> Any:
     """A copy of a tokenizer, ids and all, that keeps a template's brackets when it decodes without special tokens."""
     pieces = TEMPLATES[template] if isinstance(template, str) else template
-    wanted = _names_in(pieces)
+    wanted = token_names(pieces)
     backend = json.loads(tokenizer.backend_tokenizer.to_str())
     for token in backend["added_tokens"]:
         token["special"] = token["special"] and token["content"] not in wanted
@@ -123,59 +119,6 @@ def keep_brackets(tokenizer: Any, template: str | Template = "omni_r1") -> Any:
     found = copy.deepcopy(tokenizer)
     found._tokenizer = Tokenizer.from_str(json.dumps(backend))
     return found
-
-
-class _Vocabulary:
-    """Ids to text and pictures, with what is known of the model behind them."""
-
-    def __init__(self, source: Any, pieces: Template):
-        if isinstance(source, str) or hasattr(source, "__fspath__"):
-            from zero_engine.models import load_model
-
-            source = load_model(str(source), device="cpu")
-        ours = hasattr(source, "codebook") and hasattr(source, "layout")
-        self.tokenizer = getattr(source, "tokenizer", source)
-        self.codebook: np.ndarray | None = source.codebook() if ours else None
-        self.grid: tuple[int, int] = source.grid if ours else (0, 0)
-        self.count = source.codes_per_picture if ours else None
-        names = self.tokenizer.get_vocab()
-        self.code_of = np.full(max(names.values(), default=0) + 1, -1, np.int64)
-        if ours:
-            self.layout = source.layout
-            self.code_of = np.full(max(len(self.code_of), int(self.layout.code_ids.max()) + 1), -1, np.int64)
-            self.code_of[self.layout.code_ids] = np.arange(len(self.layout.code_ids))
-        else:
-            from zero_engine.models.chameleon.layout import BOI_NAME, EOI_NAME, code_of_name
-
-            self.layout = SimpleNamespace(boi=names.get(BOI_NAME, -1), eoi=names.get(EOI_NAME, -1))
-            for name, token in names.items():
-                self.code_of[token] = code_of_name(name)
-        self._tokens = sorted(_names_in(pieces) & set(names), key=len, reverse=True)
-
-    def read(self, ids: Sequence[int]) -> tuple[str, tuple[np.ndarray, ...]]:
-        """Text up to the end token, brackets by name, and the pictures' codes."""
-        from zero_engine.train.rollout import read_answer
-
-        ids_T = np.asarray(ids, np.int64)
-        ends = np.flatnonzero(ids_T == self.tokenizer.eos_token_id)
-        ids_T = ids_T[: ends[0]] if len(ends) else ids_T
-        return read_answer(ids_T, self.code_of, self.layout, self.tokenizer, self.count, self._spelled)
-
-    def _spelled(self, text: str) -> str:
-        """Text that merely spells a bracket's name is no bracket."""
-        for name in self._tokens:
-            text = text.replace(name, f"{name[0]} {name[1:]}")
-        return text
-
-
-@lru_cache(maxsize=16)
-def _names_in(pieces: Template) -> frozenset[str]:
-    """Names of tokens that a template writes around what is judged."""
-    return frozenset(
-        name
-        for piece in (pieces.open, pieces.close, pieces.answer, pieces.between)
-        for name in _NAME.findall(piece)
-    )
 
 
 def _text_of(completion: Any) -> str:

@@ -74,7 +74,7 @@ def train_rl(config: Rl, say: Callable[[str], None] = print) -> Path:
 
 
 def _collect(
-    run: Run, sampler: Sampler, questions: Batches, step: int
+    run: Run[Rl], sampler: Sampler, questions: Batches[Question], step: int
 ) -> tuple[list[list[Answer]], list[list[Answer]]]:
     """Groups to learn from, at most `prompts` of them, and all groups that were sampled."""
     config, accelerator = run.config, run.accelerator
@@ -82,7 +82,7 @@ def _collect(
     kept: list[list[Answer]] = []
     asked: list[list[Answer]] = []
     for round_ in range(config.rounds):
-        batch: list[Question] = questions[step * config.rounds + round_]
+        batch = questions[step * config.rounds + round_]
         mine = batch[accelerator.process_index :: accelerator.num_processes]
         sampled = sampler.sample(model, mine, step, round_) if mine else []
         if accelerator.num_processes > 1:
@@ -97,7 +97,7 @@ def _collect(
 
 
 def _learn(
-    run: Run,
+    run: Run[Rl],
     sampler: Sampler,
     groups: Sequence[Sequence[Answer]],
     step: int,
@@ -155,7 +155,7 @@ def _learn(
     return {name: value / tokens if name in means else value for name, value in figures.items()}
 
 
-def prepare_batches(run: Run, sampler: Sampler, groups: Sequence[Sequence[Answer]]) -> list[Drawn]:
+def prepare_batches(run: Run[Rl], sampler: Sampler, groups: Sequence[Sequence[Answer]]) -> list[Drawn]:
     """This process's share of the groups as forward passes; normalisers are counted over all groups."""
     config, accelerator = run.config, run.accelerator
     answers = [answer for group in groups for answer in group]
@@ -212,7 +212,7 @@ def _outcome(answers: Sequence[Answer], sampler: Sampler) -> dict[str, float]:
     }
 
 
-def save_samples(run: Run, answers: Sequence[Answer], step: int) -> None:
+def save_samples(run: Run[Rl], answers: Sequence[Answer], step: int) -> None:
     """One group as it was answered: `samples/step-.../answers.jsonl` and its pictures."""
     folder = run.out / "samples" / f"step-{step + 1:06d}"
     folder.mkdir(parents=True, exist_ok=True)

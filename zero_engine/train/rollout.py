@@ -5,7 +5,7 @@ samples what the unbroken one would have, on any number of processes. Log-probab
 sampled from; `states` says which set held where, and `Rules.masks` what is in it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from zero_engine.models.chameleon.interleaved import Continuation, generate
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.rules import Rules
 from zero_engine.models.sampling import Sampling
-from zero_engine.render.prompts import plain_text
+from zero_engine.render.answers import read_answer
 from zero_engine.render.sequences import PICTURE, TEXT, Question
 from zero_engine.train.advantage import overlong_penalty
 from zero_engine.train.config import Rl
@@ -43,8 +43,7 @@ class Sampler:
 
     def __init__(self, model: Chameleon, config: Rl):
         self.config, self.template = config, config.data.pieces
-        self.code_of = np.full(len(model.module.lm_head.weight), -1, np.int64)
-        self.code_of[model.layout.code_ids] = np.arange(len(model.layout.code_ids))
+        self.code_of = model.layout.code_of(len(model.module.lm_head.weight))
         self.codebook, self.grid, self.layout = model.codebook(), model.grid, model.layout
         self.tokenizer, self.count = model.tokenizer, model.codes_per_picture
         self.rules = Rules.of(model, config.mode)
@@ -112,43 +111,3 @@ class Sampler:
 
     def blanks(self, answer: Answer) -> int:
         return sum(is_blank(codes, self.config.rewards.blank) for codes in answer.pictures)
-
-
-def read_answer(
-    ids: np.ndarray,
-    code_of: np.ndarray,
-    layout,
-    tokenizer,
-    count: int | None,
-    spelled: Callable[[str], str] = plain_text,
-) -> tuple[str, tuple]:
-    """The text of generated ids, and the codes of their whole pictures, of `count` codes or (None) of any number.
-
-    Text that merely spells a token's name is broken up (`< reserved...`), so it cannot pass for the token.
-    """
-    special = set(tokenizer.get_added_vocab().values())
-    pieces, pictures, run, at = [], [], [], 0
-    ids = ids.tolist()
-
-    def flush() -> None:
-        pieces.append(spelled(tokenizer.decode(run, skip_special_tokens=False)))
-        run.clear()
-
-    while at < len(ids):
-        end = at + 1
-        while ids[at] == layout.boi and end < len(ids) and code_of[ids[end]] >= 0:
-            end += 1
-        if end - at - 1 == (count or end - at - 1) > 0 and ids[end : end + 1] == [layout.eoi]:
-            flush()
-            pictures.append(code_of[ids[at + 1 : end]])
-            pieces.append("<image>")
-            at = end + 1
-            continue
-        if ids[at] in special:
-            flush()
-            pieces.append(tokenizer.convert_ids_to_tokens(ids[at]))
-        else:
-            run.append(ids[at])
-        at += 1
-    flush()
-    return "".join(pieces), tuple(pictures)

@@ -60,14 +60,14 @@ def train_sft(config: Sft, say: Callable[[str], None] = print) -> Path:
     return train(run, take_step, say if run.accelerator.is_main_process else _silent, _line)
 
 
-def learn(run: Run, step: int, examples: Sequence[Example], codebook: Tensor) -> dict[str, float]:
+def learn(run: Run[Sft], step: int, examples: Sequence[Example], codebook: Tensor) -> dict[str, float]:
     """One optimiser step on these examples, of which every process takes its share."""
     parts = cut(run, examples)
     counts = _counts(run, parts)
     return _means(run, update(run, step, parts, _loss_of(run, codebook, counts)), counts)
 
 
-def cut(run: Run, examples: Sequence[Example]) -> list[Batch]:
+def cut(run: Run[Sft], examples: Sequence[Example]) -> list[Batch]:
     """This process's share of a step's examples, in forward passes of at most `micro_batch` rows."""
     config = run.config
     mine = examples[run.accelerator.process_index :: run.accelerator.num_processes]
@@ -80,7 +80,7 @@ def cut(run: Run, examples: Sequence[Example]) -> list[Batch]:
 
 
 @torch.no_grad()
-def evaluate(run: Run, examples: Sequence[Example], codebook: Tensor) -> dict[str, float]:
+def evaluate(run: Run[Sft], examples: Sequence[Example], codebook: Tensor) -> dict[str, float]:
     """The loss on held-out examples and its parts."""
     parts = cut(run, examples)
     counts = _counts(run, parts)
@@ -94,7 +94,9 @@ def evaluate(run: Run, examples: Sequence[Example], codebook: Tensor) -> dict[st
     return {name: found[name] for name in ("loss", "text_nats", "code_nats", "perception") if name in found}
 
 
-def _loss_of(run: Run, codebook: Tensor, counts: Tensor) -> Callable[..., tuple[Tensor, dict[str, Tensor]]]:
+def _loss_of(
+    run: Run[Sft], codebook: Tensor, counts: Tensor
+) -> Callable[..., tuple[Tensor, dict[str, Tensor]]]:
     def loss_of(learner: Learner, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         head, projection = learner.module.lm_head.weight, learner.projection
         return pesft_loss(learner.hidden(batch), head, projection, codebook, batch, counts, run.config.loss)
@@ -102,13 +104,13 @@ def _loss_of(run: Run, codebook: Tensor, counts: Tensor) -> Callable[..., tuple[
     return loss_of
 
 
-def _counts(run: Run, parts: Sequence[Batch]) -> Tensor:
+def _counts(run: Run[Sft], parts: Sequence[Batch]) -> Tensor:
     """Counts over the whole step: all parts of all processes, before the first backward pass."""
-    mine = sum(pesft_counts(batch, run.config.loss.shift) for batch in parts)
+    mine = torch.stack([pesft_counts(batch, run.config.loss.shift) for batch in parts]).sum(0)
     return run.accelerator.reduce(mine, reduction="sum")
 
 
-def _means(run: Run, figures: dict[str, float], counts: Tensor) -> dict[str, float]:
+def _means(run: Run[Sft], figures: dict[str, float], counts: Tensor) -> dict[str, float]:
     """Sums turned into means by the step's counts."""
     text, codes, pictures = counts.tolist()
     found = {name: value for name, value in figures.items() if name not in ("text", "code", "perception")}
@@ -119,7 +121,7 @@ def _means(run: Run, figures: dict[str, float], counts: Tensor) -> dict[str, flo
     return {**found, "text_tokens": text, "codes": codes}
 
 
-def _validation(run: Run, report: Callable[[Rejection], None]) -> list[Example]:
+def _validation(run: Run[Sft], report: Callable[[Rejection], None]) -> list[Example]:
     found = [run.encoder.example(row) for row in rows_at(run.rows, held_out(run.rows, run.config.data))]
     for rejection in found:
         if isinstance(rejection, Rejection):

@@ -42,9 +42,9 @@ def is_right(spec: Spec) -> bool:
 
 def result_of(spec: Spec) -> float:
     """What the terms come to."""
-    base, sign, held = 0.0, 1, value_of(spec[1][0].strip("("))
+    base, sign, held = 0.0, 1, _value(spec[1][0].strip("("))
     for op, number in zip(spec[0][1:], spec[1][1:], strict=True):
-        value = value_of(number.strip("()"))
+        value = _value(number.strip("()"))
         if op in "+-":
             base, sign, held = base + sign * held, (1 if op == "+" else -1), value
         else:
@@ -52,6 +52,12 @@ def result_of(spec: Spec) -> float:
         if number.endswith(")"):
             base, sign, held = 0.0, 1, base + sign * held
     return base + sign * held
+
+
+def _value(number: str) -> float:
+    value = value_of(number)
+    assert value is not None, f"a term is a number, not {number!r}"
+    return value
 
 
 def _amount(rng: random.Random, largest: int = 99999) -> float:
@@ -104,6 +110,8 @@ def _difference(rng: random.Random) -> Spec:
 
 
 def _product(rng: random.Random) -> Spec:
+    a: float
+    b: float
     draw = rng.random()
     if draw < 0.3:
         a, b = rng.randint(1, 5), rng.randint(1, 8)
@@ -115,6 +123,8 @@ def _product(rng: random.Random) -> Spec:
 
 
 def _quotient(rng: random.Random) -> Spec:
+    b: float
+    c: float
     draw = rng.random()
     if draw < 0.3:
         b, c = rng.randint(1, 5), rng.randint(1, 6)

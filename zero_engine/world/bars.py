@@ -6,6 +6,7 @@ A row is a tuple of options, each eight icons, the one to draw first. Places and
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -223,7 +224,7 @@ def _in_order(place: int, one: Options, other: Options) -> list[Options]:
     return [one, other] if place == 0 else [other, one]
 
 
-def cells_of(names: list[str | None]) -> Options:
+def cells_of(names: Sequence[str | None]) -> Options:
     return (tuple(names) + EMPTY[len(names) :],)
 
 

@@ -92,8 +92,9 @@ def board() -> np.ndarray:
     return image
 
 
-def put(image: np.ndarray, row: int, col: int, name: str) -> None:
+def put(image: np.ndarray, cell: tuple[int, int], name: str) -> None:
     """An icon on a tile, in place of the tile's frame."""
+    row, col = cell
     image[row * 8 : row * 8 + 8, col * 8 : col * 8 + 8] = 255
     canvas.icon(image, row, col, name)
 
@@ -104,7 +105,7 @@ def _specify_place(rng: random.Random) -> Spec:
 
 def _draw_place(spec: Spec, rng: random.Random) -> np.ndarray:
     image = board()
-    put(image, *spec[1], spec[0])
+    put(image, spec[1], spec[0])
     return image
 
 
@@ -122,8 +123,8 @@ def _specify_goal(rng: random.Random) -> Spec:
 
 def _draw_goal(spec: Spec, rng: random.Random) -> np.ndarray:
     image = board()
-    put(image, *spec[0], "robot")
-    put(image, *spec[1], "flag")
+    put(image, spec[0], "robot")
+    put(image, spec[1], "flag")
     return image
 
 
@@ -145,8 +146,8 @@ def draw_move(spec: Spec, rng: random.Random) -> np.ndarray:
     (row, col), name, count = spec
     down, right = MOVES[name]
     image = board()
-    put(image, row, col, "step")
-    put(image, row + count * down, col + count * right, "robot")
+    put(image, (row, col), "step")
+    put(image, (row + count * down, col + count * right), "robot")
     return image
 
 
@@ -170,7 +171,7 @@ def _specify_trail(rng: random.Random) -> Spec:
 
 def _draw_trail(spec: Spec, rng: random.Random) -> np.ndarray:
     image = draw_move(spec[1:], rng)
-    put(image, *spec[0], "step")
+    put(image, spec[0], "step")
     return image
 
 

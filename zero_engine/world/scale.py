@@ -106,8 +106,8 @@ def is_bracketed(spec: Spec) -> bool:
 
 def _terms(spec: Spec) -> tuple[Term, ...] | None:
     numbers = [number.strip("()") for number in spec[1]] if is_bracketed(spec) else spec[1]
-    values = [value_of(number) for number in numbers]
-    if None in values or not 2 <= len(values) <= 3:
+    values = [value for number in numbers if (value := value_of(number)) is not None]
+    if len(values) != len(numbers) or not 2 <= len(values) <= 3:
         return None
     return tuple(zip(spec[0], spec[1], values, strict=True))
 

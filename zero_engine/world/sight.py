@@ -157,8 +157,8 @@ def _specify_predict(rng: random.Random) -> Spec:
 def _given_predict(spec: Spec, rng: random.Random) -> np.ndarray:
     image = grid.board()
     if spec[3]:
-        grid.put(image, *spec[3], "step")
-    grid.put(image, *spec[0], "robot")
+        grid.put(image, spec[3], "step")
+    grid.put(image, spec[0], "robot")
     return image
 
 

@@ -14,7 +14,7 @@ that the bundled model never trains on; validation has specifications of its own
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,8 @@ from zero_engine.world.kind import Spec
 from zero_engine.world.sight import PLACES, QUARTERS, boxed
 from zero_engine.world.splits import phrases, spec_split, templates
 
+Made = tuple[str, np.ndarray, list[str], Sequence[tuple[str, Spec] | None], str]
+"""Question, its picture, steps, what judges their drawings, answer."""
 FAMILIES = ("zoom", "mark", "line", "predict", "silent")
 
 
@@ -59,7 +61,7 @@ def sight_tasks(
         yield Task(name, question, image, tuple(steps), pictures, tuple(drawn), answer)
 
 
-def _split(family: str, image: np.ndarray, drawn: list[tuple[str, Spec] | None]) -> str:
+def _split(family: str, image: np.ndarray, drawn: Sequence[tuple[str, Spec] | None]) -> str:
     """The split of a task: of its drawing's specification, or of a whole walk."""
     if family == "silent":
         return spec_split("silent", tuple(one[1] for one in drawn if one))
@@ -79,15 +81,22 @@ def _step(kind: str, spec: Spec, rng: random.Random, held_out: bool) -> str:
     return text if text.endswith((".", "!", "?")) else text + "."
 
 
-def _zoom(rng: random.Random, held_out: bool, moves: tuple[int, int]):
+def _given(kind: str, spec: Spec, rng: random.Random) -> np.ndarray:
+    """The question's picture."""
+    given = GIVEN[kind].given
+    assert given is not None, f"{kind} starts from a picture"
+    return given(spec, rng)
+
+
+def _zoom(rng: random.Random, held_out: bool, moves: tuple[int, int]) -> Made:
     spec = GIVEN["zoom"].specify(rng)
     digit = spec[0][spec[1]][0]
     question = _ask("zoom", rng, held_out, q=QUARTERS[spec[1]])
     steps = [_step("zoom", spec, rng, held_out), f"The digit is {digit}."]
-    return question, GIVEN["zoom"].given(spec, rng), steps, [("zoom", spec), None], digit
+    return question, _given("zoom", spec, rng), steps, [("zoom", spec), None], digit
 
 
-def _mark(rng: random.Random, held_out: bool, moves: tuple[int, int]):
+def _mark(rng: random.Random, held_out: bool, moves: tuple[int, int]) -> Made:
     spec = GIVEN["box"].specify(rng)
     things, (how, *names) = spec
     found = boxed(spec)
@@ -101,10 +110,10 @@ def _mark(rng: random.Random, held_out: bool, moves: tuple[int, int]):
         question = _ask("count", rng, held_out, t=named + ("es" if named.endswith("cross") else "s"))
         answer, last = str(len(found)), f"The boxes are {len(found)} in number."
     steps = [_step("box", spec, rng, held_out), last.replace("a orange", "an orange")]
-    return question, GIVEN["box"].given(spec, rng), steps, [("box", spec), None], answer
+    return question, _given("box", spec, rng), steps, [("box", spec), None], answer
 
 
-def _line(rng: random.Random, held_out: bool, moves: tuple[int, int]):
+def _line(rng: random.Random, held_out: bool, moves: tuple[int, int]) -> Made:
     spec = GIVEN["auxiliary"].specify(rng)
     what, (_, _, base, foot, side) = spec
     word = rng.choice(("altitude", "height")) if what == "altitude" else "median"
@@ -115,22 +124,24 @@ def _line(rng: random.Random, held_out: bool, moves: tuple[int, int]):
     else:
         answer, last = base, f"{foot} halves {base}."
     steps = [_step("auxiliary", spec, rng, held_out), last]
-    return question, GIVEN["auxiliary"].given(spec, rng), steps, [("auxiliary", spec), None], answer
+    return question, _given("auxiliary", spec, rng), steps, [("auxiliary", spec), None], answer
 
 
-def _predict(rng: random.Random, held_out: bool, moves: tuple[int, int]):
+def _predict(rng: random.Random, held_out: bool, moves: tuple[int, int]) -> Made:
     spec = GIVEN["predict"].specify(rng)
     (row, col), name, count, _ = spec
     answer = _cell(row + count * MOVES[name][0], col + count * MOVES[name][1])
     question = _ask("predict", rng, held_out, m=f"{count} {name}")
     steps = [_step("predict", spec, rng, held_out), f"It is at {answer} now."]
-    return question, GIVEN["predict"].given(spec, rng), steps, [("predict", spec), None], answer
+    return question, _given("predict", spec, rng), steps, [("predict", spec), None], answer
 
 
-def _silent(rng: random.Random, held_out: bool, moves: tuple[int, int]):
+def _silent(rng: random.Random, held_out: bool, moves: tuple[int, int]) -> Made:
     """A walk as `world.tasks` has them, whose steps do not say where the robot is."""
-    here, came = (rng.randint(1, SIZE), rng.randint(1, SIZE)), None
-    start, steps, told, drawn = here, [], [], []
+    here = start = rng.randint(1, SIZE), rng.randint(1, SIZE)
+    came: tuple[int, int] | None = None
+    steps, told = [], []
+    drawn: list[tuple[str, Spec]] = []
     for _ in range(rng.randint(*moves)):
         options = [
             (name, count)
@@ -147,7 +158,7 @@ def _silent(rng: random.Random, held_out: bool, moves: tuple[int, int]):
         f"A robot stands at {_cell(*start)} of a 6x6 grid. It moves {', then '.join(told)}. Where is it?"
     )
     image = grid.board()
-    grid.put(image, *start, "robot")
+    grid.put(image, start, "robot")
     return question, image, steps, drawn, _cell(*here)
 
 
@@ -155,7 +166,7 @@ def _cell(row: int, col: int) -> str:
     return f"row {row}, column {col}"
 
 
-_MAKERS: dict[str, Callable] = {
+_MAKERS: dict[str, Callable[[random.Random, bool, tuple[int, int]], Made]] = {
     "zoom": _zoom, "mark": _mark, "line": _line, "predict": _predict, "silent": _silent,
 }  # fmt: skip
 

@@ -37,6 +37,12 @@ class TokenLayout:
         """The ids before the codes of a picture: BOS, the text, BOI."""
         return [self.bos, *text_ids, self.boi]
 
+    def code_of(self, vocabulary: int) -> np.ndarray:
+        """The code of every id below `vocabulary`, -1 where it is none: (V,) int64."""
+        codes = np.full(vocabulary, -1, np.int64)
+        codes[self.code_ids] = np.arange(len(self.code_ids))
+        return codes
+
 
 def read_layout(config: ChameleonConfig, tokenizer: PreTrainedTokenizerBase, where: str) -> TokenLayout:
     """The layout of a checkpoint; `where` names it in errors.

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ class Batches:
     def __init__(self, tokenizer: Tokenizer, book: Codebook, seed: int, size: int, steps: int):
         self.tokenizer, self.book, self.seed, self.size = tokenizer, book, seed, size
         self.steps = steps
-        id_of = tokenizer.token_to_id
+        id_of = partial(tokens.id_of, tokenizer)
         self.bos, self.pad, self.eos = id_of(tokens.BOS), id_of(tokens.PAD), id_of(tokens.EOS)
         self.boi, self.eoi = id_of(tokens.BOI), id_of(tokens.EOI)
         self._held: tuple[int, list[Batch]] = (-1, [])

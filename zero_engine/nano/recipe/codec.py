@@ -14,9 +14,12 @@ pass."""
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers import ChameleonVQVAE, ChameleonVQVAEConfig
 
@@ -29,6 +32,17 @@ WIDTH = 192
 _ANCHOR = 20.0
 _CUT = 1e-3
 _SIGNS = torch.tensor([1.0, -1.0]).repeat(WIDTH // 2)
+
+
+class Side(Protocol):
+    """The encoder or the decoder: the parts that both have."""
+
+    conv_in: nn.Conv2d
+    norm_out: nn.GroupNorm
+    conv_out: nn.Conv2d
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...
+    def __call__(self, given: Tensor, /) -> Tensor: ...
 
 
 def codec_config(codes: int) -> ChameleonVQVAEConfig:
@@ -134,19 +148,20 @@ def _projection(cells_BChw: torch.Tensor, latents_BDhw: torch.Tensor) -> torch.T
     ).solution.T.float()
 
 
-def _pass_through(side: torch.nn.Module, first: torch.Tensor) -> None:
+def _pass_through(side: Side, first: torch.Tensor) -> None:
     """Make all but the last convolution of an encoder or a decoder an affine map per cell, norm included."""
     for name, weight in side.named_parameters():
         if ".conv1." in name or ".conv2." in name:  # a residual block adds nothing
             weight.zero_()
     side.conv_in.weight.zero_()
     side.conv_in.weight[:, :, 1, 1] = _quiet() @ first
+    assert side.conv_in.bias is not None
     side.conv_in.bias.copy_(_ANCHOR * _SIGNS)
     side.norm_out.weight.fill_(1.0)
     side.norm_out.bias.fill_(1.0)
 
 
-def _fit_last(side: torch.nn.Module, given: torch.Tensor, wanted: torch.Tensor) -> None:
+def _fit_last(side: Side, given: torch.Tensor, wanted: torch.Tensor) -> None:
     """Fit conv_out's middle tap and bias by least squares, in float64, so that `side(given)` is `wanted`."""
     seen: list[torch.Tensor] = []
     hook = side.conv_out.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].clone()))
@@ -159,6 +174,7 @@ def _fit_last(side: torch.nn.Module, given: torch.Tensor, wanted: torch.Tensor) 
     taps = solution.half().float()  # as stored; the bias then makes up for what rounding shifts
     side.conv_out.weight.zero_()
     side.conv_out.weight[:, :, 1, 1] = taps.T
+    assert side.conv_out.bias is not None
     side.conv_out.bias.copy_((target - features @ taps.double()).mean(0))
 
 

@@ -54,7 +54,7 @@ class MuonAdamW:
         norm = torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
         updates = []
         for group, momentum in zip(self.groups, self.momenta, strict=True):
-            grads = torch.stack([weight.grad for weight in group])
+            grads = torch.stack([_gradient(weight) for weight in group])
             momentum.lerp_(grads, 1 - _MOMENTUM)
             updates.append(self._directions(grads.lerp(momentum, _MOMENTUM).flatten(2)))
         for group, update in zip(self.groups, self._of_all(updates), strict=True):
@@ -104,3 +104,8 @@ def orthogonalise(matrices_NRC: Tensor) -> Tensor:
         gram = x @ x.mT
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
     return x.mT if tall else x
+
+
+def _gradient(weight: nn.Parameter) -> Tensor:
+    assert weight.grad is not None, "every matrix takes part in the loss"
+    return weight.grad

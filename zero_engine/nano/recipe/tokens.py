@@ -31,6 +31,13 @@ def special_tokens(codes: int) -> list[str]:
     return [BOS, PAD, EOS, UNK, *map(code_token, range(codes)), EOI, BOI, SEP, IMAGE, *RESERVED]
 
 
+def id_of(tokenizer: Tokenizer, token: str) -> int:
+    """The id of a token that every nano vocabulary has."""
+    found = tokenizer.token_to_id(token)
+    assert found is not None, f"the vocabulary lacks {token}"
+    return found
+
+
 def train_tokenizer(codes: int, texts: int = 60_000, seed: int = 0) -> Tokenizer:
     """Byte-level BPE over the world's training texts, specials in front."""
     specials = special_tokens(codes)
@@ -47,7 +54,7 @@ def train_tokenizer(codes: int, texts: int = 60_000, seed: int = 0) -> Tokenizer
     )
     rng = random.Random(f"tokenizer-{seed}")
     tokenizer.train_from_iterator((world.sample(rng).text for _ in range(texts)), trainer)
-    bos = tokenizer.token_to_id(BOS)
+    bos = id_of(tokenizer, BOS)
     tokenizer.post_processor = processors.Sequence(
         [TemplateProcessing(single=f"{BOS} $A", pair=f"{BOS} $A {BOS}:1 $B:1", special_tokens=[(BOS, bos)])]
     )

@@ -10,6 +10,7 @@ of more than 100 tokens is none.
 """
 
 import re
+from collections.abc import Callable
 
 from zero_engine.score.readback.runs import Piece, runs, tokens
 from zero_engine.score.readback.spelling import written
@@ -37,8 +38,9 @@ def parse(expression: str) -> list[Tree] | None:
     if any(t.kind in ("stop", "arrow") or (t.kind == "word" and len(t.text) > 1) for t in found):
         return None
     pieces = [("letter" if t.kind == "word" else t.kind, t.text) for t in found]
-    sides = [_parse(side) for side in _sides(pieces)]
-    return None if not sides or None in sides else sides
+    sides = _sides(pieces)
+    trees = [tree for side in sides if (tree := _parse(side)) is not None]
+    return trees if len(trees) == len(sides) else None
 
 
 def without_units(tree: Tree) -> Tree:
@@ -91,7 +93,7 @@ def unordered(tree: Tree) -> Tree:
     return (parts[0], *sorted(parts[1:], key=repr)) if tree[0] in ("+", "*") else parts
 
 
-_VALUES = {
+_VALUES: dict[str, Callable[..., float | None]] = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b,
     "^": lambda a, b: a**b if abs(b) <= 64 and abs(a) <= 1e6 else None, "minus": lambda a: -a,
     "percent": lambda a: a / 100, "mixed": lambda a, b: a + b,

@@ -44,7 +44,9 @@ def runs(text: str, in_words: bool) -> list[list[Piece]]:
 
 
 def tokens(text: str) -> list[Token]:
-    return [Token(found.lastgroup, found[0], found.start(), found.end()) for found in _TOKEN.finditer(text)]
+    return [
+        Token(str(found.lastgroup), found[0], found.start(), found.end()) for found in _TOKEN.finditer(text)
+    ]
 
 
 class _Runs:
@@ -107,24 +109,24 @@ class _Runs:
 
     def _word(self, token: Token, place: int) -> None:
         ahead = self._after(place)
-        glued = ahead is not None and ahead.start == token.end
+        calls = ahead is not None and ahead.kind == "open" and ahead.start == token.end
         single = len(token.text.rstrip("0123456789")) == 1
-        if token.text.lower() in _FUNCTIONS or (glued and ahead.kind == "open" and not single):
+        if token.text.lower() in _FUNCTIONS or (calls and not single):
             self._flush()
             self._add("letter", token)
         elif self._is_operand:
             self._after_operand(token, place, single)
         elif self.run:
             self._for_operand(token, place, single)
-        elif self._begins(token, place, ahead, single, glued):
+        elif self._begins(token, place, ahead, single):
             self._add("letter", token)
 
-    def _begins(self, token: Token, place: int, ahead: Token | None, single: bool, glued: bool) -> bool:
+    def _begins(self, token: Token, place: int, ahead: Token | None, single: bool) -> bool:
         """Whether a word is the first operand of a chain: `Total = 3 + 4`, `x - 3`, `k(x + 1)`."""
         if ahead is None or (single and token.text in "aI"):
             return False
         if ahead.kind == "open":
-            return single and glued
+            return single and ahead.start == token.end
         minus = ahead.text == "-" and not single and not self._is_spaced(ahead, place)
         return ahead.kind == "eq" or (ahead.kind == "op" and not minus)
 
@@ -140,7 +142,7 @@ class _Runs:
                 goes_on and token.start - self.last_end == 1 and token.text not in "aI"
             ):
                 self._add("unit", token)
-            elif goes_on and ahead.kind != "close":
+            elif goes_on and ahead is not None and ahead.kind != "close":
                 self._flush()
                 self._add("letter", token)
         elif self.in_words and token.text.lower() in _EQUALS and self._side_has_operator():

@@ -33,7 +33,7 @@ _LEAD = re.compile(r"^\s*(?:step\s+)?\d[\d.,]*\s*[.:)]\s+", re.IGNORECASE)
 _CLAUSES = re.compile(r"(?<!\d)\.|\.(?!\d)|[;!?\n]")
 _PARTS = re.compile(r"\b(?:because|since|so that|so|therefore|and then|but|while|when|after)\b|[:,]\s")
 _NUMBERS = re.compile(rf"(?<![\d.])({NUMBER})(%?)")
-_NAMED = {
+_NAMES = {
     "+": r"\b(?:sum|sums|summing|add|adds|adding|added|more than|increased?|combined)\b",
     "-": r"\b(?:subtract\w*|difference|less than|fewer than|decreased?|reduced?|lowered?|tak(?:e|es|en|ing)\b.{1,40}"
     r"\b(?:away|from|off)|from\b.{1,30}\bwe take|removing|removed?|fall|falls|fell|drops?|dropped|sinks?|loses?|loss"
@@ -41,7 +41,7 @@ _NAMED = {
     "*": r"\b(?:product|multiply|multiplying|multiplied|multiplies)\b",
     "/": r"\b(?:divid\w+|quotient|split\w*|shar(?:e|ed|ing)|separated|distributed|equal (?:parts|groups|sets))\b",
 }
-_NAMED = {sign: re.compile(pattern, re.IGNORECASE) for sign, pattern in _NAMED.items()}
+_NAMED = {sign: re.compile(pattern, re.IGNORECASE) for sign, pattern in _NAMES.items()}
 _SIGN = re.compile(r"[+*/](?=[\s$(\d.])|(?<=\d)\s?-(?=\s?[\d($.])|(?<=\s)-(?=\s+[\d($.])")
 UNIT_LETTERS = frozenset("gmhslLkKcpqtGMV")
 """Letters that may be a unit, where the equation without them is true."""
@@ -49,20 +49,21 @@ UNIT_LETTERS = frozenset("gmhslLkKcpqtGMV")
 
 def says(text: str, sides: list[Tree]) -> bool:
     """Whether a step says that the two drawn sides are equal."""
+    left, right = sides
     signs = plain(text)
     chains = equations(signs)
-    if _in_chains(chains, *sides, exact=True):
+    if _in_chains(chains, left, right, exact=True):
         return True
     said = signs_for_words(_LEAD.sub("", signs))
     in_signs = set(map(tuple, chains))
     spoken = [chain for chain in equations(said, in_words=True) if tuple(chain) not in in_signs]
-    if _in_chains(spoken, *sides, exact=False):
+    if _in_chains(spoken, left, right, exact=False):
         return True
-    if not holds(*sides):
+    if not holds(left, right):
         return False
     written_out = any(len(chain) > 1 and any(map(operators, chain)) for chain in chains)
     clauses = [clause for clause in _clauses(said) if not (written_out and "=" in clause)]
-    return any(_clause_names(clause, *sides, written_out) for clause in clauses)
+    return any(_clause_names(clause, left, right, written_out) for clause in clauses)
 
 
 def named_numbers(text: str) -> Counter[str]:

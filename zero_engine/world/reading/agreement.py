@@ -244,7 +244,7 @@ def _ends(groups: list[str], base: str, text: str) -> tuple[set[str], set[str]]:
     return start, singles - start
 
 
-_COMPARE: dict[type, Callable[[figures.Figure, str], bool | None]] = {
+_COMPARE: dict[type, Callable[..., bool | None]] = {
     figures.Equation: _equation,
     figures.Amount: _amount,
     figures.Zoomed: _zoomed,

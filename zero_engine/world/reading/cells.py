@@ -56,9 +56,10 @@ def _squares() -> np.ndarray:
     return (_vocabulary()[0] ** 2).sum(1)
 
 
-def label(cell: int) -> Label | None:
-    """What an id stands for; None for a broken cell."""
-    return None if cell == BROKEN else _vocabulary()[1][cell]
+def label(cell: int) -> Label:
+    """What an id stands for, which is not BROKEN."""
+    assert cell != BROKEN, "a broken cell stands for nothing"
+    return _vocabulary()[1][cell]
 
 
 def frame_of(cells_64: np.ndarray) -> tuple[str, np.ndarray] | None:
@@ -77,7 +78,8 @@ def large_digit(cells_4: tuple[int, ...]) -> str | None:
 def _vocabulary() -> tuple[np.ndarray, list[Label], list[str], np.ndarray, dict[tuple[int, ...], str]]:
     """Templates (T, 192), what each is, the frames' names and their cells as ids (F, 64), the large digits' cells."""
     ids: dict[bytes, int] = {}
-    templates, labels = [], []
+    templates: list[np.ndarray] = []
+    labels: list[Label] = []
 
     def add(patch: np.ndarray, what: Label) -> int:
         if patch.tobytes() not in ids:
@@ -97,6 +99,7 @@ def _vocabulary() -> tuple[np.ndarray, list[Label], list[str], np.ndarray, dict[
             canvas.icon(image, 0, 0, part)
         add(canvas.patches(image)[0], ("icon", name))
     large = _sights(add)
+    masks: dict[Label, tuple[np.ndarray, tuple[int, int, int]]]
     masks = {("shape", color, name): (canvas.shape_mask(name), ink)
              for color, ink in canvas.COLORS.items() for name in canvas.SHAPES}  # fmt: skip
     masks |= {

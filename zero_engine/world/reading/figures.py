@@ -210,13 +210,15 @@ def _amount(ink: dict[Cell, cells.Label]) -> Amount | None:
     if not 3 <= len(lines) <= 4 or signs[0] != " " or signs[-1] != "=" or not set(signs[1:-1]) <= set("+-*/"):
         return None
     spec = ("", *signs[1:-1]), tuple(numbers[:-1]), numbers[-1]
-    drawn = [[None] * canvas.CELLS for _ in range(canvas.CELLS)]
+    drawn: list[list[str | None]] = [[None] * canvas.CELLS for _ in range(canvas.CELLS)]
     for (row, col), what in ink.items():
         drawn[row][col] = "'" + what[1] if what[0] == "glyph" else what[1]
     for form in (None, "line"):
         for layout in scale.layouts(spec, form):
             if all(tuple(cells_8) in options for cells_8, options in zip(drawn, layout, strict=True)):
-                return Amount(spec, form or scale.form_of(spec))
+                named = form or scale.form_of(spec)
+                assert named is not None, "what has a layout has a form"
+                return Amount(spec, named)
     return None
 
 
@@ -231,8 +233,9 @@ def _zoomed(found_64: np.ndarray, ink: dict[Cell, cells.Label]) -> Zoomed | None
                 digits.append(digit)
                 left = {cell: what for cell, what in left.items() if cell not in around}
     group = _shapes(left) if left and {what[0] for what in left.values()} == {"shape"} else None
-    one = isinstance(group, Group) and group.count == 1
-    return Zoomed(digits[0], group.thing) if len(digits) == 1 and one else None
+    if len(digits) != 1 or not isinstance(group, Group) or group.count != 1:
+        return None
+    return Zoomed(digits[0], group.thing)
 
 
 def _equation(ink: dict[Cell, cells.Label]) -> Equation | None:
