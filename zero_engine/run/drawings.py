@@ -18,6 +18,7 @@ from zero_engine.pipeline import Pipeline
 from zero_engine.records import Candidate, ParsedTrace, Rejection
 from zero_engine.render.identity import DrawnBy, known_batch_size, settings_key
 from zero_engine.render.renderer import Planned, draw, in_order, plan_drawings
+from zero_engine.run.marks import loading
 from zero_engine.score import score_candidates
 from zero_engine.score.scorer import DRAWN
 from zero_engine.write.store import Store, Stored
@@ -36,6 +37,14 @@ class Outcome:
     rescored: bool = False
     places: list[tuple[str, int] | None] = field(default_factory=list)
     """(file, row) where each drawing lies exactly as it is here; None where it was made or changed."""
+
+    def add(self, other: "Outcome") -> None:
+        """Append what another trace asked for."""
+        self.candidates += other.candidates
+        self.rejections += other.rejections
+        self.places += other.places
+        self.drawn += other.drawn
+        self.rescored |= other.rescored
 
 
 Measure = Callable[[str], AbstractContextManager]
@@ -80,14 +89,16 @@ def score_all(
 
     render = pipeline.render
     with one_thread():
-        model = get_model(render.model, device=render.device, dtype=render.dtype)
+        with loading():
+            model = get_model(render.model, device=render.device, dtype=render.dtype)
         return score_candidates(candidates, parsed, model, pipeline.score)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """The number of threads decides how sums are split, so bytes are those of one thread everywhere."""
-    import torch
+    with loading():
+        import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -125,9 +136,10 @@ def _draw(
 
 
 def _model(pipeline: Pipeline) -> "UnifiedModel":
-    from zero_engine.models.painters.generators import get_generator
+    with loading():
+        from zero_engine.models.painters.generators import get_generator
 
-    return get_generator(pipeline.render)
+        return get_generator(pipeline.render)
 
 
 def _merge(

@@ -172,7 +172,10 @@ def open_ledger(out: Path, pipeline: Pipeline, overwrite: bool = False) -> Ledge
 
 def _only_work(out: Path) -> bool:
     """A folder where a run died before its ledger stood: nothing of anybody's is in it."""
-    return not any(p.is_file() and p.suffix != ".tmp" and p.name != "lock" for p in out.rglob("*"))
+    return not any(
+        p.is_file() and p.suffix != ".tmp" and p.name not in ("lock", "run.json", "events.jsonl")
+        for p in out.rglob("*")
+    )
 
 
 def _line(value: dict) -> str:
