@@ -45,7 +45,7 @@ def main(tasks: int, lifeline: int) -> None:
 
 
 def _answer(function: Any, argument: object, folder: str) -> tuple:
-    marks.mark(marks.START)
+    marks.mark("read")  # from here on the clock runs
     with contextlib.suppress(OSError):  # another machine may not have it
         os.chdir(folder)
     try:

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry
+from zero_engine.contracts.rows import SCHEMA_VERSION
 from zero_engine.errors import CheckFailed, Interrupted
 from zero_engine.hashing import digest
 from zero_engine.models.painters.generators import generator_fingerprint
@@ -41,9 +42,9 @@ from zero_engine.run.stages import ShardResult, ShardTask
 from zero_engine.run.summary import Summary
 from zero_engine.run.watch import Watch
 from zero_engine.score import check_scores
-from zero_engine.write.finish import finish_dataset
+from zero_engine.write.finish import finish_dataset, side_files, unlisted_files
 from zero_engine.write.folder import INDEX
-from zero_engine.write.manifest import versions
+from zero_engine.write.manifest import read_manifest, versions
 from zero_engine.write.unused import compact, set_strays_aside, unused
 
 
@@ -53,11 +54,12 @@ def run_pipeline(
     overwrite: bool = False,
     reuse: Sequence[str | Path] = (),
     progress: Progress | None = None,
+    retry: frozenset[int] = frozenset(),
 ) -> Summary:
     """Run a pipeline to a finished dataset in `output.path`, resuming what is there.
 
     Only drawings that neither this folder nor one of `reuse` holds are made. `overwrite` lets the rows of a
-    pipeline of another name be replaced.
+    pipeline of another name be replaced. `retry` names shards to make again although they are done.
 
     Raises PipelineError, InputError, ModelError or OutputError for what the user has to fix,
     Interrupted after a drain, and CheckFailed where traces in != rows + rejections.
@@ -67,7 +69,7 @@ def run_pipeline(
     model = check_pipeline(pipeline)
     ledger = open_ledger(Path(pipeline.output.path).absolute(), pipeline, overwrite)
     sources = Sources(ledger.out, ledger.held, reuse)
-    return _Driver(pipeline, model, ledger, sources, progress or Silent()).run()
+    return _Driver(pipeline, model, ledger, sources, progress or Silent(), retry).run()
 
 
 def check_pipeline(pipeline: Pipeline) -> str | None:
@@ -83,10 +85,18 @@ def check_pipeline(pipeline: Pipeline) -> str | None:
 
 class _Driver:
     def __init__(
-        self, pipeline: Pipeline, model: str | None, ledger: Ledger, sources: Sources, progress: Progress
+        self,
+        pipeline: Pipeline,
+        model: str | None,
+        ledger: Ledger,
+        sources: Sources,
+        progress: Progress,
+        retry: frozenset[int] = frozenset(),
     ) -> None:
         self.pipeline, self.model, self.ledger, self.progress = pipeline, model, ledger, progress
         self.sources = sources
+        self.retry = retry
+        """Shards to make once more although they are done."""
         self.index: str | None = None
         """File of the index of drawings, once there is one."""
         self.out = ledger.out
@@ -107,7 +117,7 @@ class _Driver:
                 self._stream(stack, draining)
                 shards = self.plan.shards
                 stale = [i for i in self.ledger.entries if i >= shards]
-                if self.began or stale or not self.ledger.finished:
+                if self.began or stale or not self.ledger.finished or self._is_untidy():
                     self._begin()
                     self.ledger.drop_beyond(shards)
                     self._finish()
@@ -144,7 +154,7 @@ class _Driver:
                 break
             keys = stage_keys(self.pipeline, self.model, chunk)
             entry = self.ledger.entries.get(chunk.index)
-            decision = decide(entry, keys, self.out)
+            decision = decide(entry, keys, self.out, chunk.index in self.retry)
             self.plan.add(chunk, decision)
             digests.append(chunk.digest)
             if decision.start is None:
@@ -180,17 +190,27 @@ class _Driver:
         self.launcher = Launcher(executor, dask, self.out, self._say)
         total = count_records(self.pipeline.input)
         self.progress.start(total, self.totals["records"], executor.dashboard)
-        self.watch.began(total, self.totals["records"], executor.workers)
+        self.watch.began(self.pipeline, total, self.totals["records"], executor.workers)
 
     def _say(self, message: str) -> None:
         self.progress.say(message)
         self.watch.note(message)
+
+    def _is_untidy(self) -> bool:
+        """Whether a finished folder holds files that nobody lists, or lacks what loads it."""
+        manifest = read_manifest(self.out)
+        return bool(
+            manifest.schema_version == SCHEMA_VERSION
+            and (unlisted_files(self.out, manifest) or side_files(self.out, manifest))
+        )
 
     def _begin(self) -> None:
         if self.began:
             return
         self.ledger.begin(self.pipeline)
         self.began = True
+        for name, place in self.ledger.moved.items():
+            self._say(f"{self.out / name} is no plain file: moved to {place}")
         if self.model and self.sources.any():
             self.sources.index(self.out / INDEX)
             self.index = str(self.out / INDEX)
@@ -258,7 +278,8 @@ class _Driver:
         compact(self.out, names, self.ledger.held.identify)
         manifest = self._manifest(shards)
         stats = {"counts": self.totals, "seconds": {k: round(v, 3) for k, v in self.seconds.items()}}
-        finish_dataset(self.out, manifest, stats)
+        for name in finish_dataset(self.out, manifest, stats):
+            self._say(f"{self.out / name} is no shard of this run: moved to strays/")
         self.ledger.finish()
         self.watch.finished(self.totals)
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zero_engine.write.folder import WORK
+from zero_engine.write.plain import read_plain
 
 BEAT_S = 5.0
 
@@ -63,4 +64,4 @@ def flights(out: Path) -> Iterator[dict]:
     """What is in flight in a folder, by shard; a file that is being written is left out."""
     for path in sorted((out / WORK).glob("flight-*.tmp")):
         with contextlib.suppress(OSError, ValueError):
-            yield json.loads(path.read_text(encoding="utf-8"))
+            yield json.loads(read_plain(path))

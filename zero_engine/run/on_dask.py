@@ -2,7 +2,7 @@
 
 The driver asks the scheduler for its workers every COUNT_EVERY_S. New ones are looked at (`sameness`) before their
 results count; lost ones of a local cluster are replaced. A lost worker says nothing of the task that it held: a task
-that ends its process does so in a child of the worker (`contain`), so `Died` is an accident, and the task is placed again.
+that ends its process ends a child of the worker (`contain`), so `Died` is an accident, and the task is placed again.
 """
 
 import contextlib

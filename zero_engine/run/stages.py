@@ -167,7 +167,7 @@ def gate_all(
 def one_by_one(
     task: ShardTask, parsed: Sequence[ParsedTrace], clock: "_Clock"
 ) -> tuple[Outcome, list[Trajectory], list[Rejection]]:
-    """Draw, score and gate each trace alone. A drawing's bits do not depend on its neighbours, so bytes are the same."""
+    """Draw, score and gate each trace alone. No drawing's bits depend on its neighbours, so bytes are the same."""
     made, rows, rejections = Outcome(), [], []
     stored = _stored(task) if task.start == "gate" else None
     for trace in parsed:

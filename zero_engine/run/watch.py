@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from zero_engine.contracts.manifest import ShardEntry
+from zero_engine.pipeline import Pipeline
 from zero_engine.write.folder import EVENTS, RUN_FACTS
+from zero_engine.write.plain import open_plain, read_plain
 
 WRITE_EVERY_S = 1.0
 
@@ -28,7 +30,7 @@ class Watch:
         self._facts: dict | None = None
         self._written_at = float("-inf")
 
-    def began(self, total: int | None, done: int, workers: int) -> None:
+    def began(self, pipeline: Pipeline, total: int | None, done: int, workers: int) -> None:
         """`total` and `done` are input records."""
         now = time.time()
         self._facts = {
@@ -79,14 +81,30 @@ class Watch:
 
     def _event(self, kind: str, **facts: object) -> None:
         line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": kind, **facts}
-        with contextlib.suppress(OSError), open(self._out / EVENTS, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with (
+            contextlib.suppress(OSError),
+            open(os.open(self._out / EVENTS, flags, 0o666), "a", encoding="utf-8") as f,
+        ):
+            f.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def run_facts(out: Path) -> dict | None:
     """What `.work/run.json` says; None where no run has left one."""
     try:
-        facts = json.loads((out / RUN_FACTS).read_text(encoding="utf-8"))
+        facts = json.loads(read_plain(out / RUN_FACTS))
     except (OSError, ValueError):
         return None
     return facts if isinstance(facts, dict) else None
+
+
+def last_beginning(out: Path) -> dict:
+    """The event of the run that began last; empty where none is told of."""
+    found: dict = {}
+    with contextlib.suppress(OSError), open_plain(out / EVENTS) as file:
+        for raw in file:
+            if b'"event": "began"' in raw:
+                with contextlib.suppress(ValueError):
+                    line = json.loads(raw)
+                    found = line if isinstance(line, dict) else found
+    return found

@@ -65,5 +65,10 @@ def is_shard_file(name: str) -> bool:
 
 def shard_files(out: Path) -> list[str]:
     """Names of all shard files that lie in a folder, listed or not."""
-    found = (path for folder in SHARD_FOLDERS for path in (out / folder).glob("*"))
+    found = (
+        path
+        for folder in SHARD_FOLDERS
+        if not (out / folder).is_symlink()
+        for path in (out / folder).glob("*")
+    )
     return sorted(name for path in found if is_shard_file(name := f"{path.parent.name}/{path.name}"))

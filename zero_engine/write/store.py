@@ -21,6 +21,7 @@ from zero_engine.contracts.rows import SCHEMA_VERSION, metadata_of
 from zero_engine.hashing import digest_file
 from zero_engine.records import Candidate
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, unused_name
+from zero_engine.write.plain import plain_size
 from zero_engine.write.shards import candidates_of
 
 ASKED_AT_ONCE = 500
@@ -54,12 +55,14 @@ class Stored:
 
 def drawing_files(folder: Path, known: dict[str, str]) -> list[DrawingFile]:
     """All files of drawings in a folder, those in use first. `known` is sha256 by name; other files are read for it."""
-    used = sorted(folder.glob(CANDIDATE_FILES))
+    used = [
+        p for p in sorted(folder.glob(CANDIDATE_FILES)) if plain_size(folder, f"{p.parent.name}/{p.name}")
+    ]
     files = []
     for path in used:
         name = f"{path.parent.name}/{path.name}"
         files.append(DrawingFile(str(folder), name, known.get(name) or digest_file(path)))
-    aside = sorted((folder / UNUSED).glob("*.arrow"))
+    aside = [p for p in sorted((folder / UNUSED).glob("*.arrow")) if plain_size(folder, f"{UNUSED}/{p.name}")]
     return files + [DrawingFile(str(folder), f"{UNUSED}/{path.name}", path.stem) for path in aside]
 
 
@@ -129,7 +132,7 @@ def identities(file: DrawingFile, identify: Identify | None = None) -> Iterator[
                 for name in identities_of(batch, identify):
                     yield row, name
                     row += 1
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, ValueError, KeyError):  # damaged: nothing of it is believed
         return
 
 
@@ -154,10 +157,9 @@ def locate(file: DrawingFile) -> Path | None:
     """Where the file lies now, if it is still what it was."""
     for name in (unused_name(file.sha256), file.name):
         path = Path(file.folder, name)
-        try:
-            status = os.stat(path)
-        except OSError:
+        if plain_size(Path(file.folder), name) is None:
             continue
+        status = os.stat(path)
         if _digest(str(path), status.st_ino, status.st_size, status.st_mtime_ns).startswith(file.sha256):
             return path
     return None

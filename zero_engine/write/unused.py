@@ -18,6 +18,7 @@ import pyarrow as pa
 from zero_engine.hashing import digest_file
 from zero_engine.write.atomic import commit, disk_errors, sync_folder
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, WORK, unused_name
+from zero_engine.write.plain import plain_size
 from zero_engine.write.shards import candidates_of, write_candidates
 from zero_engine.write.store import DrawingFile, Identify, identities, identities_of
 
@@ -37,7 +38,7 @@ def set_aside(out: Path, name: str, sha256: str | None = None) -> None:
     A file that is not there is nobody's loss.
     """
     path = out / name
-    if not path.is_file():
+    if plain_size(out, name) is None:
         return
     with disk_errors(out):
         (out / UNUSED).mkdir(exist_ok=True)
@@ -60,8 +61,10 @@ def unused(out: Path) -> Unused:
     """Drawings, bytes and files in `unused/`; a file that cannot be read counts without drawings."""
     drawings = size = files = 0
     for path in sorted((out / UNUSED).glob("*.arrow")):
-        files, size = files + 1, size + path.stat().st_size
-        drawings += sum(1 for _ in identities(DrawingFile(str(out), f"{UNUSED}/{path.name}", "")))
+        found = plain_size(out, f"{UNUSED}/{path.name}")
+        if found is not None:
+            files, size = files + 1, size + found
+            drawings += sum(batch.num_rows for batch in _batches(path))
     return Unused(drawings, size, files)
 
 
@@ -80,7 +83,10 @@ def compact(out: Path, names: Iterable[str], identify: Identify | None = None) -
 
     `identify` computes the identities of drawings of version 1, which are rewritten with them.
     """
-    aside = sorted((out / UNUSED).glob("*.arrow"))
+    names = list(names)
+    aside = [
+        path for path in sorted((out / UNUSED).glob("*.arrow")) if plain_size(out, f"{UNUSED}/{path.name}")
+    ]
     if not aside:
         return
     with disk_errors(out), _Seen(out / WORK / f"seen-{uuid.uuid4().hex}.tmp") as seen:
@@ -125,7 +131,7 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
     try:
         with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
             yield from reader
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, ValueError):
         return
 
 
