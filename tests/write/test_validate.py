@@ -97,7 +97,7 @@ def test_a_table_with_another_schema_is_found(dataset):
         return replace(read_manifest(dataset).shards[0].data, sha256="")
 
     rewrite(dataset, write)
-    assert "columns are not those of schema version 1" in failed(dataset)["schema"]
+    assert "columns are not those of schema version 2" in failed(dataset)["schema"]
 
 
 def test_a_lost_row_and_a_lost_rejection_are_found(dataset):

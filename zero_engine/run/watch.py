@@ -45,9 +45,9 @@ class Watch:
             "committed": None,
         }
         self._write()
-        self._event(
-            "began", total=total, done=done, workers=workers, host=self._facts["host"], pid=os.getpid()
-        )
+        about = {name: self._facts[name] for name in ("host", "pid", "workers", "total")}
+        document = pipeline.model_dump(mode="json")
+        self._event("began", name=pipeline.name, folder=os.getcwd(), **about, done=done, pipeline=document)
 
     def committed(self, records: int, drawn: int, workers: int, entry: ShardEntry) -> None:
         """A shard is committed."""
