@@ -133,3 +133,8 @@ def _wait_for(port: int, timeout_s: float = 120) -> None:
             return
         time.sleep(0.1)
     raise TimeoutError("the scheduler did not start")
+
+
+def seeds(count: int) -> range:
+    """Seeds of a test; ZERO_ENGINE_SEEDS asks for more of them."""
+    return range(int(os.environ.get("ZERO_ENGINE_SEEDS", count)))

@@ -10,7 +10,20 @@ from pathlib import Path
 def damage(out: Path, seed: int, secret: Path) -> str:
     """Damage the folder in one way; `secret` is a file outside, to which links and names lead. Says what was done."""
     rng = random.Random(seed)
-    kinds = (flip, cut, grow, remove, swap_names, stray, pipe, link, folder, manifest_value, manifest_name, noise)
+    kinds = (
+        flip,
+        cut,
+        grow,
+        remove,
+        swap_names,
+        stray,
+        pipe,
+        link,
+        folder,
+        manifest_value,
+        manifest_name,
+        noise,
+    )
     kind = kinds[seed % len(kinds)]
     return f"{kind.__name__}: {kind(out, rng, secret)}"
 

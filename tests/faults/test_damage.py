@@ -30,7 +30,9 @@ def failed(out: str) -> list[str]:
     return [check.name for check in validate_dataset(out) if not check.ok]
 
 
-@pytest.mark.parametrize("name", ["data/data-00001.arrow", "candidates/part-00001.arrow", "rejected/part-00001.jsonl"])
+@pytest.mark.parametrize(
+    "name", ["data/data-00001.arrow", "candidates/part-00001.arrow", "rejected/part-00001.jsonl"]
+)
 def test_a_flipped_bit_is_repaired_and_not_passed_on(finished, make_run, name):
     pipeline = make_run(records=16, poison={5: "POISON raises reading"})
     before, path = hashes(finished), Path(finished, name)

@@ -3,7 +3,7 @@
 import typer
 
 from zero_engine import __version__
-from zero_engine.cli import check, look, models, run, train
+from zero_engine.cli import check, look, models, recover, retry, run, train
 
 app = typer.Typer(
     name="zero-engine",
@@ -30,6 +30,8 @@ def _root(
 
 
 run.register(app)
+retry.register(app)
+recover.register(app)
 look.register(app)
 check.register(app)
 app.add_typer(models.app, name="models", help="List, check, train and judge models.")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from zero_engine.cli.options import AsJson, Folder, descriptions, print_json, table
-from zero_engine.errors import CheckFailed, InputError
+from zero_engine.errors import CheckFailed, InputError, OutputError
 
 
 def register(app: typer.Typer) -> None:
@@ -28,6 +28,9 @@ def validate(
     config: Annotated[
         Path | None, typer.Option(help="With --for: the training file; its defaults without.")
     ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make again what is damaged; nothing whole is drawn again.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Re-read every file of a dataset: hashes, schema, pictures, codes, and traces in = rows + rejections."""
@@ -36,8 +39,22 @@ def validate(
         return
     from zero_engine.write.validate import validate_dataset
 
-    checks = validate_dataset(out)
+    try:
+        checks = validate_dataset(out)
+    except OutputError:
+        if not repair:
+            raise
+        checks = []
     failed = [check for check in checks if not check.ok]
+    if repair and (failed or not checks):
+        from zero_engine.run.progress import Console
+        from zero_engine.run.recover import recover
+
+        for check in failed:
+            typer.echo(f"{check.name}: {check.detail}", err=True)
+        recover(out, Console())
+        checks = validate_dataset(out)
+        failed = [check for check in checks if not check.ok]
     if json:
         print_json(
             {"ok": not failed, "checks": [{"name": c.name, "ok": c.ok, "detail": c.detail} for c in checks]}
@@ -47,7 +64,8 @@ def validate(
         table(str(out), ["check", "", "detail"], rows, justify="left")
     if failed:
         raise CheckFailed(
-            f"{out}: {failed[0].name}: {failed[0].detail}. Run the pipeline again to repair it."
+            f"{out}: {failed[0].name}: {failed[0].detail}. "
+            f"Run the pipeline again, or `zero-engine validate --repair {out}`, to repair it."
         )
 
 

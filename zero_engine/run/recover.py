@@ -5,7 +5,7 @@ enough. Drawings are found by what they are, so nothing that is whole is drawn a
 """
 
 import json
-import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -21,6 +21,17 @@ from zero_engine.run.watch import last_beginning
 from zero_engine.write.dataset import is_whole
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.plain import open_plain, require_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What came of trying again."""
+
+    summary: Summary
+    chosen: int
+    """Rejections that were tried again."""
+    left: int
+    """Rejections of the same reason and stage afterwards."""
 
 
 def pipeline_of(out: str | Path) -> Pipeline:
@@ -55,8 +66,8 @@ def retry(
     stage: str | None = None,
     progress: Progress | None = None,
     workers: int | str | None = None,
-) -> tuple[Summary, int]:
-    """Try again what was rejected, of one reason or stage or of all; the run, and how many rejections were chosen.
+) -> Retried:
+    """Try again what was rejected, of one reason or stage or of all.
 
     What succeeds now takes its place: the bytes are those of a run in which it never failed.
     Raises what `run_pipeline` raises, and OutputError where the folder is no finished dataset.
@@ -65,7 +76,9 @@ def retry(
     chosen = {entry.index: _chosen(out, entry, reason, stage) for entry in read_manifest(out).shards}
     shards = frozenset(index for index, count in chosen.items() if count)
     pipeline = _with_workers(pipeline_of(out), workers)
-    return run_pipeline(pipeline, progress=progress, retry=shards), sum(chosen.values())
+    summary = run_pipeline(pipeline, progress=progress, retry=shards)
+    left = sum(_chosen(out, entry, reason, stage) for entry in read_manifest(out).shards)
+    return Retried(summary, sum(chosen.values()), left)
 
 
 def _chosen(out: Path, entry: ShardEntry, reason: str | None, stage: str | None) -> int:
@@ -84,9 +97,3 @@ def _with_workers(pipeline: Pipeline, workers: int | str | None) -> Pipeline:
         return pipeline
     dask = {**pipeline.dask.model_dump(), "workers": workers, "scheduler": None}
     return pipeline.model_copy(update={"dask": type(pipeline.dask).model_validate(dask)})
-
-
-def input_note(out: str | Path) -> str:
-    """Where the last run was started, for paths that are relative to it; empty where it was here."""
-    folder = last_beginning(Path(out)).get("folder")
-    return f" (it was run in {folder})" if folder and folder != os.getcwd() else ""
