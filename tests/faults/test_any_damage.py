@@ -68,4 +68,6 @@ def test_every_command_says_it_in_one_line_and_run_repairs_it(poisonable, make_r
         assert code == 0, (seed, what, said)
         assert hashes(whole) == before, (seed, what, said)
         assert call("validate", whole)[0] == 0, (seed, what)
-        assert secret.stat().st_atime_ns == 0 and hashlib.sha256(secret.read_bytes()).hexdigest() == outside, what
+        assert (
+            secret.stat().st_atime_ns == 0 and hashlib.sha256(secret.read_bytes()).hexdigest() == outside
+        ), what

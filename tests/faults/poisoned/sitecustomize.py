@@ -2,7 +2,8 @@
 
 Python loads this file by its name from PYTHONPATH, so it reaches every worker and child of a run, but not the
 process of the test itself. Kinds: raises, kills, hangs, eats. Stages: reading, drawing, scoring. What draws and
-scores is `tests/fake_model.py`, and a stand-in for torch keeps processes quick to start.
+scores is `tests/fake_model.py`, and a stand-in for torch keeps processes quick to start. With ZERO_ENGINE_ANTIDOTE
+the poison does nothing; ZERO_ENGINE_SLOW is how many seconds a call of the model takes.
 """
 
 import os
@@ -25,6 +26,8 @@ if "ZERO_ENGINE_POISON" in os.environ:
 
     def taste(stage: str, texts: list[str]) -> None:
         for text in texts:
+            if "ZERO_ENGINE_ANTIDOTE" in os.environ:
+                return
             for kind, where in re.findall(r"POISON (\w+) (\w+)", text):
                 if where == stage:
                     poison(kind)
@@ -49,6 +52,7 @@ if "ZERO_ENGINE_POISON" in os.environ:
         def _called(self, what, texts):
             taste("scoring" if what == "caption_likelihood" else "drawing", texts)
             self.calls.clear()
+            time.sleep(float(os.environ.get("ZERO_ENGINE_SLOW", 0)))
             return super()._called(what, texts)
 
     model = Model()
