@@ -45,6 +45,7 @@ from zero_engine.score import check_scores
 from zero_engine.write.finish import finish_dataset, side_files, unlisted_files
 from zero_engine.write.folder import INDEX
 from zero_engine.write.manifest import read_manifest, versions
+from zero_engine.write.plain import forget_digests
 from zero_engine.write.unused import compact, set_strays_aside, unused
 
 
@@ -66,6 +67,7 @@ def run_pipeline(
     """
     if not isinstance(pipeline, Pipeline):
         pipeline = load_pipeline(pipeline)
+    forget_digests()
     model = check_pipeline(pipeline)
     ledger = open_ledger(Path(pipeline.output.path).absolute(), pipeline, overwrite)
     sources = Sources(ledger.out, ledger.held, reuse)
@@ -274,7 +276,7 @@ class _Driver:
     def _finish(self) -> None:
         shards = [self.ledger.entries[index] for index in sorted(self.ledger.entries)]
         names = [entry.candidates.name for entry in shards if entry.candidates]
-        set_strays_aside(self.out, names)
+        set_strays_aside(self.out, names, self.ledger.held.trusts)
         compact(self.out, names, self.ledger.held.identify)
         manifest = self._manifest(shards)
         stats = {"counts": self.totals, "seconds": {k: round(v, 3) for k, v in self.seconds.items()}}

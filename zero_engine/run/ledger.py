@@ -21,7 +21,7 @@ from zero_engine.run.recorded import Recorded, ledger_line, recorded
 from zero_engine.write.atomic import commit, disk_errors
 from zero_engine.write.finish import unfinish
 from zero_engine.write.folder import LEDGER, LOCK, OURS, SHARD_FOLDERS, UNUSED, WORK
-from zero_engine.write.plain import clear_the_way, require_folder
+from zero_engine.write.plain import clear_the_way, digest_now, require_folder
 from zero_engine.write.unused import set_aside, set_strays_aside
 
 
@@ -72,7 +72,7 @@ class Ledger:
                 stale.unlink(missing_ok=True)
             self._rewrite(pipeline)
             unfinish(self.out)
-            set_strays_aside(self.out, self.held.digests())
+            set_strays_aside(self.out, self.held.digests(), self.held.trusts)
         self.held.finished = False
 
     def commit(self, entry: ShardEntry, temporary: dict[str, str]) -> None:
@@ -122,12 +122,18 @@ class Ledger:
             self._lock.close()
 
     def _void(self, index: int, successor: ShardEntry | None) -> None:
-        """A shard's entry counts no more; of its drawings the successor may hold just the same file."""
+        """A shard's entry counts no more. Its drawings are set aside, unless the successor has just the same file."""
         self._append({"void": index})
         old = self.entries[index].candidates
         new = successor.candidates if successor else None
-        if old and (new is None or new.sha256 != old.sha256):
-            set_aside(self.out, old.name, old.sha256)
+        if old is None:
+            return
+        found = digest_now(self.out / old.name)
+        if new and (
+            found == new.sha256 or (new.sha256 == old.sha256 and not self.held.trusts(old.name, found))
+        ):
+            return  # the file as it is, or as it was before it was damaged
+        set_aside(self.out, old.name, self.held.trusts)
 
     def _rewrite(self, pipeline: Pipeline) -> None:
         """Start the ledger file afresh with all that is known, under a temporary name first."""

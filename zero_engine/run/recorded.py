@@ -23,7 +23,7 @@ from zero_engine.errors import OutputError
 from zero_engine.hashing import digest
 from zero_engine.pipeline import Pipeline
 from zero_engine.render.identity import DrawnBy, identity_of, known_batch_size, settings_key
-from zero_engine.run.watch import last_beginning
+from zero_engine.run.watch import committed_files, last_beginning
 from zero_engine.write.folder import DATASET_INFO, LEDGER, LOCK, MANIFEST, shard_files
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.plain import is_name, open_plain, plain_size, read_plain
@@ -44,6 +44,15 @@ class Recorded:
     """The pipeline that last wrote here, resolved; None where the folder does not say."""
     settings: str | None = None
     """`settings_key` of drawings of version 1, whose files hold no identities."""
+    committed: frozenset[str] = frozenset()
+    """sha256 of files that `events.jsonl` tells of, where nothing better does."""
+
+    def trusts(self, name: str, sha256: str) -> bool:
+        """Whether a file of drawings with this content was committed, under any name; yes where nothing tells."""
+        digests = self.digests()
+        if sha256 in digests.values():
+            return True
+        return name not in digests and (not self.committed or sha256 in self.committed)
 
     @property
     def identify(self) -> Identify | None:
@@ -117,6 +126,7 @@ def is_ours(out: Path) -> bool:
 def _known_otherwise(out: Path, found: Recorded) -> None:
     """Name and pipeline of a folder whose own record is lost."""
     began = last_beginning(out)
+    found.committed = committed_files(out)
     found.name, found.pipeline = began.get("name"), began.get("pipeline")
     if not isinstance(found.name, str):
         try:

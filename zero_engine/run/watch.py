@@ -56,7 +56,14 @@ class Watch:
         self._facts.update(workers=workers, committed=time.time())
         if time.monotonic() - self._written_at > WRITE_EVERY_S:
             self._write()
-        self._event("committed", shard=entry.index, records=records, drawn=drawn, rows=entry.counts["rows"])
+        self._event(
+            "committed",
+            shard=entry.index,
+            records=records,
+            drawn=drawn,
+            rows=entry.counts["rows"],
+            files={file.name: file.sha256 for file in entry.files()},
+        )
 
     def note(self, message: str) -> None:
         self._event("note", message=message)
@@ -108,3 +115,14 @@ def last_beginning(out: Path) -> dict:
                     line = json.loads(raw)
                     found = line if isinstance(line, dict) else found
     return found
+
+
+def committed_files(out: Path) -> frozenset[str]:
+    """sha256 of all files that events tell of."""
+    found: set[str] = set()
+    with contextlib.suppress(OSError), open_plain(out / EVENTS) as file:
+        for raw in file:
+            if b'"event": "committed"' in raw:
+                with contextlib.suppress(ValueError, AttributeError):
+                    found.update(map(str, json.loads(raw).get("files", {}).values()))
+    return frozenset(found)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from zero_engine.contracts.manifest import Manifest, ShardFile
 from zero_engine.errors import OutputError
-from zero_engine.hashing import digest, digest_file
+from zero_engine.hashing import digest
 from zero_engine.write.finish import unlisted_files
 from zero_engine.write.manifest import read_manifest
-from zero_engine.write.plain import plain_size
+from zero_engine.write.plain import digest_now, plain_size
 
 if TYPE_CHECKING:
     import datasets
@@ -94,9 +94,4 @@ def check_bytes(out: Path, file: ShardFile) -> Path:
 
 def is_whole(out: Path, file: ShardFile) -> bool:
     """Whether a listed file is a plain one with the bytes that were committed; reads all of it."""
-    if plain_size(out, file.name) != file.bytes:
-        return False
-    try:
-        return digest_file(out / file.name) == file.sha256
-    except OSError:
-        return False
+    return plain_size(out, file.name) == file.bytes and digest_now(out / file.name) == file.sha256

@@ -11,10 +11,12 @@ import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
 from zero_engine.errors import OutputError
+from zero_engine.hashing import digest_file
 from zero_engine.write.atomic import disk_errors, sync_folder
 from zero_engine.write.folder import OURS, SHARD_FOLDERS, STRAYS, UNUSED, WORK
 
@@ -37,6 +39,25 @@ def plain_size(out: Path, name: str) -> int | None:
     except (OSError, ValueError):
         return None
     return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def digest_now(path: Path) -> str:
+    """sha256 of a file, computed once for each state of it that a process meets; empty where it cannot be read."""
+    try:
+        status = os.stat(path)
+        return _digest(str(path), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=65536)
+def _digest(path: str, *_: int) -> str:
+    return digest_file(path)
+
+
+def forget_digests() -> None:
+    """A run begins: every file is read again, once."""
+    _digest.cache_clear()
 
 
 @contextmanager

@@ -18,9 +18,9 @@ import pyarrow as pa
 from zero_engine.hashing import digest_file
 from zero_engine.write.atomic import commit, disk_errors, sync_folder
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, WORK, unused_name
-from zero_engine.write.plain import plain_size
+from zero_engine.write.plain import digest_now, plain_size
 from zero_engine.write.shards import candidates_of, write_candidates
-from zero_engine.write.store import DrawingFile, Identify, identities, identities_of
+from zero_engine.write.store import DrawingFile, Identify, Trusts, identities, identities_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Unused:
     files: int = 0
 
 
-def set_aside(out: Path, name: str, sha256: str | None = None) -> None:
-    """Move a file of drawings to `unused/`; under a name of its own if its bytes are not those of `sha256`.
+def set_aside(out: Path, name: str, trusts: Trusts = lambda name, sha256: True) -> None:
+    """Move a file of drawings to `unused/`, under a name by which nothing is found in it where `trusts` refuses it.
 
     A file that is not there is nobody's loss.
     """
@@ -42,19 +42,19 @@ def set_aside(out: Path, name: str, sha256: str | None = None) -> None:
         return
     with disk_errors(out):
         (out / UNUSED).mkdir(exist_ok=True)
-        found = digest_file(path)
-        place = unused_name(found) if sha256 in (None, found) else f"{UNUSED}/damaged-{found[:16]}.arrow"
+        found = digest_now(path)
+        place = unused_name(found) if trusts(name, found) else f"{UNUSED}/damaged-{found[:16]}.arrow"
         commit(path, out / place)
         sync_folder(path.parent)
 
 
-def set_strays_aside(out: Path, listed: Iterable[str]) -> None:
+def set_strays_aside(out: Path, listed: Iterable[str], trusts: Trusts = lambda name, sha256: True) -> None:
     """Move the drawings of files that no shard lists: left by a run that was killed, or of another dataset."""
     kept = set(listed)
     for path in sorted(out.glob(CANDIDATE_FILES)):
         name = f"{path.parent.name}/{path.name}"
         if name not in kept:
-            set_aside(out, name)
+            set_aside(out, name, trusts)
 
 
 def unused(out: Path) -> Unused:
