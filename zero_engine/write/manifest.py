@@ -66,6 +66,13 @@ def _problem(manifest: Manifest) -> str | None:
     for file in manifest.files():
         if not is_name(file.name):
             return f"{file.name[:200]!r} is no name of a shard's file"
+    sections = [(name, manifest.pipeline.get(name)) for name in ("input", "render", "score", "gate", "output")]
+    gate = manifest.pipeline.get("gate")
+    if isinstance(gate, dict):
+        sections += [(f"gate.{name}", gate.get(name)) for name in ("rank", "min", "max")]
+    for name, section in sections:
+        if not isinstance(section, dict | None):
+            return f"pipeline.{name} is no section"
     if manifest.checksum is not None and manifest.checksum != _checksum(manifest.model_dump(mode="json")):
         return "its content is not what its checksum says"
     return None
