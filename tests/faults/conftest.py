@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,37 +35,35 @@ def poisonable(monkeypatch, repository: Path) -> dict[str, str]:
 
 @pytest.fixture
 def make_run(tmp_path: Path):
-    """A pipeline over records of our own; `poison` puts a word into some of them."""
+    """`pipeline_in` the test's own folder."""
+    return partial(pipeline_in, tmp_path)
 
-    def make(
-        out: str = "out", records: int = 8, poison: dict[int, str] | None = None, **sections
-    ) -> Pipeline:
-        path = tmp_path / f"{out}.jsonl"
-        with open(path, "w", encoding="utf-8") as file:
-            for number in range(records):
-                word = f" {poison[number]}" if poison and number in poison else ""
-                text = f"There are {number} apples and {number + 1} pears.\n{number} + {number + 1} is a sum.{word}"
-                record = {
-                    "id": f"t{number}",
-                    "question": "How many?",
-                    "rationale": text,
-                    "answer": str(number),
-                }
-                file.write(json.dumps(record) + "\n")
-        document = {
-            "name": "faults",
-            "input": {"path": str(path), "format": "generic", "name": "faults"},
-            "render": {"candidates": 2, "batch_size": 4},
-            "score": {"names": ["likelihood", "caption", "blank"]},
-            "gate": {"min_pictures": 0, "min": {}, "rank": {"likelihood": 1.0}},
-            "output": {"path": str(tmp_path / out), "rows_per_shard": 4},
-            "dask": {"workers": 0, "max_attempts": 1, "shard_timeout_s": 60},
-        }
-        for name, section in sections.items():
-            document[name] = {**document.get(name, {}), **section} if isinstance(section, dict) else section
-        return Pipeline.model_validate(document)
 
-    return make
+def pipeline_in(
+    folder: Path, out: str = "out", records: int = 8, poison: dict[int, str] | None = None, **sections: object
+) -> Pipeline:
+    """A pipeline over records of our own; `poison` puts words into some of them."""
+    path = folder / f"{out}.jsonl"
+    with open(path, "w", encoding="utf-8") as file:
+        for number in range(records):
+            word = f" {poison[number]}" if poison and number in poison else ""
+            text = (
+                f"There are {number} apples and {number + 1} pears.\n{number} + {number + 1} is a sum.{word}"
+            )
+            record = {"id": f"t{number}", "question": "How many?", "rationale": text, "answer": str(number)}
+            file.write(json.dumps(record) + "\n")
+    document = {
+        "name": "faults",
+        "input": {"path": str(path), "format": "generic", "name": "faults"},
+        "render": {"candidates": 2, "batch_size": 4},
+        "score": {"names": ["likelihood", "caption", "blank"]},
+        "gate": {"min_pictures": 0, "min": {}, "rank": {"likelihood": 1.0}},
+        "output": {"path": str(folder / out), "rows_per_shard": 4},
+        "dask": {"workers": 0, "max_attempts": 1, "shard_timeout_s": 60},
+    }
+    for name, section in sections.items():
+        document[name] = {**document.get(name, {}), **section} if isinstance(section, dict) else section
+    return Pipeline.model_validate(document)
 
 
 def hashes(out: str | Path) -> dict[str, str]:
@@ -91,7 +90,8 @@ class Cluster:
     def add_worker(self, **environment: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "dask", "worker", self.address, "--nthreads", "1", "--no-dashboard"]
         command += ["--memory-limit", "700MB", "--death-timeout", "120"]
-        self.workers.append(_start(command, {**self.environment, **environment}))
+        folder = environment.pop("folder", None)
+        self.workers.append(_start(command, {**self.environment, **environment}, folder))
         return self.workers[-1]
 
 
@@ -116,9 +116,10 @@ def cluster(workers: int, environment: dict[str, str]) -> Iterator[Cluster]:
             process.wait()
 
 
-def _start(command: list[str], environment: dict[str, str]) -> subprocess.Popen:
+def _start(command: list[str], environment: dict[str, str], folder: str | None = None) -> subprocess.Popen:
     return subprocess.Popen(
         command,
+        cwd=folder,
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

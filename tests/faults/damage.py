@@ -114,7 +114,7 @@ def _manifest(out: Path, change: object) -> str:
 
 def manifest_value(out: Path, rng: random.Random, secret: Path) -> str:
     def change(document: dict) -> str:
-        at, key = document, rng.choice(["shards", "counts", "pipeline", "input", "model", "name", "versions"])
+        at, key = document, rng.choice(["shards", "counts", "pipeline", "input", "model", "versions"])
         value = rng.choice([None, -1, 10**30, "text", [], {}, [[]], True])
         if isinstance(document[key], dict) and document[key] and rng.random() < 0.7:
             at, key = document[key], rng.choice(sorted(document[key]))

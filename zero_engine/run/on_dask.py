@@ -89,9 +89,12 @@ class OnDask:
         if now - self._counted_at < COUNT_EVERY_S:
             return
         try:
-            workers = self._client.scheduler_info(n_workers=-1)["workers"]
+            workers = self._client.scheduler_info(n_workers=-1).get("workers")
         except (OSError, TimeoutError, RuntimeError, CancelledError) as error:
             self._client_lost(error)
+            return
+        if workers is None or self._client.status != "running":
+            self._client_lost(OSError("the connection is lost"))
             return
         self._counted_at = time.monotonic()
         self._look_at_new(set(workers) - self._known - self._retired)

@@ -66,7 +66,9 @@ def _problem(manifest: Manifest) -> str | None:
     for file in manifest.files():
         if not is_name(file.name):
             return f"{file.name[:200]!r} is no name of a shard's file"
-    sections = [(name, manifest.pipeline.get(name)) for name in ("input", "render", "score", "gate", "output")]
+    sections = [
+        (name, manifest.pipeline.get(name)) for name in ("input", "render", "score", "gate", "output")
+    ]
     gate = manifest.pipeline.get("gate")
     if isinstance(gate, dict):
         sections += [(f"gate.{name}", gate.get(name)) for name in ("rank", "min", "max")]
