@@ -42,6 +42,7 @@ from zero_engine.run.stages import ShardResult, ShardTask
 from zero_engine.run.summary import Summary
 from zero_engine.run.watch import Watch
 from zero_engine.score import check_scores
+from zero_engine.write.atomic import disk_errors
 from zero_engine.write.finish import finish_dataset, side_files, unlisted_files
 from zero_engine.write.folder import INDEX
 from zero_engine.write.manifest import read_manifest, versions
@@ -179,7 +180,8 @@ class _Driver:
         """Find who works, and say that the run begins."""
         dask, render = self.pipeline.dask, self.pipeline.render
         folder, token = os.getcwd(), self.ledger.work / f"token-{uuid.uuid4().hex}.tmp"
-        token.touch()
+        with disk_errors(self.out):
+            token.touch()
         executor = stack.enter_context(
             open_executor(
                 dask,

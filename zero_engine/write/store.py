@@ -10,12 +10,14 @@ Files of version 1 hold no identities. They are computed from what the folder's 
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from zero_engine.contracts.rows import SCHEMA_VERSION, metadata_of
+from zero_engine.errors import OutputError
 from zero_engine.records import Candidate
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, unused_name
 from zero_engine.write.plain import digest_now, plain_size
@@ -80,6 +82,11 @@ class Store:
     @classmethod
     def build(cls, path: Path, files: Iterable[tuple[DrawingFile, Identify | None]]) -> "Store":
         """Index the files, of which an earlier one goes before a later one that holds the same drawing."""
+        with index_errors(path):
+            return cls._build(path, files)
+
+    @classmethod
+    def _build(cls, path: Path, files: Iterable[tuple[DrawingFile, Identify | None]]) -> "Store":
         path.unlink(missing_ok=True)
         db = sqlite3.connect(path)
         db.executescript(
@@ -126,6 +133,17 @@ class Store:
             query = f"SELECT identity, file, row FROM drawings WHERE identity IN ({marks})"
             for name, file, row in self._db.execute(query, part):
                 yield name.hex(), file, row
+
+
+@contextmanager
+def index_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises on a full or read-only disk into an OutputError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error}). Free some space, then run the same command again."
+        ) from error
 
 
 def identities(file: DrawingFile, identify: Identify | None = None) -> Iterator[tuple[int, str]]:

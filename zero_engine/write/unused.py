@@ -20,7 +20,7 @@ from zero_engine.write.atomic import commit, disk_errors, sync_folder
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, WORK, unused_name
 from zero_engine.write.plain import digest_now, plain_size
 from zero_engine.write.shards import candidates_of, write_candidates
-from zero_engine.write.store import DrawingFile, Identify, Trusts, identities, identities_of
+from zero_engine.write.store import DrawingFile, Identify, Trusts, identities, identities_of, index_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,12 @@ def compact(out: Path, names: Iterable[str], identify: Identify | None = None) -
     ]
     if not aside:
         return
-    with disk_errors(out), _Seen(out / WORK / f"seen-{uuid.uuid4().hex}.tmp") as seen:
+    path = out / WORK / f"seen-{uuid.uuid4().hex}.tmp"
+    with disk_errors(out), index_errors(path), _Seen(path) as seen:
         for name in names:
             seen.add(identity for _, identity in identities(DrawingFile(str(out), name, "")))
-        for path in aside:
-            _keep_what_is_new(out, path, seen, identify)
+        for file in aside:
+            _keep_what_is_new(out, file, seen, identify)
         sync_folder(out / UNUSED)
     with contextlib.suppress(OSError):
         (out / UNUSED).rmdir()
