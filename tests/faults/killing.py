@@ -20,6 +20,8 @@ import psutil
 from tests.faults.conftest import cluster, hashes
 
 LIMIT_S = 600
+WEIGHTS = {"driver": 2, "scheduler": 1, "nanny": 2, "worker": 3, "child": 3}
+"""How often each is chosen: those that take others along are rarer."""
 RUN = [sys.executable, "-c", "from zero_engine.cli import main; main()", "run"]
 
 
@@ -87,7 +89,9 @@ class Hunt:
             with contextlib.suppress(psutil.NoSuchProcess):
                 victims = [("driver", psutil.Process(driver.pid)), *_family(driver.pid), *others()]
                 kinds = sorted({kind for kind, _ in victims})
-                kind = self.random.choice(kinds)
+                kind = self.random.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
+                if kind == "driver" and len(kinds) < 3 and self.random.random() < 0.7:
+                    continue  # nobody else has started yet
                 self.random.choice([p for k, p in victims if k == kind]).kill()
                 self.account.kills[kind] = self.account.kills.get(kind, 0) + 1
         self._ended(driver, errors)

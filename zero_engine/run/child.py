@@ -33,15 +33,22 @@ def main(tasks: int, lifeline: int) -> None:
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     os.dup2(2, 1)  # what libraries print is no output of the command
     connection = Connection(tasks)
-    marks.attach(connection.send)
+
+    def send(message: tuple) -> None:
+        try:
+            connection.send(message)
+        except OSError:  # nobody is there to hear it
+            os._exit(1)
+
+    marks.attach(send)
     while True:
         try:
             message = _answer(*connection.recv())
-        except EOFError:
+        except (EOFError, OSError):
             return
         except Exception as error:  # a task that cannot be loaded here
             message = _raised(error)
-        connection.send(message)
+        send(message)
 
 
 def _answer(function: Any, argument: object, folder: str) -> tuple:

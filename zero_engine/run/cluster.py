@@ -28,6 +28,10 @@ POLL_S = 0.25
 """Longest wait inside one call of `wait`, so that signals and progress are served in time."""
 
 
+STARTS = 3
+"""Tries to start a local cluster."""
+
+
 class Died(Exception):
     """The worker process died under a task, or the task outran its limit."""
 
@@ -84,7 +88,7 @@ def open_executor(
     if dask.scheduler is None and dask.workers == 0:
         yield InProcess()
         return
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     from zero_engine.run.on_dask import OnDask
 
@@ -96,19 +100,7 @@ def open_executor(
             client = stack.enter_context(_connect(dask))
         else:
             workers = (gpus or os.cpu_count() or 1) if dask.workers == "auto" else dask.workers
-            with _interrupts_ignored():
-                cluster = stack.enter_context(
-                    LocalCluster(
-                        n_workers=workers,
-                        threads_per_worker=1,
-                        processes=True,
-                        memory_limit=dask.memory_limit,
-                        resources={"GPU": 1} if gpus else None,
-                        host="127.0.0.1",
-                        dashboard_address="127.0.0.1:0",
-                        silence_logs=logging.CRITICAL,
-                    )
-                )
+            cluster = stack.enter_context(_local_cluster(dask, workers, bool(gpus)))
             client = stack.enter_context(Client(cluster, timeout=dask.workers_timeout_s))
         executor = OnDask(client, dask, look, judge, say) if cluster is None else OnDask(client, dask)
         executor.cluster, executor.wanted = cluster, 0 if cluster is None else workers
@@ -193,6 +185,31 @@ def _settings(dask: Dask) -> Iterator[None]:
         }
     ):
         yield
+
+
+def _local_cluster(dask: Dask, workers: int, has_gpus: bool) -> Any:
+    """A cluster on this machine; a worker that dies while it starts costs another try."""
+    from distributed import LocalCluster
+
+    problem: Exception | None = None
+    for _ in range(STARTS):
+        try:
+            with _interrupts_ignored():
+                return LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    memory_limit=dask.memory_limit,
+                    resources={"GPU": 1} if has_gpus else None,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    silence_logs=logging.CRITICAL,
+                )
+        except (OSError, RuntimeError, TimeoutError) as error:
+            problem = error
+    raise InputError(
+        f"dask: {workers} local workers do not start ({one_line(problem)}). Ask for fewer: --workers 1, or 0."
+    ) from None
 
 
 @contextlib.contextmanager
