@@ -91,7 +91,7 @@ class Cluster:
         command = [sys.executable, "-m", "dask", "worker", self.address, "--nthreads", "1", "--no-dashboard"]
         command += ["--memory-limit", "700MB", "--death-timeout", "120"]
         folder = environment.pop("folder", None)
-        self.workers.append(_start(command, {**self.environment, **environment}, folder))
+        self.workers.append(start(command, {**self.environment, **environment}, folder))
         return self.workers[-1]
 
 
@@ -102,7 +102,7 @@ def cluster(workers: int, environment: dict[str, str]) -> Iterator[Cluster]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(port)]
-    scheduler = _start([*command, "--no-dashboard"], environment)
+    scheduler = start([*command, "--no-dashboard"], environment)
     running = Cluster(f"tcp://127.0.0.1:{port}", scheduler, environment=environment)
     try:
         _wait_for(port)
@@ -116,7 +116,7 @@ def cluster(workers: int, environment: dict[str, str]) -> Iterator[Cluster]:
             process.wait()
 
 
-def _start(command: list[str], environment: dict[str, str], folder: str | None = None) -> subprocess.Popen:
+def start(command: list[str], environment: dict[str, str], folder: str | None = None) -> subprocess.Popen:
     return subprocess.Popen(
         command,
         cwd=folder,
