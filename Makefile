@@ -3,13 +3,14 @@
 #
 #   make demo    install what a run needs, run the bundled pipeline, say what to look at
 #   make test    install the development extras too, run the tests (make test-fast: without the slow ones)
+#   make soak    kill processes of runs a thousand times, and compare every byte (about an hour)
 #   make loop    draw tasks, train on them, train by reward, and say what each added (over an hour)
 #
 # On Linux the default build of torch carries CUDA (several GB). For a CPU build that pip does not find
 # by itself: make demo TORCH=/path/to/torch-2.13.0-cpu.whl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint loop schemas fuzz bench clean
+.PHONY: help setup demo test test-fast lint loop soak schemas fuzz bench clean
 
 PYTHON ?= python3
 TORCH ?= torch
@@ -63,6 +64,9 @@ lint: $(DEV_STAMP)
 loop: $(DEV_STAMP)
 	.venv/bin/python benchmarks/loop.py
 
+soak: $(DEV_STAMP)
+	.venv/bin/python benchmarks/soak.py --kills 1000
+
 schemas: $(RUN_STAMP)
 	.venv/bin/python -m zero_engine.contracts schemas/ docs/
 	.venv/bin/python -m zero_engine.read.known docs/formats.md
@@ -71,7 +75,7 @@ fuzz: $(DEV_STAMP)
 	.venv/bin/python tests/fuzz/mutate.py --files 20000
 
 bench: $(RUN_STAMP)
-	@for script in $(filter-out benchmarks/loop.py,$(wildcard benchmarks/*.py)); do \
+	@for script in $(filter-out benchmarks/loop.py benchmarks/soak.py,$(wildcard benchmarks/*.py)); do \
 	  echo "== $$script"; OMP_WAIT_POLICY=passive .venv/bin/python "$$script" || exit 1; \
 	done
 

@@ -175,6 +175,15 @@ class Output(Section):
     image_format: Literal["png", "webp"] = "png"
     """Lossless encoding of the pictures."""
 
+    @field_validator("path")
+    @classmethod
+    def _is_local(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError(
+                f"{value}: a dataset is written to a local or mounted folder; give that, and copy it when done"
+            )
+        return value
+
 
 class Dask(Section):
     scheduler: str | None = None

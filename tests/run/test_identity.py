@@ -179,6 +179,7 @@ def test_a_run_killed_in_a_change_loses_no_drawing(begun, hashes, tmp_path):
     for kill in range(5):
         process = start(changed, tmp_path)
         wait_for_commits(Path("out"), 4 + kill, process)
+        assert process.poll() is None, process.stderr.read()
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert names <= names_in("out")

@@ -114,7 +114,7 @@ def test_one_empty_shard_among_others_is_no_trouble(tmp_path):
     assert len(load_dataset(str(out), split="train")) == 3
 
 
-def test_files_of_an_older_run_with_more_shards_are_removed(dataset):
+def test_files_of_an_older_run_with_more_shards_are_moved_away(dataset):
     manifest = read_manifest(dataset)
     fewer = manifest.model_copy(update={"shards": manifest.shards[:1]})
     (dataset / "notes.txt").write_text("the user's own")
@@ -134,7 +134,7 @@ def test_finishing_twice_gives_the_same_bytes(dataset):
     assert {p: p.read_bytes() for p in dataset.rglob("*") if p.is_file()} == before
 
 
-@pytest.mark.parametrize("step", ["_remove_unlisted", "_write_json", "dataset_card", "write_manifest"])
+@pytest.mark.parametrize("step", ["_move_unlisted", "_write_json", "dataset_card", "write_manifest"])
 def test_a_finish_that_dies_anywhere_leaves_no_manifest(dataset, monkeypatch, step):
     manifest = read_manifest(dataset)
 

@@ -3,7 +3,7 @@
 import typer
 
 from zero_engine import __version__
-from zero_engine.cli import answer, check, export, init, look, models, run, train
+from zero_engine.cli import answer, check, export, init, look, models, recover, retry, run, train
 
 app = typer.Typer(
     name="zero-engine",
@@ -31,6 +31,8 @@ def _root(
 
 init.register(app)
 run.register(app)
+retry.register(app)
+recover.register(app)
 look.register(app)
 check.register(app)
 export.register(app)

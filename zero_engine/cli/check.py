@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from zero_engine.cli.options import AsJson, Folder, descriptions, print_json, table
-from zero_engine.errors import CheckFailed, InputError
+from zero_engine.errors import CheckFailed, InputError, OutputError
 from zero_engine.models.prompt import requests
 
 
@@ -31,6 +31,9 @@ def validate(
     config: Annotated[
         Path | None, typer.Option(help="Training file for --for; without it, the defaults.")
     ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make again what is damaged; nothing whole is drawn again.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Re-read every file of a dataset: hashes, schema, pictures, codes, and traces in = rows + rejections."""
@@ -39,8 +42,22 @@ def validate(
         return
     from zero_engine.write.validate import validate_dataset
 
-    checks = validate_dataset(out)
+    try:
+        checks = validate_dataset(out)
+    except OutputError:
+        if not repair:
+            raise
+        checks = []
     failed = [check for check in checks if not check.ok]
+    if repair and (failed or not checks):
+        from zero_engine.run.progress import Console
+        from zero_engine.run.recover import recover
+
+        for check in failed:
+            typer.echo(f"{check.name}: {check.detail}", err=True)
+        recover(out, Console())
+        checks = validate_dataset(out)
+        failed = [check for check in checks if not check.ok]
     if json:
         print_json(
             {"ok": not failed, "checks": [{"name": c.name, "ok": c.ok, "detail": c.detail} for c in checks]}
@@ -50,7 +67,8 @@ def validate(
         table(str(out), ["check", "", "detail"], rows, justify="left")
     if failed:
         raise CheckFailed(
-            f"{out}: {failed[0].name}: {failed[0].detail}. Run the pipeline again to repair it."
+            f"{out}: {failed[0].name}: {failed[0].detail}. "
+            f"Run the pipeline again, or `zero-engine validate --repair {out}`, to repair it."
         )
 
 

@@ -65,7 +65,7 @@ def run(
     if report:
         from zero_engine.report import write_report
 
-        write_report(summary.out)
+        write_report(summary.out, verify=False)  # its bytes have just been written or checked
     if json:
         print_json(summary.as_dict())
     else:
@@ -117,39 +117,52 @@ def plan(
 
 
 def status(out: Folder, json: AsJson = False) -> None:
-    """Say how far the run in a folder is: shards and rows committed, finished or not, running or not."""
-    from zero_engine.errors import OutputError
+    """Say how far the run in a folder is: share, rate, time left, what is in flight; running, stalled or finished."""
     from zero_engine.run import tally
-    from zero_engine.run.recorded import is_locked, recorded
-    from zero_engine.write.unused import unused
+    from zero_engine.run.status import folder_status
 
-    held = recorded(out)
-    if held.name is None:
-        raise OutputError(f"{out}: no run has written here. Check the path.")
-    totals = tally.empty()
-    for entry in held.entries.values():
-        totals = tally.add(totals, dict(entry.counts))
-    state = "finished" if held.finished else "running" if is_locked(out) else "stopped; run again to go on"
-    read = (held.pipeline or {}).get("input", {})
-    set_aside = asdict(unused(out))
-    facts = {
-        "out": str(out),
-        "pipeline": {"name": held.name, "input": read.get("path"), "format": read.get("format")},
-        "state": state,
-        "shards": len(held.entries),
-        "counts": totals,
-        "unused": set_aside,
-    }
+    facts = folder_status(out)
     if json:
         print_json(facts)
         return
     table(
-        f"{out}: {state}",
+        f"{out}: {facts['state']}",
         ["", ""],
-        [("pipeline", held.name), ("input", str(read.get("path", "-"))), ("shards", len(held.entries))]
-        + [(name.replace("_", " "), totals[name]) for name in tally.NUMBERS]
-        + [("unused drawings", _size(set_aside))],
+        [
+            ("pipeline", facts["pipeline"]["name"]),
+            ("input", str(facts["pipeline"]["input"] or "-")),
+            ("shards", facts["shards"]),
+            *_progress(facts),
+        ]
+        + [(name.replace("_", " "), facts["counts"][name]) for name in tally.NUMBERS]
+        + [("unused drawings", _size(facts["unused"]))],
     )
+
+
+def _progress(facts: dict) -> list[tuple]:
+    """What is known of a run under way, a line each."""
+    share, eta, age = facts["share"], facts["eta_s"], facts["last_commit_age_s"]
+    lines: list[tuple] = []
+    if share is not None:
+        done = facts["counts"]["records"]
+        lines.append(("of the input", f"{done:,} of {facts['total']:,} records, {100 * share:.1f} %"))
+    if facts["records_per_s"]:
+        lines.append(
+            ("pace", f"{facts['records_per_s']:,.2f} records/s" + (f", {eta:,} s left" if eta else ""))
+        )
+    if age is not None:
+        lines.append(("last commit", f"{age:,.0f} s ago"))
+    if facts["driver"]:
+        lines.append(("driver", f"process {facts['driver']['pid']} on {facts['driver']['host']}"))
+        lines.append(("workers", facts["workers"]))
+    for flight in facts["in_flight"]:
+        lines.append(
+            (
+                f"shard {flight.get('shard')}",
+                f"{flight.get('stage')}, {flight.get('seconds')} s, on {flight.get('host')}",
+            )
+        )
+    return lines
 
 
 def clean(

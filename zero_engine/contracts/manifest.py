@@ -150,6 +150,8 @@ class Manifest(Section):
     input: InputInfo
     shards: list[ShardEntry]
     counts: Tally
+    checksum: str | None = None
+    """16 hex digits over all of it but this, so that damage is noticed; None where an older version wrote it."""
 
     def files(self) -> list[ShardFile]:
         """Every file of the dataset, in the order of the shards."""

@@ -13,6 +13,7 @@ from zero_engine.contracts.manifest import ShardEntry
 from zero_engine.contracts.rows import scores_in
 from zero_engine.errors import InputError
 from zero_engine.hashing import digest
+from zero_engine.write.dataset import check_bytes
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.shards import read_rejections
 
@@ -24,6 +25,9 @@ def inspect_rows(out: Path, trace_id: str | None, count: int) -> list[dict]:
     """
     found: list[dict] = []
     for entry in read_manifest(out).shards:
+        for file in (entry.data, entry.rejections):
+            if file is not None:
+                check_bytes(out, file)
         for row in _rows(out, entry):
             if trace_id is None or row["id"] == trace_id:
                 found.append(row)

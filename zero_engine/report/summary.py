@@ -35,20 +35,23 @@ from zero_engine.report.page import (
     image_format_of,
     write_page,
 )
+from zero_engine.write.dataset import check_bytes
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.rejections import read_rejections
 
 REPORT = "report.html"
 
 
-def write_report(out: str | Path, traces: int = 6, drawings: int = 24) -> Path:
+def write_report(out: str | Path, traces: int = 6, drawings: int = 24, verify: bool = True) -> Path:
     """Write OUT/report.html and return its path.
 
-    `traces` are shown with every candidate, `drawings` kept and as many left out as galleries. Raises OutputError
-    where the folder is no finished dataset.
+    `traces` are shown with every candidate, `drawings` kept and as many left out as galleries. `verify` compares every
+    byte with the manifest first. Raises OutputError where the folder is no finished dataset, or damaged.
     """
     out = Path(out)
     manifest = read_manifest(out)
+    for file in manifest.files() if verify else ():
+        check_bytes(out, file)
     survey = _survey(out, manifest, traces, drawings)
     shown, galleries = _fetch(out, manifest, survey)
     write_page(

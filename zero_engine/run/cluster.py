@@ -4,7 +4,10 @@ All three offer the same small surface (`Executor`): submit a task, wait until s
 What was measured about Dask and decides the settings here: one thread a worker, so that a dying
 process takes no innocent neighbours along; no actors (their calls hang when the worker dies); no
 waiting for ever (`no-workers-timeout`, `worker-ttl`); Dask's own retries off, because the driver
-keeps the account of attempts.
+keeps the account of attempts. A worker that Dask gives up (`lost-worker-timeout`, 15 s: too short on a busy machine)
+is replaced here. Settings made here do not reach an existing scheduler, so the driver keeps clocks of its own: no
+worker, or no scheduler, for `dask.workers_timeout_s` is one line and the end. A local cluster and its dashboard
+listen on 127.0.0.1 alone; `tls://` takes distributed's own settings (`distributed.comm.tls`).
 
 Workers ignore Ctrl-C: the terminal sends it to every process of the group, and a drain needs them.
 """
@@ -15,7 +18,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -25,11 +27,18 @@ from zero_engine.pipeline import Dask
 POLL_S = 0.25
 """Longest wait inside one call of `wait`, so that signals and progress are served in time."""
 
-COUNT_EVERY_S = 5.0
+
+STARTS = 3
+"""Tries to start a local cluster."""
 
 
 class Died(Exception):
     """The worker process died under a task, or the task outran its limit."""
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's message, or its name, on one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 class Job(Protocol):
@@ -53,43 +62,53 @@ class Executor(Protocol):
     def abandon(self, job: Job) -> None:
         """Give up on a job that takes too long: its worker is restarted."""
 
+    def check(self) -> None:
+        """Look after the workers. Raises InputError where nobody is left to work."""
+
+
+Probe = Callable[[object], str | None]
+"""What is wrong with a worker, from what `look_around` said there; None where it fits."""
+
 
 @contextlib.contextmanager
-def open_executor(dask: Dask, device: str = "auto") -> Iterator[Executor]:
+def open_executor(
+    dask: Dask,
+    device: str = "auto",
+    look: Callable[[], object] | None = None,
+    judge: Probe = lambda said: None,
+    say: Callable[[str], None] = lambda message: None,
+) -> Iterator[Executor]:
     """The executor that a pipeline's `dask` section asks for; closed at the end of the block.
+
+    Every worker of an existing scheduler is asked to `look`, and judged by what it says: one that does not fit at the
+    start is an InputError, a later one is retired, and `say` tells of it.
 
     Raises InputError where an existing scheduler cannot be reached or no worker comes in time.
     """
     if dask.scheduler is None and dask.workers == 0:
         yield InProcess()
         return
-    from distributed import Client, LocalCluster
+    from distributed import Client
+
+    from zero_engine.run.on_dask import OnDask
 
     gpus = 0 if device == "cpu" else len(glob.glob("/dev/nvidia[0-9]*"))
+    cluster = None
     with contextlib.ExitStack() as stack:
         stack.enter_context(_settings(dask))
         if dask.scheduler is not None:
             client = stack.enter_context(_connect(dask))
         else:
             workers = (gpus or os.cpu_count() or 1) if dask.workers == "auto" else dask.workers
-            with _interrupts_ignored():
-                cluster = stack.enter_context(
-                    LocalCluster(
-                        n_workers=workers,
-                        threads_per_worker=1,
-                        processes=True,
-                        memory_limit=dask.memory_limit,
-                        resources={"GPU": 1} if gpus else None,
-                        dashboard_address=":0",
-                        silence_logs=logging.CRITICAL,
-                    )
-                )
+            cluster = stack.enter_context(_local_cluster(dask, workers, bool(gpus)))
             client = stack.enter_context(Client(cluster, timeout=dask.workers_timeout_s))
-        yield OnDask(client, dask)
+        executor = OnDask(client, dask, look, judge, say) if cluster is None else OnDask(client, dask)
+        executor.cluster, executor.wanted = cluster, 0 if cluster is None else workers
+        yield executor
 
 
 class InProcess:
-    """`--workers 0`: tasks run here, one at a time, with the one thread that a worker would have."""
+    """`--workers 0`: tasks run one at a time. A shard does so in a child process (`contain`), as on a worker."""
 
     workers = 1
     dashboard = None
@@ -104,7 +123,10 @@ class InProcess:
         return {job}
 
     def abandon(self, job: Job) -> None:
-        """A task in this process cannot be stopped; it is never waited for either."""
+        """A task in this process ends by the limits of its own child."""
+
+    def check(self) -> None:
+        """There is always this process."""
 
 
 class _Lazy:
@@ -131,98 +153,22 @@ class _Lazy:
         return self.value
 
 
-class OnDask:
-    """Tasks on a Dask scheduler, local or not."""
-
-    is_remote = True
-
-    def __init__(self, client: Any, dask: Dask) -> None:
-        self._client = client
-        self._resources = self._gpu_resources(dask.workers_timeout_s)
-        self._counted, self._counted_at = 0, float("-inf")
-
-    @property
-    def workers(self) -> int:
-        """Workers now; asked at most every COUNT_EVERY_S, because each time is a round trip."""
-        if time.monotonic() - self._counted_at > COUNT_EVERY_S:
-            self._counted = len(self._client.scheduler_info(n_workers=-1)["workers"])
-            self._counted_at = time.monotonic()
-        return max(1, self._counted)
-
-    @property
-    def dashboard(self) -> str | None:
-        return self._client.dashboard_link
-
-    def submit(self, function: Callable, argument: object) -> "_Remote":
-        future = self._client.submit(function, argument, pure=False, retries=0, resources=self._resources)
-        return _Remote(future)
-
-    def wait(self, jobs: set) -> set:
-        from distributed import wait
-
-        futures = {job.future: job for job in jobs}
-        with contextlib.suppress(TimeoutError):
-            wait(list(futures), timeout=POLL_S, return_when="FIRST_COMPLETED")
-        return {job for future, job in futures.items() if future.done()}
-
-    def abandon(self, job: "_Remote") -> None:
-        holders = [w for w, keys in self._client.processing().items() if job.future.key in keys]
-        job.future.cancel()
-        if holders:
-            self._client.restart_workers(holders, raise_for_error=False)
-
-    def _gpu_resources(self, timeout_s: float) -> dict[str, int] | None:
-        """Wait for the first worker; ask for a GPU where the workers announce them."""
-        try:
-            self._client.wait_for_workers(1, timeout=timeout_s)
-        except TimeoutError:
-            raise InputError(
-                f"dask: no worker came within {timeout_s:g} s (dask.workers_timeout_s). "
-                "Start workers, or raise the limit."
-            ) from None
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        return {"GPU": 1} if any("GPU" in worker.get("resources", {}) for worker in workers) else None
-
-
-class _Remote:
-    """A Dask future, with its ways to fail told apart."""
-
-    def __init__(self, future: Any) -> None:
-        self.future = future
-
-    def result(self) -> Any:
-        from distributed import KilledWorker
-        from distributed.client import FutureCancelledError
-
-        try:
-            value = self.future.result()
-        except (KilledWorker, FutureCancelledError) as error:
-            raise Died(str(error)) from None
-        except RuntimeError as error:
-            if "deserializ" not in str(error):
-                raise
-            reason = " ".join(str(error.__cause__ or error).split())
-            raise InputError(
-                f"dask: a worker or the scheduler cannot load the task ({reason}). "
-                "Install the same zero-engine there as here."
-            ) from None
-        finally:
-            self.future.release()
-        return value
-
-
 @contextlib.contextmanager
 def _connect(dask: Dask) -> Iterator[Any]:
     from distributed import Client
 
     try:
         client = Client(dask.scheduler, timeout=dask.workers_timeout_s)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, TimeoutError, RuntimeError) as error:
         raise InputError(
-            f"dask.scheduler {dask.scheduler}: cannot be reached ({error}). Check the address and that it runs."
+            f"dask.scheduler {dask.scheduler}: cannot be reached ({one_line(error)}). "
+            "Check the address, that it runs, and for tls:// the settings distributed.comm.tls."
         ) from None
-    with client:
+    try:
         yield client
+    finally:
+        with contextlib.suppress(OSError, TimeoutError, RuntimeError):
+            client.close(timeout=10)
 
 
 @contextlib.contextmanager
@@ -232,12 +178,38 @@ def _settings(dask: Dask) -> Iterator[None]:
     with dask_library.config.set(
         {
             "distributed.scheduler.allowed-failures": 0,
-            "distributed.scheduler.no-workers-timeout": f"{dask.workers_timeout_s:g}s",
+            "distributed.scheduler.no-workers-timeout": None,  # the driver's own clock names what to do
             "distributed.scheduler.worker-ttl": "5 minutes",
+            "distributed.deploy.lost-worker-timeout": "1 hour",
             "distributed.worker.daemon": True,
         }
     ):
         yield
+
+
+def _local_cluster(dask: Dask, workers: int, has_gpus: bool) -> Any:
+    """A cluster on this machine; a worker that dies while it starts costs another try."""
+    from distributed import LocalCluster
+
+    problem: Exception | None = None
+    for _ in range(STARTS):
+        try:
+            with _interrupts_ignored():
+                return LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    memory_limit=dask.memory_limit,
+                    resources={"GPU": 1} if has_gpus else None,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    silence_logs=logging.CRITICAL,
+                )
+        except (OSError, RuntimeError, TimeoutError) as error:
+            problem = error
+    raise InputError(
+        f"dask: {workers} local workers do not start ({one_line(problem)}). Ask for fewer: --workers 1, or 0."
+    ) from None
 
 
 @contextlib.contextmanager

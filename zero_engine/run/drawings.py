@@ -25,6 +25,7 @@ from zero_engine.records import Candidate, ParsedTrace, Rejection
 from zero_engine.render.identity import DrawnBy, known_batch_size, settings_key
 from zero_engine.render.planned import Kept, Planned, in_order, plan_drawings
 from zero_engine.render.renderer import draw
+from zero_engine.run.marks import loading
 from zero_engine.score import score_candidates
 from zero_engine.score.gate import pick
 from zero_engine.score.scorer import DRAWN
@@ -43,6 +44,13 @@ class Outcome:
     drawn: int = 0
     places: list[tuple[str, int] | None] = field(default_factory=list)
     """(file, row) where each drawing lies exactly as it is here; None where it was made or changed."""
+
+    def add(self, other: "Outcome") -> None:
+        """Append what another trace asked for."""
+        self.candidates += other.candidates
+        self.rejections += other.rejections
+        self.places += other.places
+        self.drawn += other.drawn
 
 
 Measure = Callable[[str], AbstractContextManager]
@@ -192,14 +200,16 @@ def score_all(
 
     render = pipeline.render
     with one_thread():
-        model = get_model(render.model, device=render.device, dtype=render.dtype)
+        with loading():
+            model = get_model(render.model, device=render.device, dtype=render.dtype)
         return score_candidates(candidates, parsed, model, pipeline.score, before)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """The number of threads decides how sums are split, so bytes are those of one thread everywhere."""
-    import torch
+    with loading():
+        import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -237,9 +247,10 @@ def _draw(
 
 
 def _model(pipeline: Pipeline) -> "UnifiedModel":
-    from zero_engine.models.painters.generators import get_generator
+    with loading():
+        from zero_engine.models.painters.generators import get_generator
 
-    return get_generator(pipeline.render)
+        return get_generator(pipeline.render)
 
 
 def _merge(

@@ -4,73 +4,50 @@
 
 Contract: constant memory (a window of shards in flight, small tallies); only the driver commits;
 SIGKILL at any instant loses at most the shards in flight; SIGINT and SIGTERM drain, commit and say
-how to go on; the same command resumes. Workers that die are given another try, then the record to
-blame is found and rejected (`culprits`).
+how to go on; the same command resumes. What a record does to the process it is in ends there (`contain`); a worker
+that is lost costs its shards another try (`launch`).
 """
 
-import dataclasses
+import os
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry
-from zero_engine.errors import CheckFailed, Interrupted, OutputError
+from zero_engine.contracts.rows import SCHEMA_VERSION
+from zero_engine.errors import CheckFailed, Interrupted
 from zero_engine.hashing import digest
 from zero_engine.models.painters.generators import generator_fingerprint
 from zero_engine.pipeline import Pipeline, load_pipeline
-from zero_engine.read import Chunk, check_input, count_records, iter_chunks
+from zero_engine.read import Chunk, count_records, iter_chunks
 from zero_engine.render.prompts import compile_template
 from zero_engine.run import tally
-from zero_engine.run.cluster import Died, Executor, Job, open_executor
-from zero_engine.run.culprits import find_culprits
+from zero_engine.run.cluster import open_executor
+from zero_engine.run.contain import checked_input
+from zero_engine.run.launch import Launcher
 from zero_engine.run.ledger import Ledger, open_ledger
 from zero_engine.run.plan import Decision, Plan, decide, stage_keys
 from zero_engine.run.progress import Progress, Silent
 from zero_engine.run.reuse import Sources
+from zero_engine.run.sameness import look_around, misfit
 from zero_engine.run.signals import drain_on_signals
 from zero_engine.run.spill import spill
-from zero_engine.run.stages import ShardResult, ShardTask, run_shard
+from zero_engine.run.stages import ShardResult, ShardTask
+from zero_engine.run.summary import Summary
+from zero_engine.run.watch import Watch
 from zero_engine.score import check_scores
-from zero_engine.write.finish import finish_dataset
+from zero_engine.write.atomic import disk_errors
+from zero_engine.write.finish import finish_dataset, side_files, unlisted_files
 from zero_engine.write.folder import INDEX
-from zero_engine.write.manifest import versions
-from zero_engine.write.unused import Unused, compact, set_strays_aside, unused
-
-
-@dataclass(slots=True)
-class Summary:
-    """What a run did and what the folder now holds."""
-
-    out: str
-    counts: dict
-    plan: Plan
-    drawn: int = 0
-    """Pictures drawn in this run; the others were reused."""
-    unused: Unused = field(default_factory=Unused)
-    """Drawings that this pipeline does not ask for, kept beside the dataset."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    """Worker seconds by stage, in this run."""
-    wall_s: float = 0.0
-    workers: int = 0
-
-    def as_dict(self) -> dict:
-        return {
-            "out": self.out,
-            "counts": self.counts,
-            "plan": self.plan.as_dict(),
-            "drawn": self.drawn,
-            "reused": self.counts["pictures"] - self.drawn,
-            "unused": dataclasses.asdict(self.unused),
-            "workers": self.workers,
-            "wall_s": round(self.wall_s, 3),
-            "pictures_per_s": round(self.drawn / self.wall_s, 2) if self.wall_s else 0.0,
-            "seconds": {stage: round(s, 3) for stage, s in self.seconds.items()},
-        }
+from zero_engine.write.manifest import read_manifest, versions
+from zero_engine.write.plain import forget_digests
+from zero_engine.write.unused import compact, set_strays_aside, unused
 
 
 def run_pipeline(
@@ -79,21 +56,23 @@ def run_pipeline(
     overwrite: bool = False,
     reuse: Sequence[str | Path] = (),
     progress: Progress | None = None,
+    retry: frozenset[int] = frozenset(),
 ) -> Summary:
     """Run a pipeline to a finished dataset in `output.path`, resuming what is there.
 
     Only drawings that neither this folder nor one of `reuse` holds are made. `overwrite` lets the rows of a
-    pipeline of another name be replaced.
+    pipeline of another name be replaced. `retry` names shards to make again although they are done.
 
     Raises PipelineError, InputError, ModelError or OutputError for what the user has to fix,
     Interrupted after a drain, and CheckFailed where traces in != rows + rejections.
     """
     if not isinstance(pipeline, Pipeline):
         pipeline = load_pipeline(pipeline)
+    forget_digests()
     model = check_pipeline(pipeline)
-    ledger = open_ledger(Path(pipeline.output.path), pipeline, overwrite)
+    ledger = open_ledger(Path(pipeline.output.path).absolute(), pipeline, overwrite)
     sources = Sources(ledger.out, ledger.held, reuse)
-    return _Driver(pipeline, model, ledger, sources, progress or Silent()).run()
+    return _Driver(pipeline, model, ledger, sources, progress or Silent(), retry).run()
 
 
 def check_pipeline(pipeline: Pipeline) -> str | None:
@@ -101,27 +80,26 @@ def check_pipeline(pipeline: Pipeline) -> str | None:
 
     Raises PipelineError, InputError or ModelError.
     """
-    check_input(pipeline.input, must_give_rows=True)
+    checked_input(pipeline)
     check_scores(pipeline.score)
     compile_template(pipeline.render.template)
     return generator_fingerprint(pipeline.render)
 
 
-@dataclass(slots=True)
-class _Flight:
-    """A shard on its way."""
-
-    task: ShardTask
-    deadline: float
-    attempts: int = 1
-
-
 class _Driver:
     def __init__(
-        self, pipeline: Pipeline, model: str | None, ledger: Ledger, sources: Sources, progress: Progress
+        self,
+        pipeline: Pipeline,
+        model: str | None,
+        ledger: Ledger,
+        sources: Sources,
+        progress: Progress,
+        retry: frozenset[int] = frozenset(),
     ) -> None:
         self.pipeline, self.model, self.ledger, self.progress = pipeline, model, ledger, progress
         self.sources = sources
+        self.retry = retry
+        """Shards to make once more although they are done."""
         self.index: str | None = None
         """File of the index of drawings, once there is one."""
         self.out = ledger.out
@@ -129,8 +107,8 @@ class _Driver:
         self.totals = tally.empty()
         self.seconds: Counter = Counter()
         self.drawn = 0
-        self.flights: dict[Job, _Flight] = {}
-        self.executor: Executor | None = None
+        self.launcher: Launcher | None = None
+        self.watch = Watch(ledger.out)
         self.workers = 0
         self.began = False
         self.input_digest = ""
@@ -142,17 +120,20 @@ class _Driver:
                 self._stream(stack, draining)
                 shards = self.plan.shards
                 stale = [i for i in self.ledger.entries if i >= shards]
-                if self.began or stale or not self.ledger.finished:
+                if self.began or stale or not self.ledger.finished or self._is_untidy():
                     self._begin()
                     self.ledger.drop_beyond(shards)
                     self._finish()
+            except BaseException as error:
+                self.watch.ended(error)
+                raise
             finally:
                 self.progress.stop()
                 if self.began:
                     self.ledger.close()
         wall_s = time.monotonic() - started
         summary = Summary(
-            out=str(self.out),
+            out=str(Path(self.pipeline.output.path)),
             counts=self.totals,
             plan=self.plan,
             drawn=self.drawn,
@@ -176,7 +157,7 @@ class _Driver:
                 break
             keys = stage_keys(self.pipeline, self.model, chunk)
             entry = self.ledger.entries.get(chunk.index)
-            decision = decide(entry, keys, self.out)
+            decision = decide(entry, keys, self.out, chunk.index in self.retry)
             self.plan.add(chunk, decision)
             digests.append(chunk.digest)
             if decision.start is None:
@@ -184,27 +165,56 @@ class _Driver:
                 continue
             if not self.began:
                 self._begin()
-                self.executor = stack.enter_context(
-                    open_executor(self.pipeline.dask, self.pipeline.render.device)
-                )
-                total = count_records(self.pipeline.input)
-                self.progress.start(total, self.totals["records"], self.executor.dashboard)
+                self._open(stack)
             self._submit(chunk, keys, decision)
-            self.workers = self.executor.workers
-            window = self.workers * self.pipeline.dask.shards_in_flight
-            while len(self.flights) >= window and not draining.is_set():
+            self.workers = self.launcher.workers
+            while self.launcher.is_full and not draining.is_set():
                 self._collect()
-        while self.flights:
+        while self.launcher and self.launcher.flights:
             self._collect()
         if stopped:
             self._stopped()
         self.input_digest = digest(*digests)
+
+    def _open(self, stack: ExitStack) -> None:
+        """Find who works, and say that the run begins."""
+        dask, render = self.pipeline.dask, self.pipeline.render
+        folder, token = os.getcwd(), self.ledger.work / f"token-{uuid.uuid4().hex}.tmp"
+        with disk_errors(self.out):
+            token.touch()
+        executor = stack.enter_context(
+            open_executor(
+                dask,
+                render.device,
+                partial(look_around, str(token), folder, render),
+                lambda said: misfit(said, render, str(self.out), folder),
+                self.progress.say,
+            )
+        )
+        self.launcher = Launcher(executor, dask, self.out, self._say)
+        total = count_records(self.pipeline.input)
+        self.progress.start(total, self.totals["records"], executor.dashboard)
+        self.watch.began(self.pipeline, total, self.totals["records"], executor.workers)
+
+    def _say(self, message: str) -> None:
+        self.progress.say(message)
+        self.watch.note(message)
+
+    def _is_untidy(self) -> bool:
+        """Whether a finished folder holds files that nobody lists, or lacks what loads it."""
+        manifest = read_manifest(self.out)
+        return bool(
+            manifest.schema_version == SCHEMA_VERSION
+            and (unlisted_files(self.out, manifest) or side_files(self.out, manifest))
+        )
 
     def _begin(self) -> None:
         if self.began:
             return
         self.ledger.begin(self.pipeline)
         self.began = True
+        for name, place in self.ledger.moved.items():
+            self._say(f"{self.out / name} is no plain file: moved to {place}")
         if self.model and self.sources.any():
             self.sources.index(self.out / INDEX)
             self.index = str(self.out / INDEX)
@@ -219,7 +229,7 @@ class _Driver:
 
     def _submit(self, chunk: Chunk, keys: dict[str, str], decision: Decision) -> None:
         entry = self.ledger.entries.get(chunk.index)
-        chunk, records = spill(chunk, self.ledger.work) if self.executor.is_remote else (chunk, None)
+        chunk, records = spill(chunk, self.ledger.work) if self.launcher.is_remote else (chunk, None)
         task = ShardTask(
             chunk=chunk,
             pipeline=self.pipeline,
@@ -231,29 +241,14 @@ class _Driver:
             index=self.index,
             known=self.sources.known(self.model),
             records=records,
+            folder=os.getcwd(),
         )
-        self._launch(_Flight(task, self._deadline()))
-
-    def _launch(self, flight: _Flight) -> None:
-        self.flights[self.executor.submit(run_shard, flight.task)] = flight
-
-    def _deadline(self) -> float:
-        """A shard waits for those before it on its worker, so the limit covers the whole window."""
-        dask = self.pipeline.dask
-        return time.monotonic() + dask.shard_timeout_s * dask.shards_in_flight
+        self.launcher.launch(task)
 
     def _collect(self) -> None:
-        """Wait a moment and handle what is done or overdue."""
-        for job in self.executor.wait(set(self.flights)):
-            flight = self.flights.pop(job)
-            try:
-                self._commit(flight.task, job.result())
-            except Died as death:
-                self._try_again(flight, str(death))
-        for job in [job for job, flight in self.flights.items() if time.monotonic() > flight.deadline]:
-            flight = self.flights.pop(job)
-            self.executor.abandon(job)
-            self._try_again(flight, f"took over {self.pipeline.dask.shard_timeout_s:g} s")
+        """Wait a moment and commit what is done."""
+        for task, result in self.launcher.collect():
+            self._commit(task, result)
 
     def _commit(self, task: ShardTask, result: ShardResult) -> None:
         self.ledger.commit(result.entry, result.temporary)
@@ -265,42 +260,13 @@ class _Driver:
         self.totals = tally.add(self.totals, counts)
         self.seconds.update(result.seconds)
         self.drawn += result.drawn
+        self.watch.committed(counts["records"], result.drawn, self.launcher.workers, result.entry)
         self.progress.update(
             records=counts["records"],
             drawn=result.drawn,
             pictures=counts["pictures"],
             kept=counts["pictures_kept"],
         )
-
-    def _try_again(self, flight: _Flight, why: str) -> None:
-        shard = flight.task.chunk.index
-        if flight.attempts < self.pipeline.dask.max_attempts:
-            self.progress.say(f"shard {shard}: worker lost, attempt {flight.attempts + 1}: {why}")
-            self._launch(_Flight(flight.task, self._deadline(), flight.attempts + 1))
-            return
-        self.progress.say(f"shard {shard}: lost {flight.attempts} workers; looking for the record to blame")
-        culprits = find_culprits(flight.task, self._survive)
-        task = dataclasses.replace(flight.task, excluded=culprits)
-        result = self._survive(task)
-        if result is None:
-            raise OutputError(
-                f"{self.out}: shard {shard} keeps losing its worker although no single record does. "
-                "Give workers more memory (dask.memory_limit) or lower output.rows_per_shard."
-            )
-        self._commit(task, result)
-
-    def _survive(self, task: ShardTask) -> ShardResult | None:
-        """Run one task alone; None where its worker dies or it outruns its limit."""
-        job = self.executor.submit(run_shard, task)
-        deadline = self._deadline()
-        while not self.executor.wait({job}):
-            if time.monotonic() > deadline:
-                self.executor.abandon(job)
-                return None
-        try:
-            return job.result()
-        except Died:
-            return None
 
     def _stopped(self) -> None:
         done = len(self.ledger.entries)
@@ -312,12 +278,14 @@ class _Driver:
     def _finish(self) -> None:
         shards = [self.ledger.entries[index] for index in sorted(self.ledger.entries)]
         names = [entry.candidates.name for entry in shards if entry.candidates]
-        set_strays_aside(self.out, names)
+        set_strays_aside(self.out, names, self.ledger.held.trusts)
         compact(self.out, names, self.ledger.held.identify)
         manifest = self._manifest(shards)
         stats = {"counts": self.totals, "seconds": {k: round(v, 3) for k, v in self.seconds.items()}}
-        finish_dataset(self.out, manifest, stats)
+        for name in finish_dataset(self.out, manifest, stats):
+            self._say(f"{self.out / name} is no shard of this run: moved to strays/")
         self.ledger.finish()
+        self.watch.finished(self.totals)
 
     def _manifest(self, shards: list[ShardEntry]) -> Manifest:
         pipeline, paths = self.pipeline, self.pipeline.input.path

@@ -10,7 +10,6 @@ One driver at a time: `.work/lock` is held with flock, which a killed process re
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 from pathlib import Path
@@ -18,10 +17,11 @@ from pathlib import Path
 from zero_engine.contracts.manifest import ModelInfo, ShardEntry
 from zero_engine.errors import OutputError
 from zero_engine.pipeline import Pipeline
-from zero_engine.run.recorded import Recorded, recorded
+from zero_engine.run.recorded import Recorded, ledger_line, recorded
 from zero_engine.write.atomic import commit, disk_errors
 from zero_engine.write.finish import unfinish
 from zero_engine.write.folder import LEDGER, LOCK, OURS, SHARD_FOLDERS, UNUSED, WORK
+from zero_engine.write.plain import clear_the_way, digest_now, require_folder
 from zero_engine.write.unused import set_aside, set_strays_aside
 
 
@@ -31,6 +31,8 @@ class Ledger:
     def __init__(self, out: Path, held: Recorded) -> None:
         self.out = out
         self.held = held
+        self.moved: dict[str, str] = {}
+        """What `begin` found in the way, and where it lies now."""
         self._file = None
         self._lock = None
 
@@ -56,6 +58,7 @@ class Ledger:
         Raises OutputError where another run holds the folder.
         """
         with disk_errors(self.out):
+            self.moved = clear_the_way(self.out) if self.out.exists() else {}
             for folder in (*SHARD_FOLDERS, WORK):
                 (self.out / folder).mkdir(parents=True, exist_ok=True)
             self._lock = open(self.out / LOCK, "w")
@@ -69,17 +72,20 @@ class Ledger:
                 stale.unlink(missing_ok=True)
             self._rewrite(pipeline)
             unfinish(self.out)
-            set_strays_aside(self.out, self.held.digests())
+            set_strays_aside(self.out, self.held.digests(), self.held.trusts)
         self.held.finished = False
 
     def commit(self, entry: ShardEntry, temporary: dict[str, str]) -> None:
         """Give a shard's files their final names, then write its line. The order makes a kill harmless."""
         with disk_errors(self.out):
-            if entry.index in self.entries:
+            old = self.entries.get(entry.index)
+            if old:
                 self._void(entry.index, entry)
             for path, name in temporary.items():
                 commit(Path(path), self.out / name)
             self._append(entry.model_dump(mode="json"))
+            if old and old.rejections and not entry.rejections:
+                (self.out / old.rejections.name).unlink(missing_ok=True)
         self.entries[entry.index] = entry
 
     def describe(self, model: ModelInfo) -> None:
@@ -93,7 +99,10 @@ class Ledger:
         with disk_errors(self.out):
             for index in [i for i in self.entries if i >= shards]:
                 self._void(index, None)
-                del self.entries[index]
+                gone = self.entries.pop(index)
+                for file in (gone.data, gone.rejections):
+                    if file is not None:
+                        (self.out / file.name).unlink(missing_ok=True)
 
     def finish(self) -> None:
         """The folder has its manifest."""
@@ -113,12 +122,18 @@ class Ledger:
             self._lock.close()
 
     def _void(self, index: int, successor: ShardEntry | None) -> None:
-        """A shard's entry counts no more; of its drawings the successor may hold just the same file."""
+        """A shard's entry counts no more. Its drawings are set aside, unless the successor has just the same file."""
         self._append({"void": index})
         old = self.entries[index].candidates
         new = successor.candidates if successor else None
-        if old and (new is None or new.sha256 != old.sha256):
-            set_aside(self.out, old.name, old.sha256)
+        if old is None:
+            return
+        found = digest_now(self.out / old.name)
+        if new and (
+            found == new.sha256 or (new.sha256 == old.sha256 and not self.held.trusts(old.name, found))
+        ):
+            return  # the file as it is, or as it was before it was damaged
+        set_aside(self.out, old.name, self.held.trusts)
 
     def _rewrite(self, pipeline: Pipeline) -> None:
         """Start the ledger file afresh with all that is known, under a temporary name first."""
@@ -130,7 +145,7 @@ class Ledger:
         if self.model:
             lines.append({"model": self.model.model_dump(mode="json")})
         lines += [self.entries[index].model_dump(mode="json") for index in sorted(self.entries)]
-        self._file.writelines(map(_line, lines))
+        self._file.writelines(map(ledger_line, lines))
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -138,7 +153,7 @@ class Ledger:
         self._file = open(self.out / LEDGER, "a", encoding="utf-8")
 
     def _append(self, value: dict) -> None:
-        self._file.write(_line(value))
+        self._file.write(ledger_line(value))
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -149,18 +164,21 @@ def open_ledger(out: Path, pipeline: Pipeline, overwrite: bool = False) -> Ledge
     Raises OutputError where the folder belongs to a pipeline of another name, or is not ours at all, unless
     `overwrite` says that its rows may be replaced (its drawings are kept).
     """
-    if not out.exists() or not any(out.iterdir()):
+    if not os.path.lexists(out):
         return Ledger(out, Recorded())
     if not out.is_dir():
         raise OutputError(f"{out}: is a file. Choose a folder for --output.")
-    held = recorded(out)
+    require_folder(out)
+    if not any(out.iterdir()):
+        return Ledger(out, Recorded())
+    held = recorded(out, recover=True)
     if held.name is None and not _only_work(out):
         strangers = sorted(p.name for p in out.iterdir() if p.name not in OURS)
         raise OutputError(
             f"{out}: not empty and not a zero-engine dataset (it holds {(strangers or ['files'])[0]}). "
             "Choose an empty folder for --output."
         )
-    if held.name not in (None, pipeline.name):
+    if held.name not in (None, "", pipeline.name):
         if not overwrite:
             raise OutputError(
                 f"{out}: holds the dataset of another pipeline (name {held.name!r}, this one has {pipeline.name!r}). "
@@ -172,8 +190,7 @@ def open_ledger(out: Path, pipeline: Pipeline, overwrite: bool = False) -> Ledge
 
 def _only_work(out: Path) -> bool:
     """A folder where a run died before its ledger stood: nothing of anybody's is in it."""
-    return not any(p.is_file() and p.suffix != ".tmp" and p.name != "lock" for p in out.rglob("*"))
-
-
-def _line(value: dict) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return not any(
+        p.is_file() and p.suffix != ".tmp" and p.name not in ("lock", "run.json", "events.jsonl")
+        for p in out.rglob("*")
+    )

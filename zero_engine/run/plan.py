@@ -22,6 +22,7 @@ from zero_engine.hashing import digest, digest_json
 from zero_engine.pipeline import Pipeline
 from zero_engine.read import Chunk
 from zero_engine.score.outside import outside_fingerprint
+from zero_engine.write.dataset import is_whole
 
 STAGES = ("read", "parse", "render", "score", "gate")
 VERSIONS = {"read": 3, "parse": 2, "render": 3, "score": 4, "gate": 3}
@@ -55,26 +56,22 @@ class Decision:
     why: str
 
 
-def decide(entry: ShardEntry | None, keys: dict[str, str], out: Path) -> Decision:
-    """Compare a committed shard with the keys it should have and the files it should have."""
+def decide(entry: ShardEntry | None, keys: dict[str, str], out: Path, again: bool = False) -> Decision:
+    """Compare a committed shard with the keys it should have and with its files, of which every byte is read.
+
+    `again` asks for a shard that is done once more: what failed in it is tried again.
+    """
     if entry is None:
         return Decision("render", "new")
-    missing = [file.name for file in entry.files() if not _stands(out / file.name, file.bytes)]
-    if entry.candidates is not None and entry.candidates.name in missing:
-        return Decision("render", f"{entry.candidates.name} is missing or cut short")
+    damaged = [file for file in entry.files() if not is_whole(out, file)]
+    if damaged and damaged != [entry.data]:  # drawings, or what could not be drawn: not to be built on
+        return Decision("render", f"{damaged[-1].name} is missing or damaged")
     for stage in STAGES:
         if entry.keys.get(stage) != keys[stage]:
             return Decision(RESUME_AT[stage], f"{stage} changed")
-    if missing:
-        return Decision("gate", f"{missing[0]} is missing or cut short")
-    return Decision(None, "done")
-
-
-def _stands(path: Path, size_bytes: int) -> bool:
-    try:
-        return path.stat().st_size == size_bytes
-    except OSError:
-        return False
+    if damaged:
+        return Decision("gate", f"{entry.data.name} is missing or damaged")
+    return Decision("render", "tried again") if again else Decision(None, "done")
 
 
 @dataclass(slots=True)

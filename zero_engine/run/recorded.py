@@ -1,20 +1,32 @@
 """What an output folder says of itself: whose it is, what it holds, what drew it. Nothing is written here.
 
 A finished folder says it in its manifest, a run under way in `.work/ledger.jsonl`: one line for the run's identity, one
-for every committed shard, and a few for what drew. A line cut short by a kill ends the reading.
+for every committed shard, and a few for what drew. Each line ends with a digest of itself: one that a kill cut short,
+or that is damaged, is not believed, and what it told of is made again from the drawings.
+
+A folder that lost both is recovered: it is known by its files, whose drawings say what they are, and by `events.jsonl`
+and `data/dataset_info.json` it is known whose it is.
 """
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+
 from zero_engine.contracts.manifest import Manifest, ModelInfo, ShardEntry
+from zero_engine.contracts.rows import metadata_of
+from zero_engine.errors import OutputError
+from zero_engine.hashing import digest
 from zero_engine.pipeline import Pipeline
 from zero_engine.render.identity import DrawnBy, identity_of, known_batch_size, settings_key
-from zero_engine.write.folder import LEDGER, LOCK, MANIFEST
+from zero_engine.run.watch import committed_files, last_beginning
+from zero_engine.write.folder import DATASET_INFO, LEDGER, LOCK, MANIFEST, shard_files
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.plain import is_name, open_plain, plain_size, read_plain
 from zero_engine.write.store import Identify
 
 
@@ -32,6 +44,15 @@ class Recorded:
     """The pipeline that last wrote here, resolved; None where the folder does not say."""
     settings: str | None = None
     """`settings_key` of drawings of version 1, whose files hold no identities."""
+    committed: frozenset[str] = frozenset()
+    """sha256 of files that `events.jsonl` tells of, where nothing better does."""
+
+    def trusts(self, name: str, sha256: str) -> bool:
+        """Whether a file of drawings with this content was committed, under any name; yes where nothing tells."""
+        digests = self.digests()
+        if sha256 in digests.values():
+            return True
+        return name not in digests and (not self.committed or sha256 in self.committed)
 
     @property
     def identify(self) -> Identify | None:
@@ -45,26 +66,75 @@ class Recorded:
         return {file.name: file.sha256 for file in files if file is not None}
 
 
-def recorded(out: Path) -> Recorded:
-    """Read what a folder says. Raises OutputError where its manifest is damaged."""
-    if (out / MANIFEST).exists():
-        manifest = read_manifest(out)
-        entries = {entry.index: entry for entry in manifest.shards}
-        settings = settings_of_version_1(manifest)
-        return Recorded(manifest.name, entries, True, manifest.model, manifest.pipeline, settings)
+def recorded(out: Path, recover: bool = False) -> Recorded:
+    """Read what a folder says. Raises OutputError where its manifest is damaged.
+
+    With `recover`, a folder of ours whose manifest or ledger is lost or damaged is known by what else lies there.
+    """
+    if os.path.lexists(out / MANIFEST):
+        try:
+            return _of_manifest(read_manifest(out))
+        except OutputError:
+            if not recover:
+                raise
     found = Recorded()
     for line in _lines(out / LEDGER):
-        if "name" in line:
-            found.name, found.pipeline = line["name"], line.get("pipeline")
-        elif "model" in line:
-            found.model = ModelInfo.model_validate(line["model"])
-        elif "settings" in line:
-            found.settings = line["settings"]
-        elif "void" in line:  # its files were being replaced
-            found.entries.pop(line["void"], None)
-        elif "index" in line:
-            found.entries[line["index"]] = ShardEntry.model_validate(line)
+        try:
+            _add(line, found)
+        except (ValueError, TypeError, KeyError):  # damaged
+            continue
+    if found.name is None and (found.entries or (recover and is_ours(out))):
+        _known_otherwise(out, found)
     return found
+
+
+def _of_manifest(manifest: Manifest) -> Recorded:
+    entries = {entry.index: entry for entry in manifest.shards}
+    settings = settings_of_version_1(manifest)
+    return Recorded(manifest.name, entries, True, manifest.model, manifest.pipeline, settings)
+
+
+def _add(line: dict, found: Recorded) -> None:
+    """One line of the ledger. Raises ValueError, TypeError or KeyError where it is no such."""
+    if "name" in line:
+        found.name, found.pipeline = str(line["name"]), line.get("pipeline")
+    elif "model" in line:
+        found.model = ModelInfo.model_validate(line["model"])
+    elif "settings" in line:
+        found.settings = str(line["settings"])
+    elif "void" in line:  # its files were being replaced
+        found.entries.pop(line["void"], None)
+    elif "index" in line:
+        entry = ShardEntry.model_validate(line)
+        if all(is_name(file.name) for file in entry.files()):
+            found.entries[entry.index] = entry
+
+
+def is_ours(out: Path) -> bool:
+    """Whether a folder holds files of a dataset, by what they say of themselves."""
+    for name in shard_files(out):
+        if name.endswith(".arrow") and plain_size(out, name):
+            try:
+                with pa.memory_map(str(out / name)) as source, pa.ipc.open_stream(source) as reader:
+                    if metadata_of(reader.schema).get("schema"):
+                        return True
+            except (pa.ArrowException, OSError, ValueError):
+                continue
+    return False
+
+
+def _known_otherwise(out: Path, found: Recorded) -> None:
+    """Name and pipeline of a folder whose own record is lost."""
+    began = last_beginning(out)
+    found.committed = committed_files(out)
+    found.name, found.pipeline = began.get("name"), began.get("pipeline")
+    if not isinstance(found.name, str):
+        try:
+            found.name = json.loads(read_plain(out / DATASET_INFO)).get("dataset_name")
+        except (OSError, ValueError, AttributeError):
+            found.name = None
+    if not isinstance(found.name, str):
+        found.name = ""  # ours, but nobody's by name
 
 
 def drawn_by(model: ModelInfo) -> DrawnBy:
@@ -90,7 +160,7 @@ def settings_of_version_1(manifest: Manifest) -> str | None:
 def is_locked(out: Path) -> bool:
     """Whether a run is writing to the folder right now."""
     try:
-        with open(out / LOCK) as lock:
+        with open_plain(out / LOCK) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return False
     except BlockingIOError:
@@ -99,13 +169,28 @@ def is_locked(out: Path) -> bool:
         return False
 
 
+def ledger_line(value: dict) -> str:
+    """A line of the ledger, with a digest of itself at its end."""
+    text = _compact(value)
+    return f'{text[:-1]},"sum":"{digest(text)[:16]}"}}\n'
+
+
+def _compact(value: dict) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def _lines(path: Path) -> Iterator[dict]:
+    """Lines that are whole; those of an older version carry no digest."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            for line in file:
+        with open_plain(path) as file:
+            for raw in file:
                 try:
-                    yield json.loads(line)
-                except ValueError:  # the line that a kill cut short; its shard is made again
-                    return
+                    line = json.loads(raw)
+                except ValueError:
+                    continue
+                if isinstance(line, dict):
+                    told = line.pop("sum", None)
+                    if told is None or told == digest(_compact(line))[:16]:
+                        yield line
     except OSError:
         return

@@ -7,6 +7,7 @@ from zero_engine.contracts.manifest import ModelInfo
 from zero_engine.errors import InputError
 from zero_engine.render.identity import DrawnBy
 from zero_engine.run.recorded import Recorded, drawn_by, recorded
+from zero_engine.write.folder import CANDIDATE_FILES, UNUSED
 from zero_engine.write.store import Store, drawing_files
 
 
@@ -16,21 +17,28 @@ class Sources:
     def __init__(self, out: Path, held: Recorded, reuse: Sequence[str | Path] = ()) -> None:
         """Raises InputError where a folder to reuse is none of ours."""
         self.out = out
-        self.folders = [(out, held), *((folder, _held(folder)) for folder in map(Path, reuse))]
+        self.folders = [
+            (out, held),
+            *((folder, _held(folder)) for folder in (Path(name).absolute() for name in reuse)),
+        ]
 
     def index(self, path: Path) -> Store:
         """An index of all drawings, written to `path`."""
         files = (
             (file, held.identify)
             for folder, held in self.folders
-            for file in drawing_files(folder, held.digests())
+            for file in drawing_files(folder, held.digests(), held.trusts if folder == self.out else None)
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         return Store.build(path, files)
 
     def any(self) -> bool:
         """Whether there is anything to be found."""
-        return any(drawing_files(folder, held.digests()) for folder, held in self.folders)
+        return any(
+            any(folder.glob(files))
+            for folder, _ in self.folders
+            for files in (CANDIDATE_FILES, f"{UNUSED}/*.arrow")
+        )
 
     def model(self, generator: str | None) -> ModelInfo | None:
         """What some folder tells of this generator."""

@@ -21,11 +21,12 @@ from zero_engine.models.batching import auto_batch_size
 from zero_engine.models.devices import device_kind
 from zero_engine.parse import parse_trace
 from zero_engine.pipeline import Pipeline
-from zero_engine.read import Chunk, read_chunk
+from zero_engine.read import Chunk
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
 from zero_engine.render.identity import DrawnBy
-from zero_engine.run import tally
+from zero_engine.run import marks, tally
 from zero_engine.run.drawings import Outcome, make_drawings, unchanged
+from zero_engine.run.onerecord import Blame, read_all
 from zero_engine.run.plan import scoring_key
 from zero_engine.run.spill import fetch
 from zero_engine.score.gate import judge
@@ -59,8 +60,14 @@ class ShardTask:
     """What is known of the generator without loading it."""
     records: str | None = None
     """File with the chunk's records, where they do not travel inside the task (`spill`)."""
-    excluded: frozenset[int] = frozenset()
-    """Positions inside the chunk of records that killed a worker; they are rejected unread."""
+    excluded: tuple[Blame, ...] = ()
+    """What no process survives; it is rejected untouched."""
+    alone: bool = False
+    """Take records one by one, each with a mark, so that the one to blame is known."""
+    proven: frozenset[str] = frozenset()
+    """With `alone`: traces that have been tried already. The others are tried, and nothing is written."""
+    folder: str = ""
+    """The driver's working folder, to which paths of the pipeline are relative."""
 
 
 @dataclass(slots=True)
@@ -75,22 +82,32 @@ class ShardResult:
     """Pictures drawn by this task; the others were found."""
     model: ModelInfo | None = None
     """The model that drew, where this task drew."""
+    code: str = ""
+    """`code_digest` of the worker that made it."""
 
 
-def run_shard(task: ShardTask) -> ShardResult:
-    """Make one shard. Raises ZeroEngineError only for what the user has to fix (disk, model, output)."""
+def run_shard(task: ShardTask) -> ShardResult | None:
+    """Make one shard; None where it was only tried (`proven`).
+
+    Raises ZeroEngineError only for what the user has to fix (disk, model, output).
+    """
     clock = _Clock()
     with clock.measure("read"):
-        everything = read_chunk(fetch(task.chunk, task.records), task.pipeline.input)
-        records, rejections = _exclude(everything, task)
+        everything = read_all(fetch(task.chunk, task.records), task.pipeline.input, task.excluded, task.alone)
     with clock.measure("parse"):
-        parsed, refused = parse_all(records, task.pipeline)
-        rejections += refused
-    made = _drawings(task, parsed, clock)
-    rejections += made.rejections
-    with clock.measure("gate"):
-        rows, refused = gate_all(parsed, made.candidates, task.pipeline)
-        rejections += refused
+        parsed, rejections = parse_all(everything, task.pipeline, marked=task.alone)
+    if task.proven:
+        one_by_one(task, parsed, clock)
+        return None
+    if task.alone:
+        made, rows, refused = one_by_one(task, parsed, clock)
+        rejections += made.rejections + refused
+    else:
+        made = _drawings(task, parsed, clock)
+        rejections += made.rejections
+        with clock.measure("gate"):
+            rows, refused = gate_all(parsed, made.candidates, task.pipeline)
+            rejections += refused
     with clock.measure("write"):
         files, temporary = _write(task, rows, made, parsed, rejections)
     counts = tally.count(task.chunk.rows, len(everything), parsed, made.candidates, rows, rejections)
@@ -106,17 +123,22 @@ def run_shard(task: ShardTask) -> ShardResult:
     return ShardResult(entry, temporary, clock.seconds, made.drawn, _describe(task) if made.drawn else None)
 
 
-def parse_all(records: Iterable[object], pipeline: Pipeline) -> tuple[list[ParsedTrace], list[Rejection]]:
+def parse_all(
+    records: Iterable[object], pipeline: Pipeline, marked: bool = False
+) -> tuple[list[ParsedTrace], list[Rejection]]:
     """Parse every trace; a record that was rejected already, or cannot be parsed, ends as a rejection."""
     parsed: list[ParsedTrace] = []
     rejections: list[Rejection] = []
     for record in records:
         if not isinstance(record, Rejection):
+            if marked:
+                marks.mark("parse", record.id)
             try:
                 record = parse_trace(record, pipeline.parse)
             except Exception as error:  # one bad trace must not cost its shard
                 record = _failed(record.id, "parse", error, record.record)
         (rejections if isinstance(record, Rejection) else parsed).append(record)
+    marks.mark("parse")
     return parsed, rejections
 
 
@@ -140,6 +162,38 @@ def gate_all(
         else:
             rows.append(outcome)
     return rows, rejections
+
+
+def one_by_one(
+    task: ShardTask, parsed: Sequence[ParsedTrace], clock: "_Clock"
+) -> tuple[Outcome, list[Trajectory], list[Rejection]]:
+    """Draw, score and gate each trace alone. No drawing's bits depend on its neighbours, so bytes are the same."""
+    made, rows, rejections = Outcome(), [], []
+    stored = _stored(task) if task.start == "gate" else None
+    for trace in parsed:
+        name = trace.trace.id
+        if name in task.proven:
+            continue
+        marks.mark("render", name)
+        own = _drawings(task, [trace], clock) if stored is None else _part(stored, name)
+        marks.mark("gate", name)
+        kept, refused = gate_all([trace], own.candidates, task.pipeline)
+        made.add(own)
+        rows += kept
+        rejections += refused
+    made.rejections.sort(key=lambda rejection: rejection.stage != "render")
+    marks.mark("gate")
+    return made, rows, rejections
+
+
+def _part(whole: Outcome, name: str) -> Outcome:
+    """What is one trace's."""
+    rows = [row for row, candidate in enumerate(whole.candidates) if candidate.trace_id == name]
+    return Outcome(
+        [whole.candidates[row] for row in rows],
+        [rejection for rejection in whole.rejections if rejection.trace_id == name],
+        places=[whole.places[row] for row in rows],
+    )
 
 
 def _drawings(task: ShardTask, parsed: Sequence[ParsedTrace], clock: "_Clock") -> Outcome:
@@ -206,27 +260,6 @@ def _write(
     return files, temporary
 
 
-def _exclude(records: list, task: ShardTask) -> tuple[list, list[Rejection]]:
-    """Take out the records that killed a worker. Positions are those in the chunk's own list."""
-    kept, rejections = [], []
-    for position, record in enumerate(records):
-        if position not in task.excluded:
-            kept.append(record)
-        elif isinstance(record, Rejection):
-            rejections.append(record)
-        else:
-            rejections.append(
-                Rejection(
-                    record.id,
-                    "render",
-                    "worker_died",
-                    "the worker process died whenever this trace was in it",
-                    record=record.record,
-                )
-            )
-    return kept, rejections
-
-
 def _describe(task: ShardTask) -> ModelInfo:
     """What the manifest says of the model, which this process has loaded."""
     from zero_engine.models.painters.generators import get_generator
@@ -249,11 +282,12 @@ def _describe(task: ShardTask) -> ModelInfo:
 def _failed(trace_id: str, stage: str, error: Exception, record: object) -> Rejection:
     if isinstance(error, ZeroEngineError):
         raise error
-    return Rejection(trace_id, stage, "error", str(error), exception=type(error).__name__, record=record)
+    reason = "out_of_memory" if isinstance(error, MemoryError) else "failed"
+    return Rejection(trace_id, stage, reason, str(error), exception=type(error).__name__, record=record)
 
 
 class _Clock:
-    """Seconds spent by stage."""
+    """Seconds spent by stage; a stage that begins is marked."""
 
     def __init__(self) -> None:
         self.seconds: Counter = Counter()
@@ -261,6 +295,7 @@ class _Clock:
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
         started = time.perf_counter()
+        marks.mark(stage, marks.now()[1])
         try:
             yield
         finally:

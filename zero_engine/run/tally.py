@@ -6,7 +6,7 @@ committed with the shard. Tallies add up: `add(a, b)` is associative and commuta
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
 
@@ -76,6 +76,22 @@ def add(total: dict, part: dict) -> dict:
             "max": max(known["max"], spread["max"]),
         }
     return result
+
+
+def total(parts: Iterable[dict]) -> dict:
+    """The tally of all of them, in one pass."""
+    result = empty()
+    groups = {group: Counter() for group in GROUPS}
+    for part in parts:
+        for name in NUMBERS:
+            result[name] += part.get(name, 0)
+        for group, counter in groups.items():
+            counter.update(part.get(group) or {})
+        if part.get("scores"):
+            result["scores"] = add(
+                {**empty(), "scores": result["scores"]}, {**empty(), "scores": part["scores"]}
+            )["scores"]
+    return result | {group: dict(sorted(counter.items())) for group, counter in groups.items()}
 
 
 def _spread(candidates: Sequence[Candidate]) -> dict[str, dict[str, float]]:

@@ -21,23 +21,30 @@ from zero_engine.errors import OutputError
 from zero_engine.hashing import digest
 from zero_engine.write.finish import unlisted_files
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.plain import digest_now, plain_size
 
 if TYPE_CHECKING:
     import datasets
 
 CONFIGS = ("default", "candidates")
+VERIFY_BYTES = 2 << 30
+"""A few seconds of reading."""
 
 
 def open_dataset(
-    path: str | Path, config: str = "default", streaming: bool = False
+    path: str | Path, config: str = "default", streaming: bool = False, verify: bool | None = None
 ) -> "datasets.Dataset | datasets.IterableDataset":
     """The rows (`default`) or the drawings (`candidates`) of a finished dataset.
 
     Nothing is copied: a `datasets.Dataset` over memory-mapped files, or with `streaming` an
-    IterableDataset. Raises OutputError where the folder is not a finished, untouched dataset.
+    IterableDataset. `verify` reads every byte first and compares it with the manifest; None does so for datasets of up
+    to VERIFY_BYTES. Raises OutputError where the folder is not a finished, untouched dataset.
     """
     out = Path(path)
     files = check_files(out, read_manifest(out), config)
+    if verify or (verify is None and sum(file.bytes for file in files) <= VERIFY_BYTES):
+        for file in files:
+            check_bytes(out, file)
     from datasets import Dataset, IterableDataset, NamedSplit
     from datasets.table import MemoryMappedTable, concat_tables
 
@@ -108,11 +115,28 @@ def check_files(out: Path, manifest: Manifest, config: str = "default") -> list[
     if not files:
         raise OutputError(f"{out}: has no {config}: nothing was drawn (render.generator: none).")
     for file in files:
-        path = out / file.name
-        size = path.stat().st_size if path.is_file() else None
+        size = plain_size(out, file.name)
         if size != file.bytes:
             found = (
-                "is missing" if size is None else f"has {size:,} bytes where the manifest has {file.bytes:,}"
+                "is missing, or no plain file"
+                if size is None
+                else f"has {size:,} bytes where the manifest has {file.bytes:,}"
             )
-            raise OutputError(f"{path}: {found}. Copy it again, or run again to remake it.")
+            raise OutputError(f"{out / file.name}: {found}. Copy it again, or run again to remake it.")
     return files
+
+
+def check_bytes(out: Path, file: ShardFile) -> Path:
+    """The path of a listed file, whose bytes are those that were committed. Raises OutputError where they are not."""
+    path = out / file.name
+    if not is_whole(out, file):
+        raise OutputError(
+            f"{path}: missing, or its bytes are not those that were committed. "
+            f"Run again, or `zero-engine recover {out}`, to remake it."
+        )
+    return path
+
+
+def is_whole(out: Path, file: ShardFile) -> bool:
+    """Whether a listed file is a plain one with the bytes that were committed; reads all of it."""
+    return plain_size(out, file.name) == file.bytes and digest_now(out / file.name) == file.sha256

@@ -34,32 +34,36 @@ from zero_engine.write.folder import (
     shard_files,
 )
 from zero_engine.write.manifest import write_manifest
+from zero_engine.write.plain import plain_size, put_aside, read_plain
 
 
-def finish_dataset(out: str | Path, manifest: Manifest, stats: dict) -> None:
-    """Turn a folder whose shards are all committed into a finished dataset.
+def finish_dataset(out: str | Path, manifest: Manifest, stats: dict) -> list[str]:
+    """Turn a folder whose shards are all committed into a finished dataset; says which files were in the way.
 
-    Files of an older run that the manifest does not list are removed; drawings among them have been set aside before.
+    Files that the manifest does not list are moved to `strays/`; drawings among them have been set aside before.
     Raises OutputError where a listed file is missing or of the wrong size, or the disk is full.
     """
     out = Path(out)
     unfinish(out)
     _check_present(out, manifest)
     with disk_errors(out):
-        _remove_unlisted(out, manifest)
-    _write_json(out / DATASET_INFO, {"features": features(TRAJECTORY), **_about(manifest)})
+        strays = _move_unlisted(out, manifest)
+    _write_json(out / DATASET_INFO, _info(manifest))
     _write_json(out / STATE, _state(manifest))
     _write_json(out / STATS, stats)
     write_strip(out, manifest)
     with atomic_write(out / CARD, "w") as file:
         file.write(dataset_card(manifest, stats, out))
     write_manifest(out, manifest)
+    return strays
 
 
 def unfinish(out: str | Path) -> None:
     """Withdraw the manifest, durably: from here on the folder is a run under way."""
     out = Path(out)
     with disk_errors(out):
+        if (out / MANIFEST).is_dir() and not (out / MANIFEST).is_symlink():
+            put_aside(out, MANIFEST)
         (out / MANIFEST).unlink(missing_ok=True)
         if out.is_dir():
             sync_folder(out)
@@ -74,21 +78,45 @@ def unlisted_files(out: str | Path, manifest: Manifest) -> list[str]:
 def _check_present(out: Path, manifest: Manifest) -> None:
     for file in manifest.files():
         path = out / file.name
-        size = path.stat().st_size if path.is_file() else None
+        size = plain_size(out, file.name)
         if size != file.bytes:
             found = "is missing" if size is None else f"has {size:,} bytes, not {file.bytes:,}"
             raise OutputError(f"{path}: {found}. Something else changed the folder; run again to remake it.")
 
 
-def _remove_unlisted(out: Path, manifest: Manifest) -> None:
-    for name in unlisted_files(out, manifest):
-        (out / name).unlink()
+def side_files(out: Path, manifest: Manifest) -> list[str]:
+    """What is wrong with the files beside the shards, without which others cannot load the folder."""
+    wanted = {DATASET_INFO: _info(manifest), STATE: _state(manifest)}
+    problems = []
+    for name, value in wanted.items():
+        try:
+            found = json.loads(read_plain(out / name))
+        except (OSError, ValueError):
+            problems.append(f"{name}: missing or damaged")
+            continue
+        if found != json.loads(json.dumps(value)):
+            problems.append(f"{name}: not what the manifest says")
+    for name in (CARD, STATS):
+        if plain_size(out, name) is None:
+            problems.append(f"{name}: missing, or no plain file")
+    return problems
+
+
+def _move_unlisted(out: Path, manifest: Manifest) -> list[str]:
+    strays = unlisted_files(out, manifest)
+    for name in strays:
+        put_aside(out, name)
     for folder in SHARD_FOLDERS:
         path = out / folder
         if folder != DATA and path.is_dir() and not any(path.iterdir()):
             path.rmdir()
         elif path.is_dir():
             sync_folder(path)
+    return strays
+
+
+def _info(manifest: Manifest) -> dict:
+    return {"features": features(TRAJECTORY), **_about(manifest)}
 
 
 def _about(manifest: Manifest) -> dict:

@@ -5,6 +5,8 @@ OUT/ README.md  strip.png  manifest.json  stats.json  report.html
      candidates/  part-00000.arrow ...   drawings that the pipeline asks for, kept or not
      rejected/    part-00000.jsonl ...
      unused/      <sha256>.arrow ...     drawings that it does not ask for now; only `clean` deletes them
+     strays/      files that no shard lists, and damaged ones, moved out of the way
+     events.jsonl                        what happened, one line each
      .work/       ledger, lock, index of drawings, temporary files
 """
 
@@ -12,10 +14,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 DATA, CANDIDATES, REJECTED, UNUSED, WORK = "data", "candidates", "rejected", "unused", ".work"
-CARD, MANIFEST, STATS, REPORT = "README.md", "manifest.json", "stats.json", "report.html"
+STRAYS = "strays"
+CARD, MANIFEST, STATS, REPORT, EVENTS = (
+    "README.md",
+    "manifest.json",
+    "stats.json",
+    "report.html",
+    "events.jsonl",
+)
 STRIP = "strip.png"
 """Pictures of the first rows, beside the card."""
-OURS = {DATA, CANDIDATES, REJECTED, UNUSED, WORK, CARD, MANIFEST, STATS, REPORT, STRIP}
+OURS = {DATA, CANDIDATES, REJECTED, UNUSED, STRAYS, WORK, CARD, MANIFEST, STATS, REPORT, EVENTS, STRIP}
 """All that may lie in an output folder."""
 SHARD_FOLDERS = (DATA, CANDIDATES, REJECTED)
 
@@ -30,6 +39,8 @@ DATASET_INFO, STATE = "data/dataset_info.json", "data/state.json"
 """What `datasets.load_from_disk(OUT/data)` wants to see."""
 
 LEDGER, LOCK, INDEX = ".work/ledger.jsonl", ".work/lock", ".work/drawings.sqlite"
+RUN_FACTS = ".work/run.json"
+"""How far the run is; only for those who watch."""
 
 
 def data_name(shard: int) -> str:
@@ -56,5 +67,10 @@ def is_shard_file(name: str) -> bool:
 
 def shard_files(out: Path) -> list[str]:
     """Names of all shard files that lie in a folder, listed or not."""
-    found = (path for folder in SHARD_FOLDERS for path in (out / folder).glob("*"))
+    found = (
+        path
+        for folder in SHARD_FOLDERS
+        if not (out / folder).is_symlink()
+        for path in (out / folder).glob("*")
+    )
     return sorted(name for path in found if is_shard_file(name := f"{path.parent.name}/{path.name}"))

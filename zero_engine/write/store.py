@@ -8,24 +8,26 @@ from a file: what is not what was committed counts as not there, and its drawing
 Files of version 1 hold no identities. They are computed from what the folder's manifest says of its drawing.
 """
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
 
 from zero_engine.contracts.rows import SCHEMA_VERSION, metadata_of
-from zero_engine.hashing import digest_file
+from zero_engine.errors import OutputError
 from zero_engine.records import Candidate
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, unused_name
+from zero_engine.write.plain import digest_now, plain_size
 from zero_engine.write.shards import candidates_of
 
 ASKED_AT_ONCE = 500
 """Identities in one query: below SQLite's oldest limit of 999 parameters."""
 
+Trusts = Callable[[str, str], bool]
+"""(name, sha256) -> whether such a file was committed, or may have been."""
 Identify = Callable[[str, int], str]
 """(prompt, seed) -> identity, for files that hold none."""
 
@@ -52,14 +54,22 @@ class Stored:
     """File (when the index was made) and row; None where the file is of an earlier version of the schema."""
 
 
-def drawing_files(folder: Path, known: dict[str, str]) -> list[DrawingFile]:
-    """All files of drawings in a folder, those in use first. `known` is sha256 by name; other files are read for it."""
-    used = sorted(folder.glob(CANDIDATE_FILES))
+def drawing_files(folder: Path, known: dict[str, str], trusts: Trusts | None = None) -> list[DrawingFile]:
+    """All files of drawings in a folder, those in use first.
+
+    `known` is sha256 by name; a file without one is read for it. With `trusts` every file in use is read, and one whose
+    name and sha256 it does not accept is left out: it was damaged after it was committed.
+    """
     files = []
-    for path in used:
+    for path in sorted(folder.glob(CANDIDATE_FILES)):
         name = f"{path.parent.name}/{path.name}"
-        files.append(DrawingFile(str(folder), name, known.get(name) or digest_file(path)))
-    aside = sorted((folder / UNUSED).glob("*.arrow"))
+        if plain_size(folder, name) is None:
+            continue
+        if trusts is None:
+            files.append(DrawingFile(str(folder), name, known.get(name) or digest_now(path)))
+        elif trusts(name, found := digest_now(path)):
+            files.append(DrawingFile(str(folder), name, found))
+    aside = [p for p in sorted((folder / UNUSED).glob("*.arrow")) if plain_size(folder, f"{UNUSED}/{p.name}")]
     return files + [DrawingFile(str(folder), f"{UNUSED}/{path.name}", path.stem) for path in aside]
 
 
@@ -72,6 +82,11 @@ class Store:
     @classmethod
     def build(cls, path: Path, files: Iterable[tuple[DrawingFile, Identify | None]]) -> "Store":
         """Index the files, of which an earlier one goes before a later one that holds the same drawing."""
+        with index_errors(path):
+            return cls._build(path, files)
+
+    @classmethod
+    def _build(cls, path: Path, files: Iterable[tuple[DrawingFile, Identify | None]]) -> "Store":
         path.unlink(missing_ok=True)
         db = sqlite3.connect(path)
         db.executescript(
@@ -120,6 +135,17 @@ class Store:
                 yield name.hex(), file, row
 
 
+@contextmanager
+def index_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises on a full or read-only disk into an OutputError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error}). Free some space, then run the same command again."
+        ) from error
+
+
 def identities(file: DrawingFile, identify: Identify | None = None) -> Iterator[tuple[int, str]]:
     """(row, identity) of every drawing of a file, "" where it cannot be told; nothing of a file that cannot be read."""
     row = 0
@@ -129,7 +155,7 @@ def identities(file: DrawingFile, identify: Identify | None = None) -> Iterator[
                 for name in identities_of(batch, identify):
                     yield row, name
                     row += 1
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, ValueError, KeyError):  # damaged: nothing of it is believed
         return
 
 
@@ -154,22 +180,11 @@ def locate(file: DrawingFile) -> Path | None:
     """Where the file lies now, if it is still what it was."""
     for name in (unused_name(file.sha256), file.name):
         path = Path(file.folder, name)
-        try:
-            status = os.stat(path)
-        except OSError:
+        if plain_size(Path(file.folder), name) is None:
             continue
-        if _digest(str(path), status.st_ino, status.st_size, status.st_mtime_ns).startswith(file.sha256):
+        if digest_now(path).startswith(file.sha256):
             return path
     return None
-
-
-@lru_cache(maxsize=4096)
-def _digest(path: str, *_: int) -> str:
-    """sha256 of a file, computed once for each state of it that a process meets."""
-    try:
-        return digest_file(path)
-    except OSError:
-        return ""
 
 
 def _take(path: Path, known_as: str, rows: list[tuple[int, str]]) -> Iterator[tuple[str, Stored]]:
@@ -187,6 +202,11 @@ def _take(path: Path, known_as: str, rows: list[tuple[int, str]]) -> Iterator[tu
                 taken = batch.take(pa.array([row - first for row, _ in inside]))
                 texts = taken.column("text").to_pylist()
                 for (row, identity), candidate, text in zip(inside, candidates_of(taken), texts, strict=True):
+                    if candidate.identity not in (
+                        "",
+                        identity,
+                    ):  # another file had this name when it was indexed
+                        continue
                     place = (known_as, row) if current else None
                     yield identity, Stored(replace(candidate, identity=identity), text, scored, place)
             first += batch.num_rows

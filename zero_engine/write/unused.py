@@ -18,8 +18,9 @@ import pyarrow as pa
 from zero_engine.hashing import digest_file
 from zero_engine.write.atomic import commit, disk_errors, sync_folder
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, WORK, unused_name
+from zero_engine.write.plain import digest_now, plain_size
 from zero_engine.write.shards import candidates_of, write_candidates
-from zero_engine.write.store import DrawingFile, Identify, identities, identities_of
+from zero_engine.write.store import DrawingFile, Identify, Trusts, identities, identities_of, index_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +32,39 @@ class Unused:
     files: int = 0
 
 
-def set_aside(out: Path, name: str, sha256: str | None = None) -> None:
-    """Move a file of drawings to `unused/`; under a name of its own if its bytes are not those of `sha256`.
+def set_aside(out: Path, name: str, trusts: Trusts = lambda name, sha256: True) -> None:
+    """Move a file of drawings to `unused/`, under a name by which nothing is found in it where `trusts` refuses it.
 
     A file that is not there is nobody's loss.
     """
     path = out / name
-    if not path.is_file():
+    if plain_size(out, name) is None:
         return
     with disk_errors(out):
         (out / UNUSED).mkdir(exist_ok=True)
-        found = digest_file(path)
-        place = unused_name(found) if sha256 in (None, found) else f"{UNUSED}/damaged-{found[:16]}.arrow"
+        found = digest_now(path)
+        place = unused_name(found) if trusts(name, found) else f"{UNUSED}/damaged-{found[:16]}.arrow"
         commit(path, out / place)
         sync_folder(path.parent)
 
 
-def set_strays_aside(out: Path, listed: Iterable[str]) -> None:
+def set_strays_aside(out: Path, listed: Iterable[str], trusts: Trusts = lambda name, sha256: True) -> None:
     """Move the drawings of files that no shard lists: left by a run that was killed, or of another dataset."""
     kept = set(listed)
     for path in sorted(out.glob(CANDIDATE_FILES)):
         name = f"{path.parent.name}/{path.name}"
         if name not in kept:
-            set_aside(out, name)
+            set_aside(out, name, trusts)
 
 
 def unused(out: Path) -> Unused:
     """Drawings, bytes and files in `unused/`; a file that cannot be read counts without drawings."""
     drawings = size = files = 0
     for path in sorted((out / UNUSED).glob("*.arrow")):
-        files, size = files + 1, size + path.stat().st_size
-        drawings += sum(1 for _ in identities(DrawingFile(str(out), f"{UNUSED}/{path.name}", "")))
+        found = plain_size(out, f"{UNUSED}/{path.name}")
+        if found is not None:
+            files, size = files + 1, size + found
+            drawings += sum(batch.num_rows for batch in _batches(path))
     return Unused(drawings, size, files)
 
 
@@ -80,14 +83,18 @@ def compact(out: Path, names: Iterable[str], identify: Identify | None = None) -
 
     `identify` computes the identities of drawings of version 1, which are rewritten with them.
     """
-    aside = sorted((out / UNUSED).glob("*.arrow"))
+    names = list(names)
+    aside = [
+        path for path in sorted((out / UNUSED).glob("*.arrow")) if plain_size(out, f"{UNUSED}/{path.name}")
+    ]
     if not aside:
         return
-    with disk_errors(out), _Seen(out / WORK / f"seen-{uuid.uuid4().hex}.tmp") as seen:
+    path = out / WORK / f"seen-{uuid.uuid4().hex}.tmp"
+    with disk_errors(out), index_errors(path), _Seen(path) as seen:
         for name in names:
             seen.add(identity for _, identity in identities(DrawingFile(str(out), name, "")))
-        for path in aside:
-            _keep_what_is_new(out, path, seen, identify)
+        for file in aside:
+            _keep_what_is_new(out, file, seen, identify)
         sync_folder(out / UNUSED)
     with contextlib.suppress(OSError):
         (out / UNUSED).rmdir()
@@ -125,7 +132,7 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
     try:
         with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
             yield from reader
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, ValueError):
         return
 
 

@@ -3,7 +3,7 @@
 Files are streamed batch by batch; what is held is 8 bytes a row (ids, hashed) and the kept drawings of one
 shard. A fault never stops the reading: every check reports its first fault and how many there are.
 
-    files       listed files present and of the right size, nothing unlisted
+    files       listed files present, plain and of the right size, nothing unlisted, what loads the folder is there
     sha256      every file's bytes
     schema      every table has exactly the published columns
     rows        row counts of files, shards and manifest agree
@@ -27,11 +27,20 @@ import numpy as np
 import pyarrow as pa
 
 from zero_engine.contracts.manifest import Manifest, ShardEntry, ShardFile
-from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, Column, arrow_schema, columns_at, features
+from zero_engine.contracts.rows import (
+    CANDIDATE,
+    SCHEMA_VERSION,
+    TRAJECTORY,
+    Column,
+    arrow_schema,
+    columns_at,
+    features,
+)
 from zero_engine.hashing import digest_file
 from zero_engine.write.faults import bad_codes, bad_picture, bad_steps, kept_drawings, null_columns
-from zero_engine.write.finish import unlisted_files
+from zero_engine.write.finish import side_files, unlisted_files
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.plain import plain_size
 from zero_engine.write.rejections import FIELDS
 
 CHECKS = (
@@ -69,7 +78,13 @@ def validate_dataset(out: str | Path, on_file: Callable[[str], None] = lambda na
     audit = _Audit(out, manifest, on_file)
     audit.check_files()
     for shard in manifest.shards:
-        audit.check_shard(shard)
+        try:
+            audit.check_shard(shard)
+        except (
+            Exception
+        ) as error:  # damage that no check below foresaw; it is a fault, never the end of the checks
+            problem = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            audit.fault("schema", f"shard {shard.index}: cannot be read ({problem})")
     audit.check_totals()
     return audit.report()
 
@@ -92,6 +107,9 @@ class _Audit:
     def check_files(self) -> None:
         for name in unlisted_files(self.out, self.manifest):
             self.fault("files", f"{name}: not in the manifest")
+        if self.manifest.schema_version == SCHEMA_VERSION:
+            for problem in side_files(self.out, self.manifest):
+                self.fault("files", problem)
 
     def check_shard(self, shard: ShardEntry) -> None:
         kept: dict[tuple[str, int, int], bytes] = {}
@@ -166,10 +184,11 @@ class _Audit:
         """Presence, size and sha256 of one file; whether it is there to be read."""
         self.on_file(file.name)
         path = self.out / file.name
-        if not path.is_file():
-            self.fault("files", f"{file.name}: missing")
+        size = plain_size(self.out, file.name)
+        if size is None:
+            self.fault("files", f"{file.name}: missing, or no plain file")
             return False
-        self._expect("files", file.name, "bytes", path.stat().st_size, file.bytes)
+        self._expect("files", file.name, "bytes", size, file.bytes)
         self.seen["sha256"] += 1
         if digest_file(path) != file.sha256:
             self.fault("sha256", f"{file.name}: the bytes are not those that were committed")

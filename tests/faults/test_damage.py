@@ -1,0 +1,139 @@
+"""A damaged folder is named, repaired, and never built upon."""
+
+import json
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import hashes
+from tests.faults.damage import flip_bit
+from zero_engine import open_dataset
+from zero_engine.errors import OutputError
+from zero_engine.run import run_pipeline
+from zero_engine.run.ledger import open_ledger
+from zero_engine.run.recover import recover
+from zero_engine.write.validate import validate_dataset
+
+GATE = {"gate": {"min_pictures": 0, "min": {"likelihood": -0.5}, "rank": {"likelihood": 1.0}}}
+
+
+@pytest.fixture
+def finished(poisonable, make_run):
+    """A finished run of four shards, some of whose records cannot be read."""
+    return run_pipeline(make_run(records=16, poison={5: "POISON raises reading"})).out
+
+
+def failed(out: str) -> list[str]:
+    return [check.name for check in validate_dataset(out) if not check.ok]
+
+
+@pytest.mark.parametrize(
+    "name", ["data/data-00001.arrow", "candidates/part-00001.arrow", "rejected/part-00001.jsonl"]
+)
+def test_a_flipped_bit_is_repaired_and_not_passed_on(finished, make_run, name):
+    pipeline = make_run(records=16, poison={5: "POISON raises reading"})
+    before, path = hashes(finished), Path(finished, name)
+    fresh = hashes(run_pipeline(pipeline.model_copy(update=_elsewhere(pipeline, GATE))).out)
+    for seed in range(2):
+        flip_bit(path, random.Random(seed).randrange(path.stat().st_size * 8))
+        assert "sha256" in failed(finished)
+        again = run_pipeline(pipeline)
+        assert hashes(finished) == before and failed(finished) == []
+        assert again.drawn == (again.drawn if name.startswith("candidates") else 0)
+    flip_bit(path, path.stat().st_size * 4)
+    run_pipeline(pipeline.model_copy(update=_elsewhere(pipeline, GATE, Path(finished))))
+    assert hashes(finished) == fresh and failed(finished) == []
+
+
+def _elsewhere(pipeline, sections: dict, out: Path | None = None) -> dict:
+    place = out or Path(pipeline.output.path).with_name("fresh")
+    gate = pipeline.gate.model_validate(sections["gate"])
+    return {"gate": gate, "output": pipeline.output.model_copy(update={"path": str(place)})}
+
+
+def lose(out: Path, what: str) -> None:
+    if what == "manifest":
+        (out / "manifest.json").unlink()
+    elif what == "manifest damaged":
+        flip_bit(out / "manifest.json", 9000)
+    elif what == "everything but shards":
+        for path in out.iterdir():
+            if path.name not in ("data", "candidates", "rejected"):
+                path.unlink()
+        for name in ("state.json", "dataset_info.json"):
+            (out / "data" / name).unlink()
+
+
+@pytest.mark.parametrize("how", ["run", "recover"])
+@pytest.mark.parametrize("what", ["manifest", "manifest damaged", "everything but shards"])
+def test_a_finished_folder_that_lost_its_record_is_recovered(finished, make_run, what, how):
+    before = hashes(finished)
+    lose(Path(finished), what)
+    if how == "run":
+        again = run_pipeline(make_run(records=16, poison={5: "POISON raises reading"}))
+    elif what == "everything but shards":
+        with pytest.raises(OutputError, match="zero-engine run"):
+            recover(finished)
+        return
+    else:
+        again = recover(finished)
+    assert again.drawn == 0 and hashes(finished) == before and failed(finished) == []
+
+
+@pytest.mark.parametrize("what", ["work", "first line", "a middle line", "cut"])
+def test_a_stopped_run_that_lost_its_ledger_is_recovered(finished, make_run, what):
+    pipeline = make_run(records=16, poison={5: "POISON raises reading"})
+    before, out = hashes(finished), Path(finished)
+    ledger = open_ledger(out, pipeline)
+    ledger.begin(pipeline)  # and killed here
+    path = out / ".work" / "ledger.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    if what == "work":
+        shutil.rmtree(out / ".work")
+    elif what == "cut":
+        path.write_bytes(b"".join(lines)[:-20])
+    else:
+        number = 0 if what == "first line" else 2
+        lines[number] = lines[number].replace(b"0", b"\xff", 1)
+        path.write_bytes(b"".join(lines))
+    ledger._lock.close()
+    again = run_pipeline(pipeline)
+    assert again.drawn == 0 and hashes(finished) == before and failed(finished) == []
+
+
+def test_a_stray_shard_is_named_and_moved_aside(finished, make_run):
+    stray = Path(finished, "data/data-00099.arrow")
+    shutil.copy(Path(finished, "data/data-00000.arrow"), stray)
+    assert failed(finished) == ["files"]
+    with pytest.raises(OutputError, match="data-00099"):
+        open_dataset(finished)
+    again = run_pipeline(make_run(records=16, poison={5: "POISON raises reading"}))
+    assert again.drawn == 0 and not stray.exists()
+    assert [p.name for p in Path(finished, "strays").iterdir()] == ["data-data-00099.arrow"]
+    assert failed(finished) == []
+
+
+def test_names_in_a_manifest_stay_inside_the_folder(finished):
+    path = Path(finished, "manifest.json")
+    document = json.loads(path.read_text())
+    document["shards"][0]["data"]["name"] = "data/../../secret.arrow"
+    path.write_text(json.dumps(document))
+    with pytest.raises(OutputError, match="no name of a shard"):
+        validate_dataset(finished)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/etc/hostname", path), os.mkdir])
+@pytest.mark.parametrize("name", ["data/data-00000.arrow", "manifest.json", "README.md", "data"])
+def test_what_is_no_plain_file_is_not_opened_and_moved_away(finished, make_run, name, make):
+    before, path = hashes(finished), Path(finished, name)
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    make(path)
+    try:
+        assert failed(finished)
+    except OutputError as error:
+        assert "\n" not in str(error)
+    again = run_pipeline(make_run(records=16, poison={5: "POISON raises reading"}))
+    assert again.drawn == 0 and hashes(finished) == before and failed(finished) == []

@@ -1,0 +1,90 @@
+"""Disks that fill up, folders that cannot be written, locks of the dead, and two drivers at once."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.faults.conftest import hashes
+from zero_engine.errors import OutputError
+from zero_engine.run import run_pipeline
+from zero_engine.run.ledger import open_ledger
+from zero_engine.run.status import folder_status
+
+RUN = f"{sys.executable} -c 'from zero_engine.cli import main; main()' run"
+CAN_MOUNT = (
+    os.geteuid() == 0
+    and shutil.which("unshare") is not None
+    and subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+)
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="a small disk needs root and mount namespaces")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
+    poisonable, make_run, tmp_path, workers
+):
+    plain = hashes(run_pipeline(make_run("plain", records=24)).out)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    pipeline = make_run("plain", records=24, output={"path": str(disk / "out")})
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(yaml.safe_dump(pipeline.model_dump(mode="json")))
+    run = f"{RUN} {file} --no-report --workers {workers}"
+    sizes = (8, 24, 48, 96, 140, 180, 220, 300) if workers == 0 else (48, 180)
+    lines = [f"mount -t tmpfs -o size=4k small {disk}"]
+    for size in sizes:
+        lines.append(f"mount -o remount,size={size}k {disk}")
+        lines.append(f"{run} 2>{tmp_path}/said-{size}; echo $? >{tmp_path}/code-{size}")
+    lines += [f"mount -o remount,size=100m {disk}", f"{run} 2>{tmp_path}/last || exit 1"]
+    lines.append(f"cp -r {disk}/out {tmp_path}/copy")
+    done = subprocess.run(["unshare", "-m", "sh", "-c", "\n".join(lines)], capture_output=True, timeout=600)
+    assert done.returncode == 0, Path(tmp_path, "last").read_text()
+    codes = [int(Path(tmp_path, f"code-{size}").read_text()) for size in sizes]
+    for size, code in zip(sizes, codes, strict=True):
+        said = Path(tmp_path, f"said-{size}").read_text()
+        errors = [line for line in said.splitlines() if line.startswith("zero-engine:")]
+        assert "Traceback" not in said, said
+        assert code == 0 or (code == 2 and len(errors) == 1 and "space" in errors[0]), (size, code, said)
+    assert codes[0] == 2
+    assert hashes(tmp_path / "copy") == plain
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="a read-only disk needs root and mount namespaces")
+def test_a_read_only_folder_is_one_line(poisonable, make_run, tmp_path):
+    (tmp_path / "disk").mkdir()
+    pipeline = make_run("plain", output={"path": str(tmp_path / "disk" / "out")})
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(yaml.safe_dump(pipeline.model_dump(mode="json")))
+    script = f"mount -t tmpfs -o ro small {tmp_path}/disk\n{RUN} {file} --no-report"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "cannot be written" in done.stderr
+
+
+def test_a_second_driver_is_refused_and_a_lock_left_by_a_dead_one_is_taken(poisonable, make_run):
+    pipeline = make_run()
+    first = open_ledger(Path(pipeline.output.path), pipeline)
+    first.begin(pipeline)
+    with pytest.raises(OutputError, match="another run is writing") as caught:
+        run_pipeline(pipeline)
+    assert "\n" not in str(caught.value)
+    first._lock.close()  # as the death of its process does
+    assert (Path(pipeline.output.path) / ".work" / "lock").exists()
+    assert run_pipeline(pipeline).counts["rows"] == 8
+
+
+def test_a_clock_set_back_changes_nothing(poisonable, make_run, monkeypatch):
+    plain = hashes(run_pipeline(make_run("plain")).out)
+    out = run_pipeline(make_run("plain", output={"path": f"{make_run().output.path}-later"})).out
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - 3600)
+    Path(out, "data", "data-00001.arrow").unlink()
+    again = run_pipeline(make_run("plain", output={"path": out}))
+    assert again.drawn == 0 and hashes(out) == plain
+    assert folder_status(Path(out))["last_commit_age_s"] >= 0

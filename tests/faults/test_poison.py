@@ -1,0 +1,71 @@
+"""A record that raises, kills its process, hangs or eats memory costs itself, and nobody else."""
+
+import contextlib
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from tests.faults.conftest import cluster, rejections
+from zero_engine.run import run_pipeline
+from zero_engine.write.validate import validate_dataset
+
+REASONS = {"raises": "failed", "kills": "worker_died", "hangs": "timed_out", "eats": "out_of_memory"}
+STAGES = {"reading": "read", "drawing": "render", "scoring": "score"}
+LIMITS = {"shard_timeout_s": 3, "memory_limit": "700MB"}
+
+
+def rows(out: str) -> dict[str, dict]:
+    """Rows by id, without the fingerprint of the pipeline, which follows the limits."""
+    found = {}
+    for path in sorted(Path(out, "data").glob("data-*.arrow")):
+        with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
+            for row in reader.read_all().to_pylist():
+                found[row["id"]] = {
+                    key: value for key, value in row.items() if key not in ("pipeline", "source")
+                }
+    return found
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("kind", REASONS)
+def test_exactly_the_poisoned_record_is_rejected(poisonable, make_run, kind, stage):
+    dask = {**LIMITS, "workers": 0}
+    clean = run_pipeline(make_run("clean"))
+    summary = run_pipeline(make_run("poisoned", poison={2: f"POISON {kind} {stage}"}, dask=dask))
+    (first, *others) = rejections(summary.out)
+    assert first["stage"] == STAGES[stage] and first["reason"].endswith(REASONS[kind])
+    assert first["exception"]
+    if first["step"] is None:
+        assert others == [] and (stage == "reading" or first["trace_id"] == "t2")
+        assert "attempt 2" in first["detail"] or kind == "kills"
+    else:
+        assert {r["trace_id"] for r in (first, *others)} == {"t2"} and kind == "raises"
+    before, after = rows(clean.out), rows(summary.out)
+    assert {name: before[name] for name in before if name != "t2"} == {
+        n: after[n] for n in after if n != "t2"
+    }
+    assert all(check.ok for check in validate_dataset(summary.out))
+
+
+@pytest.mark.parametrize("where", ["one worker", "two workers", "external"])
+def test_workers_survive_a_corpus_full_of_poison(poisonable, make_run, where):
+    wanted = [(kind, stage) for kind in REASONS for stage in STAGES]
+    poison = {3 * i + 1: f"POISON {kind} {stage}" for i, (kind, stage) in enumerate(wanted)}
+    clean = run_pipeline(make_run("clean", records=3 * len(wanted)))
+    with contextlib.ExitStack() as stack:
+        dask = {**LIMITS, "workers": 1 if where == "one worker" else 2}
+        if where == "external":
+            dask["scheduler"] = stack.enter_context(cluster(2, poisonable)).address
+        summary = run_pipeline(make_run("poisoned", records=3 * len(wanted), poison=poison, dask=dask))
+    found = {}
+    for r in rejections(summary.out):
+        found[r["record"]["text"] if r["stage"] == "read" else r["trace_id"]] = (
+            r["stage"],
+            "failed" if r["reason"].endswith("failed") else r["reason"],
+        )
+    assert sorted(found.values()) == sorted((STAGES[stage], REASONS[kind]) for kind, stage in wanted)
+    before, after = rows(clean.out), rows(summary.out)
+    innocent = {f"t{i}" for i in range(3 * len(wanted)) if i not in poison}
+    assert {name: before[name] for name in innocent} == {name: after[name] for name in innocent}
+    assert all(check.ok for check in validate_dataset(summary.out))

@@ -1,0 +1,75 @@
+"""A child process that is contained: what it does ends there, and the next task finds another."""
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from zero_engine.errors import InputError
+from zero_engine.run import marks
+from zero_engine.run.chamber import Chamber, Ended, Limits
+
+PLENTY = Limits(120.0)
+
+
+def answer(what: str) -> object:
+    marks.mark("render", what)
+    if what == "pid":
+        return os.getpid()
+    if what == "exit":
+        sys.exit(3)
+    if what == "die":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if what == "hang":
+        time.sleep(3600)
+    if what == "eat":
+        eaten = []
+        while True:
+            eaten.append(b"x" * (32 << 20))
+    if what == "mistake":
+        raise InputError("look there")
+    raise KeyError(what)
+
+
+@pytest.fixture
+def chamber():
+    chamber = Chamber()
+    yield chamber
+    chamber.close()
+
+
+def test_one_process_serves_many_tasks_and_is_not_this_one(chamber):
+    first = chamber.run(answer, "pid", PLENTY)
+    assert first == chamber.run(answer, "pid", PLENTY) != os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("what", "limits", "reason", "exception"),
+    [
+        ("die", PLENTY, "worker_died", "SIGSEGV"),
+        ("hang", Limits(0.3), "timed_out", "TimeoutError"),
+        ("eat", Limits(120.0, memory_bytes=300_000_000), "out_of_memory", "MemoryError"),
+        ("unknown", PLENTY, "failed", "KeyError"),
+        ("exit", PLENTY, "failed", "SystemExit"),
+    ],
+)
+def test_an_end_says_why_and_where(chamber, what, limits, reason, exception):
+    with pytest.raises(Ended) as caught:
+        chamber.run(answer, what, limits)
+    ended = caught.value
+    assert (ended.reason, ended.exception, ended.stage, ended.position) == (reason, exception, "render", what)
+    assert chamber.run(answer, "pid", PLENTY) > 0
+
+
+def test_a_mistake_of_the_users_stays_one(chamber):
+    with pytest.raises(InputError, match="look there"):
+        chamber.run(answer, "mistake", PLENTY)
+
+
+def test_ctrl_c_for_the_whole_group_leaves_it_alone(chamber):
+    pid = chamber.run(answer, "pid", PLENTY)
+    os.kill(pid, signal.SIGINT)
+    os.kill(pid, signal.SIGTERM)
+    assert chamber.run(answer, "pid", PLENTY) == pid

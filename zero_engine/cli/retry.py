@@ -1,0 +1,39 @@
+"""`retry`: try again what was rejected."""
+
+from typing import Annotated
+
+import typer
+
+from zero_engine.cli.options import AsJson, Folder, print_json
+from zero_engine.cli.recover import number
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(retry)
+
+
+def retry(
+    out: Folder,
+    reason: Annotated[
+        str | None, typer.Option(help="Only rejections with this reason, e.g. worker_died.")
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option(help="Only rejections of this stage: read, parse, render, ...")
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option(help="Local worker processes (overrides the pipeline's).")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Try again what a run rejected. What succeeds now takes its place, as if it had never failed."""
+    from zero_engine.run.progress import Console
+    from zero_engine.run.recover import retry
+
+    done = retry(out, reason, stage, Console(), number(workers))
+    if json:
+        print_json({"chosen": done.chosen, "left": done.left, **done.summary.as_dict()})
+        return
+    typer.echo(
+        f"{out}: {done.chosen:,} rejections tried again, {done.left:,} such are left; "
+        f"{done.summary.counts['rows']:,} rows, {done.summary.drawn:,} pictures drawn"
+    )

@@ -1,0 +1,44 @@
+"""How far the process that makes a shard has come: said at every stage, and for every record where it matters.
+
+The process that contains it (`chamber`) hears the marks. When the other process dies, hangs or grows, the last mark
+says in which stage, and, where records are taken one by one, at which record. Outside a chamber a mark does nothing.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+START, LOADING = "start", "loading"
+"""Stages that no record is to blame for: the process starts, a model is loaded."""
+
+_send: Callable[[tuple], None] | None = None
+_now: tuple[str, int | None] = (START, None)
+
+
+def attach(send: Callable[[tuple], None] | None) -> None:
+    """From here on marks go to `send`."""
+    global _send, _now
+    _send, _now = send, (START, None)
+
+
+def mark(stage: str, position: int | None = None) -> None:
+    """Say that `stage` begins, for one record or for all of them (None)."""
+    global _now
+    _now = (stage, position)
+    if _send is not None:
+        _send(("mark", stage, position))
+
+
+def now() -> tuple[str, int | None]:
+    """The last mark."""
+    return _now
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """A model is loaded inside: the clock of the shard stands still."""
+    before = _now
+    mark(LOADING)
+    try:
+        yield
+    finally:
+        mark(*before)

@@ -1,0 +1,184 @@
+"""Tasks on a Dask scheduler: who works, whether they fit, and what is left when they go.
+
+The driver asks the scheduler for its workers every COUNT_EVERY_S. New ones are looked at (`sameness`) before their
+results count; lost ones of a local cluster are replaced. A lost worker says nothing of the task that it held: a task
+that ends its process ends a child of the worker (`contain`), so `Died` is an accident, and the task is placed again.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from typing import Any
+
+from zero_engine.errors import InputError
+from zero_engine.pipeline import Dask
+from zero_engine.run.cluster import POLL_S, Died, Probe, one_line
+
+COUNT_EVERY_S = 5.0
+
+
+class OnDask:
+    """Tasks on a Dask scheduler, local or not."""
+
+    is_remote = True
+    cluster: Any = None
+    wanted = 0
+
+    def __init__(
+        self,
+        client: Any,
+        dask: Dask,
+        look: Callable[[], object] | None = None,
+        judge: Probe = lambda said: None,
+        say: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._client, self._dask = client, dask
+        self._look, self._judge, self._say = look, judge, say
+        self._known: set[str] = set()
+        self._retired: set[str] = set()
+        self._seen_at, self._counted, self._counted_at = time.monotonic(), 0, float("-inf")
+        self._resources = self._first_workers(dask.workers_timeout_s)
+
+    @property
+    def workers(self) -> int:
+        """Workers now; asked at most every COUNT_EVERY_S, because each time is a round trip."""
+        self.check()
+        return max(1, self._counted)
+
+    @property
+    def dashboard(self) -> str | None:
+        return self._client.dashboard_link
+
+    def submit(self, function: Callable, argument: object) -> "_Remote":
+        try:
+            return _Remote(
+                self._client.submit(function, argument, pure=False, retries=0, resources=self._resources)
+            )
+        except (OSError, RuntimeError) as error:  # the client has closed
+            raise self._gone(error) from None
+
+    def wait(self, jobs: set) -> set:
+        from distributed import wait
+
+        futures = {job.future: job for job in jobs}
+        with contextlib.suppress(TimeoutError, CancelledError):
+            wait(list(futures), timeout=POLL_S, return_when="FIRST_COMPLETED")
+        done = {job for future, job in futures.items() if future.done()}
+        if not done:
+            self.check()
+        return done
+
+    def abandon(self, job: "_Remote") -> None:
+        try:
+            holders = [w for w, keys in self._client.processing().items() if job.future.key in keys]
+            job.future.cancel()
+            if holders:
+                self._client.restart_workers(holders, timeout=30, raise_for_error=False)
+        except (
+            OSError,
+            TimeoutError,
+            ValueError,
+            RuntimeError,
+        ) as error:  # a worker without a nanny, or gone
+            self._say(f"a worker cannot be restarted ({one_line(error)}); it is left alone")
+
+    def check(self) -> None:
+        """Count the workers, look at new ones, replace lost ones. Raises InputError where none is left for too long."""
+        now = time.monotonic()
+        if now - self._counted_at < COUNT_EVERY_S:
+            return
+        try:
+            workers = self._client.scheduler_info(n_workers=-1).get("workers")
+        except (OSError, TimeoutError, RuntimeError, CancelledError) as error:
+            self._client_lost(error)
+            return
+        if workers is None or self._client.status != "running":
+            self._client_lost(OSError("the connection is lost"))
+            return
+        self._counted_at = time.monotonic()
+        self._look_at_new(set(workers) - self._known - self._retired)
+        self._counted = len(set(workers) - self._retired)
+        if self._counted:
+            self._seen_at = self._counted_at
+        if self.cluster is not None and self._counted < self.wanted:
+            with contextlib.suppress(OSError, TimeoutError, RuntimeError):
+                self.cluster.scale(self.wanted)
+        if self._counted_at - self._seen_at > self._dask.workers_timeout_s:
+            raise InputError(
+                f"dask: no worker is left since {self._dask.workers_timeout_s:g} s (dask.workers_timeout_s). "
+                "What is done is committed. Start workers, then run the same command again."
+            )
+
+    def _client_lost(self, error: Exception) -> None:
+        """The scheduler does not answer: wait for it as long as for workers."""
+        if self._client.status == "closed" or time.monotonic() - self._seen_at > self._dask.workers_timeout_s:
+            raise self._gone(error) from None
+        time.sleep(POLL_S)
+
+    def _gone(self, error: Exception) -> InputError:
+        where = self._dask.scheduler or "the local scheduler"
+        return InputError(
+            f"dask: {where} is gone ({one_line(error)}). What is done is committed. "
+            "Start it and its workers, then run the same command again."
+        )
+
+    def _first_workers(self, timeout_s: float) -> dict[str, int] | None:
+        """Wait for the first worker and look at those there are; ask for a GPU where the workers announce them."""
+        try:
+            self._client.wait_for_workers(1, timeout=timeout_s)
+        except TimeoutError:
+            raise InputError(
+                f"dask: no worker came within {timeout_s:g} s (dask.workers_timeout_s). "
+                "Start workers, or raise the limit."
+            ) from None
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        for address, problem in self._misfits(set(workers)).items():
+            raise InputError(f"dask: the worker {address} {problem}.")
+        return (
+            {"GPU": 1} if any("GPU" in worker.get("resources", {}) for worker in workers.values()) else None
+        )
+
+    def _look_at_new(self, addresses: set[str]) -> None:
+        for address, problem in self._misfits(addresses).items():
+            self._retired.add(address)
+            self._say(f"the worker {address} {problem}; it is sent away")
+            with contextlib.suppress(OSError, TimeoutError, RuntimeError):
+                self._client.retire_workers([address], close_workers=True)
+
+    def _misfits(self, addresses: set[str]) -> dict[str, str]:
+        """Workers that do not fit, and why; those that fit are known from now on."""
+        if not addresses:
+            return {}
+        said: dict[str, object] = dict.fromkeys(addresses)
+        if self._look is not None:
+            said.update(self._client.run(self._look, workers=sorted(addresses), on_error="return"))
+        found = {address: self._judge(word) for address, word in said.items()} if self._look else {}
+        self._known |= {address for address in addresses if found.get(address) is None}
+        return {address: problem for address, problem in found.items() if problem is not None}
+
+
+class _Remote:
+    """A Dask future, with its ways to fail told apart."""
+
+    def __init__(self, future: Any) -> None:
+        self.future = future
+
+    def result(self) -> Any:
+        from distributed import KilledWorker
+
+        try:
+            value = self.future.result()
+        except (KilledWorker, OSError, CancelledError) as error:
+            raise Died(one_line(error)) from None
+        except RuntimeError as error:
+            if "deserializ" not in str(error):
+                raise
+            raise InputError(
+                f"dask: a worker or the scheduler cannot load the task ({one_line(error.__cause__ or error)}). "
+                "Install the same zero-engine there as here."
+            ) from None
+        finally:
+            with contextlib.suppress(OSError, RuntimeError):
+                self.future.release()
+        return value
