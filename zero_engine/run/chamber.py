@@ -35,7 +35,13 @@ class Ended(Exception):
     """A task that came to no result: the child died, was ended, or raised."""
 
     def __init__(
-        self, reason: str, detail: str, exception: str, stage: str, position: int | None, trace: str = ""
+        self,
+        reason: str,
+        detail: str,
+        exception: str,
+        stage: str,
+        position: int | str | None,
+        trace: str = "",
     ):
         super().__init__(detail)
         self.reason, self.detail, self.exception = reason, detail, exception
@@ -159,8 +165,9 @@ class Chamber:
         reason = "out_of_memory" if no_memory else "failed"
         raise Ended(reason, text, name, stage, position, trace)
 
-    def _dead(self, stage: str, position: int | None, kills: int) -> Ended:
+    def _dead(self, stage: str, position: int | str | None, kills: int) -> Ended:
         process = self._process
+        assert process is not None, "only a child that was started can be dead"
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(5)  # the pipe closes a moment before
         self.close()
@@ -175,7 +182,7 @@ class Chamber:
     def _memory(self) -> int:
         """Bytes that the child holds in memory; 0 where the system does not say."""
         try:
-            with open(f"/proc/{self._process.pid}/statm") as file:
+            with open(f"/proc/{self._process.pid if self._process else 0}/statm") as file:
                 return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         except (OSError, ValueError, IndexError):
             return 0

@@ -49,17 +49,23 @@ class Job(Protocol):
 
 
 class Executor(Protocol):
-    workers: int
-    dashboard: str | None
-    is_remote: bool
-    """Whether tasks leave this process."""
+    @property
+    def workers(self) -> int:
+        """How many shards can be made at once."""
+
+    @property
+    def dashboard(self) -> str | None: ...
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether tasks leave this process."""
 
     def submit(self, function: Callable, argument: object) -> Job: ...
 
     def wait(self, jobs: set) -> set:
         """Those of `jobs` that are done, after at most POLL_S unless one is computed right here."""
 
-    def abandon(self, job: Job) -> None:
+    def abandon(self, job: Any) -> None:
         """Give up on a job that takes too long: its worker is restarted."""
 
     def check(self) -> None:
@@ -122,7 +128,7 @@ class InProcess:
         job.compute()
         return {job}
 
-    def abandon(self, job: Job) -> None:
+    def abandon(self, job: Any) -> None:
         """A task in this process ends by the limits of its own child."""
 
     def check(self) -> None:
@@ -208,7 +214,8 @@ def _local_cluster(dask: Dask, workers: int, has_gpus: bool) -> Any:
         except (OSError, RuntimeError, TimeoutError) as error:
             problem = error
     raise InputError(
-        f"dask: {workers} local workers do not start ({one_line(problem)}). Ask for fewer: --workers 1, or 0."
+        f"dask: {workers} local workers do not start ({one_line(problem or RuntimeError())}). "
+        "Ask for fewer: --workers 1, or 0."
     ) from None
 
 

@@ -84,7 +84,7 @@ class _Shard:
         suspect: tuple[str, object] | None = None
         blind = 0
         while True:
-            seen: list[tuple[str, object]] = []
+            seen: list[str] = []
 
             def on_mark(stage: str, item: object, seen: list = seen) -> None:
                 if isinstance(item, str) and stage in ("render", "score", "gate") and item not in seen:
@@ -114,7 +114,7 @@ class _Shard:
         blame = Blame(stage, ended.position, ended.reason, detail, ended.exception)
         self.task = dataclasses.replace(self.task, excluded=(*self.task.excluded, blame))
 
-    def _run(self, task: ShardTask, on_mark: Callable = lambda stage, item: None) -> ShardResult | None:
+    def _run(self, task: ShardTask, on_mark: Callable = lambda stage, item: None) -> ShardResult:
         dask = self.task.pipeline.dask
         seconds = dask.shard_timeout_s * (ALONE_SHARE if task.alone else 1)
         limits = Limits(seconds, self.memory_bytes, each=task.alone)

@@ -178,10 +178,10 @@ def _shown(candidates: list[Candidate], planned: Sequence[Planned], pipeline: Pi
     for candidate in candidates:
         asked = wanted.get((candidate.trace_id, candidate.step))
         if asked is not None and not candidate.shown:
-            question_PN: Sequence[np.ndarray] = []
+            question_PN: list[np.ndarray] = []
             if asked.asks_for_pictures():
                 images = [decode_image(image) for image in asked.trace.trace.question_images]
-                question_PN = _model(pipeline).encode(images)
+                question_PN = list(_model(pipeline).encode(images))
             candidate = replace(candidate, shown=pictures_in(asked.with_pictures(question_PN)))
         whole.append(candidate)
     return whole

@@ -160,23 +160,23 @@ class _Driver:
             decision = decide(entry, keys, self.out, chunk.index in self.retry)
             self.plan.add(chunk, decision)
             digests.append(chunk.digest)
-            if decision.start is None:
+            if entry is not None and decision.start is None:
                 self.totals = tally.add(self.totals, entry.counts)
                 continue
-            if not self.began:
-                self._begin()
-                self._open(stack)
-            self._submit(chunk, keys, decision)
+            self._begin()
+            if self.launcher is None:
+                self.launcher = self._open(stack)
+            self._submit(self.launcher, chunk, keys, decision)
             self.workers = self.launcher.workers
             while self.launcher.is_full and not draining.is_set():
-                self._collect()
+                self._collect(self.launcher)
         while self.launcher and self.launcher.flights:
-            self._collect()
+            self._collect(self.launcher)
         if stopped:
             self._stopped()
         self.input_digest = digest(*digests)
 
-    def _open(self, stack: ExitStack) -> None:
+    def _open(self, stack: ExitStack) -> Launcher:
         """Find who works, and say that the run begins."""
         dask, render = self.pipeline.dask, self.pipeline.render
         folder, token = os.getcwd(), self.ledger.work / f"token-{uuid.uuid4().hex}.tmp"
@@ -191,10 +191,10 @@ class _Driver:
                 self.progress.say,
             )
         )
-        self.launcher = Launcher(executor, dask, self.out, self._say)
         total = count_records(self.pipeline.input)
         self.progress.start(total, self.totals["records"], executor.dashboard)
         self.watch.began(self.pipeline, total, self.totals["records"], executor.workers)
+        return Launcher(executor, dask, self.out, self._say)
 
     def _say(self, message: str) -> None:
         self.progress.say(message)
@@ -227,27 +227,27 @@ class _Driver:
                 "--set input.ids=position finds the drawings of such traces again."
             )
 
-    def _submit(self, chunk: Chunk, keys: dict[str, str], decision: Decision) -> None:
+    def _submit(self, launcher: Launcher, chunk: Chunk, keys: dict[str, str], decision: Decision) -> None:
         entry = self.ledger.entries.get(chunk.index)
-        chunk, records = spill(chunk, self.ledger.work) if self.launcher.is_remote else (chunk, None)
+        chunk, records = spill(chunk, self.ledger.work) if launcher.is_remote else (chunk, None)
         task = ShardTask(
             chunk=chunk,
             pipeline=self.pipeline,
             model=self.model,
             keys=keys,
             out=str(self.out),
-            start=decision.start,
+            start=decision.start or "render",
             committed=entry,
             index=self.index,
             known=self.sources.known(self.model),
             records=records,
             folder=os.getcwd(),
         )
-        self.launcher.launch(task)
+        launcher.launch(task)
 
-    def _collect(self) -> None:
+    def _collect(self, launcher: Launcher) -> None:
         """Wait a moment and commit what is done."""
-        for task, result in self.launcher.collect():
+        for task, result in launcher.collect():
             self._commit(task, result)
 
     def _commit(self, task: ShardTask, result: ShardResult) -> None:
@@ -260,7 +260,7 @@ class _Driver:
         self.totals = tally.add(self.totals, counts)
         self.seconds.update(result.seconds)
         self.drawn += result.drawn
-        self.watch.committed(counts["records"], result.drawn, self.launcher.workers, result.entry)
+        self.watch.committed(counts["records"], result.drawn, self.workers, result.entry)
         self.progress.update(
             records=counts["records"],
             drawn=result.drawn,

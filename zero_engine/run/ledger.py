@@ -13,6 +13,7 @@ import fcntl
 import os
 import shutil
 from pathlib import Path
+from typing import IO
 
 from zero_engine.contracts.manifest import ModelInfo, ShardEntry
 from zero_engine.errors import OutputError
@@ -33,8 +34,8 @@ class Ledger:
         self.held = held
         self.moved: dict[str, str] = {}
         """What `begin` found in the way, and where it lies now."""
-        self._file = None
-        self._lock = None
+        self._file: IO[str] | None = None
+        self._lock: IO[str] | None = None
 
     @property
     def entries(self) -> dict[int, ShardEntry]:
@@ -153,6 +154,7 @@ class Ledger:
         self._file = open(self.out / LEDGER, "a", encoding="utf-8")
 
     def _append(self, value: dict) -> None:
+        assert self._file is not None, "the ledger is written between begin and close"
         self._file.write(ledger_line(value))
         self._file.flush()
         os.fsync(self._file.fileno())

@@ -10,8 +10,11 @@ from contextlib import contextmanager
 START, LOADING = "start", "loading"
 """Stages that no record is to blame for: the process starts, a model is loaded."""
 
+Item = int | str | None
+"""A record by its position, a trace by its id; None is all of them."""
+
 _send: Callable[[tuple], None] | None = None
-_now: tuple[str, int | None] = (START, None)
+_now: tuple[str, Item] = (START, None)
 
 
 def attach(send: Callable[[tuple], None] | None) -> None:
@@ -20,7 +23,7 @@ def attach(send: Callable[[tuple], None] | None) -> None:
     _send, _now = send, (START, None)
 
 
-def mark(stage: str, position: int | None = None) -> None:
+def mark(stage: str, position: Item = None) -> None:
     """Say that `stage` begins, for one record or for all of them (None)."""
     global _now
     _now = (stage, position)
@@ -28,7 +31,7 @@ def mark(stage: str, position: int | None = None) -> None:
         _send(("mark", stage, position))
 
 
-def now() -> tuple[str, int | None]:
+def now() -> tuple[str, Item]:
     """The last mark."""
     return _now
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from zero_engine.pipeline import Input
 from zero_engine.read import Chunk, read_chunk
-from zero_engine.read.chunks import Lines
+from zero_engine.read.chunks import Lines, Range
 from zero_engine.read.raw import place
 from zero_engine.read.repeats import content_name
 from zero_engine.records import Rejection, Trace
@@ -22,7 +22,7 @@ class Blame:
     """A record or a trace that no process survives."""
 
     stage: str
-    item: int | str
+    item: int | str | None
     """Of stage `read`: the record's position in the chunk; of any other the trace's id."""
     reason: str
     """failed, worker_died, timed_out or out_of_memory."""
@@ -55,6 +55,7 @@ def single_records(chunk: Chunk) -> Iterator[Chunk]:
     """The chunk as chunks of one record."""
     position = 0
     for part in chunk.payload:
+        pieces: list[Lines | Range]
         if isinstance(part, Lines):
             pieces = [
                 Lines(part.file, (row,), (raw,)) for row, raw in zip(part.rows, part.records, strict=True)

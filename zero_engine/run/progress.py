@@ -5,9 +5,12 @@ ten seconds. `Progress` only shows; it holds no truth that the ledger does not.
 """
 
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from zero_engine.errors import printable
+
+if TYPE_CHECKING:
+    from rich.live import Live
 
 LOG_EVERY_S = 10.0
 
@@ -46,7 +49,7 @@ class Console:
         from rich.console import Console as RichConsole
 
         self._console = RichConsole(stderr=True, highlight=False)
-        self._live = None
+        self._live: Live | None = None
         self._records = self._drawn = self._pictures = self._kept = self._skipped = 0
         self._total: int | None = None
         self._dashboard: str | None = None

@@ -9,7 +9,7 @@ the task graph.
 
 import time
 import uuid
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from zero_engine.models.devices import device_kind
 from zero_engine.parse import parse_trace
 from zero_engine.pipeline import Pipeline
 from zero_engine.read import Chunk
-from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
+from zero_engine.records import Candidate, ParsedTrace, Rejection, Trace, Trajectory
 from zero_engine.render.identity import DrawnBy
 from zero_engine.run import marks, tally
 from zero_engine.run.drawings import Outcome, make_drawings, unchanged
@@ -77,7 +77,7 @@ class ShardResult:
     entry: ShardEntry
     temporary: dict[str, str]
     """Temporary path -> final name inside the output folder."""
-    seconds: Counter = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
     drawn: int = 0
     """Pictures drawn by this task; the others were found."""
     model: ModelInfo | None = None
@@ -124,20 +124,25 @@ def run_shard(task: ShardTask) -> ShardResult | None:
 
 
 def parse_all(
-    records: Iterable[object], pipeline: Pipeline, marked: bool = False
+    records: Iterable[Trace | Rejection], pipeline: Pipeline, marked: bool = False
 ) -> tuple[list[ParsedTrace], list[Rejection]]:
     """Parse every trace; a record that was rejected already, or cannot be parsed, ends as a rejection."""
     parsed: list[ParsedTrace] = []
     rejections: list[Rejection] = []
     for record in records:
-        if not isinstance(record, Rejection):
-            if marked:
-                marks.mark("parse", record.id)
-            try:
-                record = parse_trace(record, pipeline.parse)
-            except Exception as error:  # one bad trace must not cost its shard
-                record = _failed(record.id, "parse", error, record.record)
-        (rejections if isinstance(record, Rejection) else parsed).append(record)
+        if isinstance(record, Rejection):
+            rejections.append(record)
+            continue
+        if marked:
+            marks.mark("parse", record.id)
+        try:
+            outcome = parse_trace(record, pipeline.parse)
+        except Exception as error:  # one bad trace must not cost its shard
+            outcome = _failed(record.id, "parse", error, record.record)
+        if isinstance(outcome, Rejection):
+            rejections.append(outcome)
+        else:
+            parsed.append(outcome)
     marks.mark("parse")
     return parsed, rejections
 
@@ -208,6 +213,7 @@ def _stored(task: ShardTask) -> Outcome:
     """The committed shard's drawings, and the rejections that drawing and scoring left with them."""
     out, entry = Path(task.out), task.committed
     stored = Outcome()
+    assert entry is not None, "only a committed shard is gated as it is"
     if entry.candidates:
         stored.candidates = read_candidates(out / entry.candidates.name)
         path = str(out / entry.candidates.name)
@@ -254,8 +260,8 @@ def _write(
             temporary[str(path)] = name
             files[kind] = write(path).renamed(name)
     except BaseException:
-        for path in temporary:
-            Path(path).unlink(missing_ok=True)
+        for name in temporary:
+            Path(name).unlink(missing_ok=True)
         raise
     return files, temporary
 
@@ -290,7 +296,7 @@ class _Clock:
     """Seconds spent by stage; a stage that begins is marked."""
 
     def __init__(self) -> None:
-        self.seconds: Counter = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:

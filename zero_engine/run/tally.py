@@ -6,7 +6,7 @@ committed with the shard. Tallies add up: `add(a, b)` is associative and commuta
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
 
@@ -61,7 +61,7 @@ def count(
     }
 
 
-def add(total: dict, part: dict) -> dict:
+def add(total: dict, part: Mapping) -> dict:
     """The tally of both together."""
     result = {name: total[name] + part.get(name, 0) for name in NUMBERS}  # shards of version 1 count less
     for group in GROUPS:
@@ -78,10 +78,10 @@ def add(total: dict, part: dict) -> dict:
     return result
 
 
-def total(parts: Iterable[dict]) -> dict:
+def total(parts: Iterable[Mapping]) -> dict:
     """The tally of all of them, in one pass."""
     result = empty()
-    groups = {group: Counter() for group in GROUPS}
+    groups: dict[str, Counter] = {group: Counter() for group in GROUPS}
     for part in parts:
         for name in NUMBERS:
             result[name] += part.get(name, 0)

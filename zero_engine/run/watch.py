@@ -27,7 +27,7 @@ class Watch:
 
     def __init__(self, out: Path) -> None:
         self._out = out
-        self._facts: dict | None = None
+        self._facts: dict = {}
         self._written_at = float("-inf")
 
     def began(self, pipeline: Pipeline, total: int | None, done: int, workers: int) -> None:
@@ -75,7 +75,7 @@ class Watch:
 
     def ended(self, error: BaseException) -> None:
         """The run stopped before its end."""
-        if self._facts is not None:
+        if self._facts:
             self._event("ended", error=type(error).__name__, message=str(error)[:500])
 
     def _write(self) -> None:

@@ -45,9 +45,10 @@ def durable_write(path: str | Path, mode: str = "wb", named: Path | None = None)
     `named` is the path that an error message should give. Raises OutputError like `atomic_write`.
     """
     path = Path(path)
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
     with disk_errors(named or path):
-        file = open(path, mode, **text)  # outside the try: a failed open must not remove what lies there
+        # outside the try: a failed open must not remove what lies there
+        file = open(path, mode, encoding=encoding, newline=newline)
         try:
             with file:
                 yield file

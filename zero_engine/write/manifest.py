@@ -41,9 +41,9 @@ def read_manifest(out: str | Path) -> Manifest:
             "Check the path, or run `zero-engine run ...` with this --output to finish it."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        problem = " ".join(str(error).split())
+        why = " ".join(str(error).split())
         raise OutputError(
-            f"{path}: cannot be read ({problem}). Run `zero-engine recover {out}` to remake it."
+            f"{path}: cannot be read ({why}). Run `zero-engine recover {out}` to remake it."
         ) from None
     try:
         manifest = Manifest.model_validate_json(text)

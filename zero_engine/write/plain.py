@@ -115,7 +115,7 @@ def require_folder(out: Path) -> None:
     try:
         os.listdir(out)
     except OSError as error:
-        raise OutputError(f"{out}: {os.strerror(error.errno)}. Check the path.") from None
+        raise OutputError(f"{out}: {os.strerror(error.errno or 0)}. Check the path.") from None
 
 
 def _mode(path: Path) -> int:

@@ -115,8 +115,8 @@ class Store:
     def find(self, names: Sequence[str]) -> dict[str, Stored]:
         """The drawings of these identities, as far as their files are whole."""
         wanted: dict[int, list[tuple[int, str]]] = {}
-        for name, file, row in self._rows(names):
-            wanted.setdefault(file, []).append((row, name))
+        for name, number, row in self._rows(names):
+            wanted.setdefault(number, []).append((row, name))
         found: dict[str, Stored] = {}
         for number, rows in wanted.items():
             query = "SELECT folder, name, sha256 FROM files WHERE id = ?"

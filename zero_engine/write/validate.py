@@ -214,8 +214,8 @@ class _Audit:
                 self.fault("codes", f"{name}: {problem}")
         for image in images.field("bytes").drop_null():
             self.seen["pictures"] += 1
-            if problem := bad_picture(image.as_buffer(), info):
-                self.fault("pictures", f"{name}: {problem}")
+            if fault := bad_picture(image.as_buffer(), info):
+                self.fault("pictures", f"{name}: {fault}")
 
     def _check_candidates(self, shard: ShardEntry, kept: dict[tuple[str, int, int], bytes]) -> None:
         """Stream the drawings past the kept ones, striking out each that is found unchanged."""
