@@ -114,7 +114,7 @@ def test_a_missing_file_is_made_again(make_pipeline, hashes):
     before = hashes(out)
     Path(out, "data/data-00001.arrow").unlink()
     plan = plan_run(make_pipeline()).as_dict()
-    assert plan["to_gate"] == 1 and plan["reasons"]["data/data-00001.arrow is missing or cut short"] == 1
+    assert plan["to_gate"] == 1 and plan["reasons"]["data/data-00001.arrow is missing or damaged"] == 1
     run_pipeline(make_pipeline())
     assert hashes(out) == before
 
