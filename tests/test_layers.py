@@ -14,7 +14,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "zero_engine"
 LAYERS = (
-    ("errors", "hashing", "images", "statistics", "world"),
+    ("batches", "errors", "hashing", "images", "statistics", "world"),
     ("records",),
     ("config",),
     ("pipeline", "contracts"),

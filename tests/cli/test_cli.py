@@ -95,7 +95,7 @@ def test_validate_fails_with_exit_code_1_on_a_damaged_file(call, pipeline, tmp_p
         (["run", "PIPELINE", "--set", "render.guidence=2"], "Did you mean guidance?"),
         (["run", "PIPELINE", "--input", "nowhere.jsonl"], "nowhere.jsonl"),
         (["run", "PIPELINE", "--workers", "many"], "dask.workers"),
-        (["status", "nowhere"], "nowhere: no run has written here"),
+        (["status", "nowhere"], "nowhere: No such file or directory. Check the path"),
         (["validate", "nowhere"], "nowhere: not a finished zero-engine dataset"),
         (["schema", "nothing"], "Known: "),
     ],

@@ -8,8 +8,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from zero_engine.cli.app import app
-from zero_engine.models.checking import CANNOT_DRAW, check_model, sample_picture
 from zero_engine.models.painters.painting import MOST_DB, psnr
+from zero_engine.models.soundness import sample_picture
+from zero_engine.report.checking import CANNOT_DRAW, check_model
 
 
 def test_a_check_prints_layout_sizes_and_speed_and_saves_the_picture(tiny_anole, tmp_path):

@@ -50,7 +50,7 @@ def check(
 
     from zero_engine.images import encode_image
     from zero_engine.models import load_model
-    from zero_engine.models.checking import check_model
+    from zero_engine.report.checking import check_model
 
     started = time.perf_counter()
     model = load_model(name, device=device, dtype=dtype)

@@ -35,10 +35,10 @@ from transformers import (
 )
 from transformers.models.janus.image_processing_pil_janus import JanusImageProcessorPil
 
+from zero_engine.batches import padded
 from zero_engine.errors import ModelError
 from zero_engine.models import pixels
 from zero_engine.models.base import Drawings, refuse_perception, refuse_pictures
-from zero_engine.models.batching import padded
 from zero_engine.models.devices import device_named, dtype_named
 from zero_engine.models.footprint import Footprint
 from zero_engine.models.prompt import Prompt, Request, is_empty, text_of

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from zero_engine.errors import ModelError
 from zero_engine.models.base import UnifiedModel
-from zero_engine.models.checking import sample_picture
 
 
 def try_out(model: UnifiedModel) -> None:
@@ -34,3 +33,13 @@ def is_finite(tensor: Tensor) -> bool:
         return True
     low, high = tensor.aminmax()
     return bool(torch.isfinite(low) & torch.isfinite(high))
+
+
+def sample_picture(size: int) -> np.ndarray:
+    """A disc, a square and a slanted line on white, (size, size, 3) uint8."""
+    y_HW, x_HW = np.mgrid[:size, :size] / size
+    image_HW3 = np.full((size, size, 3), 255, np.uint8)
+    image_HW3[(x_HW - 0.3) ** 2 + (y_HW - 0.35) ** 2 < 0.04] = (200, 40, 40)
+    image_HW3[(abs(x_HW - 0.7) < 0.15) & (abs(y_HW - 0.65) < 0.15)] = (40, 80, 200)
+    image_HW3[abs(y_HW - 1 + 0.6 * x_HW) < 0.02] = 0
+    return image_HW3

@@ -19,17 +19,11 @@ from itertools import groupby
 
 import numpy as np
 
+from zero_engine.batches import BatchFailure, run_batched, run_bucketed, run_distinct
 from zero_engine.errors import ModelError, ZeroEngineError
 from zero_engine.images import decode_image, encode_image
 from zero_engine.models.base import UnifiedModel
-from zero_engine.models.batching import (
-    BatchFailure,
-    auto_batch_size,
-    filler_prompt,
-    run_batched,
-    run_bucketed,
-    run_distinct,
-)
+from zero_engine.models.batching import auto_batch_size, filler_prompt
 from zero_engine.models.prompt import Prompt, Request, pictures_in
 from zero_engine.pipeline import Render
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Source, Trace

@@ -16,14 +16,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from zero_engine.batches import BatchFailure, run_bucketed, run_distinct
 from zero_engine.models.base import UnifiedModel
-from zero_engine.models.batching import (
-    BatchFailure,
-    auto_batch_size,
-    filler_prompt,
-    run_bucketed,
-    run_distinct,
-)
+from zero_engine.models.batching import auto_batch_size, filler_prompt
 from zero_engine.models.prompt import Prompt, key_of, text_of
 
 Value = float | BatchFailure

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from zero_engine.batches import BatchFailure, run_batched
 from zero_engine.contracts.scores import SCORES
 from zero_engine.errors import PipelineError
 from zero_engine.hashing import digest
 from zero_engine.images import decode_image
-from zero_engine.models.batching import BatchFailure, run_batched
 from zero_engine.pipeline import Score
 
 GROUP = "zero_engine.scores"

@@ -21,11 +21,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from zero_engine.batches import BatchFailure, run_distinct
 from zero_engine.contracts.scores import SCORES, in_order
 from zero_engine.errors import PipelineError, ZeroEngineError
 from zero_engine.images import decode_image
 from zero_engine.models.base import UnifiedModel
-from zero_engine.models.batching import BatchFailure, run_distinct
 from zero_engine.models.prompt import Prompt
 from zero_engine.pipeline import Score
 from zero_engine.records import Candidate, ParsedTrace, Rejection

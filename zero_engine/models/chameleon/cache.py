@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zero_engine.models.batching import SLOT_MULTIPLE, padded
+from zero_engine.batches import SLOT_MULTIPLE, padded
 from zero_engine.models.chameleon.replay import Replay
 from zero_engine.models.chameleon.trunk import Trunk, rms_norm
 

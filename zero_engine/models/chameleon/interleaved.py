@@ -29,7 +29,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from zero_engine.models.batching import SLOT_MULTIPLE
+from zero_engine.batches import SLOT_MULTIPLE
 from zero_engine.models.chameleon.cache import Memory
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.nodes import Nodes

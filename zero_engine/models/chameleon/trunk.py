@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import ChameleonForConditionalGeneration
 
-from zero_engine.models.batching import padded
+from zero_engine.batches import padded
 from zero_engine.models.chameleon.borrowed import DecoderLayer
 
 _ATTENTION_BYTES = 64 << 20

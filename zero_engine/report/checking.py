@@ -12,6 +12,7 @@ from zero_engine.models.base import Drawings, UnifiedModel
 from zero_engine.models.batching import auto_batch_size
 from zero_engine.models.painters.painting import psnr
 from zero_engine.models.prompt import requests
+from zero_engine.models.soundness import sample_picture
 
 SLOW_S = 60.0
 """A model that takes longer than this for one picture draws no whole batch here."""
@@ -44,16 +45,6 @@ def check_model(model: UnifiedModel, prompt: str) -> tuple[dict[str, object], np
     if "chameleon-7b" in model.name.lower():
         facts["note"] = CANNOT_DRAW
     return facts, model.decode(drawing.codes)[0]
-
-
-def sample_picture(size: int) -> np.ndarray:
-    """A disc, a square and a slanted line on white, (size, size, 3) uint8."""
-    y_HW, x_HW = np.mgrid[:size, :size] / size
-    image_HW3 = np.full((size, size, 3), 255, np.uint8)
-    image_HW3[(x_HW - 0.3) ** 2 + (y_HW - 0.35) ** 2 < 0.04] = (200, 40, 40)
-    image_HW3[(abs(x_HW - 0.7) < 0.15) & (abs(y_HW - 0.65) < 0.15)] = (40, 80, 200)
-    image_HW3[abs(y_HW - 1 + 0.6 * x_HW) < 0.02] = 0
-    return image_HW3
 
 
 def _drawn(model: UnifiedModel, prompts: list[str]) -> tuple[Drawings, float]:

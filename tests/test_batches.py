@@ -5,17 +5,10 @@ from fake_model import FakeModel
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zero_engine.batches import BatchFailure, padded, run_batched, run_bucketed, run_distinct
 from zero_engine.errors import ModelError
 from zero_engine.models import batching
-from zero_engine.models.batching import (
-    BatchFailure,
-    auto_batch_size,
-    filler_prompt,
-    padded,
-    run_batched,
-    run_bucketed,
-    run_distinct,
-)
+from zero_engine.models.batching import auto_batch_size, filler_prompt
 from zero_engine.models.footprint import Footprint
 
 
