@@ -26,7 +26,7 @@ CAN_MOUNT = (
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="a small disk needs root and mount namespaces")
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
     poisonable, make_run, tmp_path, workers
 ):
