@@ -52,7 +52,7 @@ test: $(DEV_STAMP)
 	OMP_WAIT_POLICY=passive .venv/bin/python -m pytest
 
 test-fast: $(DEV_STAMP)
-	OMP_WAIT_POLICY=passive .venv/bin/python -m pytest -m "not slow"
+	OMP_WAIT_POLICY=passive .venv/bin/python -m pytest -m "not slow and not soak"
 
 lint: $(DEV_STAMP)
 	.venv/bin/ruff check .
@@ -65,6 +65,8 @@ loop: $(DEV_STAMP)
 	.venv/bin/python benchmarks/loop.py
 
 soak: $(DEV_STAMP)
+	.venv/bin/python -m pytest -m soak tests/faults
+	ZERO_ENGINE_SEEDS=240 .venv/bin/python -m pytest tests/faults/test_any_damage.py
 	.venv/bin/python benchmarks/soak.py --kills 1000
 
 schemas: $(RUN_STAMP)

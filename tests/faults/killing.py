@@ -121,7 +121,7 @@ class Hunt:
             driver.kill()
             driver.wait()
             self.account.differences.append(f"hung: {said[-2000:]}")
-        elif "Traceback" in said or code not in (0, 2, -signal.SIGKILL):
+        elif code not in (0, 2, -signal.SIGKILL) or ("Traceback" in said and code != -signal.SIGKILL):
             self.account.differences.append(f"exit {code}: {said[-2000:]}")
         elif code == 0:
             self.account.finished += 1

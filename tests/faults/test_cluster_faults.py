@@ -51,6 +51,7 @@ def test_a_worker_with_other_code_is_refused_by_name(poisonable, make_run, other
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.soak
 def test_a_late_worker_with_other_code_is_sent_away_and_one_that_fits_is_used(
     poisonable, make_run, other_code
 ):
@@ -67,6 +68,7 @@ def test_a_late_worker_with_other_code_is_sent_away_and_one_that_fits_is_used(
     assert summary.workers == 2 and hashes(out) == hashes(plain.out)
 
 
+@pytest.mark.soak
 def test_a_worker_in_another_folder_finds_relative_paths(poisonable, make_run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "elsewhere").mkdir()
@@ -80,7 +82,7 @@ def test_a_worker_in_another_folder_finds_relative_paths(poisonable, make_run, t
     assert hashes(run_pipeline(pipeline).out) == before
 
 
-@pytest.mark.parametrize("who", ["workers", "scheduler"])
+@pytest.mark.parametrize("who", ["workers", pytest.param("scheduler", marks=pytest.mark.soak)])
 def test_when_nobody_is_left_one_line_says_so_and_the_run_resumes(poisonable, make_run, who):
     sections = {"records": 40, "output": {"rows_per_shard": 1}}
     with cluster(1, {**poisonable, "ZERO_ENGINE_SLOW": "0.1"}) as running:

@@ -68,40 +68,50 @@ def lose(out: Path, what: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["run", "recover"])
-@pytest.mark.parametrize("what", ["manifest", "manifest damaged", "everything but shards"])
-def test_a_finished_folder_that_lost_its_record_is_recovered(finished, make_run, what, how):
-    before = hashes(finished)
-    lose(Path(finished), what)
-    if how == "run":
-        again = run_pipeline(make_run(records=16, poison={5: "POISON raises reading"}))
-    elif what == "everything but shards":
-        with pytest.raises(OutputError, match="zero-engine run"):
-            recover(finished)
-        return
-    else:
-        again = recover(finished)
-    assert again.drawn == 0 and hashes(finished) == before and failed(finished) == []
+def test_a_finished_folder_that_lost_its_record_is_recovered(finished, make_run, tmp_path, how):
+    before, kept = hashes(finished), tmp_path / "kept"
+    shutil.copytree(finished, kept)
+    for what in ("manifest", "manifest damaged", "everything but shards"):
+        again_as(kept, finished)
+        lose(Path(finished), what)
+        if how == "run":
+            again = run_pipeline(make_run(records=16, poison={5: "POISON raises reading"}))
+        elif what == "everything but shards":
+            with pytest.raises(OutputError, match="zero-engine run"):
+                recover(finished)
+            continue
+        else:
+            again = recover(finished)
+        assert again.drawn == 0 and hashes(finished) == before and failed(finished) == []
 
 
-@pytest.mark.parametrize("what", ["work", "first line", "a middle line", "cut"])
-def test_a_stopped_run_that_lost_its_ledger_is_recovered(finished, make_run, what):
+def again_as(kept: Path, out: str) -> None:
+    """The folder as it was."""
+    shutil.rmtree(out)
+    shutil.copytree(kept, out)
+
+
+def test_a_stopped_run_that_lost_its_ledger_is_recovered(finished, make_run, tmp_path):
     pipeline = make_run(records=16, poison={5: "POISON raises reading"})
-    before, out = hashes(finished), Path(finished)
-    ledger = open_ledger(out, pipeline)
-    ledger.begin(pipeline)  # and killed here
-    path = out / ".work" / "ledger.jsonl"
-    lines = path.read_bytes().splitlines(keepends=True)
-    if what == "work":
-        shutil.rmtree(out / ".work")
-    elif what == "cut":
-        path.write_bytes(b"".join(lines)[:-20])
-    else:
-        number = 0 if what == "first line" else 2
-        lines[number] = lines[number].replace(b"0", b"\xff", 1)
-        path.write_bytes(b"".join(lines))
-    ledger._lock.close()
-    again = run_pipeline(pipeline)
-    assert again.drawn == 0 and hashes(finished) == before and failed(finished) == []
+    before, out, kept = hashes(finished), Path(finished), tmp_path / "kept"
+    shutil.copytree(finished, kept)
+    for what in ("work", "first line", "a middle line", "cut"):
+        again_as(kept, finished)
+        ledger = open_ledger(out, pipeline)
+        ledger.begin(pipeline)  # and killed here
+        path = out / ".work" / "ledger.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        if what == "work":
+            shutil.rmtree(out / ".work")
+        elif what == "cut":
+            path.write_bytes(b"".join(lines)[:-20])
+        else:
+            number = 0 if what == "first line" else 2
+            lines[number] = lines[number].replace(b"0", b"\xff", 1)
+            path.write_bytes(b"".join(lines))
+        ledger._lock.close()
+        again = run_pipeline(pipeline)
+        assert again.drawn == 0 and hashes(finished) == before and failed(finished) == [], what
 
 
 def test_a_stray_shard_is_named_and_moved_aside(finished, make_run):
@@ -125,15 +135,18 @@ def test_names_in_a_manifest_stay_inside_the_folder(finished):
         validate_dataset(finished)
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/etc/hostname", path), os.mkdir])
-@pytest.mark.parametrize("name", ["data/data-00000.arrow", "manifest.json", "README.md", "data"])
-def test_what_is_no_plain_file_is_not_opened_and_moved_away(finished, make_run, name, make):
-    before, path = hashes(finished), Path(finished, name)
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
-    make(path)
-    try:
-        assert failed(finished)
-    except OutputError as error:
-        assert "\n" not in str(error)
-    again = run_pipeline(make_run(records=16, poison={5: "POISON raises reading"}))
-    assert again.drawn == 0 and hashes(finished) == before and failed(finished) == []
+def test_what_is_no_plain_file_is_not_opened_and_moved_away(finished, make_run, tmp_path):
+    before, kept = hashes(finished), tmp_path / "kept"
+    shutil.copytree(finished, kept)
+    for make in (os.mkfifo, lambda path: os.symlink("/etc/hostname", path), os.mkdir):
+        for name in ("data/data-00000.arrow", "manifest.json", "README.md", "data"):
+            again_as(kept, finished)
+            path = Path(finished, name)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            make(path)
+            try:
+                assert failed(finished), name
+            except OutputError as error:
+                assert "\n" not in str(error)
+            again = run_pipeline(make_run(records=16, poison={5: "POISON raises reading"}))
+            assert again.drawn == 0 and hashes(finished) == before and failed(finished) == [], name

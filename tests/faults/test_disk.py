@@ -14,6 +14,7 @@ from tests.faults.conftest import hashes
 from zero_engine.errors import OutputError
 from zero_engine.run import run_pipeline
 from zero_engine.run.ledger import open_ledger
+from zero_engine.run.progress import Silent
 from zero_engine.run.status import folder_status
 
 RUN = f"{sys.executable} -c 'from zero_engine.cli import main; main()' run"
@@ -25,7 +26,7 @@ CAN_MOUNT = (
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="a small disk needs root and mount namespaces")
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
     poisonable, make_run, tmp_path, workers
 ):
@@ -88,3 +89,34 @@ def test_a_clock_set_back_changes_nothing(poisonable, make_run, monkeypatch):
     again = run_pipeline(make_run("plain", output={"path": out}))
     assert again.drawn == 0 and hashes(out) == plain
     assert folder_status(Path(out))["last_commit_age_s"] >= 0
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "abfs", "file", "nosuch"])
+def test_an_address_instead_of_a_folder_is_one_line_and_writes_nothing(tmp_path, scheme, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("pipeline.yaml").write_text("input: {path: nowhere.jsonl}\noutput: {path: out}\n")
+    command = f"{RUN} pipeline.yaml --output {scheme}://bucket/x"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and "local or mounted folder" in done.stderr
+    assert done.stderr.count("\n") == 1 and os.listdir() == ["pipeline.yaml"]
+
+
+class Notes(Silent):
+    def __init__(self, act) -> None:
+        self.messages: list[str] = []
+        self.act = act
+
+    def say(self, message: str) -> None:
+        self.messages.append(message)
+
+    def update(self, **_: int) -> None:
+        self.act()
+
+
+def test_an_input_that_shrinks_while_it_is_read_is_said_at_the_end(poisonable, make_run):
+    pipeline = make_run(records=16)
+    path = Path(pipeline.input.path)
+    whole = path.read_text()
+    notes = Notes(lambda: path.write_text(whole[: len(whole) // 2]))
+    run_pipeline(pipeline, progress=notes)
+    assert len(notes.messages) == 1 and "shrank" in notes.messages[0]

@@ -52,6 +52,7 @@ def hosts(count: int) -> Iterator[list[str]]:
         subprocess.run(["ip", "link", "del", tag], capture_output=True)
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not can_make_hosts(), reason="network namespaces need root and iproute2")
 def test_a_host_that_is_cut_off_and_one_that_joins_late_change_no_byte(poisonable, make_run):
     sections = {"records": 40, "output": {"rows_per_shard": 1}}

@@ -24,7 +24,7 @@ def hunt(poisonable, make_run, tmp_path):
     return Hunt(file, Path(tmp_path / "out"), hashes(plain.out), poisonable, SEED)
 
 
-@pytest.mark.parametrize(("setting", "kills"), [("alone", 18), ("two workers", 12), ("external", 10)])
+@pytest.mark.parametrize(("setting", "kills"), [("alone", 22), ("two workers", 9), ("external", 9)])
 def test_kills_change_no_byte(hunt, setting, kills):
     if setting == "external":
         account = hunt.external(kills)

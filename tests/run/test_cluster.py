@@ -1,8 +1,10 @@
 """Executors: the same surface in this process and on workers, and what a dying worker costs."""
 
 import os
+import re
 import time
 
+import psutil
 import pytest
 
 from zero_engine.errors import InputError
@@ -65,3 +67,19 @@ def test_a_scheduler_that_is_not_there_is_named():
         open_executor(Dask(scheduler="tcp://127.0.0.1:9", workers_timeout_s=1)),
     ):
         pass
+
+
+def test_a_local_cluster_and_its_dashboard_listen_on_loopback_alone():
+    with open_executor(Dask(workers=1)) as executor:
+        assert executor.cluster.scheduler_address.startswith("tcp://127.0.0.1:")
+        ports = {int(re.search(r":(\d+)", url.partition("//")[2])[1]) for url in (executor.dashboard,)}
+        ports |= {int(address.rpartition(":")[2]) for address in _addresses(executor)}
+        listening = [
+            c for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.laddr.port in ports
+        ]
+    assert len({c.laddr.port for c in listening}) == len(ports) >= 2
+    assert {c.laddr.ip for c in listening} == {"127.0.0.1"}
+
+
+def _addresses(executor) -> list[str]:
+    return [executor.cluster.scheduler_address, *executor.cluster.scheduler_info["workers"]]

@@ -28,8 +28,10 @@ from zero_engine.pipeline import Pipeline, load_pipeline
 from zero_engine.read import Chunk, count_records, iter_chunks
 from zero_engine.render.prompts import compile_template
 from zero_engine.run import tally
+from zero_engine.run.chamber import close_chamber
 from zero_engine.run.cluster import open_executor
 from zero_engine.run.contain import checked_input
+from zero_engine.run.inputs import Stamps, changes, stamps
 from zero_engine.run.launch import Launcher
 from zero_engine.run.ledger import Ledger, open_ledger
 from zero_engine.run.plan import Decision, Plan, decide, stage_keys
@@ -109,6 +111,7 @@ class _Driver:
         self.drawn = 0
         self.launcher: Launcher | None = None
         self.watch = Watch(ledger.out)
+        self.inputs: Stamps = {}
         self.workers = 0
         self.began = False
         self.input_digest = ""
@@ -191,6 +194,9 @@ class _Driver:
                 self.progress.say,
             )
         )
+        if executor.is_remote:
+            close_chamber()  # it has checked the input; from here on others work
+        self.inputs = stamps(self.pipeline.input)
         total = count_records(self.pipeline.input)
         self.progress.start(total, self.totals["records"], executor.dashboard)
         self.watch.began(self.pipeline, total, self.totals["records"], executor.workers)
@@ -286,6 +292,8 @@ class _Driver:
             self._say(f"{self.out / name} is no shard of this run: moved to strays/")
         self.ledger.finish()
         self.watch.finished(self.totals)
+        for message in changes(self.inputs):
+            self._say(message)
 
     def _manifest(self, shards: list[ShardEntry]) -> Manifest:
         pipeline, paths = self.pipeline, self.pipeline.input.path

@@ -16,6 +16,8 @@ from zero_engine.pipeline import Dask
 from zero_engine.run.cluster import POLL_S, Died, Probe, one_line
 
 COUNT_EVERY_S = 5.0
+LOST = (OSError, TimeoutError, RuntimeError, CancelledError)
+"""What Dask raises where the scheduler or a worker is gone."""
 
 
 class OnDask:
@@ -90,14 +92,18 @@ class OnDask:
             return
         try:
             workers = self._client.scheduler_info(n_workers=-1).get("workers")
-        except (OSError, TimeoutError, RuntimeError, CancelledError) as error:
+        except LOST as error:
             self._client_lost(error)
             return
         if workers is None or self._client.status != "running":
             self._client_lost(OSError("the connection is lost"))
             return
         self._counted_at = time.monotonic()
-        self._look_at_new(set(workers) - self._known - self._retired)
+        try:
+            self._look_at_new(set(workers) - self._known - self._retired)
+        except LOST as error:
+            self._client_lost(error)
+            return
         self._counted = len(set(workers) - self._retired)
         if self._counted:
             self._seen_at = self._counted_at
@@ -132,8 +138,14 @@ class OnDask:
                 f"dask: no worker came within {timeout_s:g} s (dask.workers_timeout_s). "
                 "Start workers, or raise the limit."
             ) from None
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        for address, problem in self._misfits(set(workers)).items():
+        except LOST as error:
+            raise self._gone(error) from None
+        try:
+            workers = self._client.scheduler_info(n_workers=-1)["workers"]
+            misfits = self._misfits(set(workers))
+        except (*LOST, KeyError) as error:
+            raise self._gone(error) from None
+        for address, problem in misfits.items():
             raise InputError(f"dask: the worker {address} {problem}.")
         return (
             {"GPU": 1} if any("GPU" in worker.get("resources", {}) for worker in workers.values()) else None
@@ -153,6 +165,10 @@ class OnDask:
         said: dict[str, object] = dict.fromkeys(addresses)
         if self._look is not None:
             said.update(self._client.run(self._look, workers=sorted(addresses), on_error="return"))
+            said = {
+                address: word for address, word in said.items() if not isinstance(word, OSError)
+            }  # gone since
+            addresses = set(said)
         found = {address: self._judge(word) for address, word in said.items()} if self._look else {}
         self._known |= {address for address in addresses if found.get(address) is None}
         return {address: problem for address, problem in found.items() if problem is not None}

@@ -87,10 +87,12 @@ def total(parts: Iterable[Mapping]) -> dict:
             result[name] += part.get(name, 0)
         for group, counter in groups.items():
             counter.update(part.get(group) or {})
-        if part.get("scores"):
-            result["scores"] = add(
-                {**empty(), "scores": result["scores"]}, {**empty(), "scores": part["scores"]}
-            )["scores"]
+        for name, spread in (part.get("scores") or {}).items():
+            known = result["scores"].setdefault(name, {"n": 0, "sum": 0.0, "min": math.inf, "max": -math.inf})
+            known["n"] += spread["n"]
+            known["sum"] += spread["sum"]
+            known["min"] = min(known["min"], spread["min"])
+            known["max"] = max(known["max"], spread["max"])
     return result | {group: dict(sorted(counter.items())) for group, counter in groups.items()}
 
 

@@ -1,0 +1,77 @@
+"""What `status` says of a folder: running, stalled, stopped, finished, damaged."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import pipeline_in
+from zero_engine.errors import OutputError
+from zero_engine.run import run_pipeline, status
+from zero_engine.run.flights import Flight, flights
+from zero_engine.run.ledger import open_ledger
+from zero_engine.run.progress import Silent
+from zero_engine.run.status import folder_status
+
+
+class Look(Silent):
+    """Asks for the status at every commit."""
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.seen = out, []
+
+    def update(self, **_: int) -> None:
+        time.sleep(1.1)  # run.json is written at most once a second
+        self.seen.append(folder_status(self.out))
+
+
+@pytest.fixture
+def pipeline(tmp_path):
+    return pipeline_in(tmp_path, records=12, render={"generator": "none"})
+
+
+def test_a_run_under_way_says_share_pace_and_time_left(pipeline):
+    look = Look(Path(pipeline.output.path))
+    run_pipeline(pipeline, progress=look)
+    first, second, third = look.seen
+    assert {facts["state"] for facts in look.seen} == {"running"}
+    assert [facts["total"] for facts in look.seen] == [12] * 3
+    assert (first["share"], second["share"], third["share"]) == (0.3333, 0.6667, 1.0)
+    assert second["records_per_s"] > 0 and second["eta_s"] > 0 and second["last_commit_age_s"] >= 0
+    assert second["driver"]["pid"] and second["workers"] == 1
+    done = folder_status(look.out)
+    assert (done["state"], done["share"], done["in_flight"], done["workers"]) == ("finished", 1.0, [], 0)
+
+
+def test_a_run_in_which_nothing_moves_is_stalled_and_a_sign_of_life_ends_that(pipeline, monkeypatch):
+    out = Path(pipeline.output.path)
+    ledger = open_ledger(out, pipeline)
+    ledger.begin(pipeline)
+    monkeypatch.setattr(status, "STALLED_S", -1.0)
+    assert folder_status(out)["state"] == "stalled"
+    monkeypatch.setattr(status, "STALLED_S", 60.0)
+    with Flight(str(out), 7) as flight:
+        flight.say("render", 1)
+        facts = folder_status(out)
+        assert facts["state"] == "running" and facts["in_flight"][0]["shard"] == 7
+    assert list(flights(out)) == []
+    ledger._lock.close()
+    assert folder_status(out)["state"].startswith("stopped")
+
+
+def test_a_folder_that_lost_its_record_says_what_to_do(pipeline, tmp_path):
+    out = Path(run_pipeline(pipeline).out)
+    (out / "manifest.json").write_text("{}")
+    assert "zero-engine recover" in folder_status(out)["state"]
+    (out / "manifest.json").unlink()
+    assert "record is lost" in folder_status(out)["state"]
+    with pytest.raises(OutputError, match="no run has written here"):
+        folder_status(tmp_path)
+
+
+def test_events_tell_what_happened(pipeline):
+    out = Path(run_pipeline(pipeline).out)
+    events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    assert [event["event"] for event in events] == ["began", *["committed"] * 3, "finished"]
+    assert events[0]["pipeline"]["name"] == "faults" and events[-1]["rows"] == 12
