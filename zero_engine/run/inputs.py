@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 from zero_engine.pipeline import Input
-from zero_engine.read.files import find_inputs, is_remote
+from zero_engine.read.folders import find_inputs, is_remote
 
 Stamps = dict[str, tuple[int, int]]
 """Bytes and time of change, by path."""
