@@ -11,6 +11,8 @@ from zero_engine.models import get_model
 from zero_engine.run import plan_run
 from zero_engine.train.checkpoint import load_projection, save_model
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 TINY = str(ROOT / "tests/data/goldens/tiny-anole")
 

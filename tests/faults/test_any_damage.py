@@ -16,6 +16,8 @@ from zero_engine import open_dataset
 from zero_engine.cli import main
 from zero_engine.run import run_pipeline
 
+pytestmark = pytest.mark.slow
+
 LONGEST_S = 120
 
 

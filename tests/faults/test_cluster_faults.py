@@ -12,6 +12,8 @@ from zero_engine.errors import InputError
 from zero_engine.run import run_pipeline
 from zero_engine.run.progress import Silent
 
+pytestmark = pytest.mark.slow
+
 
 class Said(Silent):
     """Remembers what was said, and does something after so many commits."""

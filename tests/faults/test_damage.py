@@ -17,6 +17,8 @@ from zero_engine.run.ledger import open_ledger
 from zero_engine.run.recover import recover
 from zero_engine.write.validate import validate_dataset
 
+pytestmark = pytest.mark.slow
+
 GATE = {"gate": {"min_pictures": 0, "min": {"likelihood": -0.5}, "rank": {"likelihood": 1.0}}}
 
 

@@ -17,6 +17,8 @@ from zero_engine.run.ledger import open_ledger
 from zero_engine.run.progress import Silent
 from zero_engine.run.status import folder_status
 
+pytestmark = pytest.mark.slow
+
 RUN = f"{sys.executable} -c 'from zero_engine.cli import main; main()' run"
 CAN_MOUNT = (
     os.geteuid() == 0

@@ -14,6 +14,8 @@ from tests.faults.conftest import hashes, start
 from tests.faults.test_cluster_faults import Said
 from zero_engine.run import run_pipeline
 
+pytestmark = pytest.mark.slow
+
 SUBNET = f"10.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}"
 
 

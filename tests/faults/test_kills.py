@@ -9,6 +9,8 @@ from tests.faults.conftest import hashes
 from tests.faults.killing import Hunt
 from zero_engine.run import run_pipeline
 
+pytestmark = pytest.mark.slow
+
 SEED = 19
 
 

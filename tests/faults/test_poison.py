@@ -10,6 +10,8 @@ from tests.faults.conftest import cluster, rejections
 from zero_engine.run import run_pipeline
 from zero_engine.write.validate import validate_dataset
 
+pytestmark = pytest.mark.slow
+
 REASONS = {"raises": "failed", "kills": "worker_died", "hangs": "timed_out", "eats": "out_of_memory"}
 STAGES = {"reading": "read", "drawing": "render", "scoring": "score"}
 LIMITS = {"shard_timeout_s": 3, "memory_limit": "700MB"}

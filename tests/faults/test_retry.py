@@ -7,6 +7,8 @@ from zero_engine.run import run_pipeline
 from zero_engine.run.recover import retry
 from zero_engine.write.validate import validate_dataset
 
+pytestmark = pytest.mark.slow
+
 POISON = {
     2: "POISON raises drawing",
     5: "POISON kills scoring",

@@ -1,6 +1,10 @@
 """A short seed of the fuzzer; `make fuzz` is the long one."""
 
+import pytest
+
 from tests.fuzz.mutate import fuzz
+
+pytestmark = pytest.mark.slow
 
 FILES = 400
 

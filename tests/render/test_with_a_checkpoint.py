@@ -14,6 +14,8 @@ from zero_engine.render.prompts import PICTURE
 from zero_engine.render.renderer import draw_steps
 from zero_engine.score import score_candidates
 
+pytestmark = pytest.mark.slow
+
 RENDER = Render(candidates=2, batch_size=8, guidance=1.5, top_p=0.9)
 SCORE = Score(names=[name for name in SCORES if name != "clip"])  # it needs a checkpoint of its own
 

@@ -14,6 +14,8 @@ from zero_engine.run import plan_run, run_pipeline
 from zero_engine.run.progress import Silent
 from zero_engine.write.validate import validate_dataset
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_run_writes_every_trace_as_a_row_or_a_rejection(make_pipeline):
     summary = run_pipeline(make_pipeline())

@@ -18,7 +18,9 @@ from zero_engine.score.outside import BUNDLED
 from zero_engine.score.scorer import BY_CODES, BY_EARLIER, BY_MODEL, BY_PICTURE
 from zero_engine.world import canvas
 
-ALL = Score(names=[name for name in SCORES if name != "clip"])  # it needs a checkpoint of its own
+OWN = ("clip", "ocr")
+"""Scores with a model of their own, tested where they are."""
+ALL = Score(names=[name for name in SCORES if name not in OWN])
 
 
 def scores(candidates):

@@ -11,6 +11,8 @@ from zero_engine.models.registry import model_folder
 from zero_engine.train.outside import keep_brackets, trl_reward, trl_reward_for
 from zero_engine.write.export import export_dataset
 
+pytestmark = pytest.mark.slow
+
 QUIET = {"bf16": False, "use_cpu": True, "logging_steps": 1, "report_to": "none", "disable_tqdm": True}
 
 
