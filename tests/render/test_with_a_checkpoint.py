@@ -17,7 +17,7 @@ from zero_engine.score import score_candidates
 pytestmark = pytest.mark.slow
 
 RENDER = Render(candidates=2, batch_size=8, guidance=1.5, top_p=0.9)
-SCORE = Score(names=[name for name in SCORES if name != "clip"])  # it needs a checkpoint of its own
+SCORE = Score(names=[name for name in SCORES if name not in ("clip", "ocr")])  # these bring models
 
 
 @pytest.fixture(scope="module")
