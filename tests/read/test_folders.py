@@ -226,9 +226,8 @@ def test_another_encoding_is_a_setting_and_the_error_says_so(tmp_path: Path) -> 
     with pytest.raises(InputError, match=r"there is no encoding 'klingon'"):
         ids(tmp_path / "x.jsonl", encoding="klingon")
     (tmp_path / "x.csv").write_bytes("question,rationale\nOù?,Là.\n".encode("cp1252"))
-    assert [i.question for i in read_traces(Input(path=str(tmp_path / "x.csv"), encoding="cp1252"))] == [
-        "Où?"
-    ]  # type: ignore[union-attr]
+    (row,) = read_traces(Input(path=str(tmp_path / "x.csv"), encoding="cp1252"))
+    assert isinstance(row, Trace) and row.question == "Où?"
 
 
 def test_damage_stops_after_the_records_before_it(tmp_path: Path) -> None:

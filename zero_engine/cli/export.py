@@ -66,8 +66,7 @@ def push(
     """Upload a dataset to the Hugging Face Hub, as Parquet with its card. Log in first: hf auth login."""
     from zero_engine.write.push import push_dataset
 
-    say = lambda text: typer.echo(text, err=True)  # noqa: E731
-    facts = push_dataset(out, repo, private=private, dry_run=dry_run, say=say).as_dict()
+    facts = push_dataset(out, repo, private=private, dry_run=dry_run, say=_say).as_dict()
     if json:
         print_json(facts)
         return
@@ -75,3 +74,8 @@ def push(
     kind = "private" if private else "public"
     done = f"sent: {facts['url']}" if facts["url"] else f"nothing sent; would go to {repo} ({kind})"
     typer.echo(f"{facts['rows']:,} rows, {facts['bytes']:,} bytes: {done}")
+
+
+def _say(text: str) -> None:
+    """Progress goes to stderr, so that stdout holds facts alone."""
+    typer.echo(text, err=True)

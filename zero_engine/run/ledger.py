@@ -19,7 +19,7 @@ from zero_engine.contracts.manifest import ModelInfo, ShardEntry
 from zero_engine.errors import OutputError
 from zero_engine.pipeline import Pipeline
 from zero_engine.run.recorded import Recorded, ledger_line, recorded
-from zero_engine.write.atomic import commit, disk_errors
+from zero_engine.write.atomic import commit, disk_errors, make_folder
 from zero_engine.write.finish import unfinish
 from zero_engine.write.folder import LEDGER, LOCK, OURS, SHARD_FOLDERS, UNUSED, WORK
 from zero_engine.write.plain import clear_the_way, digest_now, require_folder
@@ -59,9 +59,9 @@ class Ledger:
         Raises OutputError where another run holds the folder.
         """
         with disk_errors(self.out):
-            self.moved = clear_the_way(self.out) if self.out.exists() else {}
+            self.moved = clear_the_way(self.out) if os.path.lexists(self.out) else {}
             for folder in (*SHARD_FOLDERS, WORK):
-                (self.out / folder).mkdir(parents=True, exist_ok=True)
+                make_folder(self.out / folder)
             self._lock = open(self.out / LOCK, "w")
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -59,6 +59,19 @@ def durable_write(path: str | Path, mode: str = "wb", named: Path | None = None)
             raise
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it. Raises OutputError where the path, the disk or its owner does not let us."""
+    with disk_errors(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno in _NO_ROOM | _NOT_OURS:
+                raise
+            raise OutputError(
+                f"{folder}: this folder cannot be made ({os.strerror(error.errno or 0)}). Choose another --output."
+            ) from error
+
+
 def commit(temporary: str | Path, final: str | Path) -> None:
     """Give a durable temporary file its final name, durably. Both must be on one file system."""
     final = Path(final)
