@@ -9,8 +9,8 @@ batch size count with the value that `auto` stands for on a kind of device, beca
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from zero_engine.contracts.manifest import ModelInfo
 from zero_engine.hashing import digest, digest_json
 from zero_engine.models.batching import table_batch_size
 from zero_engine.models.devices import device_kind, dtype_name
@@ -18,18 +18,6 @@ from zero_engine.pipeline import Render
 
 DRAWING_VERSION = 2
 """Raised by hand when the drawing code makes other codes from the same settings, prompt and seed."""
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnBy:
-    """Facts about a generator that a finished folder holds, so that it need not be loaded."""
-
-    fingerprint: str
-    codes_per_picture: int | None = None
-    device: str | None = None
-    """cpu or cuda."""
-    batch_size: int | None = None
-    """The value of `auto` on that device."""
 
 
 def settings_key(render: Render, generator: str, batch_size: int) -> str:
@@ -54,8 +42,11 @@ def settings_key(render: Render, generator: str, batch_size: int) -> str:
     return digest_json(settings)[:32]
 
 
-def known_batch_size(render: Render, known: DrawnBy | None) -> int | None:
-    """The batch size of drawings on this machine, or None where only the loaded model can tell."""
+def known_batch_size(render: Render, known: ModelInfo | None) -> int | None:
+    """The batch size of drawings on this machine, or None where only the loaded model can tell.
+
+    `known` is what a folder that the generator drew says of it.
+    """
     if render.batch_size != "auto":
         return render.batch_size
     kind = device_kind(render.device)

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zero_engine.contracts.manifest import ModelInfo
 from zero_engine.images import convert_image, decode_image
 from zero_engine.models.batching import auto_batch_size
 from zero_engine.models.prompt import pictures_in
 from zero_engine.pipeline import Pipeline
 from zero_engine.records import Candidate, ParsedTrace, Rejection
-from zero_engine.render.identity import DrawnBy, known_batch_size, settings_key
+from zero_engine.render.identity import known_batch_size, settings_key
 from zero_engine.render.planned import Kept, Planned, in_order, plan_drawings
 from zero_engine.render.renderer import draw
 from zero_engine.run.marks import loading
@@ -63,7 +64,7 @@ def make_drawings(
     scored: str,
     measure: Measure,
     index: str | None = None,
-    known: DrawnBy | None = None,
+    known: ModelInfo | None = None,
 ) -> Outcome:
     """Everything that the traces ask for, drawn or found, and scored.
 
@@ -100,7 +101,7 @@ class _Maker:
         scored: str,
         measure: Measure,
         index: str | None,
-        known: DrawnBy | None,
+        known: ModelInfo | None,
     ) -> None:
         self.pipeline, self.generator, self.scored, self.measure = pipeline, generator, scored, measure
         self.index, self.known = index, known
@@ -220,7 +221,7 @@ def one_thread() -> Iterator[None]:
 
 
 def _recall(
-    planned: Sequence[Planned], pipeline: Pipeline, generator: str, index: str | None, known: DrawnBy | None
+    planned: Sequence[Planned], pipeline: Pipeline, generator: str, index: str | None, known: ModelInfo | None
 ) -> tuple[list[Stored | None], str | None]:
     """What lies somewhere already, in the order of `planned`, and the key of the settings if it is known."""
     batch_size = known_batch_size(pipeline.render, known)

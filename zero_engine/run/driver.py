@@ -245,7 +245,7 @@ class _Driver:
             start=decision.start or "render",
             committed=entry,
             index=self.index,
-            known=self.sources.known(self.model),
+            known=self.sources.model(self.model),
             records=records,
             folder=os.getcwd(),
         )

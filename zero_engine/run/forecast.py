@@ -96,7 +96,7 @@ def plan_run(pipeline: Pipeline, reuse: Sequence[str | Path] = ()) -> Forecast:
 def _count(pipeline: Pipeline, held: Recorded, sources: Sources, store: Store | None, plan: Plan) -> Drawings:
     """Go through the input; what the shards need is added to `plan`."""
     out, generator = Path(pipeline.output.path), generator_fingerprint(pipeline.render)
-    batch_size = known_batch_size(pipeline.render, sources.known(generator))
+    batch_size = known_batch_size(pipeline.render, sources.model(generator))
     settings = None if batch_size is None else settings_key(pipeline.render, generator or "", batch_size)
     drawings, used = Drawings(), 0
     for chunk in iter_chunks(pipeline.input, pipeline.output.rows_per_shard):

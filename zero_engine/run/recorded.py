@@ -22,7 +22,7 @@ from zero_engine.contracts.rows import metadata_of
 from zero_engine.errors import OutputError
 from zero_engine.hashing import digest
 from zero_engine.pipeline import Pipeline
-from zero_engine.render.identity import DrawnBy, identity_of, known_batch_size, settings_key
+from zero_engine.render.identity import identity_of, known_batch_size, settings_key
 from zero_engine.run.watch import committed_files, last_beginning
 from zero_engine.write.folder import DATASET_INFO, LEDGER, LOCK, MANIFEST, shard_files
 from zero_engine.write.manifest import read_manifest
@@ -137,11 +137,6 @@ def _known_otherwise(out: Path, found: Recorded) -> None:
         found.name = ""  # ours, but nobody's by name
 
 
-def drawn_by(model: ModelInfo) -> DrawnBy:
-    """What a folder tells of a generator to those who have not loaded it."""
-    return DrawnBy(model.fingerprint, model.codes_per_picture, model.device, model.batch_size)
-
-
 def settings_of_version_1(manifest: Manifest) -> str | None:
     """The `settings_key` of the drawings of a folder of version 1; None for a later one, and where it cannot be told.
 
@@ -151,7 +146,7 @@ def settings_of_version_1(manifest: Manifest) -> str | None:
     if manifest.schema_version > 1 or manifest.model is None:
         return None
     render = Pipeline.model_validate(manifest.pipeline).render
-    batch_size = known_batch_size(render, drawn_by(manifest.model))
+    batch_size = known_batch_size(render, manifest.model)
     if batch_size is None or render.image_guidance is not None:
         return None
     return settings_key(render, manifest.model.fingerprint, batch_size)

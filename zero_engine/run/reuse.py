@@ -5,8 +5,7 @@ from pathlib import Path
 
 from zero_engine.contracts.manifest import ModelInfo
 from zero_engine.errors import InputError
-from zero_engine.render.identity import DrawnBy
-from zero_engine.run.recorded import Recorded, drawn_by, recorded
+from zero_engine.run.recorded import Recorded, recorded
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED
 from zero_engine.write.store import Store, drawing_files
 
@@ -44,11 +43,6 @@ class Sources:
         """What some folder tells of this generator."""
         known = (held.model for _, held in self.folders)
         return next((model for model in known if model and model.fingerprint == generator), None)
-
-    def known(self, generator: str | None) -> DrawnBy | None:
-        """The same, as much as a drawing's identity needs."""
-        model = self.model(generator)
-        return drawn_by(model) if model else None
 
 
 def _held(folder: Path) -> Recorded:

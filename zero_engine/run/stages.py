@@ -23,7 +23,6 @@ from zero_engine.parse import parse_trace
 from zero_engine.pipeline import Pipeline
 from zero_engine.read import Chunk
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trace, Trajectory
-from zero_engine.render.identity import DrawnBy
 from zero_engine.run import marks, tally
 from zero_engine.run.drawings import Outcome, make_drawings, unchanged
 from zero_engine.run.onerecord import Blame, read_all
@@ -56,7 +55,7 @@ class ShardTask:
     """What the folder holds of this shard."""
     index: str | None = None
     """File of the `Store` where drawings may be found."""
-    known: DrawnBy | None = None
+    known: ModelInfo | None = None
     """What is known of the generator without loading it."""
     records: str | None = None
     """File with the chunk's records, where they do not travel inside the task (`spill`)."""
