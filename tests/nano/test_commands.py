@@ -105,3 +105,10 @@ def test_calibrate_proposes_a_rank_and_a_gate(app):
     facts = json.loads(result.stdout)
     assert set(facts["rank"]) == {"likelihood", "caption", "readback"}
     assert 0 <= facts["gate"]["keep_rate"] <= 1
+
+
+def test_kinds_with_a_given_picture_are_evaluated_with_it(app):
+    arguments = ["eval-nano", "--prompts", "3", "--candidates", "2", "--json", "--kind", "predict"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert set(json.loads(result.stdout)["kinds"]) == {"predict"}

@@ -190,9 +190,10 @@ def _print_curve(facts: dict) -> None:
 
 
 def _known(kinds: list[str] | None) -> list[str] | None:
-    from zero_engine.world import KINDS
+    from zero_engine.world import GIVEN, KINDS
 
+    known = (*KINDS, *GIVEN)
     for name in kinds or ():
-        if name not in KINDS:
-            raise InputError(f"--kind {name}: no such kind of drawing. Give one of {', '.join(KINDS)}.")
+        if name not in known:
+            raise InputError(f"--kind {name}: no such kind of drawing. Give one of {', '.join(known)}.")
     return kinds

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -88,6 +88,7 @@ def judge_kinds(
             [item.text for item in samples],
             partial(_shows, name, specs),
             how,
+            given=[item.given for item in samples if item.given is not None],
         )
         report(f"{name}: {table[name].right.mean():.3f} of single samples right")
     return table
@@ -102,14 +103,20 @@ def judge_texts(
     texts: list[str],
     oracle: Callable[[int, np.ndarray], bool],
     how: Drawing,
+    given: Sequence[np.ndarray] = (),
 ) -> Judged:
-    """Draw candidates of each text; `oracle(row, image)` says whether a picture of text `row` is right."""
+    """Draw candidates of each text; `oracle(row, image)` says whether a picture of text `row` is right.
+
+    `given`: the picture that stands before each text in its prompt, of all or of none.
+    """
+    shown = model.encode(given) if given else None
     rows = [(row, attempt) for row in range(len(texts)) for attempt in range(how.candidates)]
     codebook_KD = model.codebook()
     parts: list[tuple[list[bool], dict[str, np.ndarray], np.ndarray]] = []
     for start in range(0, len(rows), BATCH):
         chunk = rows[start : start + BATCH]
-        prompts = [texts[row] for row, _ in chunk]
+        asked = [texts[row] for row, _ in chunk]
+        prompts = asked if shown is None else [(shown[row], texts[row]) for row, _ in chunk]
         seeds = [seed_for(how.seed, texts[row], row, attempt) for row, attempt in chunk]
         drawn = model.draw(
             requests(prompts, seeds), guidance=how.guidance, temperature=how.temperature, top_p=how.top_p
@@ -120,14 +127,14 @@ def judge_texts(
             unconditional = model.log_likelihood([""] * len(chunk), drawn.codes)
         scores = {
             "likelihood": drawn.likelihood,
-            "caption": model.caption_likelihood(drawn.codes, prompts),
+            "caption": model.caption_likelihood(drawn.codes, asked),
             "alignment": drawn.likelihood - unconditional,
         }
         scores |= {
             name: np.array([score(codes, codebook_KD, model.grid) for codes in drawn.codes], np.float32)
             for name, score in BY_CODES.items()
         }
-        pictures = list(zip(images, prompts, strict=True))
+        pictures = list(zip(images, asked, strict=True))
         scores |= {
             name: np.array([score(image, text) for image, text in pictures], np.float32)  # None is NaN
             for name, score in BY_PICTURE.items()
