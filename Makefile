@@ -4,13 +4,14 @@
 #   make demo    install what a run needs, run the bundled pipeline, say what to look at
 #   make test    install the development extras too, run the tests (make test-fast: without the slow ones)
 #   make soak    kill processes of runs a thousand times, and compare every byte (about an hour)
+#   make claims run the experiments of benchmarks/claims for up to 85 minutes; again, until all are there
 #   make loop    draw tasks, train on them, train by reward, and say what each added (over an hour)
 #
 # On Linux the default build of torch carries CUDA (several GB). For a CPU build that pip does not find
 # by itself: make demo TORCH=/path/to/torch-2.13.0-cpu.whl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint loop soak schemas fuzz bench clean
+.PHONY: help setup demo test test-fast lint loop claims soak schemas fuzz bench clean
 
 PYTHON ?= python3
 TORCH ?= torch
@@ -60,6 +61,10 @@ lint: $(DEV_STAMP)
 	.venv/bin/mypy
 	.venv/bin/python -m zero_engine.contracts --check schemas/ docs/
 	.venv/bin/python -m zero_engine.read.known --check docs/formats.md
+
+claims: $(DEV_STAMP)
+	.venv/bin/python benchmarks/claims/claims.py
+	.venv/bin/python benchmarks/claims/page.py
 
 loop: $(DEV_STAMP)
 	.venv/bin/python benchmarks/loop.py

@@ -1,0 +1,269 @@
+"""From claims.yaml to stages: the drawings, the training set of an arm, a warm start, a training, its answers."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import worlds
+from stages import Bench, Stage, call, command
+
+from zero_engine.images import decode_image
+from zero_engine.models import model_fingerprint
+from zero_engine.write.dataset import open_dataset
+
+_TOKENS_OF_TEXT, _TOKENS_OF_PICTURE = 24, 66
+_TEMPLATE = "{{ picture }}{{ step }}"
+
+
+class Plan:
+    """The stages of the experiments in a document (claims.yaml)."""
+
+    def __init__(self, document: dict[str, Any], bench: Bench):
+        self.document, self.bench = document, bench
+        self._stages: dict[str, Stage] = {}
+
+    def answers(self, experiment: str, arm: str, steps: int, seed: int) -> Stage:
+        """The answers of an arm's training after so many steps, `answers.json`: a list of records by question."""
+        setting = self._task(experiment)
+        model = self._training(experiment, arm, steps, seed)
+        longest = int(setting.get("moves", "2-2")[-1])
+        pictures = self.document["arms"][arm]["pictures"] != "none"
+        room = (longest + 1) * (_TOKENS_OF_TEXT + pictures * _TOKENS_OF_PICTURE)
+        settings = {
+            "task": setting,
+            "mode": "interleaved-text-image" if pictures else "text-only",
+            "max_new_tokens": room,
+        }
+        return self._stage(
+            f"answers {arm} {steps} {seed}", settings, self._answer(settings, model), "answers.json", model
+        )
+
+    def _answer(self, settings: dict, model: Stage) -> Callable[[Path], None]:
+        def make(folder: Path) -> None:
+            asked = list(worlds.tasks(settings["task"], "test", settings["task"]["questions"]))
+            file = folder.with_suffix(".jsonl")
+            worlds.write(file, asked, "none")
+            said = [f"{key}={settings[key]}" for key in ("mode", "max_new_tokens")]
+            said += ["template=bare", "device=cpu"]
+            options = [part for pair in said for part in ("--set", pair)]
+            trained = str(model.folder(self.bench) / "model")
+            call(folder, ["eval", trained, str(file), "--output", str(folder), *options])
+            rows = map(json.loads, (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines())
+            found = {row["id"]: row for row in rows}
+            (folder / "answers.json").write_text(
+                json.dumps([_record(folder, task, found[task.id]) for task in asked])
+            )
+
+        return make
+
+    def _training(self, experiment: str, arm: str, steps: int, seed: int) -> Stage:
+        """A PeSFT of an arm from the seed's warm start."""
+        warm = self._warm_start(experiment, seed)
+        text = self.document["arms"][arm]["pictures"] == "none"
+        data = self._data(experiment, "omni_r1" if text else arm)
+        settings = self._sft(seed, steps) | {"pictures": not text}
+        return self._stage(
+            f"train {arm} {steps} {seed}", settings, self._train(settings, warm, [data]), "model", warm, data
+        )
+
+    def _warm_start(self, experiment: str, seed: int) -> Stage:
+        """The bundled model after a few steps on rows with the oracle's pictures and on rows without, half and half.
+
+        Its tasks are other ones than the arms'.
+        """
+        setting, warm_up = self._task(experiment), self.document["warm_up"]
+        chosen = list(worlds.tasks(setting, "train", warm_up["tasks"], seed=1))
+        data = [
+            self._run(f"warm {kind}", {"task": setting, "pictures": kind, "tasks": warm_up["tasks"]}, render,
+                      lambda folder, kind=kind: worlds.write(folder, chosen, kind))
+            for kind, render in (("oracle", {"given": "keep"}), ("none", {"generator": "none"}))
+        ]  # fmt: skip
+        settings = self._sft(seed, warm_up["steps"]) | {"pictures": True}
+        return self._stage(f"warm {seed}", settings, self._train(settings, None, data), "model", *data)
+
+    def _sft(self, seed: int, steps: int) -> dict[str, Any]:
+        return {"seed": seed, "steps": steps, **self.document["training"]}
+
+    def _train(self, settings: dict, start: Stage | None, data: Sequence[Stage]) -> Callable[[Path], None]:
+        def make(folder: Path) -> None:
+            rows = {"template": "bare", "max_length": 1024, "pictures": settings["pictures"]}
+            paths = [str(one.folder(self.bench)) for one in data]
+            model = self.document["model"] if start is None else str(start.folder(self.bench) / "model")
+            command(
+                folder,
+                {
+                    "seed": settings["seed"],
+                    "model": model,
+                    "output": str(folder),
+                    "data": [{"path": path, "weight": 1, **rows} for path in paths]
+                    if len(paths) > 1
+                    else {"path": paths[0], **rows},
+                    "loss": {"perception": 0.1 if settings["pictures"] else 0.0},
+                    "optimiser": {
+                        "learning_rate": settings["learning_rate"],
+                        "schedule": "cosine",
+                        "warmup": 10,
+                    },
+                    "steps": settings["steps"],
+                    "batch_size": settings["batch_size"],
+                    "micro_batch": settings["batch_size"],
+                    "precision": settings["precision"],
+                    "device": "cpu",
+                },
+                "train",
+                "sft",
+            )
+
+        return make
+
+    def _data(self, experiment: str, arm: str) -> Stage:
+        """The training set of an arm: the traces that `_chosen` names, with the arm's pictures."""
+        setting, how = self._task(experiment), self.document["arms"][arm]
+        chosen = self._chosen(experiment)
+        pool = self._pool(setting)
+        ids = "random" if how.get("gate") == "random" else "kept"
+
+        def write(path: Path) -> None:
+            numbers = set(json.loads((chosen.folder(self.bench) / "chosen.json").read_text())[ids])
+            worlds.write(path, pool, "none" if how["pictures"] == "drawn" else how["pictures"], numbers)
+
+        settings = {"task": setting, **how}
+        if how["pictures"] != "drawn":
+            return self._run(f"data {arm}", settings, {"given": "keep"}, write, after=(chosen,))
+        generator = self._generator(experiment)
+        gate = self._gate(experiment) if how["gate"] == "likelihood" else _NO_GATE
+        return self._run(
+            f"data {arm}",
+            settings | {"generator": generator},
+            self._drawing(generator),
+            write,
+            gate=gate,
+            after=(chosen,),
+            seed=1 if ids == "random" else 0,
+            reuse=() if ids == "random" else (self._gated_pool(experiment),),
+        )
+
+    def _gated_pool(self, experiment: str) -> Stage:
+        """All traces that there are to choose from, drawn and gated."""
+        setting, generator = self._task(experiment), self._generator(experiment)
+        pool = self._pool(setting)
+        return self._run(
+            "pool",
+            {"task": setting, "generator": generator},
+            self._drawing(generator),
+            lambda path: worlds.write(path, pool, "none"),
+            gate=self._gate(experiment),
+        )
+
+    def _chosen(self, experiment: str) -> Stage:
+        """Which traces the arms have: of those that the gate kept, as many of each length as there are of the rarest.
+
+        `random` names as many of each length from all traces, for the random gate.
+        """
+        setting, drawn = self._task(experiment), self._gated_pool(experiment)
+
+        def make(folder: Path) -> None:
+            pool = self._pool(setting)
+            rows = open_dataset(drawn.folder(self.bench))
+            kept = {row["id"] for row in rows}
+            of_length: dict[int, list[str]] = defaultdict(list)
+            for task in pool:
+                of_length[len(task.steps)].append(task.id)
+            quota = min(
+                -(-setting["train"] // len(of_length)),
+                *(sum(one in kept for one in ids) for ids in of_length.values()),
+            )
+            random_ = random.Random("random gate")
+            folder.mkdir(parents=True, exist_ok=True)
+            facts = {
+                "kept": [one for ids in of_length.values() for one in [i for i in ids if i in kept][:quota]],
+                "random": [one for ids in of_length.values() for one in random_.sample(ids, quota)],
+                "keep_rate": len(kept) / len(pool),
+            }
+            (folder / "chosen.json").write_text(json.dumps(facts))
+
+        return self._stage("chosen", {"task": setting}, make, "chosen.json", drawn)
+
+    def _run(
+        self,
+        name: str,
+        settings: dict,
+        render: dict,
+        write: Callable[[Path], None],
+        *,
+        gate: dict | None = None,
+        after: tuple[Stage, ...] = (),
+        reuse: tuple[Stage, ...] = (),
+        seed: int = 0,
+    ) -> Stage:
+        """A `zero-engine run` on a task file that `write` makes."""
+        gate = gate or _NO_GATE
+
+        def make(folder: Path) -> None:
+            write(folder.with_suffix(".jsonl"))
+            document = {
+                "name": "claims",
+                "seed": seed,
+                "input": {"path": str(folder.with_suffix(".jsonl")), "format": "generic"},
+                "render": {"model": self.document["model"], **render},
+                "gate": {**gate, "on_reject": "drop_trace"},
+                "output": {"path": str(folder)},
+                "dask": {"workers": 1},
+            }
+            there = [part for one in reuse for part in ("--reuse", str(one.folder(self.bench)))]
+            file = folder.with_suffix(".yaml")
+            command(folder, document, "run", "--no-report") if not there else (
+                file.write_text(json.dumps(document)),
+                call(folder, ["run", str(file), "--no-report", *there]),
+            )
+
+        settings = {**settings, "render": render, "gate": gate, "seed": seed}
+        return self._stage(name, settings, make, "manifest.json", *after, *reuse)
+
+    def _stage(
+        self, name: str, settings: dict, make: Callable[[Path], None], mark: str, *after: Stage
+    ) -> Stage:
+        settings = {**settings, "model": model_fingerprint(self.document["model"])} if not after else settings
+        stage = Stage(name, settings, make, mark, after)
+        return self._stages.setdefault(f"{name} {stage.key}", stage)
+
+    def _task(self, experiment: str) -> dict:
+        return self.document["tasks"][self.document["experiments"][experiment]["task"]]
+
+    def _generator(self, experiment: str) -> dict:
+        return self.document["generators"][self.document["experiments"][experiment]["generator"]]
+
+    def _gate(self, experiment: str) -> dict:
+        return {
+            "rank": {"likelihood": 1.0},
+            "min": {"likelihood": self._generator(experiment)["least_likelihood"]},
+        }
+
+    def _drawing(self, generator: dict) -> dict:
+        return {
+            "context": "pictures",
+            "template": _TEMPLATE,
+            "candidates": 4,
+            "temperature": generator["temperature"],
+            "guidance": generator["guidance"],
+        }
+
+    def _pool(self, setting: dict) -> list[worlds.Task]:
+        return list(worlds.tasks(setting, "train", 2 * setting["train"]))
+
+
+_NO_GATE: dict[str, dict] = {"rank": {}, "min": {}, "max": {}}
+"""The first drawing of a step, whatever it shows."""
+
+
+def _record(folder: Path, task: worlds.Task, row: dict) -> dict[str, Any]:
+    """What is kept of an answer: whether it is right, and how many of its pictures are."""
+    shown: list[np.ndarray] = [decode_image((folder / name).read_bytes()) for name in row["pictures"]]
+    right, wanted = worlds.right_pictures(task, shown)
+    return {"question": task.id, "right": row["accuracy"] > 0, "pictures_right": right, "pictures": wanted}
