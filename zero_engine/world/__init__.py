@@ -31,11 +31,11 @@ MIXES: tuple[tuple[float, dict[str, float]], ...] = (
     (0.55, {"sum": 5, "difference": 5, "product": 7, "quotient": 6, "fraction": 4, "percent": 5, "line": 5, "two": 8,
             "long": 5, "nothing": 5, "dots": 2, "rows": 3, "scatter": 2, "relation": 1, "mark": 6, "right_angle": 5,
             "altitude": 2, "median": 2, "rectangle": 4, "circle": 1, "place": 2, "goal": 3, "move": 3, "trail": 3,
-            "zoom": 5, "box": 5, "auxiliary": 3, "predict": 4}),
+            "zoom": 8, "box": 6, "auxiliary": 5, "predict": 6}),
     (1.0, {"sum": 5, "difference": 5, "product": 7, "quotient": 6, "fraction": 4, "percent": 5, "line": 5, "two": 9,
            "long": 4, "nothing": 5, "dots": 2, "rows": 3, "scatter": 2, "relation": 1, "mark": 10, "right_angle": 4,
            "altitude": 2, "median": 2, "rectangle": 4, "circle": 1, "place": 2, "goal": 2, "move": 3, "trail": 3,
-           "zoom": 4, "box": 6, "auxiliary": 3, "predict": 4}),
+           "zoom": 8, "box": 6, "auxiliary": 6, "predict": 6}),
 )  # fmt: skip
 
 

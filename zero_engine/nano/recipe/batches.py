@@ -3,8 +3,11 @@
 The forms are the very ones that drawing and scoring use; [given] stands where a drawing starts from a picture, a
 question's or the drawing before:
 
-    drawing   <s> [<racm3:break> 64 codes <eoss>] text <racm3:break> 64 codes <eoss>      or text before [given]
+    drawing   <s> text [<racm3:break> 64 codes <eoss>] <racm3:break> 64 codes <eoss>
     caption   <s> [<racm3:break> 64 codes <eoss>] <racm3:break> 64 codes <eoss> text </s>
+
+A drawing's given picture stands after its text, before it, or in it. Right before the drawing it is copied from one
+distance, which is learnt first; elsewhere the distance depends on the text.
 
 For guidance the model has to know what it draws without its text, and without the given picture: of the drawings from a
 given picture, some leave out the text, some the picture. A caption's picture has no text before it, so it also is a
@@ -32,8 +35,10 @@ POOL = 16
 LONGEST_TEXT = 120
 _DRAWINGS = 0.76
 """The share of drawings; captions are the rest."""
-_WITHOUT_TEXT, _WITHOUT_PICTURE, _TEXT_FIRST = 0.1, 0.05, 0.2
-"""Of drawings from a given picture: those without their text, without the picture, with the text in front."""
+_WITHOUT_TEXT, _WITHOUT_PICTURE = 0.1, 0.05
+"""Of drawings from a given picture: those without their text, without the picture."""
+_TEXT_FIRST, _PICTURE_FIRST = 0.5, 0.3
+"""Of the others: those with the text before the picture, and after it; else the picture stands in the text."""
 _CAPTION_WITHOUT_PICTURE = 0.5
 _PROMPT_WEIGHT, _CAPTION_WEIGHT = 0.05, 0.5
 _PROMPT_SHARE = 0.25
@@ -96,8 +101,8 @@ class Batches:
                 said = []
             elif draw < _WITHOUT_TEXT + _WITHOUT_PICTURE:
                 given = []
-            prompt = said + given if draw > 1 - _TEXT_FIRST and given else given + said
-            pieces = prompt + drawing
+            cut = self._cut(len(said), rng) if given else 0
+            pieces = said[:cut] + given + said[cut:] + drawing
         else:
             if rng.random() < _CAPTION_WITHOUT_PICTURE:
                 given = []
@@ -105,6 +110,13 @@ class Batches:
             pieces = given + drawing + caption
         ids, weights = zip((self.bos, 0.0), *pieces, strict=True)
         return list(ids), list(weights)
+
+    def _cut(self, length: int, rng: random.Random) -> int:
+        """How many of a text's tokens stand before the given picture."""
+        place = rng.random()
+        if place < _TEXT_FIRST:
+            return length
+        return 0 if place < _TEXT_FIRST + _PICTURE_FIRST else rng.randint(0, length)
 
     def _thinned(self, rng: random.Random) -> float:
         return _PROMPT_WEIGHT / _PROMPT_SHARE if rng.random() < _PROMPT_SHARE else 0.0
