@@ -38,7 +38,7 @@ from transformers.utils import logging as transformers_logging
 from zero_engine.models import load_model
 from zero_engine.models.chameleon.layout import BOI_NAME, EOI_NAME, code_name
 from zero_engine.models.chameleon.model import Chameleon, ChameleonWithDecoder
-from zero_engine.models.prompt import requests
+from zero_engine.models.prompt import Sampling, requests
 from zero_engine.models.registry import NANO
 
 STEP = "She buys {a} boxes of {b} pens, so {a} * {b} pens."
@@ -86,8 +86,10 @@ def measure(model: Chameleon, batch: int, candidates: int, repeats: int) -> dict
     prompts, seeds = asked(batch, candidates)
     opponent = Generate(model)
     runs = {
-        ("loop", False): [lambda: model.draw(requests(prompts, seeds), top_p=TOP_P)],
-        ("loop", True): [lambda: model.draw(requests(prompts, seeds), top_p=TOP_P, guidance=GUIDANCE)],
+        ("loop", False): [lambda: model.draw(requests(prompts, seeds), Sampling(top_p=TOP_P))],
+        ("loop", True): [
+            lambda: model.draw(requests(prompts, seeds), Sampling(top_p=TOP_P, guidance=GUIDANCE))
+        ],
         ("generate", False): [
             lambda cache=cache: opponent.plain(prompts, cache) for cache in ("dynamic", "static")
         ],

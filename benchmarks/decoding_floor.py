@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from zero_engine.models.chameleon.loading import empty_module
 from zero_engine.models.chameleon.model import Chameleon
-from zero_engine.models.prompt import requests
+from zero_engine.models.prompt import Sampling, requests
 
 CODEC_7B = {
     "in_channels": 3,
@@ -66,7 +66,7 @@ def measure(model: Chameleon, batch: int, bandwidth: float, options: argparse.Na
     """Figures of one batch size."""
     prompts, seeds = asked(batch, options.candidates)
     draw_s = min(
-        seconds(lambda: model.draw(requests(prompts, seeds), top_p=TOP_P, guidance=GUIDANCE))
+        seconds(lambda: model.draw(requests(prompts, seeds), Sampling(top_p=TOP_P, guidance=GUIDANCE)))
         for _ in range(1 + options.repeats)
     )
     floor_s = floor_bytes(model, prompts) / bandwidth

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from zero_engine.models.base import Drawings, refuse_perception, refuse_pictures
+from zero_engine.models.prompt import Sampling
 from zero_engine.records import ParsedTrace, Source, Step, Trace
 
 PAD = 16
@@ -46,28 +47,17 @@ class FakeModel:
     calls: list[tuple[str, int, int]] = field(default_factory=list)
     """What was called, with how many rows, padded to how many tokens."""
 
-    def draw(
-        self,
-        wanted,
-        *,
-        guidance=1.0,
-        temperature=1.0,
-        top_p=1.0,
-        top_k=None,
-        image_guidance=0.0,
-    ) -> Drawings:
+    def draw(self, wanted, sampling=Sampling()) -> Drawings:
         prompts, seeds = [request.prompt for request in wanted], [request.seed for request in wanted]
         if not self.sees_pictures:
             refuse_pictures(self.name, prompts)
         shape = self._called("draw", prompts)
-        draws = [
-            _noise("draw", p, s, guidance, temperature, top_p, top_k, shape)
-            for p, s in zip(prompts, seeds, strict=True)
-        ]
+        how = sampling.guidance, sampling.temperature, sampling.top_p, sampling.top_k
+        draws = [_noise("draw", p, s, *how, shape) for p, s in zip(prompts, seeds, strict=True)]
         codes = np.stack([rng.integers(0, self.codebook_size, 16) for rng in draws]).astype(np.uint16)
         likelihood = np.array([-rng.random() for rng in draws], np.float32)
         unconditional = np.array([-1 - rng.random() for rng in draws], np.float32)
-        return Drawings(codes, likelihood, unconditional if guidance > 1 else None)
+        return Drawings(codes, likelihood, unconditional if sampling.guidance > 1 else None)
 
     def decode(self, codes_BN):
         self.calls.append(("decode", len(codes_BN), 0))

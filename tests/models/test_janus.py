@@ -11,7 +11,7 @@ from tiny_models import tiny_janus
 from zero_engine.errors import ModelError
 from zero_engine.models import get_model, load_model
 from zero_engine.models.painters.painting import psnr
-from zero_engine.models.prompt import requests
+from zero_engine.models.prompt import Sampling, requests
 from zero_engine.models.sampling import guide
 from zero_engine.report.checking import check_model
 
@@ -48,7 +48,7 @@ def plain_log_p(janus, prompt: str, codes: list[int]) -> torch.Tensor:
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_greedy_drawing_is_identical_to_a_plain_loop_over_the_full_forward(janus, guidance):
-    drawings = janus.draw(requests(PROMPTS, range(4)), guidance=guidance, temperature=0)
+    drawings = janus.draw(requests(PROMPTS, range(4)), Sampling(guidance=guidance, temperature=0))
     assert len({row.tobytes() for row in drawings.codes}) > 1
     for row, prompt in enumerate(PROMPTS):
         codes, given, prior = [], [], []
@@ -65,7 +65,7 @@ def test_greedy_drawing_is_identical_to_a_plain_loop_over_the_full_forward(janus
 
 
 def test_likelihood_of_a_drawing_is_its_teacher_forced_likelihood(janus):
-    drawings = janus.draw(requests(PROMPTS, range(4)), guidance=1.5, top_p=0.9)
+    drawings = janus.draw(requests(PROMPTS, range(4)), Sampling(guidance=1.5, top_p=0.9))
     assert janus.log_likelihood(PROMPTS, drawings.codes) == pytest.approx(drawings.likelihood, abs=1e-5)
     empty = janus.log_likelihood([""] * 4, drawings.codes)
     assert empty == pytest.approx(drawings.likelihood_unconditional, abs=1e-5)
@@ -111,8 +111,8 @@ def test_encoding_takes_the_vector_that_points_the_same_way(janus):
 @pytest.mark.parametrize("rows", [[3, 2, 1, 0], [0, 0, 3, 3], [1, 3, 0, 2]])
 def test_a_row_has_the_same_bits_in_a_batch_of_its_size(janus, rows):
     prompts = [f"prompt number {row}" for row in range(4)]
-    whole = janus.draw(requests(prompts, range(4)), guidance=2.0, top_p=0.9)
-    part = janus.draw(requests([prompts[row] for row in rows], rows), guidance=2.0, top_p=0.9)
+    whole = janus.draw(requests(prompts, range(4)), Sampling(guidance=2.0, top_p=0.9))
+    part = janus.draw(requests([prompts[row] for row in rows], rows), Sampling(guidance=2.0, top_p=0.9))
     assert np.array_equal(part.codes, whole.codes[rows])
     assert np.array_equal(part.likelihood, whole.likelihood[rows])
 
@@ -121,7 +121,7 @@ def test_half_precision_keeps_the_codec_exact(folder):
     half = load_model(str(folder), device="cpu", dtype="bfloat16")
     assert half.module.lm_head.weight.dtype == torch.bfloat16
     assert {parameter.dtype for parameter in half.vqmodel.parameters()} == {torch.float32}
-    codes_BN = half.draw(requests(["one", "two"], [1, 2]), guidance=2).codes
+    codes_BN = half.draw(requests(["one", "two"], [1, 2]), Sampling(guidance=2)).codes
     assert np.isfinite(half.caption_likelihood(codes_BN, ["one", "two"])).all()
 
 

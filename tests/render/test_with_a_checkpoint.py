@@ -8,7 +8,7 @@ from fake_model import parsed_trace
 
 from zero_engine.contracts import SCORES
 from zero_engine.images import decode_image, encode_image
-from zero_engine.models.prompt import requests
+from zero_engine.models.prompt import Sampling, requests
 from zero_engine.pipeline import Render, Score
 from zero_engine.render.prompts import PICTURE
 from zero_engine.render.renderer import draw_steps
@@ -94,7 +94,7 @@ def test_pictures_of_the_question_stand_before_the_prompt_where_image_guidance_a
     prompts = [(*shown[c.trace_id], c.prompt.removeprefix(PICTURE)) for c in candidates]
     seen = [shown[c.trace_id] or None for c in candidates]
     wanted = requests(prompts, [c.seed for c in candidates], ("noise",), seen)
-    expected = model.draw(wanted, guidance=1.5, top_p=0.9, image_guidance=2.0)
+    expected = model.draw(wanted, Sampling(guidance=1.5, top_p=0.9, image_guidance=2.0))
     assert [c.prompt.count(PICTURE) for c in candidates] == [1, 1, 1, 1, 0, 0]
     assert np.array_equal(np.stack([c.codes for c in candidates]), expected.codes)
     assert [c.scores["likelihood"] for c in candidates] == expected.likelihood.tolist()

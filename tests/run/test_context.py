@@ -10,7 +10,7 @@ import pytest
 from tests.run.test_kill import start, wait_for_commits
 from zero_engine.images import decode_image
 from zero_engine.models import get_model
-from zero_engine.models.prompt import requests
+from zero_engine.models.prompt import Sampling, requests
 from zero_engine.render.prompts import PICTURE, assemble
 from zero_engine.run import plan_run, run_pipeline
 from zero_engine.score.gate import pick
@@ -49,7 +49,7 @@ def test_each_step_sees_the_kept_drawings_before_it(seeing):
         before = [codes for at, codes in sorted(kept.get(trace_id, {}).items()) if at < step]
         assert {c.prompt.count(PICTURE) for c in group} == {len(before)}
         whole = [assemble(c.prompt, before) for c in group]
-        again = model.draw(requests(whole, [c.seed for c in group]), guidance=1.5, top_p=0.9)
+        again = model.draw(requests(whole, [c.seed for c in group]), Sampling(guidance=1.5, top_p=0.9))
         assert np.array_equal(again.codes, np.stack([c.codes for c in group]))
         if chosen := pick(group, pipeline.gate):
             kept.setdefault(trace_id, {})[step] = chosen.codes
@@ -99,7 +99,7 @@ def test_pictures_of_the_question_stand_where_the_template_puts_them(seeing, tmp
     codes = model.encode([picture_HW3])
     assert drawn and all(c.prompt.count(PICTURE) == 1 for c in drawn)
     whole = [assemble(c.prompt, list(codes)) for c in drawn]
-    again = model.draw(requests(whole, [c.seed for c in drawn]), guidance=1.5, top_p=0.9)
+    again = model.draw(requests(whole, [c.seed for c in drawn]), Sampling(guidance=1.5, top_p=0.9))
     assert np.array_equal(again.codes, np.stack([c.codes for c in drawn]))
     assert decode_image(drawn[0].image).shape == (64, 64, 3)
     assert run_pipeline(seeing("out", **sections, score={"tau": 1.0})).drawn == 0

@@ -13,7 +13,7 @@ from PIL import Image
 
 from zero_engine.errors import ModelError
 from zero_engine.models.footprint import Footprint
-from zero_engine.models.prompt import Prompt, Request, pictures_in
+from zero_engine.models.prompt import Prompt, Request, Sampling, pictures_in
 
 if TYPE_CHECKING:
     import torch
@@ -67,21 +67,11 @@ class UnifiedModel(Protocol):
     def has_projection(self) -> bool:
         """Whether a projection was trained with it, so that `perception` can be computed."""
 
-    def draw(
-        self,
-        wanted: Sequence[Request],
-        *,
-        guidance: float = 1.0,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        top_k: int | None = None,
-        image_guidance: float = 0.0,
-    ) -> Drawings:
+    def draw(self, wanted: Sequence[Request], sampling: Sampling = Sampling()) -> Drawings:
         """Draw one picture per request. A row's random numbers depend on its own seed only.
 
-        `guidance` is the g and `image_guidance` the h of `u + g (c - u) + h (i - u)`: c is conditioned on the prompt,
-        u on `Request.against`, i on `Request.seen`. A model that does not see pictures raises ModelError for a prompt
-        that holds some.
+        Guidance is `u + g (c - u) + h (i - u)`: c is conditioned on the prompt, u on `Request.against`, i on
+        `Request.seen`. A model that does not see pictures raises ModelError for a prompt that holds some.
         """
 
     def decode(self, codes_BN: np.ndarray) -> np.ndarray:

@@ -41,9 +41,9 @@ from zero_engine.models import pixels
 from zero_engine.models.base import Drawings, refuse_perception, refuse_pictures
 from zero_engine.models.devices import device_named, dtype_named
 from zero_engine.models.footprint import Footprint
-from zero_engine.models.prompt import Prompt, Request, is_empty, text_of
+from zero_engine.models.prompt import Prompt, Request, Sampling, is_empty, text_of
 from zero_engine.models.quiet import quiet
-from zero_engine.models.sampling import Sampling, choose, guide, uniforms_from
+from zero_engine.models.sampling import choose, guide, uniforms_from
 from zero_engine.models.soundness import is_finite
 
 USER, ASSISTANT = "<|User|>: ", "\n\n<|Assistant|>:"
@@ -123,26 +123,13 @@ class Janus:
         self.max_prompt_length = config.text_config.max_position_embeddings - picture
 
     @torch.inference_mode()
-    def draw(
-        self,
-        wanted: Sequence[Request],
-        *,
-        guidance: float = 1.0,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        top_k: int | None = None,
-        image_guidance: float = 0.0,
-    ) -> Drawings:
+    def draw(self, wanted: Sequence[Request], sampling: Sampling = Sampling()) -> Drawings:
         """Draw one picture per request; see `base.UnifiedModel.draw`.
 
         Raises ValueError when a prompt is longer than `max_prompt_length`; ModelError for pictures.
         """
         refuse_pictures(self.name, (request.prompt for request in wanted))
-        sampling, batch, length = (
-            Sampling(guidance, temperature, top_p, top_k),
-            len(wanted),
-            self.codes_per_picture,
-        )
+        guidance, batch, length = sampling.guidance, len(wanted), self.codes_per_picture
         prompts, seeds = [request.prompt for request in wanted], [request.seed for request in wanted]
         branches = [prompts, [request.against for request in wanted]] if guidance != 1 else [prompts]
         rows = [self._embed(self._prompt_ids(prompt)) for branch in branches for prompt in branch]

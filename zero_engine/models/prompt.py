@@ -1,8 +1,9 @@
-"""Prompts and requests. A prompt is a sequence of text and pictures; a request is a prompt, a seed and its guidance.
+"""Prompts, requests and sampling settings: all that a model needs to draw. Imports no torch.
 
-Every model that draws takes requests. Their guidance is given as prompts, too: `against` is the prompt of the branch u,
-`seen` that of the third branch i. Text is data: the model splits names of special tokens in it into ordinary tokens. A
-picture is its codes, (N,) uint16, in the model's own codebook.
+A prompt is a sequence of text and pictures. A request is a prompt, a seed, and the prompts of its guidance: `against`
+is the prompt of the branch u, `seen` that of the third branch i. One `Sampling` holds for all requests of a call.
+Text is data: the model splits names of special tokens in it into ordinary tokens. A picture is its codes,
+(N,) uint16, in the model's own codebook.
 """
 
 from collections.abc import Sequence
@@ -25,6 +26,25 @@ class Request:
     """The prompt of u in `u + g (c - u)`, which guidance steers away from: empty, a negative text, or pictures."""
     seen: Prompt | None = None
     """The prompt of i in `h (i - u)`; with None this term is 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Sampling settings. The defaults sample the model's own distribution; temperature 0 is greedy."""
+
+    guidance: float = 1.0
+    """The g of `u + g (c - u) + h (i - u)`; with 1 and no h there is no branch u."""
+    temperature: float = 1.0
+    top_p: float = 1.0
+    """Top-p; 1 keeps every code."""
+    top_k: int | None = None
+    """Top-k; None keeps every code."""
+    image_guidance: float = 0.0
+    """The h of `h (i - u)`; with 0 there is no third branch."""
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or not 0 < self.top_p <= 1 or (self.top_k is not None and self.top_k < 1):
+            raise ValueError(f"temperature must be >= 0, top_p in (0, 1], top_k >= 1; got {self}")
 
 
 def requests(

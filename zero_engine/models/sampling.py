@@ -7,27 +7,12 @@ log-softmax subtracts one number a row. Every family of models samples with thes
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """Sampling settings. Temperature 0 is greedy; top_p 1 and top_k None keep every code."""
-
-    guidance: float = 1.0
-    temperature: float = 1.0
-    top_p: float = 1.0
-    top_k: int | None = None
-    image_guidance: float = 0.0
-    """The h of `h * (i - u)`; with 0 there is no third branch."""
-
-    def __post_init__(self) -> None:
-        if self.temperature < 0 or not 0 < self.top_p <= 1 or (self.top_k is not None and self.top_k < 1):
-            raise ValueError(f"temperature must be >= 0, top_p in (0, 1], top_k >= 1; got {self}")
+from zero_engine.models.prompt import Sampling
 
 
 def guide(prior_BK: Tensor, conditions: Sequence[Tensor], weights: Sequence[float]) -> Tensor:

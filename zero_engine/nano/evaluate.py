@@ -24,7 +24,7 @@ import numpy as np
 
 from zero_engine import world
 from zero_engine.hashing import seed_for
-from zero_engine.models.prompt import requests
+from zero_engine.models.prompt import Sampling, requests
 from zero_engine.nano import GATE, LEARNT
 from zero_engine.pipeline import Gate
 from zero_engine.score.gate import failures, rank
@@ -118,9 +118,7 @@ def judge_texts(
         asked = [texts[row] for row, _ in chunk]
         prompts = asked if shown is None else [(shown[row], texts[row]) for row, _ in chunk]
         seeds = [seed_for(how.seed, texts[row], row, attempt) for row, attempt in chunk]
-        drawn = model.draw(
-            requests(prompts, seeds), guidance=how.guidance, temperature=how.temperature, top_p=how.top_p
-        )
+        drawn = model.draw(requests(prompts, seeds), Sampling(how.guidance, how.temperature, how.top_p))
         images = model.decode(drawn.codes)
         unconditional = drawn.likelihood_unconditional
         if unconditional is None:

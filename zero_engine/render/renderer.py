@@ -24,7 +24,7 @@ from zero_engine.errors import ModelError, ZeroEngineError
 from zero_engine.images import decode_image, encode_image
 from zero_engine.models.base import UnifiedModel
 from zero_engine.models.batching import auto_batch_size, filler_prompt
-from zero_engine.models.prompt import Prompt, Request, pictures_in
+from zero_engine.models.prompt import Prompt, Request, Sampling, pictures_in
 from zero_engine.pipeline import Render
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Source, Trace
 from zero_engine.render.identity import settings_key
@@ -175,15 +175,16 @@ def _request(job: _Job, render: Render) -> Request:
 
 
 def _draw(jobs: Sequence[_Job], model: UnifiedModel, render: Render) -> list[_Drawn | BatchFailure]:
+    sampling = Sampling(
+        guidance=render.guidance,
+        temperature=render.temperature,
+        top_p=render.top_p,
+        top_k=render.top_k,
+        image_guidance=render.image_guidance or 0.0,
+    )
+
     def draw(batch: list[_Job]) -> list[_Drawn]:
-        drawings = model.draw(
-            [_request(job, render) for job in batch],
-            guidance=render.guidance,
-            temperature=render.temperature,
-            top_p=render.top_p,
-            top_k=render.top_k,
-            image_guidance=render.image_guidance or 0.0,
-        )
+        drawings = model.draw([_request(job, render) for job in batch], sampling)
         found = {
             "likelihood": drawings.likelihood,
             "unconditional": drawings.likelihood_unconditional,

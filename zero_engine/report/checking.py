@@ -11,7 +11,7 @@ import numpy as np
 from zero_engine.models.base import Drawings, UnifiedModel
 from zero_engine.models.batching import auto_batch_size
 from zero_engine.models.painters.painting import psnr
-from zero_engine.models.prompt import requests
+from zero_engine.models.prompt import Sampling, requests
 from zero_engine.models.soundness import sample_picture
 
 SLOW_S = 60.0
@@ -49,5 +49,5 @@ def check_model(model: UnifiedModel, prompt: str) -> tuple[dict[str, object], np
 
 def _drawn(model: UnifiedModel, prompts: list[str]) -> tuple[Drawings, float]:
     started = time.perf_counter()
-    drawings = model.draw(requests(prompts, list(range(len(prompts)))), guidance=1.5, top_p=0.9)
+    drawings = model.draw(requests(prompts, list(range(len(prompts)))), Sampling(guidance=1.5, top_p=0.9))
     return drawings, time.perf_counter() - started

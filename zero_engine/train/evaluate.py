@@ -25,7 +25,7 @@ from zero_engine.hashing import digest, digest_file, seed_for
 from zero_engine.images import decode_image, encode_image
 from zero_engine.models import load_chameleon, model_fingerprint
 from zero_engine.models.chameleon.interleaved import generate
-from zero_engine.models.sampling import Sampling
+from zero_engine.models.prompt import Sampling
 from zero_engine.parse import parse_trace
 from zero_engine.parse.answers import looks_like_a_solution
 from zero_engine.pipeline import Input, Parse

@@ -15,7 +15,7 @@ from zero_engine.hashing import seed_for
 from zero_engine.models.chameleon.interleaved import Continuation, generate
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.rules import Rules
-from zero_engine.models.sampling import Sampling
+from zero_engine.models.prompt import Sampling
 from zero_engine.render.answers import read_answer
 from zero_engine.render.sequences import PICTURE, TEXT, Question
 from zero_engine.train.advantage import overlong_penalty

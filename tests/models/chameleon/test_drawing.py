@@ -10,8 +10,8 @@ from zero_engine.models import load_model
 from zero_engine.models.chameleon import drawing
 from zero_engine.models.chameleon.nodes import Nodes
 from zero_engine.models.chameleon.trunk import pack, rows_by
-from zero_engine.models.prompt import requests
-from zero_engine.models.sampling import Sampling, choose, guide, uniforms_from
+from zero_engine.models.prompt import Sampling, requests
+from zero_engine.models.sampling import choose, guide, uniforms_from
 
 PROMPTS = [
     "Draw 3 apples.",
@@ -44,7 +44,7 @@ def plain_drawing(model, prompt: str, guidance: float, choice) -> tuple[list[int
 
 @pytest.mark.parametrize("guidance", [1.0, 1.5, 3.0])
 def test_greedy_drawing_is_identical_to_a_plain_loop_over_the_full_forward(model, guidance):
-    drawings = model.draw(requests(PROMPTS, [1, 2, 3, 4]), guidance=guidance, temperature=0)
+    drawings = model.draw(requests(PROMPTS, [1, 2, 3, 4]), Sampling(guidance=guidance, temperature=0))
     for row, prompt in enumerate(PROMPTS):
         codes, likelihood, unconditional = plain_drawing(
             model, prompt, guidance, lambda s, _: int(s.argmax())
@@ -59,7 +59,9 @@ def test_greedy_drawing_is_identical_to_a_plain_loop_over_the_full_forward(model
 
 def test_sampled_drawing_is_identical_to_a_plain_loop_with_the_same_uniforms(model):
     sampling = Sampling(guidance=2.0, temperature=0.9, top_p=0.8, top_k=20)
-    drawings = model.draw(requests(PROMPTS, [5, 6, 7, 8]), guidance=2.0, temperature=0.9, top_p=0.8, top_k=20)
+    drawings = model.draw(
+        requests(PROMPTS, [5, 6, 7, 8]), Sampling(guidance=2.0, temperature=0.9, top_p=0.8, top_k=20)
+    )
     for row, prompt in enumerate(PROMPTS):
         uniforms = uniforms_from([5 + row], model.codes_per_picture)
         codes, *_ = plain_drawing(
@@ -84,7 +86,7 @@ def test_three_way_guidance_is_u_plus_g_text_and_g_image_on_raw_logits(
     pictures = [rng.integers(0, 64, (count, 16)).astype(np.uint16) for count in (1, 0, 2, 1)]
     prompts = [(*shown, prompt) for shown, prompt in zip(pictures, PROMPTS, strict=True)]
     wanted = requests(prompts, [1, 2, 3, 4], negative or "", [tuple(shown) or None for shown in pictures])
-    drawings = model.draw(wanted, guidance=guidance, image_guidance=image_guidance, temperature=0)
+    drawings = model.draw(wanted, Sampling(guidance=guidance, image_guidance=image_guidance, temperature=0))
     for row, prompt in enumerate(PROMPTS):
         codes, given, shown = [], [], pictures[row]
         for _ in range(16):
@@ -102,10 +104,14 @@ def test_three_way_guidance_is_u_plus_g_text_and_g_image_on_raw_logits(
 
 def test_a_negative_prompt_takes_the_place_of_nothing(model):
     options = {"guidance": 2.0, "top_p": 0.9}
-    drawings = model.draw(requests(PROMPTS, range(4), "a dog"), **options)
+    drawings = model.draw(requests(PROMPTS, range(4), "a dog"), Sampling(**options))
     assert drawings.likelihood_unconditional is None
-    same = model.draw(requests(["a dog"] * 4, range(4), "a dog"), **options)  # c = u: guidance says nothing
-    assert np.array_equal(same.codes, model.draw(requests(["a dog"] * 4, range(4)), top_p=0.9).codes)
+    same = model.draw(
+        requests(["a dog"] * 4, range(4), "a dog"), Sampling(**options)
+    )  # c = u: guidance says nothing
+    assert np.array_equal(
+        same.codes, model.draw(requests(["a dog"] * 4, range(4)), Sampling(top_p=0.9)).codes
+    )
 
 
 def test_a_row_stands_alone_with_pictures_too(model):
@@ -118,9 +124,9 @@ def test_a_row_stands_alone_with_pictures_too(model):
         prompts = [(*pictures[row], f"prompt {row}") for row in rows]
         return requests(prompts, rows, "noise", [tuple(pictures[row]) or None for row in rows])
 
-    whole = model.draw(wanted(range(8)), **options)
+    whole = model.draw(wanted(range(8)), Sampling(**options))
     for rows in ([3], [6, 1], [0, 3, 3]):
-        part = model.draw(wanted(rows), **options)
+        part = model.draw(wanted(rows), Sampling(**options))
         assert np.array_equal(part.codes, whole.codes[rows])
         assert np.array_equal(part.likelihood, whole.likelihood[rows])
 
@@ -129,8 +135,8 @@ def test_a_row_stands_alone_with_pictures_too(model):
 @pytest.mark.parametrize("rows", [[0], [6], [5, 6, 7], [7, 2, 9, 9], [15, 3, 11, 0, 8], [4, 4, 4, 4]])
 def test_a_row_has_the_same_bits_whatever_its_neighbours(model, guidance, rows):
     prompts = [f"prompt number {row % 8} " + "word " * (row % 8 * 3) for row in range(16)]
-    whole = model.draw(requests(prompts, range(16)), guidance=guidance, top_p=0.9)
-    part = model.draw(requests([prompts[row] for row in rows], rows), guidance=guidance, top_p=0.9)
+    whole = model.draw(requests(prompts, range(16)), Sampling(guidance=guidance, top_p=0.9))
+    part = model.draw(requests([prompts[row] for row in rows], rows), Sampling(guidance=guidance, top_p=0.9))
     assert np.array_equal(part.codes, whole.codes[rows])
     assert np.array_equal(part.likelihood, whole.likelihood[rows])
     if guidance != 1:
@@ -149,11 +155,11 @@ def test_a_row_has_the_same_bits_whatever_its_neighbours(model, guidance, rows):
 def test_rows_that_part_one_by_one_have_the_bits_of_drawing_each_alone(model, guidance):
     prompts = ["Draw 3 apples."] * 6 + [""] * 2
     options = {"guidance": guidance, "temperature": 0.4, "top_k": 2}  # few choices: long shared beginnings
-    whole = model.draw(requests(prompts, range(8)), **options)
+    whole = model.draw(requests(prompts, range(8)), Sampling(**options))
     shared = [len(set(map(bytes, whole.codes[:6, :length]))) for length in (1, 4, model.codes_per_picture)]
     assert shared[0] < shared[1] < shared[2], "rows must part early and late, or this tests nothing"
     for row, prompt in enumerate(prompts):
-        alone = model.draw(requests([prompt], [row]), **options)
+        alone = model.draw(requests([prompt], [row]), Sampling(**options))
         assert np.array_equal(alone.codes[0], whole.codes[row])
         assert alone.likelihood[0] == whole.likelihood[row]
         if guidance != 1:
@@ -163,9 +169,9 @@ def test_rows_that_part_one_by_one_have_the_bits_of_drawing_each_alone(model, gu
 def test_sharing_changes_no_bit(model, monkeypatch):
     """On other devices than the CPU every row is a node from the start."""
     options = {"guidance": 1.5, "temperature": 0.4, "top_k": 2}
-    shared = model.draw(requests(PROMPTS * 2, range(8)), **options)
+    shared = model.draw(requests(PROMPTS * 2, range(8)), Sampling(**options))
     monkeypatch.setattr(drawing, "Nodes", lambda *args: Nodes(*args, shared=False))
-    apart = model.draw(requests(PROMPTS * 2, range(8)), **options)
+    apart = model.draw(requests(PROMPTS * 2, range(8)), Sampling(**options))
     assert np.array_equal(shared.codes, apart.codes)
     assert np.array_equal(shared.likelihood, apart.likelihood)
     assert np.array_equal(shared.likelihood_unconditional, apart.likelihood_unconditional)
@@ -203,13 +209,13 @@ def test_without_torchs_packed_products_a_drawing_is_the_same(tiny_anole, monkey
     """These operators are not public: a torch without them multiplies by the matrix as it is."""
     usual = load_model(str(tiny_anole), device="cpu")
     assert usual.code_head.is_mkldnn
-    drawn = usual.draw(requests(PROMPTS, [1, 2, 3, 4]), guidance=1.5)
+    drawn = usual.draw(requests(PROMPTS, [1, 2, 3, 4]), Sampling(guidance=1.5))
     for missing in ("_reorder_linear_weight", "_linear_pointwise"):
         kept = {"_reorder_linear_weight": None, "_linear_pointwise": None}
         del kept[missing]
         monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace(**kept))
         plain = load_model(str(tiny_anole), device="cpu")
-        again = plain.draw(requests(PROMPTS, [1, 2, 3, 4]), guidance=1.5)
+        again = plain.draw(requests(PROMPTS, [1, 2, 3, 4]), Sampling(guidance=1.5))
         assert not plain.code_head.is_mkldnn
         assert np.array_equal(again.codes, drawn.codes)
         # sums in another order
@@ -225,7 +231,7 @@ def test_a_seed_alone_decides_a_drawing(model):
 
 
 def test_likelihood_of_a_drawing_is_its_teacher_forced_likelihood(model):
-    drawings = model.draw(requests(PROMPTS, [1, 2, 3, 4]), guidance=1.5)
+    drawings = model.draw(requests(PROMPTS, [1, 2, 3, 4]), Sampling(guidance=1.5))
     # the loop and the one-pass score sum attention in another order
     assert model.log_likelihood(PROMPTS, drawings.codes) == pytest.approx(drawings.likelihood, abs=1e-5)
     empty = model.log_likelihood([""] * 4, drawings.codes)
@@ -287,9 +293,9 @@ def test_rows_of_the_bundled_model_stand_alone_too():
     """Other shapes take other BLAS kernels: the nano model's are those that a run meets."""
     nano = load_model("nano", device="cpu")
     prompts = [f"She buys {row // 4} boxes of {row} pens, so {row} * {row // 4} pens." for row in range(32)]
-    whole = nano.draw(requests(prompts, range(32)), guidance=1.5, top_p=0.9)
+    whole = nano.draw(requests(prompts, range(32)), Sampling(guidance=1.5, top_p=0.9))
     for rows in ([5], [31, 5], list(range(8, 16)), [3] * 8):
-        part = nano.draw(requests([prompts[row] for row in rows], rows), guidance=1.5, top_p=0.9)
+        part = nano.draw(requests([prompts[row] for row in rows], rows), Sampling(guidance=1.5, top_p=0.9))
         assert np.array_equal(part.codes, whole.codes[rows])
         assert np.array_equal(part.likelihood, whole.likelihood[rows])
         assert np.array_equal(part.likelihood_unconditional, whole.likelihood_unconditional[rows])

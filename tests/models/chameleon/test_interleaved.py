@@ -13,7 +13,7 @@ from zero_engine.models.chameleon import interleaved
 from zero_engine.models.chameleon.cache import Memory
 from zero_engine.models.chameleon.interleaved import Continuation, generate, prompt_ids
 from zero_engine.models.chameleon.rules import Rules, State
-from zero_engine.models.sampling import Sampling
+from zero_engine.models.prompt import Sampling
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "data/goldens/generate.json").read_text())
 PAD, EOS, EOI, BOI = 1, 2, 68, 69

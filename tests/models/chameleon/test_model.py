@@ -12,7 +12,7 @@ from transformers import AutoProcessor
 from zero_engine.errors import ModelError
 from zero_engine.models import load_model
 from zero_engine.models.chameleon.layout import code_name
-from zero_engine.models.prompt import requests
+from zero_engine.models.prompt import Sampling, requests
 
 # float32 sums in another order: the reference's logits reach 30, so 1e-5 is some 3 units in the last place
 LOGITS_TOLERANCE = 1e-5
@@ -117,9 +117,12 @@ def test_a_permuted_vocabulary_map_gives_the_permuted_result(model, tiny_anole, 
     permuted = load_model(str(folder), device="cpu")
     assert permuted.layout.code_ids.tolist() == (4 + order).tolist()
     # the code that takes an id is named otherwise, and nothing else changes: the greedy picture has the same ids
-    plain_ids = model.layout.code_ids[model.draw(requests(["three dots"], [0]), temperature=0).codes]
+    plain_ids = model.layout.code_ids[
+        model.draw(requests(["three dots"], [0]), Sampling(temperature=0)).codes
+    ]
     assert np.array_equal(
-        permuted.layout.code_ids[permuted.draw(requests(["three dots"], [0]), temperature=0).codes], plain_ids
+        permuted.layout.code_ids[permuted.draw(requests(["three dots"], [0]), Sampling(temperature=0)).codes],
+        plain_ids,
     )
     scored = permuted.log_likelihood(["three dots"], np.argsort(order)[plain_ids - 4])
     assert scored == pytest.approx(model.log_likelihood(["three dots"], plain_ids - 4), abs=1e-5)
@@ -137,7 +140,7 @@ def test_a_half_precision_model_keeps_the_vq_in_float32(tiny_anole):
     assert half.module.lm_head.weight.dtype == torch.bfloat16
     assert {parameter.dtype for parameter in half.vqmodel.parameters()} == {torch.float32}
     assert half.module.model.rotary_emb.inv_freq.dtype == torch.float32
-    assert half.draw(requests(["one", "two"], [1, 2]), guidance=2).codes.shape == (2, 16)
+    assert half.draw(requests(["one", "two"], [1, 2]), Sampling(guidance=2)).codes.shape == (2, 16)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from zero_engine.models import load_model
 from zero_engine.models.chameleon import cache, drawing
 from zero_engine.models.chameleon.nodes import Nodes
 from zero_engine.models.chameleon.replay import Replay
-from zero_engine.models.prompt import requests
+from zero_engine.models.prompt import Sampling, requests
 
 PROMPTS = ["two apples", "a red cat and a dog", "x"]
 
@@ -54,11 +54,11 @@ def recorded_by(recorder):
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_replayed_drawing_has_the_codes_of_one_that_is_not(monkeypatch, shared):
     model = load_model("nano")  # 64 codes: the cache grows once in between
-    plain = model.draw(requests(PROMPTS, [1, 2, 3]), guidance=1.5)
+    plain = model.draw(requests(PROMPTS, [1, 2, 3]), Sampling(guidance=1.5))
     recorder = OnCpu()
     monkeypatch.setattr(cache, "Replay", recorded_by(recorder))
     monkeypatch.setattr(drawing, "Nodes", lambda *given: Nodes(*given, shared=shared))
-    replayed = model.draw(requests(PROMPTS, [1, 2, 3]), guidance=1.5)
+    replayed = model.draw(requests(PROMPTS, [1, 2, 3]), Sampling(guidance=1.5))
     assert np.array_equal(replayed.codes, plain.codes)
     assert np.array_equal(replayed.likelihood, plain.likelihood)
     assert recorder.replays > 0
@@ -82,7 +82,9 @@ def test_what_cannot_be_recorded_is_called_from_then_on(caplog):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_draws_the_same_codes_with_graphs_and_without(monkeypatch, caplog):
     model = load_model("nano", device="cuda", dtype="float32")
-    replayed = model.draw(requests(PROMPTS, [1, 2, 3]), guidance=1.5)
+    replayed = model.draw(requests(PROMPTS, [1, 2, 3]), Sampling(guidance=1.5))
     assert not caplog.records
     monkeypatch.setattr(cache, "Replay", lambda function, device: Replay(function, torch.device("cpu")))
-    assert np.array_equal(model.draw(requests(PROMPTS, [1, 2, 3]), guidance=1.5).codes, replayed.codes)
+    assert np.array_equal(
+        model.draw(requests(PROMPTS, [1, 2, 3]), Sampling(guidance=1.5)).codes, replayed.codes
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zero_engine.models.nano import weights_path
-from zero_engine.models.prompt import requests
+from zero_engine.models.prompt import Sampling, requests
 from zero_engine.world.glyphs import is_nothing, read_equation
 
 
@@ -56,7 +56,7 @@ def test_it_draws_the_equations_of_plain_steps(nano):
         "So 40 + 7 = 47.",
     ]
     prompts = [step for step in steps for _ in range(4)]
-    drawn = nano.draw(requests(prompts, list(range(16))), guidance=1.5, top_p=0.9)
+    drawn = nano.draw(requests(prompts, list(range(16))), Sampling(guidance=1.5, top_p=0.9))
     read = np.array([read_equation(image) for image in nano.decode(drawn.codes)], object).reshape(4, 4)
     wanted = np.array(["48/2=24", "16-3=13", "12*5=60", "40+7=47"], object)[:, None]
     assert (read == wanted).mean() >= 0.6  # .85 and more is measured by eval-nano; this only guards the file
@@ -65,7 +65,6 @@ def test_it_draws_the_equations_of_plain_steps(nano):
 def test_it_leaves_out_a_drawing_where_nothing_can_be_drawn(nano):
     drawn = nano.draw(
         requests(["Let x be the number of apples.", "He likes his new school."] * 3, list(range(6))),
-        guidance=1.5,
-        top_p=0.9,
+        Sampling(guidance=1.5, top_p=0.9),
     )
     assert sum(is_nothing(image) for image in nano.decode(drawn.codes)) >= 4

@@ -23,7 +23,8 @@ from torch.nn import functional
 from zero_engine.models.chameleon.cache import Memory
 from zero_engine.models.chameleon.nodes import Nodes
 from zero_engine.models.chameleon.trunk import Trunk, rows_by
-from zero_engine.models.sampling import Sampling, choose, guide, uniforms_from
+from zero_engine.models.prompt import Sampling
+from zero_engine.models.sampling import choose, guide, uniforms_from
 
 
 @torch.inference_mode()

@@ -35,7 +35,8 @@ from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.nodes import Nodes
 from zero_engine.models.chameleon.rules import Mode, Rules
 from zero_engine.models.chameleon.trunk import rows_by
-from zero_engine.models.sampling import Sampling, choose, uniforms_from
+from zero_engine.models.prompt import Sampling
+from zero_engine.models.sampling import choose, uniforms_from
 
 IMAGE_PLACEHOLDER = "<image>"
 _FEW_ROWS = 8

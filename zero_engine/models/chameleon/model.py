@@ -16,6 +16,7 @@ uint8, as in the reference. Transparent pictures are laid on white, as in the re
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +34,8 @@ from zero_engine.models.chameleon.layout import TokenLayout, read_layout
 from zero_engine.models.chameleon.perception import Projection, perception, write_projection
 from zero_engine.models.chameleon.trunk import Trunk, pack, rows_by
 from zero_engine.models.footprint import Footprint
-from zero_engine.models.prompt import Prompt, Request, is_empty, segments
+from zero_engine.models.prompt import Prompt, Request, Sampling, is_empty, segments
 from zero_engine.models.quiet import quiet
-from zero_engine.models.sampling import Sampling
 
 SCORED_SLOTS = 1024
 """Positions run through the layers at once when scoring: they fit a CPU cache. The scores do not depend on it."""
@@ -156,23 +156,14 @@ class Chameleon:
             raise ValueError(f"a prompt of {len(ids)} ids leaves no room for a picture: at most {limit}")
         return ids
 
-    def draw(
-        self,
-        wanted: Sequence[Request],
-        *,
-        guidance: float = 1.0,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        top_k: int | None = None,
-        image_guidance: float = 0.0,
-    ) -> Drawings:
+    def draw(self, wanted: Sequence[Request], sampling: Sampling = Sampling()) -> Drawings:
         """Draw one picture per request; see `base.UnifiedModel.draw`.
 
         A prompt becomes `[BOS] (text | [BOI] codes [EOI])* [BOI]`. Raises ValueError when one is longer than
         `max_prompt_length`.
         """
         if all(request.seen is None for request in wanted):
-            image_guidance = 0.0  # there is no third branch
+            sampling = replace(sampling, image_guidance=0.0)  # there is no third branch
         prior_ids = [self.prompt_ids(request.against) for request in wanted]
         codes_BN, likelihood, unconditional = draw_codes(
             self.trunk,
@@ -182,7 +173,7 @@ class Chameleon:
             prior_ids,
             [request.seed for request in wanted],
             self.codes_per_picture,
-            Sampling(guidance, temperature, top_p, top_k, image_guidance),
+            sampling,
             [
                 prior if request.seen is None else self.prompt_ids(request.seen)  # without `seen`, i is u
                 for request, prior in zip(wanted, prior_ids, strict=True)

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from zero_engine.models.base import Drawings, UnifiedModel, refuse_pictures
-from zero_engine.models.prompt import Prompt, Request, text_of
+from zero_engine.models.prompt import Prompt, Request, Sampling, text_of
 
 MOST_DB = 100.0
 """The PSNR given for equal pictures: theirs is infinite, and a score has to be finite."""
@@ -55,18 +55,9 @@ class PaintedModel:
         self.max_prompt_length = reader.max_prompt_length
         self.device, self.has_projection = reader.device, reader.has_projection
 
-    def draw(
-        self,
-        wanted: Sequence[Request],
-        *,
-        guidance: float = 1.0,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        top_k: int | None = None,
-        image_guidance: float = 0.0,
-    ) -> Drawings:
-        """Paint one picture per request. Sampling settings do not apply to a painter and are ignored; the painter
-        takes a negative prompt from the pipeline. Raises ModelError for pictures in a prompt."""
+    def draw(self, wanted: Sequence[Request], sampling: Sampling = Sampling()) -> Drawings:
+        """Paint one picture per request. `sampling` does not apply to a painter and is ignored; the painter takes
+        a negative prompt from the pipeline. Raises ModelError for pictures in a prompt."""
         refuse_pictures(self.name, (request.prompt for request in wanted))
         prompts, seeds = [text_of(request.prompt) for request in wanted], [request.seed for request in wanted]
         painted = [fit(picture, self.image_size) for picture in self.painter.paint(prompts, seeds)]
