@@ -52,7 +52,10 @@ def test_a_contrast_of_fewer_seeds_stays_open():
 
 
 def test_the_page_and_the_figure_name_every_contrast():
-    facts = verdicts(DOCUMENT, answers("a", 2) + answers("b", 6))
+    swaps = {"walk": [{"next_picture": {"picture": 0.9, "text": 0.1, "neither": 0.0},
+                       "answer": {"picture": 0.8, "text": 0.2, "neither": 0.0}}]}  # fmt: skip
+    facts = verdicts(DOCUMENT, answers("a", 2) + answers("b", 6)) | {"swaps": swaps}
+    assert "| walk | answer | 80.0 | 20.0 | 0.0 |" in page(facts)
     for name in DOCUMENT["contrasts"]:
         assert name in page(facts)
         assert name in figure(facts)

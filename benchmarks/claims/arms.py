@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import worlds
 from stages import Bench, Stage, call, command
+from swap import shares, swaps
 
 from zero_engine.images import decode_image
 from zero_engine.models import model_fingerprint
@@ -29,12 +30,17 @@ class Plan:
         self._stages: dict[str, Stage] = {}
 
     def answers(self, experiment: str, arm: str, steps: int, seed: int) -> Stage:
-        """The answers of an arm's training after so many steps, `answers.json`: a list of records by question."""
+        """The answers of an arm's training after so many steps, `answers.json`: a list of records by question.
+
+        `omni_r1 w=0.05` is the arm omni_r1 after PeRPO with that weight of perception.
+        """
         setting = self._task(experiment)
+        arm, _, weight = arm.partition(" w=")
         model = self._training(experiment, arm, steps, seed)
-        longest = int(setting.get("moves", "2-2")[-1])
         pictures = self.document["arms"][arm]["pictures"] != "none"
-        room = (longest + 1) * (_TOKENS_OF_TEXT + pictures * _TOKENS_OF_PICTURE)
+        room = self._room(setting, pictures)
+        if weight:
+            model = self._perpo(experiment, arm, model, seed, float(weight), room)
         settings = {
             "task": setting,
             "mode": "interleaved-text-image" if pictures else "text-only",
@@ -43,6 +49,24 @@ class Plan:
         return self._stage(
             f"answers {arm} {steps} {seed}", settings, self._answer(settings, model), "answers.json", model
         )
+
+    def swaps(self, experiment: str, arm: str, steps: int, seed: int) -> Stage:
+        """What the answers of an arm go on from where a picture in them was swapped, `swaps.json`: see swap.py."""
+        setting = self._task(experiment)
+        model = self._training(experiment, arm, steps, seed)
+
+        def make(folder: Path) -> None:
+            asked = list(worlds.tasks(setting, "test", setting["questions"]))
+            found = swaps(model.folder(self.bench) / "model", asked, self._room(setting, True))
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "swaps.json").write_text(json.dumps(shares(found)))
+
+        return self._stage(f"swaps {arm} {steps} {seed}", {"task": setting}, make, "swaps.json", model)
+
+    def _room(self, setting: dict, pictures: bool) -> int:
+        """The longest answer, in tokens: a model that has not learnt to stop costs no more than that."""
+        longest = int(setting.get("moves", "2-2")[-1])
+        return (longest + 1) * (_TOKENS_OF_TEXT + pictures * _TOKENS_OF_PICTURE)
 
     def _answer(self, settings: dict, model: Stage) -> Callable[[Path], None]:
         def make(folder: Path) -> None:
@@ -66,11 +90,51 @@ class Plan:
         """A PeSFT of an arm from the seed's warm start."""
         warm = self._warm_start(experiment, seed)
         text = self.document["arms"][arm]["pictures"] == "none"
-        data = self._data(experiment, "omni_r1" if text else arm)
+        data = self._data(experiment, "omni_r1" if text or "loss" in self.document["arms"][arm] else arm)
         settings = self._sft(seed, steps) | {"pictures": not text}
+        settings["loss"] = {"perception": 0.0 if text else 0.1, **self.document["arms"][arm].get("loss", {})}
         return self._stage(
             f"train {arm} {steps} {seed}", settings, self._train(settings, warm, [data]), "model", warm, data
         )
+
+    def _perpo(self, experiment: str, arm: str, start: Stage, seed: int, weight: float, room: int) -> Stage:
+        """A PeRPO of a trained arm, on the questions that it was trained on."""
+        settings = {"seed": seed, "perception": weight, "max_new_tokens": room, **self.document["perpo"]}
+        data = self._data(experiment, arm)
+
+        def make(folder: Path) -> None:
+            command(
+                folder,
+                {
+                    "seed": seed,
+                    "model": str(start.folder(self.bench) / "model"),
+                    "output": str(folder),
+                    "data": {
+                        "path": str(data.folder(self.bench)),
+                        "template": "bare",
+                        "max_length": 1024 + room,
+                    },
+                    "rewards": {"perception": weight},
+                    "optimiser": {
+                        "learning_rate": settings["learning_rate"],
+                        "schedule": "cosine",
+                        "warmup": 10,
+                    },
+                    "steps": settings["steps"],
+                    "prompts": settings["prompts"],
+                    "group": settings["group"],
+                    "rounds": 1,
+                    "sample_batch": 256,
+                    "max_new_tokens": room,
+                    "precision": settings["precision"],
+                    "save_every": 10,
+                    "device": "cpu",
+                },
+                "train",
+                "rl",
+            )
+
+        return self._stage(f"perpo {arm} {weight} {seed}", settings, make, "model", start, data)
 
     def _warm_start(self, experiment: str, seed: int) -> Stage:
         """The bundled model after a few steps on rows with the oracle's pictures and on rows without, half and half.
@@ -84,7 +148,7 @@ class Plan:
                       lambda folder, kind=kind: worlds.write(folder, chosen, kind))
             for kind, render in (("oracle", {"given": "keep"}), ("none", {"generator": "none"}))
         ]  # fmt: skip
-        settings = self._sft(seed, warm_up["steps"]) | {"pictures": True}
+        settings = self._sft(seed, warm_up["steps"]) | {"pictures": True, "loss": {"perception": 0.1}}
         return self._stage(f"warm {seed}", settings, self._train(settings, None, data), "model", *data)
 
     def _sft(self, seed: int, steps: int) -> dict[str, Any]:
@@ -104,7 +168,7 @@ class Plan:
                     "data": [{"path": path, "weight": 1, **rows} for path in paths]
                     if len(paths) > 1
                     else {"path": paths[0], **rows},
-                    "loss": {"perception": 0.1 if settings["pictures"] else 0.0},
+                    "loss": settings["loss"],
                     "optimiser": {
                         "learning_rate": settings["learning_rate"],
                         "schedule": "cosine",

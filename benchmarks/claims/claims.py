@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -59,12 +60,15 @@ def main() -> None:
     document = yaml.safe_load((HERE / "claims.yaml").read_text(encoding="utf-8"))
     bench = Bench(options.out, time.time() + 60 * options.minutes, say=lambda line: print(line, flush=True))
     plan, answers = Plan(document, bench), Answers(options.results / "answers.parquet")
-    seeds = 1 if options.pilot else document["seeds"]
+
+    def seeds(name: str) -> range:
+        return range(1 if options.pilot else document["experiments"][name].get("seeds", document["seeds"]))
+
     jobs = [
         (name, arm, steps, seed)
         for name in options.experiments or document["experiments"]
         for arm, each in document["experiments"][name]["steps"].items()
-        for steps, seed in product(each, range(seeds))
+        for steps, seed in product(each, seeds(name))
     ]
     jobs.sort(
         key=lambda job: (list(document["experiments"]).index(job[0]), job[3])
@@ -89,8 +93,24 @@ def main() -> None:
         stages[job].key[:16]: answers.by_stage[stages[job].key[:16]] for job in jobs if job not in left
     }
     facts = verdicts(document, [row for rows in current.values() for row in rows])
+    facts["swaps"] = swapped(document, plan, {job[0] for job in jobs if job not in left}, seeds)
     (options.results / "claims.json").write_text(json.dumps(facts, indent=2) + "\n")
     print(f"{len(left)} evaluations are left; {options.results / 'claims.json'}")
+
+
+def swapped(
+    document: dict[str, Any], plan: Plan, ready: set[str], seeds: Callable[[str], range]
+) -> dict[str, Any]:
+    """E3: by name, the shares of every seed, of experiments whose trainings are there."""
+    found: dict[str, Any] = {}
+    for name, (experiment, arm, steps) in document["swaps"].items():
+        try:
+            stages = [plan.swaps(experiment, arm, steps, seed) for seed in seeds(experiment)]
+            if experiment in ready:
+                found[name] = [json.loads((s.done(plan.bench) / "swaps.json").read_text()) for s in stages]
+        except OutOfTime:
+            print(f"{name} is left")
+    return found
 
 
 def _arguments() -> argparse.Namespace:

@@ -67,6 +67,21 @@ def page(facts: dict[str, Any]) -> str:
             seeds,
         )
         lines.append(f"| {' | '.join(row)} |")
+    if facts["swaps"]:
+        lines += [
+            "",
+            "## A swapped picture inside an answer",
+            "",
+            "| walk | what follows | picture | text | neither |",
+        ]
+        lines.append("|---|---|---|---|---|")
+    for name, seeds in facts["swaps"].items():
+        for what in ("next_picture", "answer"):
+            means = [
+                100 * sum(seed[what][to] for seed in seeds) / len(seeds)
+                for to in ("picture", "text", "neither")
+            ]
+            lines.append(f"| {name} | {what} | {' | '.join(f'{mean:.1f}' for mean in means)} |")
     return "\n".join(lines) + "\n"
 
 

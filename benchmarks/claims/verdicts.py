@@ -35,8 +35,9 @@ def verdicts(document: dict[str, Any], rows: Iterable[dict[str, Any]]) -> dict[s
     }
     found = {}
     for name, said in document["contrasts"].items():
-        a, b = (cells.get(tuple(said[side]), (np.zeros((0, 0)), None))[0] for side in ("of", "against"))
-        if len(a) < document["seeds"] or a.shape != b.shape:
+        measure = 1 if said.get("measure") == "pictures" else 0
+        a, b = (cells.get(tuple(said[side]), _NONE)[measure] for side in ("of", "against"))
+        if len(a) < _seeds(document, said["of"][0]) or a.shape != b.shape:
             facts["contrasts"][name] = {**said, "verdict": "open"}
             continue
         seen = contrast(a, b)
@@ -53,6 +54,13 @@ def verdicts(document: dict[str, Any], rows: Iterable[dict[str, Any]]) -> dict[s
             }
     facts["contrasts"] = {name: facts["contrasts"][name] for name in document["contrasts"]}
     return facts
+
+
+_NONE = np.zeros((0, 0)), np.zeros((0, 0))
+
+
+def _seeds(document: dict[str, Any], experiment: str) -> int:
+    return document.get("experiments", {}).get(experiment, {}).get("seeds", document["seeds"])
 
 
 def _verdict(said: dict[str, Any], p: float, level: float) -> str:
