@@ -6,14 +6,10 @@ import numpy as np
 import pytest
 
 from tests.train.conftest import TINY
+from zero_engine.score.pictures import perception_reward
 from zero_engine.train.config import TEMPLATES, Rewards
 from zero_engine.train.outside import compute_score, trl_reward
-from zero_engine.train.rewards import (
-    parse_completion,
-    perception_reward,
-    reward,
-    same_answer,
-)
+from zero_engine.train.rewards import parse_completion, reward, same_answer
 
 GOLDEN = json.loads((TINY.parent / "rewards.json").read_text())["compute_score"]
 LOOK = "THOUGHT 0: look.\nFinal Answer: "

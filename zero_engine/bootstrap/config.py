@@ -60,7 +60,7 @@ class Bootstrap(Section):
     stop_when_worse: bool = False
     """Stop before training on drawings that are worse than the round's before."""
     worse_by: float = Field(0.02, ge=0, le=1)
-    """A round is worse where its rate fell by more than this: of right drawings where an oracle says, else of kept ones."""
+    """A round is worse where its rate fell by more than this: of right drawings, or of kept ones without an oracle."""
 
     def folder(self, number: int) -> Path:
         return Path(self.output) / "rounds" / f"{number:02d}"
