@@ -116,11 +116,8 @@ def test_janus_draws_and_reads_with_a_checkpoint_of_its_family(small, tmp_path):
 
 
 SMALL_TRAINING = [
-    "device=cpu",
-    "precision=float32",
-    "gradient_checkpointing=false",
-    "tensorboard=false",
-    "data.max_length=512",
+    *("device=cpu", "precision=float32", "gradient_checkpointing=false"),
+    *("tensorboard=false", "data.max_length=512"),
 ]
 
 
