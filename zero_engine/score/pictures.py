@@ -132,5 +132,5 @@ def distances_at(
     for start in starts:
         codes_N = torch.from_numpy(codes_T[start : start + count]).to(hidden_TD.device)
         span_ND = hidden_TD[start - projection.shift : start - projection.shift + count]
-        found.append(float(perception(span_ND, projection.linear, codebook_KE, codes_N).mean()))
+        found.append(perception(span_ND, projection.linear, codebook_KE, codes_N).mean().item())
     return found
