@@ -44,6 +44,8 @@ def test_a_round_may_have_keys_of_its_own(rounds):
         ("change={9: {}}", "change.9: there are rounds 1 to 3"),
         ("change={1: {input: {}}}", "change.1.input: a round changes draw or train"),
         ("mixx=1", "unknown key mixx"),
+        ("draw.render=nano", "draw of round 1: render must be"),
+        ("train.data=[{path: x}]", "train of round 1: data must be a mapping"),
     ],
 )
 def test_a_mistake_is_one_line_with_its_key(rounds, override, said):

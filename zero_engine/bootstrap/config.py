@@ -72,14 +72,19 @@ class Bootstrap(Section):
         """What a round draws. Raises PipelineError, one line."""
         document = self._section("draw", number)
         document["name"] = f"{self.name}-{number:02d}"
-        document["render"] = {**document.get("render", {}), "model": model}
-        document["output"] = {**document.get("output", {}), "path": str(self.data(number))}
+        for section, key, value in (("render", "model", model), ("output", "path", str(self.data(number)))):
+            inside = document.get(section, {})
+            document[section] = {**inside, key: value} if isinstance(inside, dict) else inside
         return parse_config(Pipeline, document, where=f"draw of round {number}")
 
     def training(self, number: int, model: str, output: str) -> Sft:
         """What a round trains: on its own data, and on what is mixed in. Raises PipelineError, one line."""
         document = self._section("train", number)
-        section = dict(document.get("data", {}))
+        section = document.get("data", {})
+        if not isinstance(section, dict):
+            raise PipelineError(
+                f"train of round {number}: data must be a mapping; other datasets stand in mix.given."
+            )
         before = range(1, number) if self.mix.earlier else ()
         earlier = [Given(path=str(self.data(n)), weight=self.mix.earlier) for n in before]
         others = [*earlier, *self.mix.given]
