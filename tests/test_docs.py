@@ -10,8 +10,11 @@ import typer.main
 import yaml
 
 from zero_engine import load_pipeline
+from zero_engine.bootstrap.config import load_bootstrap
+from zero_engine.cli.ahead import training_kind
 from zero_engine.pipeline import Pipeline, parse_config
 from zero_engine.train.config import load_training
+from zero_engine.train.evaluate import Evaluation
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (
@@ -80,8 +83,16 @@ def test_readme_pipeline_is_valid():
 
 @pytest.mark.parametrize("path", sorted((ROOT / "pipelines").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_pipeline_and_training_file_loads(path: Path):
-    kind = path.stem.removeprefix("train_").split("_")[0]
-    load_training(path, kind) if path.stem.startswith("train_") else load_pipeline(path)
+    keys = yaml.safe_load(path.read_text(encoding="utf-8")).keys()
+    if kind := training_kind(path):
+        load_training(path, kind)
+    elif "draw" in keys:
+        load_bootstrap(path)
+    elif "input" in keys:
+        load_pipeline(path)
+    else:
+        document = {**yaml.safe_load(path.read_text(encoding="utf-8")), "data": "x", "output": "y"}
+        parse_config(Evaluation, document, where=str(path))
 
 
 def test_demo_pipeline_explains_every_section_and_reads_the_bundled_data():

@@ -1,7 +1,7 @@
 """The package's layers: imports go one way, the front door is light, and files stay readable.
 
 errors, hashing, images, statistics, world -> records -> config -> pipeline, contracts -> read, parse -> models
--> render, score -> nano -> write -> run -> report -> train -> cli
+-> render, score -> nano -> write -> run -> report -> train -> bootstrap -> cli
 """
 
 import ast
@@ -26,6 +26,7 @@ LAYERS = (
     ("run",),
     ("report",),
     ("train",),
+    ("bootstrap",),
     ("cli",),
 )
 """Lowest first. A part may import its own layer and those below."""

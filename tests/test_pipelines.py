@@ -1,13 +1,17 @@
 """The pipeline files for large models: each is planned, and run end to end on a tiny checkpoint of its layout."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny_models import tiny_diffusion, tiny_janus
+from typer.testing import CliRunner
 
 from zero_engine import load_pipeline, open_dataset, run_pipeline
+from zero_engine.cli.app import app
+from zero_engine.errors import ModelError
 from zero_engine.images import fit
 from zero_engine.models import get_model
 from zero_engine.models.painters.generators import get_generator
@@ -140,3 +144,70 @@ def test_janus_draws_and_reads_with_a_checkpoint_of_its_family(small, tmp_path):
         assert len(drawing["codes"]) == 16 and drawing["image"].size == (32, 32)
         scores = [drawing[name] for name in ("likelihood", "unconditional", "caption")]
         assert all(score < 0 for score in scores)
+
+
+SMALL_TRAINING = [
+    *("device=cpu", "precision=float32", "gradient_checkpointing=false"),
+    *("tensorboard=false", "data.max_length=512"),
+]
+
+
+def command(*arguments: str):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_the_papers_three_files_run_one_after_another_on_a_tiny_checkpoint(small, tmp_path):
+    (tmp_path / "m3cot.jsonl").write_text(json.dumps(M3COT) + "\n")
+    where = [f"render.model={TINY}", f"input.path={tmp_path / 'm3cot.jsonl'}", "render.candidates=1"]
+    out = Path(small("omni_r1_zero.yaml").output.path)
+    check(small("omni_r1_zero.yaml", *where), drawings=3)
+    trained = {}
+    for kind, model, changes in (
+        ("sft", TINY, ["steps=1", "batch_size=1"]),
+        (
+            "rl",
+            tmp_path / "sft/model",
+            ["steps=1", "prompts=1", "group=2", "max_new_tokens=40", "rewards.by=hidden"],
+        ),
+    ):
+        said = [f"model={model}", f"data.path={out}", "data.template=bare", *SMALL_TRAINING, *changes]
+        sets = [part for one in said for part in ("--set", one)]
+        file = str(ROOT / f"pipelines/omni_r1_{kind}.yaml")
+        planned = command("plan", file, "--json", *sets)
+        assert planned.exit_code == 0 and json.loads(planned.stdout)["passes"] == 1.0, planned.output
+        done = command("train", kind, file, "--output", str(tmp_path / kind), "--json", *sets)
+        assert done.exit_code == 0, done.output
+        trained[kind] = json.loads((tmp_path / kind / "result.json").read_text())
+    assert trained["sft"]["identity"]["file"]["loss"] == {
+        "perception": 1.0, "shift": 0, "text": 1.0, "picture": 1.0, "reduction": "tokens"
+    }  # fmt: skip
+    assert {"perception", "reward"} <= trained["rl"]["last"].keys()
+
+
+@pytest.mark.parametrize(
+    ("file", "missing"),
+    [
+        ("omni_r1_zero.yaml", "leloy/Anole-7b-v0.1-hf: neither a folder nor a hub name that can be fetched"),
+        ("omni_r1_sft.yaml", "leloy/Anole-7b-v0.1-hf: neither a folder nor a hub name that can be fetched"),
+        ("omni_r1_rl.yaml", "out/omni_r1_sft/model: no such folder"),
+    ],
+)
+def test_plan_says_in_one_line_which_checkpoint_is_missing(file, missing, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.snapshot_download", _unreachable)
+    (tmp_path / "m3cot.jsonl").write_text(json.dumps(M3COT) + "\n")
+    options = ["--input", str(tmp_path / "m3cot.jsonl")] if file == "omni_r1_zero.yaml" else []
+    monkeypatch.chdir(tmp_path)
+    done = command("plan", str(ROOT / "pipelines" / file), *options)
+    assert isinstance(done.exception, ModelError)
+    assert str(done.exception).startswith(missing) and "\n" not in str(done.exception)
+
+
+def _unreachable(*arguments: object, **options: object) -> None:
+    raise OSError("the hub cannot be reached")
+
+
+def test_every_line_of_the_papers_files_says_where_its_value_comes_from():
+    for name in ("omni_r1_sft.yaml", "omni_r1_rl.yaml", "omni_r1_zero.yaml"):
+        for line in (ROOT / "pipelines" / name).read_text().splitlines():
+            if ":" in line.partition("#")[0] and not line.rstrip().endswith(":"):
+                assert re.search(r"#.*\[(paper|code|recipe|ours)\]", line), f"{name}: {line}"

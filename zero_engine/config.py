@@ -45,6 +45,7 @@ def read_yaml(path: str | Path) -> object:
 _TOLD_BY = {
     "input": "a pipeline file, for zero-engine run",
     "data": "a training file, for zero-engine train",
+    "draw": "a file of rounds, for zero-engine bootstrap",
 }
 """Keys by which a file tells what it is for."""
 

@@ -31,7 +31,7 @@ def test_make_tasks_writes_json_lines(app, tmp_path):
     assert result.exit_code == 0, result.output
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert len(rows) == 12
-    assert set(rows[0]) == {"id", "question", "rationale", "answer"}
+    assert set(rows[0]) == {"id", "question", "rationale", "answer", "spec"}
 
 
 @pytest.mark.parametrize("images", ["files", "base64"])

@@ -16,7 +16,9 @@ from zero_engine.config import parse_config
 from zero_engine.errors import InputError, OutputError
 from zero_engine.images import encode_image
 from zero_engine.parse.answers import looks_like_a_solution
-from zero_engine.train.evaluate import Evaluation, evaluate, respond, summarise
+from zero_engine.render.sequences import Encoder
+from zero_engine.train.config import Data
+from zero_engine.train.evaluate import Evaluation, evaluate, questions, respond, summarise
 
 pytestmark = pytest.mark.slow
 
@@ -81,18 +83,47 @@ def test_a_stopped_evaluation_goes_on_to_the_same_predictions(lines, tmp_path):
 
 
 def test_pictures_come_in_every_form_of_omni_bench(tiny, tmp_path):
+    """Forms that the benchmark's own reader takes: omni-bench/vllm_eval.py of ModalityDance/Omni-R1 at 63fb24e."""
     image = encode_image(tiny.decode(np.arange(16)[None])[0])
     (tmp_path / "picture.png").write_bytes(image)
-    forms = [
-        {"bytes": image, "path": None},
-        {"bytes": None, "path": "picture.png"},
-    ]
-    for place, form in enumerate([*forms, image, base64.b64encode(image).decode(), [image, image]]):
+    text = base64.b64encode(image).decode()
+    forms = {
+        "bytes in a struct": {"bytes": image, "path": None},
+        "path in a struct": {"bytes": None, "path": "picture.png"},
+        "both, as PIL pictures are stored": {"bytes": image, "path": "elsewhere.png"},
+        "bytes": image,
+        "path": "picture.png",
+        "base64": text,
+        "base64 in lines": "\n".join(text[at : at + 76] for at in range(0, len(text), 76)),
+        "data URL": f"data:image/png;base64,{text}",
+        "list": [image, image],
+        "list of structs": [{"bytes": image, "path": None}] * 2,
+    }
+    encoder = Encoder(tiny, Data(path="x", template="bare", max_length=512))
+    for place, (name, form) in enumerate(forms.items()):
         table = pa.table({"question": ["what is this?"], "image": [form], "answer": ["A"]})
         path = tmp_path / f"bench-{place}.parquet"
         pq.write_table(table, path)
-        summary = evaluate(config(path, tmp_path / f"out-{place}", mode="text-only"), lambda text: None)
-        assert summary["questions"] == 1
+        (asked,) = questions(config(path, tmp_path / "out"), encoder)
+        assert list(asked.row["question_images"]) == [image] * (2 if "list" in name else 1), name
+    table = pa.table(
+        {"question": ["what?"], "image": ["<TLTS>"], "answer": ["A"]}
+    )  # a picture that was removed
+    pq.write_table(table, tmp_path / "removed.parquet")
+    (refused,) = questions(config(tmp_path / "removed.parquet", tmp_path / "out"), encoder)
+    assert refused.reason == "image_missing"
+
+
+def test_valid_pictures_and_text_that_follows_them_stand_beside_accuracy(lines, tmp_path):
+    summary = evaluate(config(lines, tmp_path / "out", max_new_tokens=60), lambda text: None)
+    predictions = [
+        json.loads(line) for line in (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()
+    ]
+    begun, valid = (sum(p[name] for p in predictions) for name in ("begun", "valid"))
+    assert 0 < valid <= begun and summary["valid"] == pytest.approx(valid / begun)
+    followed = [p["gain"] for p in predictions if p["gain"] is not None]
+    assert followed and all(p["pictures"] for p in predictions if p["gain"] is not None)
+    assert summary["faithful"] == pytest.approx(sum(gain > 0 for gain in followed) / len(followed))
 
 
 def test_a_dataset_folder_is_a_set_of_questions(dataset, tmp_path):

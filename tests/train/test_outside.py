@@ -6,9 +6,9 @@ import pytest
 from tests.train.conftest import TINY
 from zero_engine.models import load_model
 from zero_engine.render.sequences import Template
+from zero_engine.score.pictures import perception_reward
 from zero_engine.train.config import Rewards
 from zero_engine.train.outside import compute_score, keep_brackets, readable, trl_reward_for
-from zero_engine.train.rewards import perception_reward
 
 THOUGHT = "2 + 40 = 42"
 

@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 
 from tests.train.conftest import TINY
-from zero_engine.train.config import TEMPLATES, Rewards
-from zero_engine.train.outside import compute_score, trl_reward
-from zero_engine.train.rewards import (
-    parse_completion,
-    perception_reward,
-    reward,
-    same_answer,
-)
+from zero_engine.errors import PipelineError
+from zero_engine.score.pictures import perception_reward
+from zero_engine.train.config import TEMPLATES, Rewards, training
+from zero_engine.train.outside import compute_score, trl_reward, trl_reward_for
+from zero_engine.train.rewards import parse_completion, reward, same_answer
+from zero_engine.train.rollout import Sampler
 
 GOLDEN = json.loads((TINY.parent / "rewards.json").read_text())["compute_score"]
 LOOK = "THOUGHT 0: look.\nFinal Answer: "
@@ -177,3 +175,18 @@ def test_a_template_of_ones_own_is_parsed_by_its_pieces():
     assert parse_completion("a\nb\nFinal Answer: 3", plain).answer == "3"
     assert not parse_completion("Final Answer: 3", plain).well_formed
     assert parse_completion(omni("a", "3"), TEMPLATES["bare"]).well_formed
+
+
+def test_hidden_states_cannot_judge_without_a_projection_or_inside_trl(tiny):
+    options = {
+        "model": str(TINY),
+        "output": "x",
+        "data": {"path": "x"},
+        "steps": 1,
+        "rewards": {"by": "hidden"},
+    }
+    config = training(options, "rl", "test")
+    with pytest.raises(PipelineError, match="rewards.by: hidden needs the projection"):
+        Sampler(tiny, config)
+    with pytest.raises(PipelineError, match="TRL does not hand over"):
+        trl_reward_for(tiny.tokenizer, options=config.rewards)

@@ -3,7 +3,7 @@
 import typer
 
 from zero_engine import __version__
-from zero_engine.cli import answer, check, export, init, look, models, recover, retry, run, train
+from zero_engine.cli import answer, bootstrap, check, export, init, look, models, recover, retry, run, train
 
 app = typer.Typer(
     name="zero-engine",
@@ -40,3 +40,4 @@ app.add_typer(models.app, name="models", help="List, check, train and judge mode
 app.add_typer(train.app, name="train", help="Train on a dataset: supervised, then by reward.")
 app.command("eval")(train.evaluate)
 answer.register(app)
+bootstrap.register(app)

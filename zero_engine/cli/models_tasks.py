@@ -4,7 +4,8 @@
 
 Without a family the tasks are text alone. With one, a row has `image`, the question's picture, and `steps`; with
 `--pictures oracle` also `step_images`, aligned with the steps, null where a step draws nothing. Pictures are PNG files
-in a folder beside the rows, named relative to it, or base64 in the rows.
+in a folder beside the rows, named relative to it, or base64 in the rows. In every row `spec` says by what each step's
+drawing is judged: a kind of the nano world and its specification, null where a step draws nothing.
 """
 
 import base64
@@ -87,6 +88,7 @@ def _with_pictures(
             "image": store(task.image, task.id),
             "steps": list(task.steps),
             "answer": task.answer,
+            "spec": list(task.drawn),
         }
         if annotated:
             row["step_images"] = [

@@ -87,7 +87,16 @@ def plan(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Say what a run would do and why: shards to make, drawings to reuse, make and set aside. Nothing is written."""
+    """Say what a run would do and why: shards to make, drawings to reuse, make and set aside. Nothing is written.
+
+    Of a training file: whether its model and its data are there, and how often it goes through them.
+    """
+    from zero_engine.cli.ahead import plan_training, training_kind
+
+    if kind := training_kind(pipeline):
+        said = [*([f"output={output}"] if output is not None else []), *(set or [])]
+        plan_training(pipeline, kind, said, json)
+        return
     from zero_engine.run import plan_run
 
     config = resolve(pipeline, input, output, limit, set)

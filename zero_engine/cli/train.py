@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from zero_engine.cli.options import AsJson, Set, print_json, table
+from zero_engine.errors import PipelineError
 
 app = typer.Typer(no_args_is_help=True)
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Training file (YAML).")]
@@ -46,6 +47,9 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Ask at most this many questions.")
     ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Evaluation file (YAML): settings, and a judge.")
+    ] = None,
     set: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,19 +60,28 @@ def evaluate(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Answer questions and judge the answers: accuracy with a 95 % interval, format, pictures, by task."""
-    from zero_engine.config import parse_config
+    """Answer questions and judge the answers: accuracy with a 95 % interval, format, pictures, by task.
+
+    `valid` is the share of whole, new, not blank pictures; `faithful` of answers whose text follows their pictures.
+    """
+    from zero_engine.config import parse_config, read_yaml
     from zero_engine.train.evaluate import Evaluation, evaluate
 
-    document: dict[str, Any] = {"model": model, "data": data, "output": output, "limit": limit}
-    summary = evaluate(parse_config(Evaluation, document, "eval", set or []), _say)
+    settings = read_yaml(config) if config is not None else {}
+    if not isinstance(settings, dict):
+        raise PipelineError(f"{config}: expected `key: value` lines, got {type(settings).__name__}.")
+    document: dict[str, Any] = {**settings, "model": model, "data": data, "output": output}
+    if limit is not None:
+        document["limit"] = limit
+    where = str(config) if config is not None else "eval"
+    summary = evaluate(parse_config(Evaluation, document, where, set or []), _say)
     if json:
         print_json(summary)
         return
     rows = [("all", summary), *summary["by_task"].items()]
     table(
         f"{model} on {data}",
-        ["task", "questions", "accuracy", "95 %", "format", "pictures"],
+        ["task", "questions", "accuracy", "95 %", "format", "pictures", "valid", "faithful"],
         [
             (
                 name,
@@ -77,10 +90,20 @@ def evaluate(
                 f"{100 * found['low']:.1f} to {100 * found['high']:.1f}",
                 f"{100 * found['format']:.1f} %",
                 f"{found['pictures']:.2f}",
+                *(
+                    "-" if found[key] is None else f"{100 * found[key]:.1f} %"
+                    for key in ("valid", "faithful")
+                ),
             )
             for name, found in rows
         ],
     )
+    if judge := summary.get("judge"):
+        typer.echo(
+            f"judge {judge['model']}: {100 * judge['accuracy']:.1f} % "
+            f"({100 * judge['low']:.1f} to {100 * judge['high']:.1f}), {judge['unclear']} unclear; "
+            f"agrees with the rule on {100 * judge['agreement']:.1f} %"
+        )
 
 
 def _said(output: str | None, overrides: list[str] | None) -> list[str]:

@@ -152,8 +152,13 @@ class Rewards(Section):
     """w in (1 - w) (0.9 accuracy + 0.1 format) + w perception; counts only where pictures are asked for."""
     min_pictures: int = Field(1, ge=0)
     """Answers with fewer pictures get no reward for perception."""
+    by: Literal["codes", "hidden"] = "codes"
+    """What a picture is judged by: the smoothness of its codes, or L_Pe of the hidden states at it, with the projection
+    that PeSFT left beside the checkpoint."""
+    over: Literal["mean", "min"] = "mean"
+    """Over the pictures of an answer: their mean, or the worst one (the reference's)."""
     tau: float = Field(3.0, gt=0)
-    """Scale of the energy in code space: 1 / (1 + tv / tau)."""
+    """Scale: 1 / (1 + energy / tau)."""
     blank: float = Field(0.98, gt=0, le=1)
     """A picture with at least this share of one code is blank."""
 

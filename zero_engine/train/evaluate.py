@@ -1,5 +1,9 @@
 """Judge a model on questions whose answers are known: accuracy with its interval, form, pictures, for each task.
 
+Beside accuracy: the share of the pictures that an answer began which are valid (whole, not blank, not drawn before in
+it), and the share of answers whose text follows their pictures (`score/faithful.py`). With `judge` a second judgement,
+by a model (`judge.py`), and how it agrees with the rule.
+
 Questions come from a dataset folder, or from any corpus that `read` knows: under `generic` question, answer, and,
 where there are any, id, task, choices, and pictures in any form (Omni-Bench's too); under another format the answer is
 extracted as a run would. An answer that looks like a whole solution is refused: no answer is equal to it. Predictions
@@ -24,7 +28,8 @@ from zero_engine.errors import InputError
 from zero_engine.hashing import digest, digest_file, seed_for
 from zero_engine.images import decode_image, encode_image
 from zero_engine.models import load_chameleon, model_fingerprint
-from zero_engine.models.chameleon.interleaved import generate
+from zero_engine.models.chameleon.interleaved import Continuation, generate
+from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.prompt import Sampling
 from zero_engine.parse import parse_trace
 from zero_engine.parse.answers import looks_like_a_solution
@@ -34,10 +39,13 @@ from zero_engine.read.folders import find_inputs
 from zero_engine.records import Rejection
 from zero_engine.render.answers import read_answer
 from zero_engine.render.sequences import Encoder, Question
+from zero_engine.score.faithful import gains
+from zero_engine.score.pictures import is_blank
 from zero_engine.statistics import wilson
 from zero_engine.train.checkpoint import check_identity
-from zero_engine.train.config import Data, Template
+from zero_engine.train.config import Data, Rewards, Template
 from zero_engine.train.data import COLUMNS, read_rows
+from zero_engine.train.judge import Judge, judge_answers
 from zero_engine.train.rewards import parse_completion, reward
 from zero_engine.write.dataset import open_rows
 
@@ -60,6 +68,8 @@ class Evaluation(Section):
     columns: dict[str, str] = {}
     """Where question, answer, choices, image, id and task are, if not under these names."""
     device: str = "auto"
+    judge: Judge | None = None
+    """A model behind an OpenAI-style endpoint that judges answers beside the rule."""
 
 
 def evaluate(config: Evaluation, say: Callable[[str], None] = print) -> dict[str, Any]:
@@ -70,6 +80,8 @@ def evaluate(config: Evaluation, say: Callable[[str], None] = print) -> dict[str
     """
     predictions, left_out = respond(config, say, judged=True)
     summary = {**summarise(predictions), "left_out": left_out}
+    if config.judge is not None:
+        summary["judge"] = judge_answers(config.judge, predictions, Path(config.output), say)
     (Path(config.output) / "summary.json").write_text(json.dumps(summary, indent=2))
     return summary
 
@@ -82,7 +94,9 @@ def respond(
     out = Path(config.output)
     out.mkdir(parents=True, exist_ok=True)
     identity = {
-        k: v for k, v in config.model_dump(mode="json").items() if k not in ("output", "device", "batch_size")
+        k: v
+        for k, v in config.model_dump(mode="json").items()
+        if k not in ("output", "device", "batch_size", "judge")
     }
     identity |= {"model": model_fingerprint(config.model), "data": _fingerprint(config), "judged": judged}
     record = out / "evaluation.json"
@@ -122,8 +136,9 @@ def respond(
             max_new_tokens=config.max_new_tokens,
             sampling=Sampling(temperature=config.temperature),
         )
+        followed = _followed(model, part, continuations) if judged else []
         lines = []
-        for one, continuation in zip(part, continuations, strict=True):
+        for place, (one, continuation) in enumerate(zip(part, continuations, strict=True)):
             text, pictures = read_answer(
                 continuation.ids, code_of, model.layout, model.tokenizer, model.codes_per_picture
             )
@@ -136,6 +151,8 @@ def respond(
                 "answer": parse_completion(text, encoder.pieces).answer,
                 "given": _save(out, one.question.id, "given-", one.row["question_images"]),
                 "pictures": _save_pictures(out, model, one.question.id, pictures),
+                "begun": int((continuation.ids == model.layout.boi).sum()),
+                "valid": _valid(pictures),
                 "length": len(continuation.ids),
                 "finish": continuation.finish,
             }
@@ -146,6 +163,7 @@ def respond(
                     "truth": one.question.answer,
                     "accuracy": judgement.accuracy,
                     "format": judgement.format,
+                    "gain": followed[place],
                 }
             lines.append(json.dumps(facts, ensure_ascii=False) + "\n")
         with open(path, "a", encoding="utf-8") as file:
@@ -232,6 +250,7 @@ def _task(row_id: str, task: object) -> str:
 def _rates(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     right, asked = int(sum(row["accuracy"] for row in rows)), len(rows)
     low, high = wilson(right, asked)
+    gains_ = [row["gain"] for row in rows if row.get("gain") is not None]
     return {
         "questions": asked,
         "right": right,
@@ -240,7 +259,35 @@ def _rates(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "high": high,
         "format": sum(row["format"] for row in rows) / max(1, asked),
         "pictures": sum(len(row["pictures"]) for row in rows) / max(1, asked),
+        "valid": _share(sum(row.get("valid", 0) for row in rows), sum(row.get("begun", 0) for row in rows)),
+        "faithful": _share(sum(gain > 0 for gain in gains_), len(gains_)),
+        "gain": _share(sum(gains_), len(gains_)),
     }
+
+
+def _share(part: float, whole: int) -> float | None:
+    """None where there is nothing to have a share of."""
+    return part / whole if whole else None
+
+
+def _valid(pictures: Sequence[np.ndarray]) -> int:
+    """How many pictures of one answer are neither blank nor drawn before in it."""
+    distinct = {picture.tobytes(): picture for picture in pictures}
+    return sum(not is_blank(picture, Rewards().blank) for picture in distinct.values())
+
+
+def _followed(
+    model: Chameleon, part: Sequence[Asked], continuations: Sequence[Continuation]
+) -> list[float | None]:
+    """How much likelier each answer's text is with its pictures than with shuffled ones."""
+    pairs = zip(part, continuations, strict=True)
+    return gains(
+        model,
+        [
+            (a.question.id, np.concatenate((a.question.prompt, c.ids)), len(a.question.prompt))
+            for a, c in pairs
+        ],
+    )
 
 
 def _save_pictures(out: Path, model, question_id: str, pictures: Sequence[np.ndarray]) -> list[str]:

@@ -15,10 +15,12 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from zero_engine.errors import PipelineError
 from zero_engine.render.answers import NAME, Vocabulary, token_names
 from zero_engine.render.sequences import TEMPLATES, Template
+from zero_engine.score.pictures import perception_reward
 from zero_engine.train.config import Rewards
-from zero_engine.train.rewards import Reward, perception_reward, reward
+from zero_engine.train.rewards import Reward, reward
 
 _GLUED = re.compile(r"(?<=[^\W\d])[.!?](?=[^\s\W])|(?<=[)\]}\"'])[.!?](?=[^\s\W])|(?<=\d)[!?](?=[^\s\W])")
 """A sentence's end with the next word right behind it; not between digits, where it may be a decimal point."""
@@ -35,6 +37,10 @@ def trl_reward_for(
     """
     pieces = TEMPLATES[template] if isinstance(template, str) else template
     options = options or Rewards()
+    if options.by == "hidden":
+        raise PipelineError(
+            "rewards.by: hidden needs hidden states, which TRL does not hand over. Use codes."
+        )
     vocabulary = Vocabulary(tokenizer_or_model, pieces)
 
     def zero_engine_reward(

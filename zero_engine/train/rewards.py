@@ -4,8 +4,8 @@
 
 Accuracy is 0 or 1, by the judgement that parsing notes with (`zero_engine/parse/equality.py`), in time linear in what a
 model writes. The answer is what stands in the one answer bracket, or after the one `Final Answer:`; an answer
-in the thought, a second one, or text behind it is no answer, so hedging earns nothing. Perception is the mean
-smoothness of the pictures in code space; a blank picture, one drawn before, and a missing one score 0.
+in the thought, a second one, or text behind it is no answer, so hedging earns nothing. What pictures are worth is in
+`score/pictures.py`.
 
 Others train with these too: `train/outside.py` has them in the forms of TRL and verl.
 """
@@ -13,11 +13,8 @@ Others train with these too: `train/outside.py` has them in the forms of TRL and
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from zero_engine.parse import answers_equal, extract_answer
-from zero_engine.score.codebook import total_variation
-from zero_engine.train.config import TEMPLATES, Rewards, Template
+from zero_engine.train.config import TEMPLATES, Template
 
 ACCURACY, FORMAT = 0.9, 0.1
 
@@ -56,27 +53,6 @@ def reward(
         return Reward(said, accuracy, float(parsed.well_formed), 0.0)
     total = (1 - weight) * said + weight * perception
     return Reward(total, accuracy, float(parsed.well_formed), perception)
-
-
-def perception_reward(
-    pictures: Sequence[np.ndarray], codebook_KD: np.ndarray, grid: tuple[int, int], options: Rewards
-) -> float:
-    """Mean smoothness, from 0 to 1, of the pictures of one answer; 0 with fewer than are asked for."""
-    if len(pictures) < max(1, options.min_pictures):
-        return 0.0
-    seen: set[bytes] = set()
-    scores = []
-    for codes_N in pictures:
-        key = np.asarray(codes_N, np.uint16).tobytes()
-        usable = key not in seen and not is_blank(codes_N, options.blank)
-        seen.add(key)
-        scores.append(total_variation(codes_N, codebook_KD, grid, options.tau) if usable else 0.0)
-    return float(np.mean(scores))
-
-
-def is_blank(codes_N: np.ndarray, share: float) -> bool:
-    """Whether one code makes up at least this share of a picture."""
-    return bool(np.bincount(np.asarray(codes_N, np.int64)).max() >= share * len(codes_N))
 
 
 def parse_completion(text: str, template: Template | None = None) -> Parsed:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from zero_engine.errors import PipelineError
 from zero_engine.hashing import seed_for
 from zero_engine.models.chameleon.interleaved import Continuation, generate
 from zero_engine.models.chameleon.model import Chameleon
@@ -18,9 +19,10 @@ from zero_engine.models.chameleon.rules import Rules
 from zero_engine.models.prompt import Sampling
 from zero_engine.render.answers import read_answer
 from zero_engine.render.sequences import PICTURE, TEXT, Question
+from zero_engine.score.pictures import is_blank, perception_reward, picture_distances
 from zero_engine.train.advantage import overlong_penalty
 from zero_engine.train.config import Rl
-from zero_engine.train.rewards import Reward, is_blank, perception_reward, reward
+from zero_engine.train.rewards import Reward, reward
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,12 @@ class Sampler:
         self.tokenizer, self.count = model.tokenizer, model.codes_per_picture
         self.rules = Rules.of(model, config.mode)
         self.draws = config.mode != "text-only"
+        self.projection = model.projection if config.rewards.by == "hidden" else None
+        if config.rewards.by == "hidden" and self.projection is None:
+            raise PipelineError(
+                f"rewards.by: hidden needs the projection of a PeSFT with loss.perception; {config.model} has none. "
+                "Train it so, or set rewards.by=codes."
+            )
 
     def sample(
         self, model: Chameleon, questions: Sequence[Question], step: int, round_: int
@@ -70,14 +78,24 @@ class Sampler:
                 max_new_tokens=config.max_new_tokens,
                 sampling=Sampling(temperature=config.temperature),
             )
-        answers = [self.judge(question, one) for question, one in zip(rows, found, strict=True)]
+        distances: Sequence[Sequence[float] | None] = [None] * len(found)
+        if self.projection is not None and self.draws:
+            prompts = [question.prompt for question in rows]
+            whole = [np.concatenate((p, one.ids)) for p, one in zip(prompts, found, strict=True)]
+            ends = [(ids, len(prompt)) for ids, prompt in zip(whole, prompts, strict=True)]
+            distances = picture_distances(model, self.projection, ends)
+        answers = [self.judge(*one) for one in zip(rows, found, distances, strict=True)]
         return [answers[start : start + group] for start in range(0, len(answers), group)]
 
-    def judge(self, question: Question, continuation: Continuation) -> Answer:
-        """Take an answer apart and reward it."""
+    def judge(
+        self, question: Question, continuation: Continuation, distances: Sequence[float] | None = None
+    ) -> Answer:
+        """Take an answer apart and reward it; `distances` are L_Pe of its pictures, where these judge."""
         text, pictures = read_answer(continuation.ids, self.code_of, self.layout, self.tokenizer, self.count)
         options = self.config.rewards
-        seen = perception_reward(pictures, self.codebook, self.grid, options) if self.draws else None
+        seen = None
+        if self.draws:
+            seen = perception_reward(pictures, self.codebook, self.grid, options, distances)
         found = reward(
             text,
             question.answer,

@@ -79,3 +79,9 @@ def kind_named(name: str) -> Kind:
 def judge(kind: str, spec: Spec, image: np.ndarray) -> bool:
     """Whether a decoded uint8 picture is right for a specification."""
     return kind_named(kind).judge(spec, image)
+
+
+def spec_of(value: object) -> Spec:
+    """A specification as JSON gives it back: lists are tuples again."""
+    assert isinstance(value, (list, tuple)), "a specification is a list"
+    return tuple(spec_of(part) if isinstance(part, (list, tuple)) else part for part in value)

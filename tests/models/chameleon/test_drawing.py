@@ -57,6 +57,36 @@ def test_greedy_drawing_is_identical_to_a_plain_loop_over_the_full_forward(model
     assert (drawings.likelihood_unconditional is None) == (guidance == 1)
 
 
+@pytest.mark.parametrize("guidance", [1.0, 1.5])
+def test_greedy_drawing_with_pictures_in_context_is_a_plain_loop_over_the_interleaved_sequence(
+    model, guidance
+):
+    """As `render.context: pictures` asks for it: text, drawing, text, drawing, text. Ids are put together by hand."""
+    one, two = np.random.default_rng(0).integers(0, 64, (2, 16)).astype(np.uint16)
+    prompts = [("Put 3. ", one, "Then 4 more. ", two, "Now 7."), (two, "Count."), "No picture."]
+    drawings = model.draw(requests(prompts, [1, 2, 3]), guidance=guidance, temperature=0)
+    layout, code_ids = model.layout, torch.from_numpy(model.layout.code_ids)
+    head = model.module.lm_head.weight[code_ids]
+
+    @torch.inference_mode()
+    def logits(prompt, codes: list[int]) -> torch.Tensor:
+        ids = [layout.bos]
+        for part in prompt if isinstance(prompt, tuple) else (prompt,):
+            if isinstance(part, str):
+                ids += model.tokenizer(part, add_special_tokens=False)["input_ids"]
+            else:
+                ids += [layout.boi, *code_ids[part.astype(int)].tolist(), layout.eoi]
+        ids += [layout.boi, *code_ids[codes].tolist()]
+        return head @ model.module.model(torch.tensor([ids])).last_hidden_state[0, -1]
+
+    for row, prompt in enumerate(prompts):
+        codes: list[int] = []
+        for _ in range(model.codes_per_picture):
+            c, u = logits(prompt, codes), logits("", codes)
+            codes.append(int((u + guidance * (c - u)).argmax()))
+        assert drawings.codes[row].tolist() == codes
+
+
 def test_sampled_drawing_is_identical_to_a_plain_loop_with_the_same_uniforms(model):
     sampling = Sampling(guidance=2.0, temperature=0.9, top_p=0.8, top_k=20)
     drawings = model.draw(

@@ -1,0 +1,54 @@
+"""The file of rounds: what each round draws and trains on, and mistakes told in one line."""
+
+import pytest
+
+from zero_engine.bootstrap.config import load_bootstrap
+from zero_engine.errors import PipelineError
+
+
+def test_a_round_draws_with_its_model_into_its_folder(rounds):
+    pipeline = load_bootstrap(rounds).pipeline(2, "out/m")
+    assert (pipeline.render.model, pipeline.output.path) == ("out/m", "out/rounds/02/data")
+    assert pipeline.name == "walks-02" and pipeline.render.candidates == 1
+
+
+def test_a_training_reads_its_own_round_the_earlier_ones_and_what_is_given_by_weight(rounds):
+    config = load_bootstrap(
+        rounds, ["mix.given=[{path: annotated, weight: 2}]", "train.data.validation_rows=1"]
+    )
+    parts = config.training(3, "nano", "t").data.parts
+    assert [(part.path, part.weight, part.validation_rows) for part in parts] == [
+        ("out/rounds/03/data", 1.0, 1),
+        ("out/rounds/01/data", 0.5, 0),
+        ("out/rounds/02/data", 0.5, 0),
+        ("annotated", 2.0, 0),
+    ]
+    alone = load_bootstrap(rounds, ["mix.earlier=0"]).training(3, "nano", "t").data
+    assert alone.path == "out/rounds/03/data" and not alone.sources
+
+
+def test_a_round_may_have_keys_of_its_own(rounds):
+    config = load_bootstrap(rounds, ["change={2: {train: {steps: 7}, draw: {render: {candidates: 3}}}}"])
+    assert [config.training(n, "nano", "t").steps for n in (1, 2, 3)] == [2, 7, 2]
+    assert [config.pipeline(n, "nano").render.candidates for n in (1, 2, 3)] == [1, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("draw.render.model=x", "draw.render.model: the rounds say it"),
+        ("train.data.path=x", "train.data.path: the rounds say it"),
+        ("draw.render.colour=red", "draw of round 1: unknown key render.colour"),
+        ("train.steps=0", "train of round 1: steps must be"),
+        ("change={2: {draw: {gate: {kep: 1}}}}", "draw of round 2: unknown key gate.kep"),
+        ("change={9: {}}", "change.9: there are rounds 1 to 3"),
+        ("change={1: {input: {}}}", "change.1.input: a round changes draw or train"),
+        ("mixx=1", "unknown key mixx"),
+        ("draw.render=nano", "draw of round 1: render must be"),
+        ("train.data=[{path: x}]", "train of round 1: data must be a mapping"),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_key(rounds, override, said):
+    with pytest.raises(PipelineError) as error:
+        load_bootstrap(rounds, [override])
+    assert said in str(error.value) and "\n" not in str(error.value)
