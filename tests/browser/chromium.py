@@ -1,8 +1,8 @@
 """A headless Chromium, driven over its debugging protocol with what the package already depends on (tornado).
 
-    with Browser() as browser:
-        page = browser.open(path, width=1280)
-        page.wait("document.querySelectorAll('img').length > 3")
+with Browser() as browser:
+    page = browser.open(path, width=1280)
+    page.wait("document.querySelectorAll('img').length > 3")
 """
 
 import asyncio
@@ -34,9 +34,15 @@ class Browser:
         if program is None:
             raise SystemExit(f"None of {', '.join(NAMES)} is installed. Debian: apt install chromium.")
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        flags = "--headless --no-sandbox --disable-gpu --hide-scrollbars --remote-debugging-port=0 --no-first-run".split()
+        flags = "--headless --no-sandbox --disable-gpu --hide-scrollbars --no-first-run".split()
         self._process = subprocess.Popen(
-            [program, *flags, f"--user-data-dir={self._folder.name}", "about:blank"],
+            [
+                program,
+                *flags,
+                "--remote-debugging-port=0",
+                f"--user-data-dir={self._folder.name}",
+                "about:blank",
+            ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -55,7 +61,9 @@ class Browser:
         self._loop.close()
         self._folder.cleanup()
 
-    def open(self, path: Path, address: str = "", width: int = 1280, height: int = 900, dark: bool = False) -> "Page":
+    def open(
+        self, path: Path, address: str = "", width: int = 1280, height: int = 900, dark: bool = False
+    ) -> "Page":
         """A new tab with a file. The page knows how long it took until its first picture could be seen."""
         request = urllib.request.Request(f"http://127.0.0.1:{self._port}/json/new", method="PUT")
         with urllib.request.urlopen(request, timeout=30) as answer:
@@ -79,7 +87,13 @@ class Page:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
         phone = width < 600
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2 if phone else 1, mobile=phone)
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=2 if phone else 1,
+            mobile=phone,
+        )
         scheme = "dark" if dark else "light"
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         began = time.monotonic()
@@ -103,7 +117,9 @@ class Page:
         """The value of an expression, awaited."""
         told = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in told:
-            raise RuntimeError(f"{expression}: {told['exceptionDetails'].get('exception', {}).get('description')}")
+            raise RuntimeError(
+                f"{expression}: {told['exceptionDetails'].get('exception', {}).get('description')}"
+            )
         return told["result"].get("value")
 
     def wait(self, expression: str, seconds: float = 20) -> None:
@@ -149,7 +165,11 @@ class Page:
             self.problems.append(params["entry"]["text"])
         elif message.get("method") == "Runtime.exceptionThrown":
             self.problems.append(json.dumps(params["exceptionDetails"])[:500])
-        elif message.get("method") == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
+        elif message.get("method") == "Runtime.consoleAPICalled" and params["type"] in (
+            "error",
+            "warning",
+            "assert",
+        ):
             self.problems.append(json.dumps(params["args"])[:500])
         elif message.get("method") == "Network.requestWillBeSent":
             self.requests.append(params["request"]["url"][:200])

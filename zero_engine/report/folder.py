@@ -133,7 +133,11 @@ def traces_of(folder: Folder, verify: bool = True) -> Iterator[Told]:
         except FileNotFoundError as error:
             raise OutputError(
                 f"{error.filename}: gone while it was read. "
-                + ("Check the folder." if (folder.out / MANIFEST).exists() else "The run replaced it: try again.")
+                + (
+                    "Check the folder."
+                    if (folder.out / MANIFEST).exists()
+                    else "The run replaced it: try again."
+                )
             ) from None
 
 
@@ -196,7 +200,11 @@ def batches(path: Path) -> Iterator[pa.RecordBatch]:
 def _rows(path: Path) -> Iterator[dict]:
     """Rows without the codes and pictures of their steps: those are among the drawings."""
     for batch in batches(path):
-        names = [name for name in ("id", "question", "answer", "rule", "notes", "source") if name in batch.schema.names]
+        names = [
+            name
+            for name in ("id", "question", "answer", "rule", "notes", "source")
+            if name in batch.schema.names
+        ]
         plain = batch.select(names).to_pylist()
         lists = batch.column("steps")
         offsets = (np.asarray(lists.offsets) - lists.offsets[0].as_py()).tolist()
@@ -213,9 +221,7 @@ def _steps(
 ) -> list[ToldStep]:
     """The steps of a trace, as far as a row, a drawing or a rejection tells of them."""
     steps = {
-        row["index"]: ToldStep(
-            row["index"], row["text"], row["verdict"], row["reason"], row["attempt"], row
-        )
+        row["index"]: ToldStep(row["index"], row["text"], row["verdict"], row["reason"], row["attempt"], row)
         for row in rows
     }
     for candidate, text in drawn:

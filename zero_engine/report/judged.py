@@ -3,8 +3,8 @@
 Equal drawings of a step count as one, with the attempts that drew it. A drawing belongs to one wall: `kept`, `passed`
 (it passes the gate, but another was chosen, or its trace was rejected), or the reason for which it was rejected.
 
-The order of a step's drawings by rank does not depend on thresholds. So the columns hold the drawings in that order, and
-the page only has to find the first one that passes: its counts are those of a run with those thresholds.
+The order of a step's drawings by rank does not depend on thresholds. So the columns hold them in that order, and the
+page only has to find the first one that passes: its counts are those of a run with those thresholds.
 """
 
 import base64

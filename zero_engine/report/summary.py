@@ -47,8 +47,8 @@ def write_report(
     """Write a report of OUT, OUT/report.html unless `page` says otherwise, and return its path.
 
     At most `most` traces are shown (0: all of them); with `reason` only those of which something was left out for it.
-    `verify` compares every byte with what was committed. Raises OutputError where the folder is none of ours or damaged,
-    InputError for a reason that the folder does not have.
+    `verify` compares every byte with what was committed. Raises OutputError where the folder is none of ours, or
+    damaged, InputError for a reason that the folder does not have.
     """
     folder = open_folder(out)
     if reason is not None:
@@ -217,13 +217,15 @@ def _render(folder: Folder, about: dict[str, Any], first: dict[str, Any], note: 
 def _facts(counts: Mapping) -> list[tuple[str, str, str]]:
     """(figure, what it counts, what more there is to say)."""
     traces, rows = counts["traces"], counts["rows"]
-    facts = [(f"{rows:,}", "rows", f"of {traces:,} traces")]
+    facts = [(f"{rows:,}", f"of {traces:,} traces are rows", "")]
     if counts.get("steps_drawn"):
         kept, drawn = counts.get("pictures_kept", 0), counts["steps_drawn"]
-        facts.append((f"{100 * kept / drawn:.1f} %", "of drawn steps have a picture", f"{kept:,} of {drawn:,}"))
+        facts.append(
+            (f"{kept:,}", f"of {drawn:,} drawn steps have a picture", f"({100 * kept / drawn:.1f} %)")
+        )
     if counts.get("pictures"):
         distinct = counts.get("distinct_pictures")
-        more = "" if distinct is None else f"{distinct:,} distinct"
+        more = "" if distinct is None else f"({distinct:,} distinct)"
         facts.append((f"{counts['pictures']:,}", "drawings", more))
     if counts["rejected_traces"]:
         facts.append((f"{counts['rejected_traces']:,}", "traces rejected", ""))
@@ -262,4 +264,6 @@ def _page_name(reason: str | None) -> str:
 def _check_reason(folder: Folder, reason: str) -> None:
     known = sorted({name.partition(": ")[2] for name in folder.counts.get("reasons") or {}})
     if reason not in known:
-        raise InputError(f"{folder.out}: nothing was left out as {reason!r}. Reasons: {', '.join(known) or 'none'}.")
+        raise InputError(
+            f"{folder.out}: nothing was left out as {reason!r}. Reasons: {', '.join(known) or 'none'}."
+        )

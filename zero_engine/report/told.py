@@ -97,7 +97,9 @@ def _trace(trace: Told, places: dict[int, list[Shown]], most: int) -> dict[str, 
         "rule": trace.rule,
         "notes": [shortened(note, LABEL) for note in trace.notes],
         "from": _source(trace.source),
-        "whole": None if whole is None else [whole.stage, shortened(whole.reason, LABEL), shortened(whole.detail, most)],
+        "whole": None
+        if whole is None
+        else [whole.stage, shortened(whole.reason, LABEL), shortened(whole.detail, most)],
         "record": None if whole is None or whole.record is None else shortened(_pretty(whole.record), RECORD),
         "steps": [_step(step, places.get(step.index, []), most) for step in trace.steps[:MOST_STEPS]],
         "left": max(0, len(trace.steps) - MOST_STEPS),

@@ -19,6 +19,11 @@ function svg(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** Replaces all that a node holds; what is null is nothing. */
+function fill(node, ...children) {
+  node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+}
+
 const view = document.getElementById("view");
 const count = (n) => n.toLocaleString("en");
 const many = (n, one, more = `${one}s`) => `${count(n)} ${n === 1 ? one : more}`;
@@ -44,7 +49,7 @@ async function show(make) {
     nodes = [el("p", { class: "problem", role: "alert" }, error.message)];
   }
   if (mine !== wanted) return;
-  view.replaceChildren(...nodes);
+  fill(view, nodes);
   view.removeAttribute("aria-busy");
 }
 

@@ -131,7 +131,7 @@ function histogram(values, most = 28) {
 }
 
 /** The best, the worst, and those nearest to the thresholds; drawings that are shown as one count once. */
-function extremes(data, name, better, gate, most = 8) {
+function extremes(data, name, better, gate, most) {
   const column = data.scores[name], order = [];
   for (let i = 0; i < column.length; i++) if (column[i] === column[i]) order.push(i);
   const take = (compare) => {
@@ -165,6 +165,6 @@ function figure(value, digits = 3) {
   if (value === null || value === undefined || value !== value) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size < 1e-6 || size >= 1e9) return value.toExponential(digits - 1);
+  if (size < 1e-4 || size >= 1e9) return value.toExponential(digits - 1);
   return Number(value.toPrecision(digits)).toLocaleString("en", { maximumSignificantDigits: digits, useGrouping: size >= 10000 });
 }

@@ -2,7 +2,7 @@
 // Scores and thresholds: what another gate would keep, and which drawings it would change.
 
 let columns = null;
-const FLIPS_SHOWN = 24;
+const FLIPS_SHOWN = 24, EXTREMES = 8;
 const asked = { ...about.gate, min: { ...about.gate.min }, max: { ...about.gate.max } };
 const KINDS = { lost: "no picture any more", gained: "a picture now", changed: "another drawing" };
 
@@ -56,15 +56,21 @@ async function scoresView(name) {
     if (mine === shown) flipped.replaceChildren(...sections);
   };
   const controls = el("div", { class: "controls" }, thresholdNode(score, side, values, update), thresholdNode(score, side === "min" ? "max" : "min", values, update));
-  const seen = extremes(data, score.name, score.better, about.gate);
-  const row = async (title, drawings) => drawings.length && [el("h3", {}, title), el("div", { class: "wall small-tiles" }, await tilesAt(drawings.map((d) => placeOf(data, d)), (i) => `${words(score.name)} ${figure(data.scores[score.name][drawings[i]], 4)}`))];
+  const seen = extremes(data, score.name, score.better, about.gate, 4 * EXTREMES);
+  const row = async (title, drawings) => {
+    if (!drawings.length) return [];
+    const found = await Promise.all(drawings.map((drawing) => drawingAt(placeOf(data, drawing))));
+    const unlike = found.filter((one, i) => found.findIndex((other) => other.picture[0] === one.picture[0]) === i).slice(0, EXTREMES);
+    const value = (one) => `${words(score.name)} ${figure(one.v[scoreNames.indexOf(score.name)], 4)}`;
+    return [el("h3", {}, title), el("div", { class: "wall small-tiles" }, unlike.map((one) => tile(one.picture, [one], value(one))))];
+  };
   await update();
   return [
     el("nav", { class: "chips", "aria-label": "Scores" }, usable.map((one) => el("a", { class: "chip", href: `#scores/${encodeURIComponent(one.name)}`, "aria-current": one === score ? "true" : null }, words(one.name)))),
     el("p", { class: "soft" }, `${score.meaning}. ${score.better === "higher" ? "Higher" : "Lower"} is better. ${many(values.length, "drawing")} ${values.length === 1 ? "has" : "have"} it.`),
     el("div", { class: "panel" }, el("div", {}, chart, controls), result),
     flipped,
-    ...(await Promise.all([row("Nearest to the threshold", seen.borderline), row("Best", seen.best), row("Worst", seen.worst)])).flat().filter(Boolean),
+    ...(await Promise.all([row("Nearest to the threshold", seen.borderline), row("Best", seen.best), row("Worst", seen.worst)])).flat(),
     el("h3", {}, "Keep rates with this gate"), tables,
     el("h3", {}, "This gate, to paste into a pipeline"), code,
     el("button", { type: "button", class: "button", onclick: () => { asked.min = { ...about.gate.min }; asked.max = { ...about.gate.max }; show(() => scoresView(score.name)); } }, "Back to the run's gate"),
@@ -127,7 +133,7 @@ async function flipNodes(data, changes) {
 }
 
 function rateTable(title, rows) {
-  return el("table", { class: "rates" }, el("caption", {}, title), el("tbody", {}, rows.map(([label, n, rate]) => el("tr", {}, el("th", { scope: "row" }, label), el("td", {}, count(n)), el("td", {}, share(rate)), el("td", { class: "bar" }, el("meter", { min: 0, max: 1, value: rate === rate ? rate : 0 }))))));
+  return el("table", { class: "rates" }, el("caption", {}, title), el("tbody", {}, rows.map(([label, n, rate]) => el("tr", {}, el("th", { scope: "row" }, label), el("td", {}, count(n)), el("td", {}, share(rate)), el("td", { class: "meter" }, el("meter", { min: 0, max: 1, value: rate === rate ? rate : 0 }))))));
 }
 
 function chartOf(values, low, high) {

@@ -11,7 +11,8 @@ async function openTrace(group, page, position, step = null) {
   const trace = data.items[position];
   const steps = await Promise.all(trace.steps.map((one) => stepNode(one, step === one.i)));
   if (current.join() !== [group, page, position].join()) return;
-  body.replaceChildren(
+  fill(
+    body,
     el("h2", { id: "story-title", dir: "auto" }, trace.id),
     el("p", { class: "question text", dir: "auto" }, trace.q === null ? "(the record has no question)" : trace.q),
     trace.whole ? el("p", { class: "problem", dir: "auto" }, el("b", {}, "Rejected"), ` at ${trace.whole[0]}: ${trace.whole[1]}`, trace.whole[2] ? `: ${trace.whole[2]}` : "") : null,

@@ -11,14 +11,16 @@ function screens(counts) {
 
 function traceNode(trace, group, page, position) {
   const strip = el("span", { class: "strip" });
-  const kept = trace.steps.flatMap((step) => step.d.filter(([wall]) => about.walls[wall].key === "kept")).slice(0, 6);
-  Promise.all(kept.map(drawingAt)).then((drawings) => strip.replaceChildren(...drawings.map((one) => image(one.picture, `Drawing of: ${one.x}`, 0.5))), () => {});
+  const isKept = ([wall]) => about.walls[wall].key === "kept";
+  const kept = trace.steps.flatMap((step) => step.d.filter(isKept));
+  const shown = trace.whole ? trace.steps.flatMap((step) => step.d.slice(0, 1)) : kept;
+  Promise.all(shown.slice(0, 5).map(drawingAt)).then((drawings) => strip.replaceChildren(...drawings.map((one) => image(one.picture, `Drawing of: ${one.x}`, 0.5))), () => {});
   const state = trace.whole ? `${trace.whole[0]}: ${trace.whole[1]}` : `${many(trace.steps.length, "step")}, ${many(kept.length, "picture")}`;
   return el("li", {},
     el("button", { class: "row", type: "button", onclick: () => openTrace(group, page, position) },
       el("span", { class: "text", dir: "auto" }, trace.q === null ? trace.id : trace.q),
       el("span", { class: "soft small", dir: "auto" }, `${trace.id} · `, el("span", { class: trace.whole ? "problem" : null }, state), trace.a === null ? null : ` · answer ${trace.a}`),
-      kept.length ? strip : null));
+      shown.length ? strip : null));
 }
 
 async function tracesView(group, screen) {
