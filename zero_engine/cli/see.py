@@ -124,7 +124,7 @@ def diff(
         for change in found.shown[kind][:count]:
             why = f" ({change.reason})" if change.reason else ""
             say(
-                f"{kind}: {change.trace_id}, step {change.step + 1}{why}: {' '.join(change.text.split())[:100]}"
+                f"{kind}: {change.trace_id}, step {change.step}{why}: {' '.join(change.text.split())[:100]}"
             )
     if written is not None:
         say(f"open {written}")

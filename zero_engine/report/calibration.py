@@ -16,7 +16,7 @@ from zero_engine.report.folder import open_folder, traces_of
 from zero_engine.report.pictures import shown_picture
 from zero_engine.report.sides import Group, Part, Side, Tile, write_sides
 from zero_engine.run.sample import draw_sample
-from zero_engine.score.calibrate import QUANTILES, Proposal, propose_thresholds
+from zero_engine.score.calibrate import QUANTILES, Proposal, keep_rates, propose_thresholds
 
 PASTED = 0.1
 """Quantile of the gate that is printed to paste."""
@@ -79,16 +79,19 @@ def stored_drawings(pipeline: Pipeline, traces: int) -> Calibration | None:
 
 
 def gate_section(found: Calibration, quantile: float = PASTED) -> str:
-    """The gate at a quantile as YAML: its thresholds, and the rank and the rest as they are."""
+    """The gate at a quantile as YAML: the scores that it bounds now with other thresholds, all else as it is."""
     chosen = [p for p in found.proposals if p["quantile"] == quantile]
-    keeps = f"{100 * chosen[0]['combined_keep_rate']:.1f} %" if chosen else "nothing"
+    bounds: dict[str, dict[str, float]] = {"min": dict(found.gate.min), "max": dict(found.gate.max)}
+    for proposal in chosen:
+        if proposal["score"] in bounds[proposal["direction"]]:
+            bounds[proposal["direction"]][proposal["score"]] = proposal["threshold"]
+    gate = found.gate.model_copy(update=bounds)
+    drawings, steps = keep_rates(found.candidates, gate)
     lines = [
-        f"gate:  # the worst {100 * quantile:g} % by each score are rejected; {keeps} of the drawings pass all"
+        f"gate:  # rejects the worst {100 * quantile:g} % by each of its scores: {100 * drawings:.1f} % of the drawings"
+        f" pass, {100 * steps:.1f} % of the steps keep one"
     ]
-    sections = {"rank": dict(found.gate.rank)}
-    for side in ("min", "max"):
-        sections[side] = {p["score"]: p["threshold"] for p in chosen if p["direction"] == side}
-    for name, values in sections.items():
+    for name, values in {"rank": gate.rank, **bounds}.items():
         inside = ", ".join(f"{score}: {value:.6g}" for score, value in values.items())
         lines.append(f"  {name}: {{{inside}}}")
     lines += [f"  on_reject: {found.gate.on_reject}", f"  min_pictures: {found.gate.min_pictures}"]
