@@ -123,9 +123,7 @@ def diff(
     for kind in KINDS:
         for change in found.shown[kind][:count]:
             why = f" ({change.reason})" if change.reason else ""
-            say(
-                f"{kind}: {change.trace_id}, step {change.step}{why}: {' '.join(change.text.split())[:100]}"
-            )
+            say(f"{kind}: {change.trace_id}, step {change.step}{why}: {' '.join(change.text.split())[:100]}")
     if written is not None:
         say(f"open {written}")
 
