@@ -38,7 +38,10 @@ def test_changed_gained_and_lost_pictures_are_told_apart(tmp_path: Path):
     write_trajectories(tmp_path / "b/data/data-00000.arrow", rows, "p" * 16, "m" * 16)
     found = compare(tmp_path / "a", tmp_path / "b", verify=False)
     assert {kind: found.steps[kind] for kind in ("same", "changed", "gained", "lost")} == {
-        "same": 1, "changed": 1, "gained": 1, "lost": 1
+        "same": 1,
+        "changed": 1,
+        "gained": 1,
+        "lost": 1,
     }
     (changed,), (gained,), (lost,) = (found.shown[kind] for kind in ("changed", "gained", "lost"))
     assert changed.before and changed.after and changed.before != changed.after
