@@ -4,13 +4,14 @@
 #   make demo    install what a run needs, run the bundled pipeline, say what to look at
 #   make test    install the development extras too, run the tests (make test-fast: without the slow ones)
 #   make soak    kill processes of runs a thousand times, and compare every byte (about an hour)
+#   make pages   make a report and use it in a real Chromium (Debian: apt install chromium)
 #   make loop    draw tasks, train on them, train by reward, and say what each added (over an hour)
 #
 # On Linux the default build of torch carries CUDA (several GB). For a CPU build that pip does not find
 # by itself: make demo TORCH=/path/to/torch-2.13.0-cpu.whl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint loop soak schemas fuzz bench clean
+.PHONY: help setup demo test test-fast lint pages loop soak schemas fuzz bench clean
 
 PYTHON ?= python3
 TORCH ?= torch
@@ -60,6 +61,10 @@ lint: $(DEV_STAMP)
 	.venv/bin/mypy
 	.venv/bin/python -m zero_engine.contracts --check schemas/ docs/
 	.venv/bin/python -m zero_engine.read.known --check docs/formats.md
+
+pages: $(DEV_STAMP)
+	.venv/bin/zero-engine run pipelines/gsm8k_nano.yaml
+	.venv/bin/python -m tests.browser.check_report out/gsm8k_nano
 
 loop: $(DEV_STAMP)
 	.venv/bin/python benchmarks/loop.py

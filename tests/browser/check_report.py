@@ -1,6 +1,6 @@
 """What a report does in a real Chromium, opened from file:// and asserted on the document: `make pages`.
 
-    python tests/browser/check_report.py OUT [--pictures FOLDER]
+    python -m tests.browser.check_report OUT [--pictures FOLDER]
 
 OUT is the folder of a run. Its own report is checked, then one of a corpus whose texts attack the page. Prints one JSON
 object; the exit code is 1 where something does not do what it says. Needs Chromium, so it is no part of the test suite.
