@@ -4,14 +4,15 @@
 #   make demo    install what a run needs, run the bundled pipeline, say what to look at
 #   make test    install the development extras too, run the tests (make test-fast: without the slow ones)
 #   make soak    kill processes of runs a thousand times, and compare every byte (about an hour)
-#   make claims run the experiments of benchmarks/claims for up to 85 minutes; again, until all are there
+#   make claims  run the experiments of benchmarks/claims for up to 85 minutes; again, until all are there
+#   make pages   make a report and use it in a real Chromium (Debian: apt install chromium)
 #   make loop    draw tasks, train on them, train by reward, and say what each added (over an hour)
 #
 # On Linux the default build of torch carries CUDA (several GB). For a CPU build that pip does not find
 # by itself: make demo TORCH=/path/to/torch-2.13.0-cpu.whl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint loop claims soak schemas fuzz bench clean
+.PHONY: help setup demo test test-fast lint pages loop claims soak schemas fuzz bench clean
 
 PYTHON ?= python3
 TORCH ?= torch
@@ -65,6 +66,10 @@ lint: $(DEV_STAMP)
 claims: $(DEV_STAMP)
 	.venv/bin/python benchmarks/claims/claims.py
 	.venv/bin/python benchmarks/claims/page.py
+
+pages: $(DEV_STAMP)
+	.venv/bin/zero-engine run pipelines/gsm8k_nano.yaml
+	.venv/bin/python -m tests.browser.check_report out/gsm8k_nano
 
 loop: $(DEV_STAMP)
 	.venv/bin/python benchmarks/loop.py

@@ -9,7 +9,8 @@ from tests.report.conftest import STEPS, candidate, drawings, letters_of, parsed
 from tests.report.outline import Outline
 from zero_engine.errors import OutputError
 from zero_engine.records import Rejection
-from zero_engine.report.page import Table, page_trace, shown_picture, write_page
+from zero_engine.report.page import Table, page_trace, write_page
+from zero_engine.report.pictures import shown_picture
 
 
 def write(path: Path, traces: list, **changes) -> str:
@@ -76,14 +77,14 @@ def test_rejected_trace_says_why_and_its_steps_are_dropped(tmp_path: Path):
 
 
 def test_small_pictures_are_doubled_with_hard_edges_and_large_ones_become_thumbnails():
-    small, large = shown_picture(png(3, 64), "png"), shown_picture(png(3, 512), "png")
+    small, large = shown_picture(png(3, 64)), shown_picture(png(3, 512))
     assert (small.width, small.height, small.hard_edges) == (128, 128, True)
     assert (large.width, large.height, large.hard_edges) == (192, 192, False)
     assert large.source.startswith("data:image/webp;base64,")
 
 
 def test_unreadable_picture_still_has_a_place():
-    assert shown_picture(b"not a picture", "png").width > 0
+    assert shown_picture(b"not a picture").width > 0
 
 
 def test_page_works_in_light_and_dark_and_from_the_keyboard(tmp_path: Path):

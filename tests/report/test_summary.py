@@ -1,62 +1,169 @@
-"""report.html of a finished dataset."""
+"""report.html of a folder, finished or not: pictures first, pages of data beside it, nothing lost, nothing run."""
 
+import json
+import re
+import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from tests.report.conftest import STEPS
+from tests.report.data_pages import about, data_pages, items, wall
 from tests.report.outline import Outline
-from zero_engine.errors import OutputError
+from zero_engine.contracts.manifest import Manifest
+from zero_engine.errors import InputError, OutputError
 from zero_engine.report import write_report
-from zero_engine.report.charts import BINS, HEIGHT, Histogram
-from zero_engine.report.inspection import inspect_rows
+from zero_engine.report.pages import Pages, as_json, data_page, source_hash
+from zero_engine.run.recorded import ledger_line
+from zero_engine.write.folder import LEDGER, MANIFEST
+from zero_engine.write.manifest import read_manifest
 
 
-def test_report_shows_counts_reasons_scores_and_drawings(dataset: Path):
+def as_running(out: Path) -> Manifest:
+    """The folder as it was before its run finished: a ledger, no manifest."""
+    manifest = read_manifest(out)
+    lines: list[dict] = [{"name": manifest.name, "pipeline": manifest.pipeline}]
+    lines += [entry.model_dump(mode="json") for entry in manifest.shards]
+    (out / LEDGER).parent.mkdir()
+    (out / LEDGER).write_text("".join(map(ledger_line, lines)))
+    (out / MANIFEST).unlink()
+    return manifest
+
+
+def test_pictures_stand_first_on_the_page_itself(dataset: Path):
     page = write_report(dataset).read_text(encoding="utf-8")
     outline = Outline(page)
-    text = "".join(outline.text)
+    text = " ".join("".join(outline.text).split())
     assert outline.open == [] and outline.unbalanced == []
-    assert "50.0 %" in text  # 8 of 16 drawn steps kept a drawing
-    assert "gate: likelihood_low" in text and "bad-0" in text and "nothing to cut" in text
-    assert {"likelihood", "blank", "my_plugin"} <= set(text.split())
-    assert "gate.min -0.3" in text
-    assert "Drawings kept" in text and "Drawings left out" in text
-    assert outline.tags.count("img") == 8 + 24 + 6 * 6  # kept, left out, and six traces of six drawings
+    assert (
+        "of 10 traces are rows" in text and "of 16 drawn steps have a picture" in text and "(50.0 %)" in text
+    )
+    assert 0 < outline.tags.count("img") <= 24
+    assert outline.tags.index("img") < outline.tags.index("script")
+    assert STEPS[0] in text and "gate: likelihood_low" in text
 
 
-def test_a_plugins_score_has_its_histogram(dataset: Path):
-    page = write_report(dataset).read_text(encoding="utf-8")
-    assert page.count("<svg") == 3  # likelihood, blank, my_plugin
-    assert "a plugin&#39;s score" in page
+def test_every_drawing_is_on_one_wall_and_every_trace_on_one_page(dataset: Path):
+    page = write_report(dataset)
+    told = about(page)
+    drawings = [len(item["n"]) for one in told["walls"] for item in wall(page, one["key"])]
+    assert sum(drawings) == 48 and sum(one["drawings"] for one in told["walls"]) == 48
+    assert len(wall(page, "kept")) == 8
+    assert len(items(page, "rows")) == sum(told["rows"]) == 8
+    assert [trace["id"] for trace in items(page, "rejected")] == ["bad-0", "bad-1"]
+    assert told["whole"] == {"parse: empty_rationale": 2}
 
 
-def test_inspection_shows_every_score_of_a_step(dataset: Path):
-    (row,) = inspect_rows(dataset, None, 1)
-    assert list(row["steps"][0]["scores"]) == ["likelihood", "blank", "my_plugin"]
-    assert row["steps"][1]["scores"] == {}
+def test_a_rejected_trace_has_its_reason_and_its_record(dataset: Path):
+    trace = items(write_report(dataset), "rejected")[0]
+    assert trace["whole"] == ["parse", "empty_rationale", "nothing to cut"]
+    assert trace["q"] == "?" and json.loads(trace["record"]) == {"question": "?"}
 
 
-def test_report_is_the_same_each_time(dataset: Path):
+def test_the_drawings_of_a_trace_are_found_where_it_says(dataset: Path):
+    page = write_report(dataset)
+    trace = items(page, "rows")[0]
+    walls = [[d["items"] for d in data_pages(page, f"wall{i}")] for i in range(len(about(page)["walls"]))]
+    for step in trace["steps"]:
+        for number, where, item in step["d"]:
+            assert walls[number][where][item]["id"] == trace["id"]
+            assert walls[number][where][item]["s"] == step["i"]
+
+
+def test_equal_drawings_of_a_page_are_stored_once(dataset: Path):
+    page = write_report(dataset)
+    for number in range(len(about(page)["walls"])):
+        for data in data_pages(page, f"wall{number}"):
+            sources = [picture[0] for picture in data["pictures"]]
+            assert len(set(sources)) == len(sources)
+
+
+def test_the_policy_names_our_script_and_style_and_nothing_else(dataset: Path):
+    page = write_report(dataset)
+    text = page.read_text(encoding="utf-8")
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.S)
+    (style,) = re.findall(r"<style>(.*?)</style>", text, re.S)
+    assert policy
+    rules = dict(rule.strip().split(" ", 1) for rule in policy[1].split(";"))
+    assert rules["default-src"] == "'none'"
+    assert (
+        rules["script-src"] == f"'{source_hash(script)}'" and rules["style-src"] == f"'{source_hash(style)}'"
+    )
+    assert "unsafe" not in policy[1] and "http" not in policy[1]
+    assert (
+        "innerHTML" not in script
+        and "eval(" not in script
+        and "http" not in script.replace("http://www.w3.org", "")
+    )
+
+
+def test_markup_in_the_data_stays_data():
+    attack = '</script><script>alert(1)</script><!--<img src=x onerror="alert(2)">\u2028\ud800&amp;'
+    text = data_page(as_json({"x": attack}))
+    assert text.count("</script>") == 2 and "<img" not in text and "<!--" not in text
+    told = re.search(r'id="data">(.*?)</script>', text, re.S)
+    assert told and json.loads(told[1])["x"] == attack
+
+
+def test_a_page_is_closed_before_it_grows_long(tmp_path: Path):
+    pages = Pages(tmp_path, "00000000", "rows", items=1000)
+    places = [pages.add({"x": "y" * 250_000}) for _ in range(7)]
+    assert places == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0)]
+    assert pages.close() == [3, 3, 1]
+    assert max(file.stat().st_size for file in tmp_path.iterdir()) < 1_000_000
+
+
+def test_report_is_the_same_each_time_and_its_old_pages_go(dataset: Path):
     first = write_report(dataset).read_bytes()
+    names = sorted(path.name for path in (dataset / "report").iterdir())
+    (dataset / "report" / "0badf00d-rows-00000.html").write_text("of an earlier edition")
+    (dataset / "report" / "mine.txt").write_text("somebody's")
     assert write_report(dataset).read_bytes() == first
+    assert sorted(path.name for path in (dataset / "report").iterdir()) == [*names, "mine.txt"]
+
+
+def test_a_folder_whose_run_is_under_way_is_reported_as_far_as_it_is(dataset: Path):
+    as_running(dataset)
+    page = write_report(dataset)
+    assert "The run has not finished" in page.read_text()
+    assert sum(about(page)["rows"]) == 8
+
+
+def test_report_of_one_reason_holds_its_traces_alone(dataset: Path):
+    page = write_report(dataset, reason="empty_rationale")
+    assert page.name == "report-empty_rationale.html"
+    assert (sum(about(page)["rows"]), sum(about(page)["rejected"])) == (0, 2)
+    with pytest.raises(
+        InputError, match=r"nothing was left out as 'nope'. Reasons: empty_rationale, likelihood_low"
+    ):
+        write_report(dataset, reason="nope")
+
+
+def test_a_sample_says_that_it_is_one(dataset: Path):
+    page = write_report(dataset, most=5)
+    told = about(page)
+    assert 0 < sum(told["rows"]) + sum(told["rejected"]) < 10
+    assert "A uniform sample" in page.read_text()
+
+
+def test_a_folder_without_drawings_has_a_report(dataset: Path):
+    manifest = as_running(dataset)
+    shards = [shard.model_copy(update={"candidates": None}) for shard in manifest.shards]
+    shutil.rmtree(dataset / "candidates")
+    lines = [{"name": "tiny", "pipeline": manifest.pipeline}, *(s.model_dump(mode="json") for s in shards)]
+    (dataset / LEDGER).write_text("".join(map(ledger_line, lines)))
+    assert "Nothing was drawn." in write_report(dataset).read_text()
 
 
 def test_report_of_a_folder_that_is_no_dataset_says_so(tmp_path: Path):
-    with pytest.raises(OutputError, match="manifest"):
+    with pytest.raises(OutputError, match="no run has written here"):
         write_report(tmp_path)
+    with pytest.raises(OutputError, match="No such file"):
+        write_report(tmp_path / "absent")
 
 
-def test_histogram_counts_every_value_once_and_keeps_the_ends():
-    histogram = Histogram("likelihood", -1.0, 0.0, minimum=-0.5)
-    values = np.linspace(-1, 0, 101)
-    histogram.add(values, values >= -0.5)
-    assert histogram.total == 101 and int(histogram.kept.sum()) == 51
-    assert max(bar.kept_height + bar.left_height for bar in histogram.bars) == pytest.approx(HEIGHT, abs=0.01)
-    assert histogram.thresholds == [(120.0, "gate.min -0.5")]
-
-
-def test_histogram_of_one_value_has_one_bar():
-    histogram = Histogram("duplicate", 0.0, 0.0)
-    histogram.add(np.zeros(5), np.ones(5, bool))
-    assert len(histogram.bars) == 1 and len(histogram.kept) == BINS
+def test_a_damaged_file_is_one_line(dataset: Path):
+    (dataset / "candidates/part-00000.arrow").write_bytes(b"damaged")
+    with pytest.raises(OutputError, match="not those that were committed"):
+        write_report(dataset)

@@ -3,7 +3,20 @@
 import typer
 
 from zero_engine import __version__
-from zero_engine.cli import answer, bootstrap, check, export, init, look, models, recover, retry, run, train
+from zero_engine.cli import (
+    answer,
+    bootstrap,
+    check,
+    export,
+    init,
+    look,
+    models,
+    recover,
+    retry,
+    run,
+    see,
+    train,
+)
 
 app = typer.Typer(
     name="zero-engine",
@@ -34,6 +47,7 @@ run.register(app)
 retry.register(app)
 recover.register(app)
 look.register(app)
+see.register(app)
 check.register(app)
 export.register(app)
 app.add_typer(models.app, name="models", help="List, check, train and judge models.")

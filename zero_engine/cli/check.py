@@ -15,7 +15,6 @@ from zero_engine.models.prompt import requests
 
 def register(app: typer.Typer) -> None:
     app.command()(validate)
-    app.command()(report)
     app.command()(schema)
     app.command()(doctor)
 
@@ -116,13 +115,6 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
             f"{out}: {len(found)} of {rows} rows cannot be trained on (first: {found[0].trace_id}: {found[0].reason}). "
             "A training would leave them out."
         )
-
-
-def report(out: Folder) -> None:
-    """Write report.html for a finished dataset."""
-    from zero_engine.report import write_report
-
-    typer.echo(str(write_report(out)))
 
 
 def schema(

@@ -1,4 +1,4 @@
-"""`parse`, `preview`, `inspect`: show steps, first drawings, and rows of a dataset."""
+"""`parse`, `preview`: show steps, and first drawings, of an input."""
 
 import json as json_library
 import sys
@@ -9,14 +9,12 @@ import typer
 
 from zero_engine.cli.options import (
     AsJson,
-    Folder,
     InputPath,
     Limit,
     PipelineFile,
     Set,
     print_json,
     resolve,
-    say,
     say_all,
 )
 from zero_engine.errors import printable
@@ -25,7 +23,6 @@ from zero_engine.errors import printable
 def register(app: typer.Typer) -> None:
     app.command()(parse)
     app.command()(preview)
-    app.command()(inspect)
 
 
 def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, set: Set = None) -> None:
@@ -110,41 +107,3 @@ def preview(
         typer.echo(
             f"{facts['pictures']} pictures of {facts['traces']} traces, {kept} kept: open {facts['page']}"
         )
-
-
-def inspect(
-    out: Folder,
-    trace: Annotated[str | None, typer.Option("--id", help="Show everything about this trace.")] = None,
-    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Rows to show.")] = 3,
-    pictures: Annotated[
-        Path | None, typer.Option(help="Also save the shown rows' pictures into this folder.")
-    ] = None,
-    json: AsJson = False,
-) -> None:
-    """Show rows of a finished dataset: steps, verdicts, scores, and the reasons of rejections."""
-    from zero_engine.report.inspection import inspect_rows, save_pictures
-
-    rows = inspect_rows(out, trace, count)
-    saved = save_pictures(rows, pictures) if pictures else []
-    for row in rows:
-        row.pop("pictures", None)
-    if json:
-        print_json({"rows": rows, "pictures": [str(path) for path in saved]})
-        return
-    for row in rows:
-        say(f"{row['id']}\n  question: {row['question']}\n  answer:   {row['answer']}")
-        if row["rejections"] and not row["steps"]:
-            for rejection in row["rejections"]:
-                say(f"  rejected: {rejection['stage']}: {rejection['reason']}: {rejection['detail']}")
-        for step in row["steps"]:
-            say(f"  step {step['index']}:   {step['text']}\n            {_verdict(step)}")
-    for path in saved:
-        say(str(path))
-
-
-def _verdict(step: dict) -> str:
-    """`kept: attempt 2, likelihood -0.031, ...` or `text_only: likelihood_low`."""
-    if step["verdict"] != "kept":
-        return f"{step['verdict']}: {step['reason']}"
-    scores = [f"{name} {value:.3f}" for name, value in step["scores"].items()]
-    return ", ".join([f"kept: attempt {step['attempt']}", *scores])

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,10 +18,14 @@ from zero_engine.cli.options import (
     percent,
     print_json,
     resolve,
+    say,
     say_all,
     table,
 )
 from zero_engine.errors import InputError
+
+if TYPE_CHECKING:
+    from zero_engine.report.calibration import Calibration
 
 
 def register(app: typer.Typer) -> None:
@@ -83,7 +87,17 @@ def plan(
     reuse: Reuse = None,
     calibrate: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Draw N traces and propose thresholds for the gate."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Propose thresholds for the gate from N traces: from the drawings that OUT holds, else N are drawn.",
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --calibrate: HTML file with the drawings around each threshold; by default calibration.html."
+        ),
     ] = None,
     json: AsJson = False,
 ) -> None:
@@ -101,11 +115,15 @@ def plan(
 
     config = resolve(pipeline, input, output, limit, set)
     facts = plan_run(config, reuse or ()).as_dict()
+    found = None
     if calibrate is not None:
-        from zero_engine.run.sample import draw_sample
-        from zero_engine.score.calibrate import propose_thresholds
+        from zero_engine.report.calibration import calibrate as propose
+        from zero_engine.report.calibration import gates, write_calibration
 
-        facts["thresholds"] = propose_thresholds(draw_sample(config, calibrate).candidates)
+        found = propose(config, calibrate)
+        facts["thresholds"], facts["gates"] = found.proposals, gates(found)
+        facts["stored"] = found.stored
+        facts["page"] = str(write_calibration(page or "calibration.html", config.name, found))
     if json:
         print_json(facts)
         return
@@ -121,8 +139,8 @@ def plan(
     )
     table("Why", ["reason", "shards"], sorted(facts["reasons"].items()))
     table("Drawings", ["what changed", "from", "to", "reused", "made", "set aside"], _drawings(facts))
-    if calibrate is not None:
-        _show_thresholds(facts["thresholds"], calibrate)
+    if found is not None:
+        _show_thresholds(found, facts["page"])
 
 
 def status(out: Folder, json: AsJson = False) -> None:
@@ -305,7 +323,9 @@ def _advice(facts: dict) -> list[str]:
     return lines
 
 
-def _show_thresholds(proposals: list[dict], traces: int) -> None:
+def _show_thresholds(found: "Calibration", page: str) -> None:
+    from zero_engine.report.calibration import gate_section
+
     rows = [
         (
             p["score"],
@@ -313,11 +333,14 @@ def _show_thresholds(proposals: list[dict], traces: int) -> None:
             f"{p['quantile']:.2f}",
             f"{p['threshold']:.4g}",
             f"{100 * p['keep_rate']:.1f} %",
+            f"{100 * p['step_keep_rate']:.1f} %",
         )
-        for p in proposals
+        for p in found.proposals
     ]
     table(
-        f"Thresholds from {traces} traces: put them under gate.min or gate.max",
-        ["score", "gate", "quantile", "threshold", "pictures kept"],
+        f"Thresholds from {found.where}",
+        ["score", "gate", "quantile", "threshold", "drawings kept", "steps with one"],
         rows,
     )
+    typer.echo(gate_section(found))
+    say(f"Drawings on both sides of each threshold: open {page}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from zero_engine.report.page import Picture, shown_picture
+from zero_engine.report.pictures import Picture, shown_picture
 from zero_engine.write.atomic import atomic_write
 
 MARK = "<image>"
@@ -43,4 +43,4 @@ def _parts(folder: Path, prediction: dict[str, Any]) -> list[str | Picture]:
 
 
 def _pictures(folder: Path, names: Sequence[str]) -> list[Picture]:
-    return [shown_picture((folder / name).read_bytes(), "png") for name in names]
+    return [shown_picture((folder / name).read_bytes()) for name in names]

@@ -1,4 +1,4 @@
-"""One HTML page about drawings: for `preview`, and for a finished dataset's report.
+"""One HTML page about the drawings of a few traces, for `preview`.
 
 The page is one file that needs nothing else: pictures are base64, there is no script, and its own
 content security policy forbids every request. All data is escaped by the template. It follows the
@@ -8,28 +8,18 @@ Pictures of up to 96 pixels are enlarged twice or more, with hard pixel edges; l
 are stored as thumbnails, so that a page of 512-pixel drawings stays a few megabytes.
 """
 
-import base64
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import jinja2
-from PIL import Image
 
 from zero_engine.contracts.scores import in_order
 from zero_engine.errors import OutputError
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
-from zero_engine.report.charts import Histogram
+from zero_engine.report.pictures import Picture, shown_picture
 from zero_engine.write.atomic import atomic_write
-
-PIXEL_ART_SIDE = 96
-"""Longest side, in pixels, of a picture that is enlarged with hard edges."""
-ENLARGED_SIDE = 128
-THUMBNAIL_SIDE = 384
-SHOWN_SIDE = 192
-"""Longest side of a large picture on the page, in CSS pixels."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +29,14 @@ class PageCandidate:
     attempt: int
     seed: int
     image: bytes
-    image_format: str
     scores: dict[str, float]
     kept: bool
     reasons: list[str]
     """Why it was left out; empty for one that passed, kept or not."""
 
     @cached_property
-    def picture(self) -> "Picture":
-        return shown_picture(self.image, self.image_format)
+    def picture(self) -> Picture:
+        return shown_picture(self.image)
 
 
 @dataclass(frozen=True)
@@ -91,34 +80,6 @@ class Table:
     """Shown at the end of the page, closed."""
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """One picture of a gallery, with a line or two about it."""
-
-    candidate: PageCandidate
-    caption: str
-    detail: str
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """A titled wall of pictures."""
-
-    title: str
-    note: str
-    drawings: list[Drawing] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """The attributes of an `img` element."""
-
-    source: str
-    width: int
-    height: int
-    hard_edges: bool
-
-
 def write_page(
     path: str | Path,
     *,
@@ -127,8 +88,6 @@ def write_page(
     facts: Sequence[tuple[str, str]],
     tables: Sequence[Table],
     traces: Sequence[PageTrace],
-    charts: Sequence[Histogram] = (),
-    galleries: Sequence[Gallery] = (),
 ) -> None:
     """Write the page under `path`, atomically. Raises OutputError where it cannot be written."""
     if not Path(path).parent.is_dir():
@@ -147,8 +106,6 @@ def write_page(
         facts=facts,
         tables=tables,
         traces=traces,
-        charts=charts,
-        galleries=galleries,
     )
     with atomic_write(path) as file:
         file.write(page.encode("utf-8", "replace"))
@@ -181,7 +138,6 @@ def page_trace(
                         attempt=c.attempt,
                         seed=c.seed,
                         image=c.image,
-                        image_format=image_format_of(c.image),
                         scores=dict(c.scores),
                         kept=c.attempt == kept,
                         reasons=[_reason(r) for r in said if r.attempt == c.attempt],
@@ -196,33 +152,6 @@ def page_trace(
     rejection = f"{outcome.stage}: {_reason(outcome)}" if isinstance(outcome, Rejection) else None
     trace = parsed.trace
     return PageTrace(trace.id, trace.question, parsed.answer, steps, list(parsed.notes), rejection)
-
-
-def image_format_of(image: bytes) -> str:
-    """`png` or `webp`, by content."""
-    return "webp" if image[:4] == b"RIFF" else "png"
-
-
-def shown_picture(image: bytes, image_format: str) -> Picture:
-    """A picture as a data URI, with its size on the page. A picture that cannot be read keeps its bytes."""
-    try:
-        with Image.open(io.BytesIO(image)) as opened:
-            width, height = opened.size
-            longest = max(width, height)
-            if longest > THUMBNAIL_SIDE:
-                small = opened.convert("RGB")
-                small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-                buffer = io.BytesIO()
-                small.save(buffer, "WEBP", quality=85)
-                image, image_format = buffer.getvalue(), "webp"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        width = height = longest = PIXEL_ART_SIDE
-    hard_edges = longest <= PIXEL_ART_SIDE
-    zoom = max(2, ENLARGED_SIDE // longest) if hard_edges else min(1.0, SHOWN_SIDE / longest)
-    encoded = base64.b64encode(image).decode("ascii")
-    return Picture(
-        f"data:image/{image_format};base64,{encoded}", round(width * zoom), round(height * zoom), hard_edges
-    )
 
 
 def _reason(rejection: Rejection) -> str:

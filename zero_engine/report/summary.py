@@ -1,305 +1,249 @@
-"""report.html of a finished dataset: counts, reasons, score histograms, and drawings to look at.
+"""report.html of a folder, finished or not: pictures first, then traces, scores and thresholds, and what was left out.
 
-Reads only what the manifest lists, as a memory map, a record batch at a time: scores are surveyed column by
-column without touching a picture, then the sampled traces and drawings alone are fetched.
-
-The sample depends on the data only. Drawings are those with the smallest seeds, which is a uniform
-sample because a seed is a hash of the drawing's identity; traces are those with the smallest
-sha256 of their id.
+The page holds counts, tables and the first pictures; everything else lies in data pages beside it (`pages`). Traces are
+read once, shard by shard, and each page is written when it is full: memory does not grow with the dataset.
 
     zero-engine report out/gsm8k_nano
 """
 
-import heapq
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+import jinja2
 
-from zero_engine.contracts.manifest import Manifest, ShardEntry
-from zero_engine.contracts.rows import PLUGIN_SCORES, scores_in
-from zero_engine.contracts.scores import SCORES, in_order
+from zero_engine.contracts.scores import SCORES
+from zero_engine.errors import InputError
 from zero_engine.hashing import digest
-from zero_engine.report.charts import Histogram
-from zero_engine.report.page import (
-    Drawing,
-    Gallery,
-    PageCandidate,
-    PageStep,
-    PageTrace,
-    Table,
-    image_format_of,
-    write_page,
+from zero_engine.report.folder import Folder, Told, check_shard, code_of, open_folder, score_names, traces_of
+from zero_engine.report.judged import KEPT, PASSED, Columns, judged
+from zero_engine.report.pages import (
+    Pages,
+    as_json,
+    asset,
+    commit_page,
+    edition_of,
+    page_script,
+    pages_folder,
+    source_hash,
 )
-from zero_engine.write.dataset import check_bytes
-from zero_engine.write.manifest import read_manifest
-from zero_engine.write.rejections import read_rejections
+from zero_engine.report.told import Shown, Wall, shown_trace
+from zero_engine.write.folder import REPORT
 
-REPORT = "report.html"
+MOST_TRACES = 20_000
+"""Traces that a report shows unless it is asked for more; of a larger dataset a uniform sample."""
+WALL_ITEMS, TRACE_ITEMS, GATE_DRAWINGS = 96, 200, 25_000
+"""Drawings on a page of a wall, traces on a page of traces, drawings on a page of columns."""
 
 
-def write_report(out: str | Path, traces: int = 6, drawings: int = 24, verify: bool = True) -> Path:
-    """Write OUT/report.html and return its path.
+def write_report(
+    out: str | Path,
+    page: str | Path | None = None,
+    most: int = MOST_TRACES,
+    reason: str | None = None,
+    verify: bool = True,
+) -> Path:
+    """Write a report of OUT, OUT/report.html unless `page` says otherwise, and return its path.
 
-    `traces` are shown with every candidate, `drawings` kept and as many left out as galleries. `verify` compares every
-    byte with the manifest first. Raises OutputError where the folder is no finished dataset, or damaged.
+    At most `most` traces are shown (0: all of them); with `reason` only those of which something was left out for it.
+    `verify` compares every byte with what was committed. Raises OutputError where the folder is none of ours, or
+    damaged, InputError for a reason that the folder does not have.
     """
-    out = Path(out)
-    manifest = read_manifest(out)
-    for file in manifest.files() if verify else ():
-        check_bytes(out, file)
-    survey = _survey(out, manifest, traces, drawings)
-    shown, galleries = _fetch(out, manifest, survey)
-    write_page(
-        out / REPORT,
-        title=manifest.name,
-        subtitle=_subtitle(manifest),
-        facts=_facts(manifest.counts),
-        tables=_tables(manifest, survey),
-        charts=[survey.histograms[name] for name in in_order(survey.histograms)],
-        galleries=galleries,
-        traces=shown,
+    folder = open_folder(out)
+    if reason is not None:
+        _check_reason(folder, reason)
+    for shard in folder.shards if verify else ():
+        check_shard(folder, shard)
+    target = Path(page) if page is not None else folder.out / _page_name(reason)
+    made = _Report(folder, target, most, reason)
+    for trace in traces_of(folder, verify=False):
+        if made.wants(trace):
+            made.add(trace)
+    made.finish()
+    return target
+
+
+class _Report:
+    def __init__(self, folder: Folder, target: Path, most: int, reason: str | None) -> None:
+        self.folder, self.target, self.reason, self.gate = folder, target, reason, folder.gate
+        total = folder.counts["traces"]
+        self.share = 1.0 if not most or total <= most else most / total
+        files = [file.sha256 for shard in folder.shards for file in shard.files()]
+        self.edition = edition_of(*files, str(most), str(reason), as_json(folder.pipeline), folder.note)
+        self.pages = pages_folder(target)
+        self.names = score_names(folder)
+        self.rows = Pages(self.pages, self.edition, "rows", TRACE_ITEMS)
+        self.rejected = Pages(self.pages, self.edition, "rejected", TRACE_ITEMS)
+        self.columns = Columns(self.names)
+        self.columns_written = Pages(self.pages, self.edition, "columns", 1)
+        self.walls: dict[str, Wall] = {}
+        for key in (KEPT, PASSED):
+            self._wall(key)
+        self.whole: Counter = Counter()
+        self.found = {"rows": 0, "rejected": {}, "kept": 0, "reasons": {}}
+        """What the gate decided about the traces that are shown; the page compares its own figures with it."""
+        self.steps = Counter()
+
+    def wants(self, trace: Told) -> bool:
+        if self.reason is not None and self.reason not in trace.reasons:
+            return False
+        return self.share >= 1 or int(digest(trace.id)[:13], 16) < self.share * 16**13
+
+    def add(self, trace: Told) -> None:
+        group = self.rows if trace.whole is None else self.rejected
+        where = (("rows" if trace.whole is None else "rejected"), *group.place())
+        places: dict[tuple[int, int], tuple[int, int, int]] = {}
+        shown: dict[int, list[Shown]] = {}
+        for step in trace.steps:
+            for one in judged(step, self.gate):
+                wall = self._wall(one.wall)
+                place = (wall.number, *wall.add(trace, step, one, where, self.names))
+                places.update({(step.index, attempt): place for attempt in one.attempts})
+                shown.setdefault(step.index, []).append(place)
+        group.add(shown_trace(trace, shown))
+        self._count(trace)
+        if trace.whole is None or trace.whole.stage == "gate":
+            self.columns.add(trace, self.gate, places)
+            if len(self.columns.attempt) >= GATE_DRAWINGS:
+                self._write_columns()
+
+    def finish(self) -> None:
+        if self.columns.steps:
+            self._write_columns()
+        for wall in self.walls.values():
+            wall.pages.close()
+        self.rows.close()
+        self.rejected.close()
+        text = _render(self.folder, self._about(), self._first(), self._note())
+        commit_page(self.target, self.pages, self.edition, text)
+
+    def _write_columns(self) -> None:
+        self.columns_written.add(self.columns.encoded())
+        self.columns_written.close()
+        self.columns.clear()
+
+    def _wall(self, key: str) -> Wall:
+        if key not in self.walls:
+            number = len(self.walls)
+            head: dict[str, list] = {"pictures": []}
+            pages = Pages(self.pages, self.edition, f"wall{number}", WALL_ITEMS, head)
+            self.walls[key] = Wall(key, number, pages)
+        return self.walls[key]
+
+    def _count(self, trace: Told) -> None:
+        whole = trace.whole
+        self.steps.update(step.verdict for step in trace.steps)
+        if whole is None:
+            self.found["rows"] += 1
+            self.found["kept"] += sum(step.verdict == KEPT for step in trace.steps)
+        else:
+            self.whole[f"{whole.stage}: {code_of(whole)}"] += 1
+            if whole.stage == "gate":
+                told = self.found["rejected"]
+                told[code_of(whole)] = told.get(code_of(whole), 0) + 1
+        for rejection in trace.rejections:
+            if rejection.stage == "gate" and rejection.attempt is not None:
+                told = self.found["reasons"]
+                told[rejection.reason] = told.get(rejection.reason, 0) + 1
+
+    def _about(self) -> dict[str, Any]:
+        """All that the script has to know."""
+        render = self.folder.pipeline.get("render") or {}
+        walls = [wall.about() for wall in self.walls.values()]
+        return {
+            "edition": self.edition,
+            "folder": self.pages.name,
+            "walls": walls,
+            "rows": self.rows.counts,
+            "rejected": self.rejected.counts,
+            "columns": len(self.columns_written.counts),
+            "whole": dict(self.whole.most_common()),
+            "scores": [_score(name) for name in self.names],
+            "gate": self.gate.model_dump(mode="json"),
+            "found": self.found,
+            "guidance": render.get("guidance"),
+            "redraws": render.get("context") == "pictures",
+        }
+
+    def _first(self) -> dict[str, Any]:
+        """The pictures that stand on the page itself: those of the first wall that has any."""
+        walls = [wall for wall in self.walls.values() if wall.first]
+        return {"key": walls[0].key, "items": walls[0].first} if walls else {"key": KEPT, "items": []}
+
+    def _note(self) -> str:
+        shown = sum(self.rows.counts) + sum(self.rejected.counts)
+        if self.reason is not None:
+            return f"Only the {shown:,} traces of which something was left out as {self.reason}."
+        if self.share < 1:
+            total = self.folder.counts["traces"]
+            return f"A uniform sample: {shown:,} of {total:,} traces. The counts above are of all."
+        return ""
+
+
+def _score(name: str) -> dict[str, Any]:
+    info = SCORES.get(name)
+    if info is None:
+        return {"name": name, "meaning": "a plugin's score", "better": "higher", "optional": True}
+    return {"name": name, "meaning": info.meaning, "better": info.better, "optional": info.optional}
+
+
+def _render(folder: Folder, about: dict[str, Any], first: dict[str, Any], note: str) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("zero_engine.report", "assets"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
-    return out / REPORT
-
-
-@dataclass(slots=True)
-class _Survey:
-    """The findings of one pass over the files, without their pictures."""
-
-    histograms: dict[str, Histogram]
-    traces: list[tuple[str, int, str]] = field(default_factory=list)
-    """(sha256 of the id, shard, id) of the sampled rows, smallest first."""
-    kept: list[tuple[int, int]] = field(default_factory=list)
-    """(seed, shard) of the sampled drawings that were kept."""
-    left: list[tuple[int, int]] = field(default_factory=list)
-    """The same of those left out."""
-    rejected: list[tuple[str, str, str, str]] = field(default_factory=list)
-    """(trace id, stage, reason, detail) of the first whole traces that were rejected."""
-
-
-def _survey(out: Path, manifest: Manifest, traces: int, drawings: int) -> _Survey:
-    survey = _Survey(_empty_histograms(out, manifest))
-    for shard in manifest.shards:
-        kept_seeds: list[np.ndarray] = []
-        rows = []
-        for batch in _batches(out / shard.data.name):
-            rows += [(digest(name), shard.index, name) for name in batch.column("id").to_pylist()]
-            seeds = batch.column("steps").flatten().field("seed")
-            kept_seeds.append(seeds.drop_null().to_numpy(zero_copy_only=False))
-        survey.traces = heapq.nsmallest(traces, survey.traces + rows)
-        if shard.candidates is not None:
-            path = out / shard.candidates.name
-            _survey_drawings(path, shard.index, np.concatenate(kept_seeds), survey, drawings)
-        if shard.rejections is not None and shard.counts["rejected_traces"] and len(survey.rejected) < 20:
-            whole = (r for r in read_rejections(out / shard.rejections.name) if r.is_whole_trace)
-            survey.rejected += [(r.trace_id, r.stage, r.reason, r.detail) for r in whole]
-    survey.rejected = survey.rejected[:20]
-    return survey
-
-
-def _survey_drawings(path: Path, shard: int, kept_seeds: np.ndarray, survey: _Survey, drawings: int) -> None:
-    for batch in _batches(path):
-        seeds = batch.column("seed").to_numpy()
-        is_kept = np.isin(seeds, kept_seeds)
-        for name, (values, rows) in _scores_of(batch).items():
-            survey.histograms[name].add(values, is_kept[rows])
-        survey.kept = _smallest(survey.kept, seeds[is_kept], shard, drawings)
-        survey.left = _smallest(survey.left, seeds[~is_kept], shard, drawings)
-
-
-def _smallest(
-    found: list[tuple[int, int]], seeds: np.ndarray, shard: int, count: int
-) -> list[tuple[int, int]]:
-    smallest = np.sort(seeds)[:count].tolist()
-    return heapq.nsmallest(count, found + [(seed, shard) for seed in smallest])
-
-
-def _empty_histograms(out: Path, manifest: Manifest) -> dict[str, Histogram]:
-    """A histogram over its range for each score that any drawing has."""
-    ranges: dict[str, tuple[float, float]] = {}
-    for shard in manifest.shards:
-        for batch in _batches(out / shard.candidates.name) if shard.candidates else ():
-            for name, (values, _) in _scores_of(batch).items():
-                low, high = ranges.get(name, (np.inf, -np.inf))
-                ranges[name] = (min(low, float(values.min())), max(high, float(values.max())))
-    gate = manifest.pipeline.get("gate", {})
-    return {
-        name: Histogram(
-            name,
-            low,
-            high,
-            SCORES[name].meaning if name in SCORES else "a plugin's score",
-            gate.get("min", {}).get(name),
-            gate.get("max", {}).get(name),
-        )
-        for name, (low, high) in ranges.items()
-    }
-
-
-def _scores_of(batch: pa.RecordBatch) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The values of each score that any drawing of the batch has, plugins' too, and the drawings that have them."""
-    found = {}
-    for name in SCORES.keys() & set(batch.schema.names):
-        values = batch.column(name).to_numpy(zero_copy_only=False)  # null is NaN
-        (rows,) = np.nonzero(~np.isnan(values))
-        if len(rows):
-            found[name] = (values[rows], rows)
-    plugins = batch.column(PLUGIN_SCORES.name)
-    owners = pc.list_parent_indices(plugins).to_numpy()
-    entries = plugins.flatten()
-    names, values = entries.field("name"), entries.field("value").to_numpy(zero_copy_only=False)
-    for name in names.unique().to_pylist():
-        own = pc.equal(names, name).to_numpy(zero_copy_only=False)
-        found[name] = (values[own], owners[own])
-    return found
-
-
-def _fetch(out: Path, manifest: Manifest, survey: _Survey) -> tuple[list[PageTrace], list[Gallery]]:
-    """Read the sampled traces with all their drawings, and the sampled drawings, shard by shard."""
-    wanted = {name for _, _, name in survey.traces}
-    kept, left = {seed for seed, _ in survey.kept}, {seed for seed, _ in survey.left}
-    touched = {shard for _, shard, _ in survey.traces} | {shard for _, shard in survey.kept + survey.left}
-    pages: dict[str, PageTrace] = {}
-    walls: dict[int, Drawing] = {}
-    for shard in (shard for shard in manifest.shards if shard.index in touched):
-        rows = [r for b in _batches(out / shard.data.name) for r in _where(b, "id", wanted)]
-        drawn: list[dict] = []
-        for batch in _batches(out / shard.candidates.name) if shard.candidates else ():
-            mask = pc.or_(_is_in(batch, "trace_id", wanted), _is_in(batch, "seed", kept | left))
-            drawn += batch.filter(mask).to_pylist()
-        reasons = _reasons(out, shard, {d["trace_id"] for d in drawn})
-        for drawing in drawn:
-            if drawing["seed"] in kept or drawing["seed"] in left:
-                walls[drawing["seed"]] = _wall_drawing(drawing, drawing["seed"] in kept, reasons)
-        for row in rows:
-            mine = [d for d in drawn if d["trace_id"] == row["id"]]
-            pages[row["id"]] = _page_of(row, mine, reasons)
-    note = "A uniform sample; the same for the same data."
-    return [pages[name] for _, _, name in survey.traces], [
-        Gallery("Drawings kept", note, [walls[seed] for seed, _ in survey.kept]),
-        Gallery("Drawings left out", note, [walls[seed] for seed, _ in survey.left]),
-    ]
-
-
-def _reasons(out: Path, shard: ShardEntry, traces: set[str]) -> dict[tuple[str, int, int | None], list[str]]:
-    """Reasons by (trace id, step, attempt), of the given traces; attempt is None for a whole step."""
-    reasons = defaultdict(list)
-    for r in read_rejections(out / shard.rejections.name) if shard.rejections else ():
-        if r.trace_id in traces and r.step is not None:
-            text = f"{r.reason}: {r.detail}" if r.detail else r.reason
-            reasons[r.trace_id, r.step, r.attempt].append(text)
-    return reasons
-
-
-def _wall_drawing(drawing: dict, is_kept: bool, reasons: Mapping) -> Drawing:
-    candidate = _candidate(drawing, is_kept, reasons)
-    detail = [
-        f"{name} {drawing[name]:.3g}" for name in ("likelihood", "readback") if drawing[name] is not None
-    ]
-    detail += candidate.reasons or ([] if is_kept else ["passed, but was not chosen"])
-    return Drawing(candidate, drawing["text"], "; ".join(detail))
-
-
-def _page_of(row: dict, drawn: Sequence[dict], reasons: Mapping) -> PageTrace:
-    steps = []
-    for step in row["steps"]:
-        mine = sorted((d for d in drawn if d["step"] == step["index"]), key=lambda d: d["attempt"])
-        said = reasons.get((row["id"], step["index"], None), [])
-        steps.append(
-            PageStep(
-                index=step["index"],
-                text=step["text"],
-                prompt=mine[0]["prompt"] if mine else None,
-                candidates=[_candidate(d, d["seed"] == step["seed"], reasons) for d in mine],
-                verdict=step["verdict"],
-                reason=step["reason"] or (said[0] if said else None),
-            )
-        )
-    return PageTrace(row["id"], row["question"], row["answer"], steps, list(row["notes"]), None)
-
-
-def _candidate(drawing: dict, is_kept: bool, reasons: Mapping) -> PageCandidate:
-    image = drawing["image"]["bytes"]
-    said = reasons.get((drawing["trace_id"], drawing["step"], drawing["attempt"]), [])
-    return PageCandidate(
-        drawing["attempt"],
-        drawing["seed"],
-        image,
-        image_format_of(image),
-        scores_in(drawing),
-        is_kept,
-        list(said),
+    script, style = page_script(), asset("style.css")
+    return environment.get_template("report.html.j2").render(
+        title=folder.name,
+        subtitle=folder.note,
+        note=note,
+        facts=_facts(folder.counts),
+        tables=list(_tables(folder)),
+        about=as_json(about),
+        walls=[wall for wall in about["walls"] if wall["count"]],
+        first=first,
+        script=script,
+        style=style,
+        script_hash=source_hash(script),
+        style_hash=source_hash(style),
+        finished=folder.finished,
     )
 
 
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
-        yield from reader
-
-
-def _where(batch: pa.RecordBatch, column: str, values: set) -> list[dict]:
-    return batch.filter(_is_in(batch, column, values)).to_pylist()
-
-
-def _is_in(batch: pa.RecordBatch, column: str, values: set) -> pa.Array:
-    array = batch.column(column)
-    return pc.is_in(array, value_set=pa.array(sorted(values), array.type))
-
-
-def _subtitle(manifest: Manifest) -> str:
-    drew = f"drawn by {manifest.model.name}" if manifest.model else "nothing drawn"
-    paths = ", ".join(manifest.input.paths)
-    return f"{paths} · {drew} · zero-engine {manifest.versions.get('zero-engine', '?')} · {manifest.created}"
-
-
-def _facts(counts: Mapping) -> list[tuple[str, str]]:
-    facts = [("traces in", f"{counts['traces']:,}"), ("rows", f"{counts['rows']:,}")]
-    facts.append(("traces rejected", f"{counts['rejected_traces']:,}"))
-    if "steps" in counts:
-        facts.append(("steps", f"{counts['steps']:,}"))
+def _facts(counts: Mapping) -> list[tuple[str, str, str]]:
+    """(figure, what it counts, what more there is to say)."""
+    traces, rows = counts["traces"], counts["rows"]
+    facts = [(f"{rows:,}", f"of {traces:,} traces are rows", "")]
+    if counts.get("steps_drawn"):
+        kept, drawn = counts.get("pictures_kept", 0), counts["steps_drawn"]
+        facts.append(
+            (f"{kept:,}", f"of {drawn:,} drawn steps have a picture", f"({100 * kept / drawn:.1f} %)")
+        )
     if counts.get("pictures"):
-        drawn, kept, steps = counts["pictures"], counts["pictures_kept"], counts["steps_drawn"]
-        facts += [
-            ("drawings", f"{drawn:,}"),
-            (
-                "distinct drawings",
-                f"{counts.get('distinct_pictures', 0):,}" if "distinct_pictures" in counts else "-",
-            ),
-            ("drawings kept", f"{kept:,}"),
-            ("drawn steps with a picture", f"{100 * kept / steps:.1f} %"),
-        ]
+        distinct = counts.get("distinct_pictures")
+        more = "" if distinct is None else f"({distinct:,} distinct)"
+        facts.append((f"{counts['pictures']:,}", "drawings", more))
+    if counts["rejected_traces"]:
+        facts.append((f"{counts['rejected_traces']:,}", "traces rejected", ""))
     return facts
 
 
-def _tables(manifest: Manifest, survey: _Survey) -> list[Table]:
-    counts = manifest.counts
-    named = [
-        ("Left out, and why", ["stage: reason", "count"], counts.get("reasons", {})),
-        ("How rationales were cut", ["rule", "traces"], counts.get("rules", {})),
-        ("Notes", ["note", "traces"], counts.get("notes", {})),
-    ]
-    tables = [
-        Table(title, columns, sorted(found.items(), key=lambda item: (-item[1], item[0])))
-        for title, columns, found in named
-        if found
-    ]
-    if survey.rejected:
-        tables.append(
-            Table(
-                "Traces rejected",
-                ["trace", "stage", "reason", "detail"],
-                survey.rejected,
-                "The first of them.",
-            )
-        )
-    settings = [(key, value) for key, value in _flat(manifest.pipeline) if value not in (None, "", {}, [])]
-    shown = [(key, value if isinstance(value, list) else str(value)) for key, value in settings]
-    return [*tables, Table("Pipeline, resolved", ["key", "value"], shown, folded=True)]
+def _tables(folder: Folder) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    for title, key in (
+        ("Left out, and why", "reasons"),
+        ("How rationales were cut", "rules"),
+        ("Notes", "notes"),
+    ):
+        found = sorted((folder.counts.get(key) or {}).items(), key=lambda item: (-item[1], item[0]))
+        if found:
+            yield title, [(name, f"{count:,}") for name, count in found]
+    settings = [(key, str(value)) for key, value in _flat(folder.pipeline) if value not in (None, "", {}, [])]
+    if settings:
+        yield "Pipeline, resolved", settings
 
 
 def _flat(section: Mapping, prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -308,3 +252,18 @@ def _flat(section: Mapping, prefix: str = "") -> Iterator[tuple[str, object]]:
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
+
+
+def _page_name(reason: str | None) -> str:
+    if reason is None:
+        return REPORT
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in reason)[:80]
+    return f"report-{safe}.html"
+
+
+def _check_reason(folder: Folder, reason: str) -> None:
+    known = sorted({name.partition(": ")[2] for name in folder.counts.get("reasons") or {}})
+    if reason not in known:
+        raise InputError(
+            f"{folder.out}: nothing was left out as {reason!r}. Reasons: {', '.join(known) or 'none'}."
+        )

@@ -1,6 +1,7 @@
 """The output folder: what its files are called, written nowhere else.
 
 OUT/ README.md  strip.png  manifest.json  stats.json  report.html
+     report/      pages of data of report.html
      data/        data-00000.arrow ...  dataset_info.json  state.json
      candidates/  part-00000.arrow ...   drawings that the pipeline asks for, kept or not
      rejected/    part-00000.jsonl ...
@@ -15,6 +16,7 @@ from pathlib import Path
 
 DATA, CANDIDATES, REJECTED, UNUSED, WORK = "data", "candidates", "rejected", "unused", ".work"
 STRAYS = "strays"
+REPORT_PAGES = "report"
 CARD, MANIFEST, STATS, REPORT, EVENTS = (
     "README.md",
     "manifest.json",
@@ -24,7 +26,10 @@ CARD, MANIFEST, STATS, REPORT, EVENTS = (
 )
 STRIP = "strip.png"
 """Pictures of the first rows, beside the card."""
-OURS = {DATA, CANDIDATES, REJECTED, UNUSED, STRAYS, WORK, CARD, MANIFEST, STATS, REPORT, EVENTS, STRIP}
+OURS = {
+    *(DATA, CANDIDATES, REJECTED, UNUSED, STRAYS, WORK, REPORT_PAGES),
+    *(CARD, MANIFEST, STATS, REPORT, EVENTS, STRIP),
+}
 """All that may lie in an output folder."""
 SHARD_FOLDERS = (DATA, CANDIDATES, REJECTED)
 

@@ -18,10 +18,10 @@ from typing import IO, Any
 from zero_engine.errors import OutputError
 from zero_engine.hashing import digest_file
 from zero_engine.write.atomic import disk_errors, sync_folder
-from zero_engine.write.folder import OURS, SHARD_FOLDERS, STRAYS, UNUSED, WORK
+from zero_engine.write.folder import OURS, REPORT_PAGES, SHARD_FOLDERS, STRAYS, UNUSED, WORK
 
 _NAME = re.compile(r"data/data-\d{5,9}\.arrow|candidates/part-\d{5,9}\.arrow|rejected/part-\d{5,9}\.jsonl")
-FOLDERS = (*SHARD_FOLDERS, UNUSED, STRAYS, WORK)
+FOLDERS = (*SHARD_FOLDERS, UNUSED, STRAYS, WORK, REPORT_PAGES)
 
 
 def is_name(name: str) -> bool:

@@ -1,0 +1,1 @@
+parent.postMessage({ text: document.getElementById("data").textContent }, "*");
