@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from zero_engine.errors import InputError
-from zero_engine.hashing import digest_json
+from zero_engine.hashing import digest_json, digest_texts
 from zero_engine.pipeline import Input
 from zero_engine.read.fields import Draft, Unusable, identity, without_surrogates
 from zero_engine.read.files import COLUMNAR, InputFile
@@ -161,6 +161,8 @@ class Decoder:
             return own if turn is None else f"{own}-t{turn}"
         if self.spec.ids == "position":
             return base if turn is None else f"{base}-t{turn}"
+        if draft.steps is None:
+            return digest_texts(draft.question, draft.rationale, None)[:16]
         return digest_json([draft.question, draft.rationale, draft.steps])[:16]
 
     def _finite(self, digits: str) -> float | None:
