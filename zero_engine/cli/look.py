@@ -18,6 +18,7 @@ from zero_engine.cli.options import (
     resolve,
     say,
     say_all,
+    tell,
 )
 from zero_engine.errors import printable
 
@@ -58,7 +59,7 @@ def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, 
         if parsed.notes:
             row["notes"] = list(parsed.notes)
         print(printable(json_library.dumps(row, ensure_ascii=False)))
-    print(f"{traces} traces parsed, {rejected} rejected", file=sys.stderr)
+    tell(f"{traces} traces parsed, {rejected} rejected")
 
 
 def preview(
@@ -107,9 +108,7 @@ def preview(
     if json:
         print_json(facts)
     else:
-        typer.echo(
-            f"{facts['pictures']} pictures of {facts['traces']} traces, {kept} kept: open {facts['page']}"
-        )
+        say(f"{facts['pictures']} pictures of {facts['traces']} traces, {kept} kept: open {facts['page']}")
 
 
 def inspect(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zero_engine.cli.options import AsJson, Set, print_json, table
+from zero_engine.cli.options import AsJson, Set, print_json, say, table, tell
 
 app = typer.Typer(no_args_is_help=True)
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Training file (YAML).")]
@@ -23,7 +23,7 @@ def sft(config: Config, output: OutputPath = None, set: Set = None, json: AsJson
     from zero_engine.train.config import load_training
     from zero_engine.train.sft import train_sft
 
-    _done(train_sft(load_training(config, "sft", _said(output, set)), _say), json)
+    _done(train_sft(load_training(config, "sft", _said(output, set)), tell), json)
 
 
 @app.command()
@@ -32,7 +32,7 @@ def rl(config: Config, output: OutputPath = None, set: Set = None, json: AsJson 
     from zero_engine.train.config import load_training
     from zero_engine.train.rl import train_rl
 
-    _done(train_rl(load_training(config, "rl", _said(output, set)), _say), json)
+    _done(train_rl(load_training(config, "rl", _said(output, set)), tell), json)
 
 
 def evaluate(
@@ -61,7 +61,7 @@ def evaluate(
     from zero_engine.train.evaluate import Evaluation, evaluate
 
     document: dict[str, Any] = {"model": model, "data": data, "output": output, "limit": limit}
-    summary = evaluate(parse_config(Evaluation, document, "eval", set or []), _say)
+    summary = evaluate(parse_config(Evaluation, document, "eval", set or []), tell)
     if json:
         print_json(summary)
         return
@@ -87,12 +87,8 @@ def _said(output: str | None, overrides: list[str] | None) -> list[str]:
     return [*([f"output={output}"] if output is not None else []), *(overrides or [])]
 
 
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
 def _done(model: Path, json: bool) -> None:
     if json:
         print_json({"model": str(model)})
     else:
-        typer.echo(f"trained model: {model}")
+        say(f"trained model: {model}")
