@@ -53,7 +53,7 @@ def number(text: str) -> re.Match[str] | None:
 
 
 def with_point(text: str) -> re.Match[str] | None:
-    """The number that a text is with its comma read as a point; None where it has none, or one that groups thousands."""
+    """The number that a text is with its comma read as a point; None without one, or where it groups thousands."""
     if "," not in text or (found := WITH_COMMA.search(text)) is None:
         return None
     if found["whole"] and len(found["part"]) == 3 and found["whole"][0] != "0" and len(found["whole"]) < 4:

@@ -49,13 +49,13 @@ class ParquetFile:
         for part in _slices(batches):
             total += part.num_rows
             while part.num_rows:
-                most = ROWS if size >= LEAST else 2 * ROWS
-                room = 0 if rows and size + part.nbytes > BYTES else max(0, most - rows)
-                waiting.append(part.slice(0, room))
-                rows, size, part = rows + waiting[-1].num_rows, size + waiting[-1].nbytes, part.slice(room)
-                if part.num_rows:
+                most = ROWS if rows < ROWS or size >= LEAST else 2 * ROWS
+                if rows >= most or (rows and size + part.nbytes > BYTES):
                     self._group(waiting)
                     waiting, rows, size = [], 0, 0
+                    continue
+                waiting.append(part.slice(0, most - rows))
+                rows, size, part = rows + len(waiting[-1]), size + waiting[-1].nbytes, part.slice(most - rows)
         if waiting:
             self._group(waiting)
         return total
