@@ -61,7 +61,7 @@ lint: $(DEV_STAMP)
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/python -m zero_engine.contracts --check schemas/ docs/
-	.venv/bin/python -m zero_engine.read.known --check docs/formats.md
+	.venv/bin/python -m zero_engine.read.known_page --check docs/formats.md
 
 claims: $(DEV_STAMP)
 	.venv/bin/python benchmarks/claims/claims.py
@@ -81,7 +81,7 @@ soak: $(DEV_STAMP)
 
 schemas: $(RUN_STAMP)
 	.venv/bin/python -m zero_engine.contracts schemas/ docs/
-	.venv/bin/python -m zero_engine.read.known docs/formats.md
+	.venv/bin/python -m zero_engine.read.known_page docs/formats.md
 
 fuzz: $(DEV_STAMP)
 	.venv/bin/python tests/fuzz/mutate.py --files 20000

@@ -156,3 +156,12 @@ def test_the_hook_for_published_files_runs_where_they_come_from():
     for path in (*sources, *published):
         assert pattern.search(path.relative_to(ROOT).as_posix()), path
     assert not pattern.search("zero_engine/read/files.py")
+
+
+def test_commands_print_through_what_hides_control_characters():
+    for path in (ROOT / "zero_engine" / "cli").glob("*.py"):
+        if path.name not in ("options.py", "app.py"):
+            calls = re.findall(
+                r"typer\.echo\(.*|(?<![\w.])print\((?!printable\().*", path.read_text(encoding="utf-8")
+            )
+            assert [call for call in calls if "{" in call and "printable(" not in call] == [], path.name

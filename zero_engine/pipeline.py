@@ -34,6 +34,8 @@ class Input(Section):
     """Name of the corpus in the `source` column; the format's name by default."""
     license: str | None = None
     """Licence of the corpus, kept with every row and named in the dataset card."""
+    language: str | None = Field(None, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    """Language of the corpus, as `en` or `zh`, for the dataset card; by default told by its first questions."""
     limit: int | None = Field(None, ge=1)
     """Read at most this many records."""
     split: str = "train"
@@ -234,6 +236,7 @@ _YOUNG_INPUT_KEYS = (
     "picture_hosts",
     "max_picture_pixels",
     "max_record_bytes",
+    "language",
 )
 """Keys of `input` that came later; at their default they change no fingerprint."""
 

@@ -123,3 +123,39 @@ def test_contracts_can_be_printed(call, name):
 def test_help_is_there(call, command):
     code, text, _ = call(*command)
     assert code == 0 and text.strip()
+
+
+HOSTILE = "a\x1b]0;owned\x07\x1b[31m\u202e\x9b2J"
+"""Sets the title of a terminal, its colour, the direction of text, and clears the screen."""
+
+
+def test_what_a_terminal_obeys_does_not_reach_it(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    record = {
+        "id": HOSTILE,
+        HOSTILE: "x",
+        "question": HOSTILE,
+        "rationale": f"{HOSTILE} one.\nTwo.",
+        "answer": HOSTILE,
+    }
+    lines = [record, {**record, "rationale": None}, {**record, "rationale": 3}]
+    Path("x.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    Path("p.yaml").write_text(TEXT_ONLY.format(input="x.jsonl", output="out").replace("gsm8k", "generic"))
+    for arguments in (
+        ["parse", "p.yaml"],
+        ["init", "x.jsonl"],
+        ["init", "x.jsonl", "--overwrite", "--json"],
+        ["run", "p.yaml"],
+        ["plan", "p.yaml"],
+        ["status", "out"],
+        ["inspect", "out"],
+        ["validate", "out", "--for", "sft"],
+        ["export", "out", "--to", "trl", "--output", "trl"],
+        ["push", "out", "a/b", "--dry-run"],
+        ["parse", "p.yaml", "--set", f"input.columns.answer={json.dumps(HOSTILE + 'x')}"],
+        ["run", "p.yaml", "--set", f"input.path={json.dumps(HOSTILE)}"],
+        ["eval", "nano", "x.jsonl", "--set", f"format={json.dumps(HOSTILE)}"],
+    ):
+        code, out, err = call(*arguments)
+        told = [char for char in out + err if char in "\x1b\x07\x9b\u202e"]
+        assert code in (0, 1, 2) and not told, (arguments, out, err)

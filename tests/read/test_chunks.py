@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import tarfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -253,3 +254,32 @@ def test_an_id_deeper_in_the_record_is_not_taken_for_its_own(tmp_path: Path) -> 
     spec = Input(path=write(tmp_path / "a.jsonl", rows))
     names = [t.id for t in read_traces(spec, rows_per_chunk=2) if isinstance(t, Trace)]
     assert names == [f"r{i}" for i in range(6)]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "stream", "parquet in a tar"])
+def test_a_row_of_more_bytes_than_the_limit_is_refused(tmp_path: Path, kind: str) -> None:
+    rows = [row(0, rationale="a"), row(1, rationale="b" * 5000), row(2, rationale="c")]
+    table = pa.Table.from_pylist(rows)
+    path = tmp_path / "x"
+    if kind.startswith("parquet"):
+        parquet.write_table(table, path)
+    else:
+        opened = (pa.ipc.new_file if kind == "arrow" else pa.ipc.new_stream)(str(path), table.schema)
+        with opened as file:
+            file.write_table(table)
+    if "tar" in kind:
+        with tarfile.open(tmp_path / "x.tar", "w") as tar:
+            tar.add(path, "x.parquet")
+        path = tmp_path / "x.tar"
+    items = list(read_traces(Input(path=str(path), format="generic", max_record_bytes=2000)))
+    assert [getattr(item, "reason", "trace") for item in items] == ["trace", "record_too_large", "trace"]
+    assert "max_record_bytes (2000)" in items[1].detail and "record 2" in items[1].detail
+
+
+def test_categories_that_rows_share_make_no_row_too_large(tmp_path: Path) -> None:
+    kinds = pa.array(["k" * 3000, "l" * 3000]).dictionary_encode()
+    table = pa.Table.from_pylist([row(0), row(1)]).append_column("kind", kinds)
+    with pa.ipc.new_file(str(tmp_path / "x.arrow"), table.schema) as file:
+        file.write_table(table)
+    spec = Input(path=str(tmp_path / "x.arrow"), format="generic", max_record_bytes=2000)
+    assert all(isinstance(item, Trace) for item in read_traces(spec))

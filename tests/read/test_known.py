@@ -10,7 +10,8 @@ import yaml
 from zero_engine.parse import parse_trace
 from zero_engine.pipeline import Input, Parse
 from zero_engine.read import read_traces
-from zero_engine.read.known import KNOWN, Known, formats_page, input_lines
+from zero_engine.read.known import KNOWN, Known
+from zero_engine.read.known_page import formats_page, input_lines
 from zero_engine.read.proposal import propose
 from zero_engine.records import ParsedTrace, Rejection
 
@@ -52,7 +53,7 @@ def test_init_guesses_it_without_a_word(known: Known) -> None:
 
 def test_the_page_is_the_codes() -> None:
     page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
-    assert page == formats_page(), "python -m zero_engine.read.known docs/formats.md"
+    assert page == formats_page(), "python -m zero_engine.read.known_page docs/formats.md"
 
 
 def test_every_known_corpus_has_its_record() -> None:

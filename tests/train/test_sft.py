@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.train.conftest import TINY, two_processes
+from zero_engine import open_dataset
 from zero_engine.config import parse_config
 from zero_engine.errors import Interrupted, OutputError, PipelineError
 from zero_engine.models import load_model
@@ -18,6 +20,7 @@ from zero_engine.models.prompt import requests
 from zero_engine.train.config import Sft
 from zero_engine.train.loop import prepare
 from zero_engine.train.sft import train_sft
+from zero_engine.write.validate import validate_dataset
 
 
 def config(dataset: Path, out: Path, **changes) -> Sft:
@@ -179,3 +182,30 @@ def test_two_processes_equal_one(unbroken, dataset, tmp_path):
         assert two == pytest.approx(one, rel=1e-4)
     expected, found = weights(unbroken / "model"), weights(tmp_path / "out" / "model")
     assert max(float((expected[n] - found[n]).abs().max()) for n in expected) < 2e-4  # of steps of up to 3e-3
+
+
+def test_what_datasets_does_to_the_rows_leaves_the_folder_as_it_was(dataset, tmp_path, monkeypatch):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    out = tmp_path / "data"
+    shutil.copytree(dataset, out)
+    before = [row["id"] for row in open_dataset(out)]
+    loaded = datasets.load_from_disk(str(out / "data"))
+    changed = loaded.map(lambda row: {"question": row["question"] + "!"}).filter(
+        lambda row: row["answer"] != "one"
+    )
+    halves = changed.shuffle(seed=1).train_test_split(test_size=0.25, seed=2)
+    cast = loaded.cast_column("pipeline", datasets.Value("large_string"))
+    assert len(halves["test"]) > 0 and len(cast) == 24 and cast[0]["steps"][0]["image"].size[0] > 0
+    assert list((out / "data").glob("cache-*.arrow"))  # so it is no folder of rows alone any more
+    for found in (
+        datasets.load_dataset(str(out), split="train"),
+        datasets.load_dataset(str(out), split="train", streaming=True),
+        datasets.load_from_disk(str(out / "data")),
+        open_dataset(out),
+    ):
+        assert [row["id"] for row in found] == before
+    failed = [check for check in validate_dataset(out) if not check.ok]
+    assert {check.name for check in failed} <= {"row 0"} or not failed, failed
+    train_sft(config(out, tmp_path / "sft", steps=1, save_every=1, eval_every=1), lambda text: None)

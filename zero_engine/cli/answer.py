@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, print_json
+from zero_engine.cli.options import AsJson, print_json, say, tell
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +37,7 @@ def answer(
 
     document = {"model": model, "data": questions, "output": output, "limit": limit}
     config = parse_config(Evaluation, document, "answer", set or [])
-    found, left_out = respond(config, lambda text: typer.echo(text, err=True), judged=False)
+    found, left_out = respond(config, tell, judged=False)
     out = Path(config.output)
     page = write_answers(
         out / "answers.html", f"{Path(model).name} answers {Path(questions).name}", found, out
@@ -54,5 +54,5 @@ def answer(
         print_json(facts)
         return
     for one in found[:20]:
-        typer.echo(f"{one['id']}: {one['answer'] if one['answer'] is not None else '(no answer)'}")
-    typer.echo(f"{len(found)} answers with {facts['pictures']} pictures: open {page}")
+        say(f"{one['id']}: {one['answer'] if one['answer'] is not None else '(no answer)'}")
+    say(f"{len(found)} answers with {facts['pictures']} pictures: open {page}")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zero_engine.cli.options import AsJson, Folder, descriptions, print_json, table
+from zero_engine.cli.options import AsJson, Folder, descriptions, print_json, say, table
 from zero_engine.errors import CheckFailed, InputError, OutputError
 from zero_engine.models.prompt import requests
 
@@ -56,7 +56,7 @@ def validate(
         from zero_engine.run.recover import recover
 
         for check in failed:
-            typer.echo(f"{check.name}: {check.detail}", err=True)
+            say(f"{check.name}: {check.detail}", err=True)
         recover(out, Console())
         checks = validate_dataset(out)
         failed = [check for check in checks if not check.ok]
@@ -107,7 +107,7 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
     else:
         named = [(r.trace_id, r.reason, r.detail) for r in found]
         for path, size, lost in parts:
-            typer.echo(f"{size - len(lost)} of {size} rows fit" + f" in {path}" * (len(parts) > 1))
+            say(f"{size - len(lost)} of {size} rows fit" + f" in {path}" * (len(parts) > 1))
         if found:
             table("", ["row", "reason", "detail"], named, justify="left")
     if found:
@@ -130,7 +130,7 @@ def schema(
     }
     if name is None:
         for known in [*sorted(texts), "formats", "scores"]:
-            typer.echo(known)
+            say(known)
     elif name == "formats":
         from zero_engine.read.formats import FORMATS
 
@@ -145,7 +145,7 @@ def schema(
             facts.append((score, better, f"{meaning}. {where}; needs {needs}{usual}{worth}"))
         table("", ["score", "better", "meaning"], facts, justify="left")
     elif name in texts:
-        typer.echo(texts[name])
+        say(texts[name])
     else:
         raise InputError(
             f"schema {name}: unknown. Known: {', '.join([*sorted(texts), 'formats', 'scores'])}."

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, Folder, print_json, table
+from zero_engine.cli.options import AsJson, Folder, print_json, say, table, tell
 from zero_engine.write.export import NAMES
 
 
@@ -43,7 +43,7 @@ def export(
         template=template,
         max_length=max_length,
         rows_per_shard=rows_per_shard,
-        say=lambda text: typer.echo(text, err=True),
+        say=tell,
     )
     if json:
         print_json({"out": str(output), **facts})
@@ -53,7 +53,7 @@ def export(
     rows += [(f"rows left out: {reason}", count) for reason, count in facts["left_out"].items()]
     rows += [(f"no place for: {what}", count) for what, count in facts["cannot_hold"].items() if count]
     table("", [to, "count"], rows)
-    typer.echo(f"{output}: {to} has no place for {facts['no_place_for']}")
+    say(f"{output}: {to} has no place for {facts['no_place_for']}")
 
 
 def push(
@@ -66,16 +66,11 @@ def push(
     """Upload a dataset to the Hugging Face Hub, as Parquet with its card. Log in first: hf auth login."""
     from zero_engine.write.push import push_dataset
 
-    facts = push_dataset(out, repo, private=private, dry_run=dry_run, say=_say).as_dict()
+    facts = push_dataset(out, repo, private=private, dry_run=dry_run, say=tell).as_dict()
     if json:
         print_json(facts)
         return
     table("", ["file", "bytes"], [(name, f"{size:,}") for name, size in facts["files"].items()])
     kind = "private" if private else "public"
     done = f"sent: {facts['url']}" if facts["url"] else f"nothing sent; would go to {repo} ({kind})"
-    typer.echo(f"{facts['rows']:,} rows, {facts['bytes']:,} bytes: {done}")
-
-
-def _say(text: str) -> None:
-    """Progress goes to stderr, so that stdout holds facts alone."""
-    typer.echo(text, err=True)
+    say(f"{facts['rows']:,} rows, {facts['bytes']:,} bytes: {done}")

@@ -15,7 +15,9 @@ from zero_engine.cli.options import (
     Set,
     print_json,
     resolve,
+    say,
     say_all,
+    tell,
 )
 from zero_engine.errors import printable
 
@@ -55,7 +57,7 @@ def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, 
         if parsed.notes:
             row["notes"] = list(parsed.notes)
         print(printable(json_library.dumps(row, ensure_ascii=False)))
-    print(f"{traces} traces parsed, {rejected} rejected", file=sys.stderr)
+    tell(f"{traces} traces parsed, {rejected} rejected")
 
 
 def preview(
@@ -104,6 +106,4 @@ def preview(
     if json:
         print_json(facts)
     else:
-        typer.echo(
-            f"{facts['pictures']} pictures of {facts['traces']} traces, {kept} kept: open {facts['page']}"
-        )
+        say(f"{facts['pictures']} pictures of {facts['traces']} traces, {kept} kept: open {facts['page']}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from zero_engine.cli import models_nano
-from zero_engine.cli.options import AsJson, print_json, table
+from zero_engine.cli.options import AsJson, print_json, say, table
 
 app = typer.Typer(no_args_is_help=True)
 models_nano.register(app)
@@ -30,8 +30,8 @@ def list_models(json: AsJson = False) -> None:
         print_json([facts])
         return
     table("", list(facts), [tuple(facts.values())], justify="left")
-    typer.echo("Checkpoints of Chameleon / Anole / Omni-R1 and of Janus load by path or hub name:")
-    typer.echo("--set render.model=PATH")
+    say("Checkpoints of Chameleon / Anole / Omni-R1 and of Janus load by path or hub name:")
+    say("--set render.model=PATH")
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from zero_engine.cli.models_tasks import make_tasks
-from zero_engine.cli.options import AsJson, print_json, table
+from zero_engine.cli.options import AsJson, print_json, say, table, tell
 from zero_engine.errors import InputError
 
 Model = Annotated[str, typer.Option(help="nano, or a checkpoint's folder that draws the nano world.")]
@@ -42,7 +42,7 @@ def train_nano(
 
     if not resume and (out / "recipe.json").exists():
         raise InputError(f"{out} already holds a training run. Give another --out, or leave out --no-resume.")
-    facts = train(out, Recipe(seed=seed, steps=steps), lambda line: typer.echo(line, err=True), minutes)
+    facts = train(out, Recipe(seed=seed, steps=steps), tell, minutes)
     if json:
         print_json(facts)
     else:
@@ -85,7 +85,7 @@ def eval_nano(
             evaluate.Drawing(candidates, guidance, temperature, top_p),
             kinds=_known(kind),
             new_phrasing=new_phrasing,
-            report=lambda line: typer.echo(f"guidance {guidance:g}: {line}", err=True),
+            report=lambda line: say(f"guidance {guidance:g}: {line}", err=True),
         )
 
     drawn = judge(guidance, new_phrasing)
@@ -139,7 +139,7 @@ def calibrate(
         prompts,
         how,
         kinds=_known(kind),
-        report=lambda line: typer.echo(line, err=True),
+        report=tell,
     )
     facts = fit.calibrate(drawn, precision=precision)
     if json:
@@ -147,8 +147,8 @@ def calibrate(
         return
     _print_curve(facts)
     _print_scores(facts)
-    typer.echo(f"rank: {facts['rank']}")
-    typer.echo(f"gate: min likelihood {facts['gate']['threshold']}: {facts['gate']}")
+    say(f"rank: {facts['rank']}")
+    say(f"gate: min likelihood {facts['gate']['threshold']}: {facts['gate']}")
 
 
 def _print_evaluation(facts: dict, candidates: int) -> None:
@@ -166,7 +166,7 @@ def _print_evaluation(facts: dict, candidates: int) -> None:
     _print_scores(facts)
     _print_curve(facts)
     gate = facts["gate"]
-    typer.echo(f"default gate: keeps {gate['keep_rate']:.1%} of the prompts, {gate['precision']:.1%} right")
+    say(f"default gate: keeps {gate['keep_rate']:.1%} of the prompts, {gate['precision']:.1%} right")
 
 
 def _print_scores(facts: dict) -> None:

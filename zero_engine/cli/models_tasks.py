@@ -19,7 +19,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from zero_engine.cli.options import AsJson, print_json
+from zero_engine.cli.options import AsJson, print_json, say
 from zero_engine.errors import InputError
 
 
@@ -65,7 +65,7 @@ def make_tasks(
         facts = {"tasks": n, "split": split, "path": str(out)}
         print_json(facts | ({"family": family} if family else {}))
     else:
-        typer.echo(f"{n} {split} tasks{f' of {family}' if family else ''}: {out}")
+        say(f"{n} {split} tasks{f' of {family}' if family else ''}: {out}")
 
 
 def _with_pictures(

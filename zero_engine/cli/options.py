@@ -69,6 +69,11 @@ def say(text: str, err: bool = False) -> None:
     typer.echo(printable(text), err=err)
 
 
+def tell(text: str) -> None:
+    """Progress: it goes to stderr, so that stdout holds facts alone."""
+    say(text, err=True)
+
+
 def say_all(lines: list[str]) -> None:
     """Prints lines on stderr: at most `LINES_SAID` of them, and the number of the others."""
     for line in lines[:LINES_SAID]:

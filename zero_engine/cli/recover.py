@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, Folder, print_json
+from zero_engine.cli.options import AsJson, Folder, print_json, say
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def recover(
         print_json(summary.as_dict())
     else:
         counts = summary.counts
-        typer.echo(
+        say(
             f"{out}: whole: {counts['rows']:,} rows, {counts['rejected_traces']:,} traces rejected, "
             f"{summary.drawn:,} pictures drawn"
         )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, Folder, print_json
+from zero_engine.cli.options import AsJson, Folder, print_json, say
 from zero_engine.cli.recover import number
 
 
@@ -33,7 +33,7 @@ def retry(
     if json:
         print_json({"chosen": done.chosen, "left": done.left, **done.summary.as_dict()})
         return
-    typer.echo(
+    say(
         f"{out}: {done.chosen:,} rejections tried again, {done.left:,} such are left; "
         f"{done.summary.counts['rows']:,} rows, {done.summary.drawn:,} pictures drawn"
     )

@@ -213,7 +213,7 @@ def clean(
     if json:
         print_json({"out": str(out), "deleted": deleted})
     else:
-        typer.echo(f"{out}: deleted {_size(deleted)}")
+        say(f"{out}: deleted {_size(deleted)}")
 
 
 def _size(unused: dict) -> str:
@@ -281,10 +281,10 @@ def _show(facts: dict) -> None:
             sorted(counts["reasons"].items(), key=lambda r: -r[1]),
         )
     for line in _advice(facts):
-        typer.echo(line)
+        say(line)
     speed = f", {facts['pictures_per_s']:.1f} pictures/s" if facts["drawn"] else ", nothing drawn"
-    typer.echo(f"{facts['wall_s']:.1f} s with {facts['workers']} workers{speed}")
-    typer.echo("")
+    say(f"{facts['wall_s']:.1f} s with {facts['workers']} workers{speed}")
+    say("")
     for name, what in (
         ("report.html", "look at it"),
         ("data", "datasets.load_from_disk"),
@@ -293,8 +293,8 @@ def _show(facts: dict) -> None:
         ("README.md", "dataset card"),
     ):
         if (out / name).exists():
-            typer.echo(f"  {out / name}  ({what})")
-    typer.echo("")
+            say(f"  {out / name}  ({what})")
+    say("")
 
 
 def _no_rows(out: str, totals: dict) -> InputError:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zero_engine.cli.options import AsJson, Set, print_json, table
+from zero_engine.cli.options import AsJson, Set, print_json, say, table, tell
 from zero_engine.errors import PipelineError
 
 app = typer.Typer(no_args_is_help=True)
@@ -24,7 +24,7 @@ def sft(config: Config, output: OutputPath = None, set: Set = None, json: AsJson
     from zero_engine.train.config import load_training
     from zero_engine.train.sft import train_sft
 
-    _done(train_sft(load_training(config, "sft", _said(output, set)), _say), json)
+    _done(train_sft(load_training(config, "sft", _said(output, set)), tell), json)
 
 
 @app.command()
@@ -33,7 +33,7 @@ def rl(config: Config, output: OutputPath = None, set: Set = None, json: AsJson 
     from zero_engine.train.config import load_training
     from zero_engine.train.rl import train_rl
 
-    _done(train_rl(load_training(config, "rl", _said(output, set)), _say), json)
+    _done(train_rl(load_training(config, "rl", _said(output, set)), tell), json)
 
 
 def evaluate(
@@ -74,7 +74,7 @@ def evaluate(
     if limit is not None:
         document["limit"] = limit
     where = str(config) if config is not None else "eval"
-    summary = evaluate(parse_config(Evaluation, document, where, set or []), _say)
+    summary = evaluate(parse_config(Evaluation, document, where, set or []), tell)
     if json:
         print_json(summary)
         return
@@ -110,12 +110,8 @@ def _said(output: str | None, overrides: list[str] | None) -> list[str]:
     return [*([f"output={output}"] if output is not None else []), *(overrides or [])]
 
 
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
 def _done(model: Path, json: bool) -> None:
     if json:
         print_json({"model": str(model)})
     else:
-        typer.echo(f"trained model: {model}")
+        say(f"trained model: {model}")

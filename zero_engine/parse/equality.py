@@ -18,7 +18,7 @@ import re
 from collections import Counter
 
 from zero_engine.parse.expressions import same_expression
-from zero_engine.parse.quantities import number, same_numbers
+from zero_engine.parse.quantities import number, same_numbers, with_point
 from zero_engine.parse.spelling import LONGEST, SAME_WORDS, clean
 
 LONGEST_CLAIM = 80
@@ -88,6 +88,9 @@ def _equal(left: str, right: str, choices: tuple[str, ...], is_text: bool = Fals
     numbers = number(plain[0]), number(plain[1])
     if numbers[0] and numbers[1]:
         return same_numbers(numbers[0], numbers[1])
+    points = numbers[0] or with_point(plain[0]), numbers[1] or with_point(plain[1])
+    if points[0] and points[1] and same_numbers(points[0], points[1]):
+        return True
     assigned = ASSIGNED.fullmatch(left), ASSIGNED.fullmatch(right)
     if assigned[0] and assigned[1]:
         return assigned[0][1] == assigned[1][1] and _equal(assigned[0][2], assigned[1][2], ())

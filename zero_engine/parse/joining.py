@@ -29,6 +29,8 @@ SHORT_ANSWER = 60
 SHORT = 6
 """Characters of a letter with its brackets, or of an item's number."""
 ENDS_HEADING = ":：*_,，"
+BEGINS_AMOUNT = re.compile(r"\$?[0-9]")
+"""A heading, a lead-in and an answer's label begin with no amount."""
 NUMBER = re.compile(r"[(\[]?(?:\d{1,3}[.)\]:]|[ivx]{1,4}[.)\]])|[-*•+]", re.IGNORECASE)
 ANSWER = re.compile(
     r"[*_#> \t(\[]*(?:(?:so|thus|hence|therefore),?[ \t]+)?(?:the[ \t]+)?(?:(?:final|correct|right|best)[*_]*[ \t]+)?"
@@ -49,13 +51,23 @@ FIRST_WORDS = frozenset(
     "resposta reponse risposta antwort jawaban jawab cevap".split()
 )
 """The first word, in plain ASCII, of what may say nothing."""
+QUALIFIERS = frozenset("so thus hence therefore the final correct right best detailed".split())
+NAMED = tuple(FIRST_WORDS - QUALIFIERS)
+"""What one of the qualifiers is followed by, within LOOKED_AT characters, where it says nothing."""
+LOOKED_AT = 48
 
 
 def may_say_nothing(piece: str) -> bool:
     """A quick look: False where `kind` would be empty."""
+    if len(piece) > SHORT and BEGINS_AMOUNT.match(piece) and "boxed" not in piece:
+        return False
     if not piece[0].isalpha() or len(piece) <= SHORT or piece[-1] in ENDS_HEADING or not piece.isascii():
         return True
-    return piece.split(None, 1)[0].rstrip(":.,-=*)").lower() in FIRST_WORDS
+    first, *words = piece[:LOOKED_AT].lower().split()
+    first = first.rstrip(":.,-=*)")
+    if first not in QUALIFIERS:
+        return first in FIRST_WORDS
+    return any(word.startswith(NAMED) for word in words)
 
 
 def kind(piece: str, masked: str, start: int, stop: int) -> str:

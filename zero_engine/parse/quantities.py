@@ -2,6 +2,9 @@
 
 `5 km` is `5` and `5 kilometers`, and neither `5 m` nor `5x`: a unit may be left out, never be another, and a factor is
 no unit. Money is a unit. `50%` is `50` and `0.5`.
+
+A comma groups thousands (`1,234`) wherever it can. Where it cannot (`3,5`, `0,125`, `1.234,56`) it may be a decimal
+comma, or part a list; `with_point` gives the number of the first reading.
 """
 
 import re
@@ -25,8 +28,11 @@ UNITS = dict(
 """Singular units by their short names and other spellings."""
 NUMBER = re.compile(
     r"([-+]?)(?P<money>(?:[$€£¥₹₽]|(?:usd|eur|gbp|inr|rs\.?)(?![a-z])) ?)?([-+]?)"
-    r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:e([-+]?\d{1,3}))?"
+    r"([1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:e([-+]?\d{1,3}))?"
     r"(?:/(\d+(?:\.\d+)?)| (\d+)/(\d+))? ?(?P<percent>%|percent\b)?(?P<unit>.*)"
+)
+WITH_COMMA = re.compile(
+    r"(?<![\d.,])(?:(?P<grouped>[1-9]\d{0,2}(?:\.\d{3})+)|(?P<whole>\d+)),(?P<part>\d+)(?![\d.,])"
 )
 UNIT = re.compile(
     r"(?! ?[-*/^(])(?!.*\b(?:or|and|to|not|but)\b)(?:[^\d=<>,;:+|\\!?√π∞^]|(?<=[a-z])\^?\{?[23]\}?(?![\d.]))*"
@@ -44,6 +50,16 @@ def number(text: str) -> re.Match[str] | None:
     """The number and unit that a text in lower case is, taken apart; None where it is anything else."""
     found = NUMBER.fullmatch(text)
     return found if found and _is_unit(found) else None
+
+
+def with_point(text: str) -> re.Match[str] | None:
+    """The number that a text is with its comma read as a point; None without one, or where it groups thousands."""
+    if "," not in text or (found := WITH_COMMA.search(text)) is None:
+        return None
+    if found["whole"] and len(found["part"]) == 3 and found["whole"][0] != "0" and len(found["whole"]) < 4:
+        return None
+    whole = (found["grouped"] or found["whole"]).replace(".", "")
+    return number(f"{text[: found.start()]}{whole}.{found['part']}{text[found.end() :]}")
 
 
 def same_numbers(left: re.Match[str], right: re.Match[str]) -> bool:

@@ -29,7 +29,7 @@ from zero_engine.parse.steps import cut_long, is_visible, segment
 from zero_engine.pipeline import Parse
 from zero_engine.records import ParsedTrace, Rejection, Step, Trace
 
-CALCULATOR_NOTE = re.compile(r"<<(?=[^<>\n=]*=)[^<>\n]*>>")
+CALCULATOR_NOTE = re.compile(r"<<[^<>\n=]*=[^<>\n]*>>")
 SURROGATE = re.compile("[\ud800-\udfff]")
 DIFFERS = "answer_differs_from_gold"
 MENDED = "surrogate_replaced"
@@ -54,7 +54,7 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
     else:
         texts, rule = segment(rationale, spec.rule)
     if spec.calculator_notes == "drop" and "<<" in rationale:
-        texts = _visible([CALCULATOR_NOTE.sub("", text) for text in texts])
+        texts = _visible([CALCULATOR_NOTE.sub("", text) if "<<" in text else text for text in texts])
     answer = extract_answer(trace.answer or hashed, rationale)
     if trace.answer and DIFFERS not in notes and (said := hashed or stated_answer(rationale)):
         notes += (DIFFERS,) if answers_differ(extract_answer(said), answer, trace.choices) else ()
@@ -65,9 +65,8 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
     if len(texts) > spec.max_steps:
         notes += (f"steps_capped:{len(texts) - spec.max_steps}",)
         texts = texts[: spec.max_steps]
-    long = sum(len(text) > spec.max_step_chars for text in texts)
-    if long:
-        notes += (f"step_truncated:{long}",)
+    if texts and len(max(texts, key=len)) > spec.max_step_chars:
+        notes += (f"step_truncated:{sum(len(text) > spec.max_step_chars for text in texts)}",)
         texts = [truncate(text, spec.max_step_chars) for text in texts]
     steps = tuple([Step(index, text) for index, text in enumerate(texts)])
     return ParsedTrace(trace, steps, answer, rule, notes)
@@ -75,8 +74,9 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
 
 def _encodable(trace: Trace) -> Trace:
     """The trace with lone surrogates, which no file can hold, replaced and noted."""
-    texts = trace.question, trace.rationale, trace.answer or "", *(trace.steps or ()), *trace.choices
-    if all(text.isascii() or not SURROGATE.search(text) for text in texts):
+    texts = [trace.question, trace.rationale, trace.answer or "", *(trace.steps or ()), *trace.choices]
+    joined = "".join(texts)
+    if joined.isascii() or not SURROGATE.search(joined):
         return trace
 
     def mended(text: str) -> str:
@@ -94,7 +94,7 @@ def _encodable(trace: Trace) -> Trace:
 
 
 def _visible(texts: list[str]) -> list[str]:
-    return [text for text in texts if is_visible(text)]
+    return [text for text in texts if text and (text.isascii() or is_visible(text))]
 
 
 def _reject(trace: Trace, reason: str, detail: str) -> Rejection:

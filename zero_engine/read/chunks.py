@@ -90,7 +90,7 @@ def read_chunk(chunk: Chunk, spec: Input) -> list[Trace | Rejection]:
                 items += decoder.decode(raw, part.file, row, position)
                 position += 1
         else:
-            rows = read_rows(part.file.path, part.file.kind, part.start, part.stop)
+            rows = read_rows(part.file.path, part.file.kind, part.start, part.stop, spec.max_record_bytes)
             for row, record in enumerate(rows, part.start):
                 content = content_name(f"{part.content}:{row}".encode())
                 items += decoder.map(record, part.file, row, position, content)

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from zero_engine.errors import InputError
-from zero_engine.hashing import digest_json
+from zero_engine.hashing import digest_json, digest_texts
 from zero_engine.pipeline import Input
 from zero_engine.read.fields import Draft, Unusable, identity, without_surrogates
 from zero_engine.read.files import COLUMNAR, InputFile
@@ -52,9 +52,7 @@ class Decoder:
     def decode(self, raw: bytes, file: InputFile, row: int, position: int) -> list[Trace | Rejection]:
         """Traces of one JSON record, or its rejection."""
         if type(raw) is Refused:
-            lost = {"text": raw.decode(errors="replace")}
-            name = self._name(None, content_name(raw), position)
-            return [self._reject(Unusable(raw.reason, raw.detail), lost, file, row, name)]
+            return self._refused(raw, file, row, self._name(None, content_name(raw), position))
         try:
             text = raw.decode()
         except UnicodeDecodeError as error:
@@ -92,9 +90,11 @@ class Decoder:
         return self._map(record, file, row, position, content_name(raw), notes)
 
     def map(
-        self, record: dict[str, Any], file: InputFile, row: int, position: int, content: str
+        self, record: dict[str, Any] | Refused, file: InputFile, row: int, position: int, content: str
     ) -> list[Trace | Rejection]:
         """Traces of one row of a columnar file, or its rejection; `content` names a row without an id."""
+        if type(record) is Refused:
+            return self._refused(record, file, row, self._name(None, content, position))
         return self._map(record, file, row, position, content, ())
 
     def _map(
@@ -141,6 +141,10 @@ class Decoder:
             )
         return traces
 
+    def _refused(self, raw: Refused, file: InputFile, row: int, name: str) -> list[Trace | Rejection]:
+        lost = {"text": raw.decode(errors="replace")}
+        return [self._reject(Unusable(raw.reason, raw.detail), lost, file, row, name)]
+
     def _keeps(self, draft: Draft) -> bool:
         return bool(draft.images) and self.spec.question_images == "keep"
 
@@ -161,6 +165,8 @@ class Decoder:
             return own if turn is None else f"{own}-t{turn}"
         if self.spec.ids == "position":
             return base if turn is None else f"{base}-t{turn}"
+        if draft.steps is None:
+            return digest_texts(draft.question, draft.rationale, None)[:16]
         return digest_json([draft.question, draft.rationale, draft.steps])[:16]
 
     def _finite(self, digits: str) -> float | None:

@@ -38,6 +38,11 @@ class Refused(bytes):
         return Refused, (bytes(self), self.reason, self.detail)
 
 
+def too_large(shown: bytes, limit: int) -> Refused:
+    """What stands for a record of more bytes than the limit."""
+    return Refused(shown, "record_too_large", f"longer than input.max_record_bytes ({limit})")
+
+
 def json_records(
     file: IO[bytes], path: str, encoding: str, field: str | None, limit_bytes: int
 ) -> Iterator[bytes]:

@@ -1,17 +1,11 @@
-"""Public reasoning corpora, and the lines of a pipeline that read each: what docs/formats.md is made of.
-
-    python -m zero_engine.read.known docs/formats.md            writes the page
-    python -m zero_engine.read.known --check docs/formats.md    says whether it is the code's
+"""Public reasoning corpora, and the lines of a pipeline that read each: what known_page makes docs/formats.md of.
 
 Layouts are those of the corpora's own cards, by the names given here; `tests/data/formats/NAME.jsonl` is a record
-made in each, and a test reads it by these lines and by what `init` guesses.
+made in each, and a test reads it by these lines and by what `init` guesses. Where the card does not list the columns,
+`seen` is a card or a program of others that does.
 """
 
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from zero_engine.read.formats import FORMATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +22,8 @@ class Known:
     more: dict[str, str] = field(default_factory=dict)
     """Other keys of `input` that it needs or that are worth setting."""
     note: str = ""
+    seen: str = ""
+    """Where else its columns were looked up: repository, commit, file."""
 
 
 HUB = "card of "
@@ -76,6 +72,7 @@ KNOWN: tuple[Known, ...] = (
         HUB + "bespokelabs/Bespoke-Stratos-17k",
         "system, conversations [{from, value}], thought in `<|begin_of_thought|>`",
         "messages",
+        seen="card of its copy zuom/Bespoke-Stratos-17k-qa-only, 2ba637b",
     ),
     Known(
         "openr1_math_220k",
@@ -103,7 +100,13 @@ KNOWN: tuple[Known, ...] = (
         {"rationale": "deepseek_thinking_trajectory", "response": "deepseek_attempt", "answer": "solution"},
     ),
     Known(
-        "limo", "LIMO", HUB + "GAIR/LIMO", "question, solution, answer", "generic", {"rationale": "solution"}
+        "limo",
+        "LIMO",
+        HUB + "GAIR/LIMO",
+        "question, solution, answer",
+        "generic",
+        {"rationale": "solution"},
+        seen="GNroy/NeMo-Skills 552401ab, nemo_skills/dataset/limo/prepare.py",
     ),
     Known(
         "openmathreasoning",
@@ -133,16 +136,18 @@ KNOWN: tuple[Known, ...] = (
         "magpie_reasoning",
         "Magpie-Reasoning",
         HUB + "Magpie-Align/Magpie-Reasoning-V2-250K-CoT-Deepseek-R1-Llama-70B",
-        "conversation_id, instruction, response with `<think>`, conversations, ..",
+        "conversation_id (V1: uuid), instruction, response with `<think>`, conversations [{from, value}], ..",
         "magpie",
+        seen="cards of Magpie-Reasoning-V2-250K-CoT-Llama3, a8c7f55, and V1-150K-CoT-QwQ",
     ),
     Known(
         "am_deepseek_r1_distilled",
         "AM-DeepSeek-R1-Distilled-1.4M",
         HUB + "a-m-team/AM-DeepSeek-R1-Distilled-1.4M",
-        "messages [{role, content, info {reference_answer, think_content, ..}}]",
+        "messages [{role, content, info {source, reference_answer, test_case, think_content, answer_content}}]",
         "messages",
         note="The gold answer is `info.reference_answer` of the question.",
+        seen="card of its sample mlfoundations-dev/am_10k, f3f8ca9",
     ),
     Known(
         "deepmath_103k",
@@ -157,8 +162,9 @@ KNOWN: tuple[Known, ...] = (
         "eurus_2_sft",
         "PRIME Eurus-2-SFT",
         HUB + "PRIME-RL/Eurus-2-SFT-Data",
-        "dataset, system, conversations [{from, value}] without thought tags",
+        "task (Math, Coding), conversations [{from, value}], the question first, without thought tags, ..",
         "messages",
+        seen="pipixiaqishi1/STRIDE 1c244cf4, data_preprocess/eurus2_sft.py",
     ),
     Known(
         "llama_nemotron_post_training",
@@ -218,7 +224,8 @@ KNOWN: tuple[Known, ...] = (
         "zebra_cot",
         "Zebra-CoT",
         HUB + "multimodal-reasoning-lab/Zebra-CoT",
-        "Question, Text Reasoning Trace, Final Answer, problem_image_1, reasoning_image_1, ..",
+        "Question, Text Reasoning Trace, Final Answer, problem_image_1, .., reasoning_image_1, ..; "
+        "in the texts `THOUGHT 0:` and `<image_start>[reasoning_image_1]<image_end>`",
         "zebra_cot",
     ),
     Known(
@@ -236,9 +243,11 @@ KNOWN: tuple[Known, ...] = (
         "prm800k",
         "PRM800K",
         "README of openai/prm800k",
-        "question {problem, ground_truth_answer}, label {steps [{completions, chosen_completion}], finish_reason}",
+        "question {problem, ground_truth_answer, ..}, label {steps [{completions [{text, rating}], human_completion, "
+        "chosen_completion}], finish_reason}",
         "prm800k",
         note="Labels that end in no solution are rejected as `candidate_step`.",
+        seen="openai/prm800k 00811d6d, README.md",
     ),
     Known(
         "processbench",
@@ -264,81 +273,3 @@ KNOWN: tuple[Known, ...] = (
         "strategyqa",
     ),
 )
-
-
-def formats_page() -> str:
-    """The page docs/formats.md: a function of this table and of FORMATS alone."""
-    parts = [_HEAD, "## Corpora\n"]
-    for known in KNOWN:
-        parts.append(f"### {known.title}\n\n{known.layout} ({known.source}).\n")
-        parts.append("```yaml\n" + "\n".join(input_lines(known)) + "\n```\n")
-        if known.note:
-            parts.append(f"{known.note}\n")
-    parts.append("## Formats\n\n| format | what it is | fields for `columns` | id |\n|---|---|---|---|")
-    for entry in FORMATS.values():
-        fields = ", ".join(
-            f"**{name}**" if name in entry.fields else name for name in entry.reads if name != "id"
-        )
-        parts.append(
-            f"| {entry.name} | {entry.summary.replace('|', ' ')} | {fields} | {', '.join(entry.ids)} |"
-        )
-    return "\n".join(parts) + "\n"
-
-
-def input_lines(known: Known) -> list[str]:
-    """The section `input` of a pipeline for this corpus."""
-    lines = ["input:", f"  path: {known.name}    # a file, the folder of a download, or the name on the hub"]
-    lines.append(f"  format: {known.format}")
-    if known.columns:
-        lines.append(
-            "  columns: {" + ", ".join(f"{key}: {path}" for key, path in known.columns.items()) + "}"
-        )
-    lines += [f"  {key}: {_quoted(value)}" for key, value in known.more.items()]
-    return lines
-
-
-def _quoted(value: str) -> str:
-    return f'"{value}"' if any(sign in value for sign in "[]'{}#:") else value
-
-
-_HEAD = """# Formats
-
-Generated by `python -m zero_engine.read.known docs/formats.md`; a test compares it with the code.
-
-A file of yours: `zero-engine init FILE` looks at it, shows its first trace as it would be cut, and writes a pipeline
-with the lines below filled in. What every format has in common:
-
-- `columns` says where the format's fields are: a column, a path (`meta.id`, `turns.-1.text`), or a template over
-  several
-  columns (`"{{instruction}}\\n{{input}}"`). A key that the format does not read, and a column that no record has, are
-  errors.
-- Thought tags are found, not configured: `<think>`, `<thinking>`, `<Thought>`, `<reasoning>`, `<|begin_of_thought|>`,
-  Kimi's,
-  Seed's and Magistral's, harmony's channels; never opened or never closed, too (`think_unopened`, `think_unclosed`).
-  Markers of chat templates go, and a question that stands before the answer is the trace's where it has none.
-- The corpus's own answer is the trace's. Where the model said another, the trace is noted `answer_differs_from_gold`.
-- `where` keeps the traces for which an expression holds: columns, the fields of the trace, `correctness` of a
-  generation,
-  comparisons, `in`, `and`, `or`, `not`, `len(x)`, `lower(x)`. `duplicates: reject` leaves out what says the same.
-- A folder is read by the hub's conventions: `config` and `split` by the front matter of its README, or by names
-  (`train-00000-of-00003.parquet`, `data/test.jsonl`). Archives, `-` for stdin, and JSON documents that wrap their
-  records (`field: data`) are inputs like others.
-"""
-
-
-def main(arguments: list[str]) -> int:
-    """Write or check the page; 1 where it differs."""
-    check = "--check" in arguments
-    (path,) = [Path(name) for name in arguments if name != "--check"]
-    if not check:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(formats_page(), encoding="utf-8")
-        return 0
-    if path.is_file() and path.read_text(encoding="utf-8") == formats_page():
-        return 0
-    print(f"{path} differs from the code: python -m zero_engine.read.known {path}", file=sys.stderr)
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -113,7 +113,8 @@ def records_of(parts: list[Any], spec: Input) -> list[Record]:
                 except (ValueError, RecursionError):
                     continue
         else:
-            records += read_rows(part.file.path, part.file.kind, part.start, part.stop)
+            limit = spec.max_record_bytes
+            records += read_rows(part.file.path, part.file.kind, part.start, part.stop, limit)
     return [record for record in records if isinstance(record, dict)]
 
 

@@ -17,7 +17,7 @@ from zero_engine.pipeline import Input
 from zero_engine.read.csvtext import table_records
 from zero_engine.read.files import InputFile, open_unpacked, tar_members
 from zero_engine.read.folders import sample_key
-from zero_engine.read.jsontext import SKIPPED_LIMITS, Refused, json_records
+from zero_engine.read.jsontext import SKIPPED_LIMITS, Refused, json_records, too_large
 from zero_engine.read.tables import all_rows
 
 BYTE_BLANKS = b" \t\r\n"
@@ -45,7 +45,7 @@ def raw_records(file: InputFile, spec: Input) -> Iterator[tuple[int, bytes]]:
     if file.kind == "webdataset":
         return enumerate(_samples(file.path, limit))
     if file.kind.endswith("_rows"):
-        return enumerate(_columnar(file))
+        return enumerate(_columnar(file, limit))
     return iter(())
 
 
@@ -62,7 +62,7 @@ def _lines(file: InputFile, limit: int) -> Iterator[tuple[int, bytes]]:
             row += 1
             if len(line) > limit and not line.endswith(b"\n"):
                 _skip_line(lines, limit, f"{file.path}:{row + 1}")
-                yield row, Refused(line, "record_too_large", f"longer than input.max_record_bytes ({limit})")
+                yield row, too_large(line, limit)
                 continue
             if row == 0:
                 line = line.removeprefix(BOM)
@@ -153,20 +153,16 @@ def _join(sample: dict[str, Any], extension: str, content: bytes) -> None:
 
 def _sample(sample: dict[str, Any], size: int, limit: int, key: str) -> bytes:
     if size > limit:
-        return Refused(
-            key.encode("utf-8", "replace"),
-            "record_too_large",
-            f"longer than input.max_record_bytes ({limit})",
-        )
+        return too_large(key.encode("utf-8", "replace"), limit)
     try:
         return json.dumps(sample, ensure_ascii=False).encode("utf-8", "surrogateescape")
     except (UnicodeError, RecursionError, ValueError):
         return json.dumps(sample["__key__"]).encode()
 
 
-def _columnar(file: InputFile) -> Iterator[bytes]:
-    for row in all_rows(file.path, file.kind.removesuffix("_rows")):
-        yield json.dumps(row, default=_json_value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+def _columnar(file: InputFile, limit: int) -> Iterator[bytes]:
+    for row in all_rows(file.path, file.kind.removesuffix("_rows"), limit):
+        yield row if isinstance(row, Refused) else _as_json(row, limit)
 
 
 def _hub_rows(name: str, spec: Input) -> Iterator[bytes]:
@@ -180,13 +176,18 @@ def _hub_rows(name: str, spec: Input) -> Iterator[bytes]:
             if isinstance(feature, datasets.Image):
                 rows = rows.cast_column(column, datasets.Image(decode=False))
         for row in rows:
-            yield json.dumps(row, default=_json_value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            yield _as_json(row, spec.max_record_bytes)
     except Exception as error:  # whatever the network, the hub or a reader of another's files raises
         problem = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise InputError(
             f"{name}: neither a local file nor a dataset that can be reached on the hub ({problem}). "
             "Check input.path, or download the dataset and give its folder."
         ) from None
+
+
+def _as_json(row: dict[str, Any], limit: int) -> bytes:
+    record = json.dumps(row, default=_json_value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return record if len(record) <= limit else too_large(record, limit)
 
 
 def _json_value(value: Any) -> Any:

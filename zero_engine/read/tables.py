@@ -10,11 +10,13 @@ written once and never appended to.
 
 Arrow trusts its files, and a flipped bit in an offset would end the process, so a batch is validated before it is
 used. A value that cannot be decoded (text that is no UTF-8, a date past the calendar's end) stands as `Unreadable` in
-its row: it costs the trace only where its column is asked for.
+its row: it costs the trace only where its column is asked for. A row of more than `input.max_record_bytes` is refused
+before any of it becomes Python.
 """
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,10 +24,13 @@ from typing import Any
 from zero_engine.errors import InputError
 from zero_engine.read.fields import Unreadable
 from zero_engine.read.files import COLUMNAR, is_remote, local_copy, open_raw
+from zero_engine.read.jsontext import Refused, too_large
 
 __all__ = ["COLUMNAR", "all_rows", "count_rows", "file_digest", "id_column", "read_rows"]
 BLOCK_BYTES = 1 << 20
 BATCH_ROWS = 256
+SHARED = re.compile("dictionary|_view")
+"""Types whose cells lie in buffers that all rows share, so that a row has no size of its own."""
 
 
 def count_rows(path: str, kind: str) -> int:
@@ -66,26 +71,26 @@ def id_column(path: str, kind: str, names: tuple[str, ...]) -> Iterator[bytes | 
                 yield str(value).encode() if isinstance(value, (str, int)) and value != "" else None
 
 
-def read_rows(path: str, kind: str, start: int, stop: int) -> list[dict[str, Any]]:
-    """Rows start..stop as dicts; pictures stay encoded bytes."""
+def read_rows(path: str, kind: str, start: int, stop: int, limit: int) -> list[dict[str, Any] | Refused]:
+    """Rows start..stop as dicts; pictures stay encoded bytes. A row of more than `limit` bytes is refused."""
     global _cursor
     key = (path, kind, _version(path))
     cursor, _cursor = _cursor, None
     with _named(path):
         if cursor is None or cursor.key != key or cursor.row > start:
             cursor = _Cursor(key, start)
-        rows = cursor.take(start, stop)
+        rows = cursor.take(start, stop, limit)
     _cursor = cursor
     return rows
 
 
-def all_rows(path: str, kind: str) -> Iterator[dict[str, Any]]:
+def all_rows(path: str, kind: str, limit: int) -> Iterator[dict[str, Any] | Refused]:
     """Rows of a columnar file that lies where no other process can open it, one by one."""
     copy = local_copy(path)
     with _named(path):
         _, batches = _batches_from(copy, kind, 0)
         for batch in batches:
-            yield from _rows(batch)
+            yield from _rows(batch, limit)
 
 
 class _Cursor:
@@ -96,8 +101,8 @@ class _Cursor:
         self.row, self._batches = _batches_from(key[0], key[1], start)
         self._rest: Any = None
 
-    def take(self, start: int, stop: int) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
+    def take(self, start: int, stop: int, limit: int) -> list[dict[str, Any] | Refused]:
+        rows: list[dict[str, Any] | Refused] = []
         while self.row < stop:
             if self._rest is None or self._rest.num_rows == 0:
                 self._rest = next(self._batches, None)
@@ -106,7 +111,7 @@ class _Cursor:
             skip = min(max(start - self.row, 0), self._rest.num_rows)
             keep = min(stop - self.row - skip, self._rest.num_rows - skip)
             if keep > 0:
-                rows.extend(_rows(self._rest.slice(skip, keep)))
+                rows.extend(_rows(self._rest.slice(skip, keep), limit))
             self.row += skip + max(keep, 0)
             self._rest = self._rest.slice(skip + max(keep, 0))
         return rows
@@ -182,7 +187,19 @@ def _validate(batch: Any) -> None:
                 column.cast(pyarrow.binary()).validate(full=True)
 
 
-def _rows(batch: Any) -> list[dict[str, Any]]:
+def _rows(batch: Any, limit: int) -> list[dict[str, Any] | Refused]:
+    """Rows of a batch as dicts, or what stands for those that are too large."""
+    if batch.nbytes <= limit:
+        return _decoded(batch)
+    counted = [column for column in batch.columns if not SHARED.search(str(column.type))]
+    rows: list[dict[str, Any] | Refused] = []
+    for at in range(batch.num_rows):
+        size = sum(column.slice(at, 1).nbytes for column in counted)
+        rows += _decoded(batch.slice(at, 1)) if size <= limit else [too_large(b"", limit)]
+    return rows
+
+
+def _decoded(batch: Any) -> list[Any]:
     """Rows of a batch as dicts, with what cannot be decoded as `Unreadable`."""
     try:
         return batch.to_pylist()

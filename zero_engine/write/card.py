@@ -16,6 +16,7 @@ from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, Column
 from zero_engine.hashing import digest
 from zero_engine.write import card_body
 from zero_engine.write.folder import CANDIDATE_FILES, DATA_FILES
+from zero_engine.write.language import language_of
 
 _SIZES = (
     ("n<1K", 10**3),
@@ -39,8 +40,9 @@ _LICENSES = {
 def dataset_card(manifest: Manifest, stats: dict, out: Path | None = None) -> str:
     """The card as text: a function of manifest and stats, and with the folder of its rows."""
     drawn = any(shard.candidates for shard in manifest.shards)
+    language = language_of(manifest, out)
     parts = [
-        f"---\n{_front_matter(manifest, drawn).to_yaml()}\n---",
+        f"---\n{_front_matter(manifest, drawn, language).to_yaml()}\n---",
         f"# {manifest.name}",
         _lead(manifest, drawn),
         "## Load it",
@@ -64,11 +66,11 @@ def dataset_card(manifest: Manifest, stats: dict, out: Path | None = None) -> st
     parts += ["## Columns", _columns("Rows", TRAJECTORY)]
     if drawn:
         parts.append(_columns("Drawings (config `candidates`)", CANDIDATE))
-    parts += [*card_body.sections(manifest, out), "## How it was made", _made(manifest)]
+    parts += [*card_body.sections(manifest, out, language), "## How it was made", _made(manifest)]
     return "\n\n".join(parts) + "\n"
 
 
-def _front_matter(manifest: Manifest, drawn: bool) -> DatasetCardData:
+def _front_matter(manifest: Manifest, drawn: bool, language: str | None) -> DatasetCardData:
     configs = [{**_config("default", DATA_FILES, manifest), "default": True}]
     if drawn:
         configs.append(_config("candidates", CANDIDATE_FILES, manifest))
@@ -78,6 +80,8 @@ def _front_matter(manifest: Manifest, drawn: bool) -> DatasetCardData:
     return DatasetCardData(
         license=license_id,
         license_name=license_name,
+        language=[language] if language else None,
+        task_categories=["any-to-any" if drawn else "text-generation", "question-answering"],
         pretty_name=manifest.name,
         size_categories=[size],
         tags=["zero-engine", "reasoning", *(["interleaved", "image"] if drawn else [])],

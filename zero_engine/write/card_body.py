@@ -23,7 +23,7 @@ _DROPPED = frozenset("scheduler output reuse api_key endpoint url device".split(
 _TEXT = 300
 
 
-def sections(manifest: Manifest, out: Path | None) -> list[str]:
+def sections(manifest: Manifest, out: Path | None, language: str | None) -> list[str]:
     """Markdown, part by part; without the folder only what the manifest says."""
     row = _first_row(out, manifest) if out is not None else None
     parts = ["## One row", _example(row)] if row is not None else []
@@ -33,7 +33,15 @@ def sections(manifest: Manifest, out: Path | None) -> list[str]:
     if manifest.model is not None:
         parts += ["## Use the codes", _codes(manifest.model)]
     parts += ["## Do the counts add up", _sums(manifest), "## How it was gated", _gate(manifest)]
-    return [*parts, "## Sources", _sources(manifest), "## Limits", _limits(manifest), "## Cite", _cite()]
+    return [
+        *parts,
+        "## Sources",
+        _sources(manifest),
+        "## Limits",
+        _limits(manifest, language),
+        "## Cite",
+        _cite(),
+    ]
 
 
 def write_strip(out: Path, manifest: Manifest, target: Path | None = None) -> Path | None:
@@ -213,10 +221,12 @@ def _sources(manifest: Manifest) -> str:
     return "\n".join([*lines, f"| {title} | {shown} | {manifest.input.records:,} | {license_} |"])
 
 
-def _limits(manifest: Manifest) -> str:
+def _limits(manifest: Manifest, language: str | None) -> str:
+    told = f"`{language}` by its first questions" if language else "which its first questions do not tell"
+    said = manifest.pipeline.get("input", {}).get("language")
     lines = [
         "- Questions and answers are the source's, with its errors; steps are cut by program.",
-        "- Texts are in the language of the source, which is not detected.",
+        f"- Texts are in the language of the source: {f'`{said}`, as the pipeline says' if said else told}.",
     ]
     if manifest.model is not None:
         lines += [

@@ -1,8 +1,8 @@
 """croissant.json: a machine-readable description of the Parquet files, for catalogues and ML Commons' loaders.
 
 Contract: Croissant 1.0 (docs.mlcommons.org/croissant/docs/croissant-spec-1.0.html); mlcroissant 1.1.1 validates it
-and reads the records back. A record set for each file of rows: text columns, the choices, and the texts of the
-steps. Pictures and codes are columns of the same files, which `datasets` reads.
+and reads the records back, pictures decoded. A record set for each file of rows (texts, choices, pictures of the
+question, and of every step its text, picture and codes) and for each file of drawings.
 """
 
 import json
@@ -49,6 +49,7 @@ _CONTEXT = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
+_PICTURE = "sc:ImageObject"
 _FIELDS = {
     "id": "Identity of the trace; unique in the dataset.",
     "question": "The question.",
@@ -62,6 +63,7 @@ _FIELDS = {
 def croissant(manifest: Manifest, files: dict[str, dict]) -> str:
     """The description as JSON; `files` by name, with their sha256."""
     rows = sorted(name for name in files if name.startswith("data/"))
+    drawings = sorted(name for name in files if name.startswith("candidates/"))
     license_ = manifest.pipeline.get("input", {}).get("license")
     document = {
         "@context": _CONTEXT,
@@ -75,7 +77,10 @@ def croissant(manifest: Manifest, files: dict[str, dict]) -> str:
         "datePublished": manifest.created[:10],
         "version": "1.0.0",
         "distribution": [_file(name, files[name]) for name in sorted(files)],
-        "recordSet": [_records(name, len(rows) == 1) for name in rows],
+        "recordSet": [
+            *(_rows(name, "rows" if len(rows) == 1 else _stem(name)) for name in rows),
+            *(_drawings(name, "drawings" if len(drawings) == 1 else _stem(name)) for name in drawings),
+        ],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
@@ -92,19 +97,57 @@ def _file(name: str, entry: dict) -> dict[str, Any]:
     }
 
 
-def _records(name: str, only: bool) -> dict[str, Any]:
-    own = "rows" if only else name.removeprefix("data/").removesuffix(".parquet")
+def _rows(file: str, own: str) -> dict[str, Any]:
+    texts = [_field(file, own, column, about) for column, about in _FIELDS.items()]
+    steps = {
+        **_set(f"{own}/steps"),
+        "@type": "cr:Field",
+        "description": "Steps in order.",
+        "repeated": True,
+        "subField": [
+            _field(file, own, "steps", "Text of the step.", inside="text", repeated=True),
+            _field(file, own, "steps", "Its drawing, or nothing.", _PICTURE, "image.bytes", repeated=True),
+            _field(file, own, "steps", "VQ indices of the drawing.", "sc:Integer", "codes", repeated=True),
+        ],
+    }
+    fields = [
+        *texts,
+        _field(file, own, "choices", "Answers to choose from.", repeated=True),
+        _field(file, own, "question_images", "Its pictures.", _PICTURE, "bytes", repeated=True),
+        steps,
+    ]
+    return {**_set(own), "key": {"@id": f"{own}/id"}, "field": fields}
 
-    def field(column: str, about: str, **more: Any) -> dict[str, Any]:
-        source = {"fileObject": {"@id": name}, "extract": {"column": column}}
-        told = {
-            "@type": "cr:Field",
-            "@id": f"{own}/{column}",
-            "name": f"{own}/{column}",
-            "description": about,
-        }
-        return {**told, "dataType": "sc:Text", "source": source, **more}
 
-    fields = [field(column, about) for column, about in _FIELDS.items()]
-    fields.append(field("choices", "Answers to choose from.", repeated=True))
-    return {"@type": "cr:RecordSet", "@id": own, "name": own, "key": {"@id": f"{own}/id"}, "field": fields}
+def _drawings(file: str, own: str) -> dict[str, Any]:
+    fields = [
+        _field(file, own, "trace_id", "Row that it was drawn for."),
+        _field(file, own, "step", "Step of the row, from 0.", "sc:Integer"),
+        _field(file, own, "attempt", "Attempt at the step, from 0.", "sc:Integer"),
+        _field(file, own, "image", "The drawing.", _PICTURE, "bytes"),
+    ]
+    return {**_set(own), "field": fields}
+
+
+def _field(
+    file: str, own: str, column: str, about: str, kind: str = "sc:Text", inside: str = "", **more: Any
+) -> dict[str, Any]:
+    """A field of a column, or of what lies inside of its objects by a path."""
+    source: dict[str, Any] = {"fileObject": {"@id": file}, "extract": {"column": column}}
+    name = f"{own}/{column}"
+    if inside:
+        source["transform"] = {"jsonPath": inside}
+        name += f"/{inside.partition('.')[0]}" if inside != "bytes" else ""
+    return {**_named(name, about, kind), "source": source, **more}
+
+
+def _named(name: str, about: str, kind: str) -> dict[str, Any]:
+    return {"@type": "cr:Field", "@id": name, "name": name, "description": about, "dataType": kind}
+
+
+def _set(own: str) -> dict[str, Any]:
+    return {"@type": "cr:RecordSet", "@id": own, "name": own}
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2].removesuffix(".parquet")

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +20,7 @@ from zero_engine.train.data import COLUMNS, read_rows
 from zero_engine.train.rewards import reward
 from zero_engine.write.dataset import open_rows
 from zero_engine.write.export import export_dataset
+from zero_engine.write.export.files import ParquetFile
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,47 @@ def test_parquet_is_the_dataset_for_datasets_polars_duckdb_and_pyarrow(source, r
     assert duckdb.sql(query).fetchall() == [(r["id"], len(r["steps"]), r["steps"][0]["text"]) for r in rows]
     assert pyarrow.dataset.dataset(out / "data").count_rows() == 24
     assert b"huggingface" in pq.read_schema(next((out / "data").iterdir())).metadata
+
+
+def test_croissant_reads_texts_pictures_and_codes_back(source, rows, tmp_path):
+    import mlcroissant
+
+    found = mlcroissant.Dataset(jsonld=str(export(source, "parquet", tmp_path / "out") / "croissant.json"))
+    assert not found.metadata.ctx.issues.errors and not found.metadata.ctx.issues.warnings
+    names = [kind.id for kind in found.metadata.record_sets]
+    read = [(name, record) for name in names for record in found.records(name)]
+    at = 0
+    for name, record in read:
+        if not name.startswith("data"):
+            continue
+        row = rows[at]
+        at += 1
+        assert record[f"{name}/id"].decode() == row["id"]
+        assert all(map(same, record[f"{name}/question_images"], row["question_images"]))
+        for step, told in zip(row["steps"], record[f"{name}/steps"], strict=True):
+            assert told[f"{name}/steps/text"].decode() == step["text"]
+            assert (told[f"{name}/steps/codes"] or None) == step["codes"]
+            picture = told[f"{name}/steps/image"]
+            assert (picture is None and step["image"] is None) or same(picture, step["image"])
+    drawings = [record for name, record in read if name.startswith("part")]
+    expected = list(open_dataset(source, "candidates"))
+    assert at == len(rows) and len(drawings) == len(expected)
+    keys = [next(iter(record)).rpartition("/")[0] for record in drawings]
+    for key, record, drawing in zip(keys, drawings, expected, strict=True):
+        assert record[f"{key}/trace_id"].decode() == drawing["trace_id"]
+        assert record[f"{key}/step"] == drawing["step"] and same(record[f"{key}/image"], drawing["image"])
+
+
+def test_row_groups_are_small_and_as_many_rows_as_make_a_megabyte(tmp_path):
+    schema = pa.schema([("id", pa.string()), ("bytes", pa.binary())])
+    for size, groups in ((10, [200, 200, 100]), (20_000, [100, 100, 100, 100, 100]), (1 << 20, [64, 64, 22])):
+        count = sum(groups)
+        table = pa.table({"id": list(map(str, range(count))), "bytes": [b"x" * size] * count}, schema)
+        with ParquetFile(tmp_path / "x.parquet", schema) as file:
+            assert file.add(table.to_batches(max_chunksize=70)) == count
+        found = pq.ParquetFile(tmp_path / "x.parquet").metadata
+        sizes = [found.row_group(at).num_rows for at in range(found.num_row_groups)]
+        assert sizes == groups if size < 1 << 20 else max(sizes) <= 64 and sum(sizes) == count
 
 
 def test_messages_stand_in_their_order_for_trl_and_axolotl(source, rows, tmp_path):

@@ -1,7 +1,9 @@
 """Parquet and JSON lines as the exports write them: bounded memory, bytes a function of the content.
 
-Row groups are small (ROWS rows or BYTES bytes, whichever comes first): what reads one at a time (the hub's viewer,
-BAGEL's loader, a streaming trainer) then needs little memory, and a row can be had without its neighbours.
+Row groups are small: what reads one at a time (the hub's viewer, BAGEL's loader, a streaming trainer) then needs little
+memory, and a row can be had without its neighbours. A group has ROWS rows, and up to twice as many where they are less
+than LEAST bytes, but no more than BYTES bytes. Most of the time that small groups cost goes into starting a compressor
+for every column of every group, so a format can say which columns are worth one.
 """
 
 import json
@@ -12,17 +14,23 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROWS, BYTES = 100, 64 << 20
+ROWS, LEAST, BYTES = 100, 1 << 20, 64 << 20
 IMAGE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
 
 
 class ParquetFile:
     """A Parquet file under way: zstd but for pictures, the schema's metadata kept, small row groups."""
 
-    def __init__(self, path: Path, schema: pa.Schema):
+    def __init__(self, path: Path, schema: pa.Schema, packed: frozenset[str] | None = None):
+        """`packed`: names of the fields that are compressed, those of pictures' bytes left out; None for all."""
         # in groups of 100 rows dictionaries save nothing, nobody filters by what is not an id, and PNG does not shrink
         known = [name for name in ("id", "trace_id") if name in schema.names]
-        codecs = {path: "NONE" if path.endswith("bytes") else "ZSTD" for path in _leaves(schema)}
+        codecs = {
+            path: "NONE"
+            if path.endswith("bytes") or (packed and packed.isdisjoint(path.split(".")))
+            else "ZSTD"
+            for path in _leaves(schema)
+        }
         self._writer = pq.ParquetWriter(
             path, schema, compression=codecs, use_dictionary=False, write_statistics=known or False
         )
@@ -41,12 +49,13 @@ class ParquetFile:
         for part in _slices(batches):
             total += part.num_rows
             while part.num_rows:
-                room = 0 if rows and size + part.nbytes > BYTES else ROWS - rows
-                waiting.append(part.slice(0, room))
-                rows, size, part = rows + waiting[-1].num_rows, size + waiting[-1].nbytes, part.slice(room)
-                if part.num_rows:
+                most = ROWS if rows < ROWS or size >= LEAST else 2 * ROWS
+                if rows >= most or (rows and size + part.nbytes > BYTES):
                     self._group(waiting)
                     waiting, rows, size = [], 0, 0
+                    continue
+                waiting.append(part.slice(0, most - rows))
+                rows, size, part = rows + len(waiting[-1]), size + waiting[-1].nbytes, part.slice(most - rows)
         if waiting:
             self._group(waiting)
         return total

@@ -24,6 +24,9 @@ from zero_engine.write.export.job import Format, Options, Shard
 from zero_engine.write.export.rows import read_batches
 from zero_engine.write.manifest import read_manifest
 
+LONG = frozenset(("question", "answer", "choices", "text", "prompt", "codes"))
+"""Fields that are worth compressing; the others hold a few bytes a row."""
+
 
 def _write(shard: Shard) -> None:
     shard.seen = shard.held = _copy(
@@ -38,7 +41,7 @@ def _write(shard: Shard) -> None:
 
 
 def _copy(shard: Shard, path: Path, files: Sequence[ShardFile], columns: tuple) -> int:
-    with ParquetFile(path, _schema(shard.out, files) or arrow_schema(columns)) as parquet:
+    with ParquetFile(path, _schema(shard.out, files) or arrow_schema(columns), LONG) as parquet:
         return parquet.add(read_batches(shard.out, files))
 
 
