@@ -10,7 +10,7 @@ from tiny_models import tiny_diffusion, tiny_janus
 from zero_engine import load_pipeline, open_dataset, run_pipeline
 from zero_engine.images import fit
 from zero_engine.models import get_model
-from zero_engine.models.painters.generators import get_generator
+from zero_engine.painters.generators import get_generator
 from zero_engine.run import plan_run
 from zero_engine.train.checkpoint import load_projection, save_model
 from zero_engine.write.decoded import check_codes

@@ -21,7 +21,7 @@ from zero_engine.pipeline import Diffusion as DiffusionSettings
 from zero_engine.pipeline import Render
 
 if TYPE_CHECKING:
-    from zero_engine.models.painters.painting import Painter
+    from zero_engine.painters.painting import Painter
 
 _SUFFIXES = (".json", ".txt", ".model", ".safetensors")
 _VARIANTS = ("*.fp16.*", "*.non_ema.*")
