@@ -1,7 +1,7 @@
 """The package's layers: imports go one way, the front door is light, and files stay readable.
 
-errors, hashing, images, statistics, world -> records -> config -> painter_sections -> pipeline, contracts -> read, parse
--> models -> painters -> render, score -> nano -> write -> run -> report -> train -> cli
+errors, hashing, images, statistics, world -> records -> config -> painter_sections -> pipeline, contracts
+-> read, parse -> models -> painters -> render, score -> nano -> write -> run -> report -> train -> cli
 """
 
 import ast

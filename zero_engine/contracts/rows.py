@@ -54,6 +54,9 @@ class Column:
     """The schema version that brought it."""
 
 
+ORIGIN = (
+    "Where the picture comes from: drawn, given, painted, or served (its bytes are what a server answered)."
+)
 SCORE_COLUMNS = tuple(
     Column(
         name,
@@ -104,7 +107,7 @@ STEP = Struct(
         Column(
             "origin",
             "string",
-            "Where the picture comes from: drawn, given, painted, or served: the bytes are what a server answered.",
+            ORIGIN,
             null=True,
             since=2,
         ),
@@ -143,7 +146,7 @@ CANDIDATE = (
     Column(
         "origin",
         "string",
-        "Where the picture comes from: drawn, given, painted, or served: the bytes are what a server answered.",
+        ORIGIN,
         since=2,
     ),
     Column(

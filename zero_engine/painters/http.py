@@ -1,16 +1,16 @@
 """The painter that asks a server: any that speaks the OpenAI images API (vLLM-Omni, SGLang, hosted ones).
 
 Prompts of text go to `/images/generations`, prompts with pictures to `/images/edits`. All pictures of a shard are asked
-for before any is encoded, `concurrency` at a time, and each answer is kept at once (`answers`): a run that is killed asks
-for nothing twice. What the bytes are is the server's doing; the rows say so by the origin `served`.
+for before any is encoded, `concurrency` at a time, and each answer is kept at once (`answers`): a run that is killed
+asks for nothing twice. What the bytes are is the server's doing; the rows say so by the origin `served`.
 
     429, 5xx, a cut connection, a deadline, an answer without a picture   tried again, with back-off and jitter
     429 and 503 pause all requests, for Retry-After where it is given
-    400, 413, 422      the drawing is rejected as `draw_refused`, with what the server said; where the server refuses all
-                       and has answered none, the run stops
+    400, 413, 422      the drawing is rejected as `draw_refused`, with what the server said
     401, 402, 403, 404, 405   the run stops
-    tries used up      the drawing is rejected as `draw_failed` if the server lives (it answered others meanwhile, or lists
-                       its models); where it is gone or busy, and where it fails at all, the run stops
+    tries used up      the drawing is rejected as `draw_failed` if the server lives (it answered others meanwhile, or
+                       lists its models); where it is gone or busy, the run stops
+    no picture for any of three or more requests   the run stops
 
 A run that stops says so in one line and goes on when it is started again. The client is httpx2, which huggingface_hub
 brings; it is imported when something is asked.
@@ -105,9 +105,9 @@ class Served:
             if self.stop is not None:
                 raise self.stop
             if not self.answered and len(failed) == len(missing) > 2:
-                said = next(iter(failed.values())).detail
+                first = next(iter(failed.values())).detail
                 raise ModelError(
-                    f"{self.http.url}: no request of {len(missing)} gave a picture ({said}). Mend render.http or the server."
+                    f"{self.http.url}: none of {len(missing)} requests gave a picture ({first}). Mend render.http."
                 )
         return [failed.get(asked.identity) for asked in wanted]
 
@@ -185,8 +185,8 @@ class Served:
         busy = picture.reason == "busy"
         if busy or (self.answered == before and not await self._lives(client)):
             raise ModelError(
-                f"{self.http.url}: gave no picture in {self.http.retries + 1} tries ({picture.detail}). What was answered "
-                "is kept: run the same command again to go on."
+                f"{self.http.url}: gave no picture in {self.http.retries + 1} tries ({picture.detail}). What was "
+                "answered is kept: run the same command again to go on."
             )
         return picture
 

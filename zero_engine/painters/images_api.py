@@ -1,7 +1,7 @@
 """The OpenAI images API as a client sees it: what is sent, what comes back, and what an error means.
 
-vLLM-Omni and SGLang add fields (seed, negative_prompt, num_inference_steps, ..) and hosted servers lack some; all take a
-repeated `image[]` for several pictures. A status is one of three: it may pass (`Again`), it concerns this one request
+vLLM-Omni and SGLang add fields (seed, negative_prompt, num_inference_steps, ..) and hosted servers lack some; all take
+a repeated `image[]` for several pictures. A status is one of three: it may pass (`Again`), it concerns this one request
 (`Refused`), or it concerns all of them (ModelError).
 """
 
