@@ -15,9 +15,24 @@ class Diffusion(Section):
     steps: int = Field(30, ge=1, le=1000)
     """Denoising steps."""
     guidance: float | None = Field(None, ge=0.0, le=50.0)
-    """The pipeline's guidance scale; its own default by default."""
+    """Classifier-free guidance, by the parameter that works for the pipeline: `true_cfg_scale` for Qwen-Image and its
+    like, else `guidance_scale`; the pipeline's own default by default."""
     size: int | None = Field(None, ge=8, le=4096)
     """Height and width painted, in pixels; the pipeline's own default by default."""
+    parameters: dict[str, str | int | float | bool] = {}
+    """More arguments of the pipeline's call, e.g. {max_sequence_length: 256}; one that it does not take is refused."""
+    lora: str | None = None
+    """LoRA weights: a file of safetensors, a folder, or a hub name."""
+    lora_scale: float = Field(1.0, ge=-10.0, le=10.0)
+    """How much of the LoRA weights is added."""
+    offload: bool = False
+    """Keep each model of the pipeline on the GPU only while it works: less GPU memory, slower."""
+    vae_tiling: bool = False
+    """Decode large pictures in tiles: less GPU memory, other pixels."""
+    compile: bool = False
+    """torch.compile for the denoiser: slow to begin, faster then, other bits."""
+
+    SHAPES_NO_PICTURE: ClassVar[tuple[str, ...]] = ("offload",)
 
 
 class Http(Section):

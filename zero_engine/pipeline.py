@@ -277,8 +277,9 @@ class Pipeline(Section):
         # what is off is left out, so that drawings made before a key existed stay good
         off = {key for key, value in _YOUNG_KEYS.items() if everything["render"][key] == value}
         render = {k: v for k, v in everything["render"].items() if k != "device" and k not in off}
-        if "http" in render:
-            render["http"] = {k: v for k, v in render["http"].items() if k not in Http.SHAPES_NO_PICTURE}
+        for name, section in (("http", Http), ("diffusion", Diffusion)):
+            if name in render:
+                render[name] = {k: v for k, v in render[name].items() if k not in section.SHAPES_NO_PICTURE}
         if self.render.context == "pictures":  # what the gate keeps stands in later prompts
             render["gate"] = everything["gate"]
         gate = everything["gate"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from zero_engine.errors import PipelineError
-from zero_engine.painter_sections import Http
+from zero_engine.painter_sections import Diffusion, Http
 from zero_engine.painters.generators import generator_fingerprint
 from zero_engine.pipeline import Pipeline
 from zero_engine.read import iter_chunks, read_chunk
@@ -39,6 +39,7 @@ SHAPES_NOTHING = (
     "render.device",
     "input.strict",
     *(f"render.http.{key}" for key in Http.SHAPES_NO_PICTURE),
+    *(f"render.diffusion.{key}" for key in Diffusion.SHAPES_NO_PICTURE),
 )
 
 
