@@ -1,4 +1,4 @@
-"""A run through a server that fails, is slow, and goes away, by a program that is killed: nothing is asked for twice."""
+"""A run by a program that is killed, through a server that fails and goes away: nothing is asked for twice."""
 
 import json
 import os
@@ -68,11 +68,12 @@ def test_a_disturbed_run_asks_for_each_drawing_once_and_makes_the_same_rows(repo
         for at in range(STEPS // 5)
     ]
     (tmp_path / "traces.jsonl").write_text("\n".join(map(json.dumps, traces)))
-    with ImagesServer(lambda number, body: (500, {}, "") if number % 10 == 3 else None) as server:
+    with ImagesServer() as server:
         run = command(repository, tmp_path, server, "calm")
         assert run.communicate(timeout=900)[1] is None and run.returncode == 0
         assert len(server.painted) == STEPS and set(server.painted.values()) == {1}
         server.painted.clear()
+        server.fault = lambda number, body: (500, {}, "") if number % 10 == 3 else None
         server.pause_s = 0.05
         said = []
         run = command(repository, tmp_path, server, "out", "render.http.max_requests=30")

@@ -1,7 +1,8 @@
-"""What a pipeline of diffusers can be called with, read from its source: `plan` must not import torch, as diffusers does.
+"""What a pipeline of diffusers can be called with, read from its source: diffusers imports torch, `plan` must not.
 
 guidance   `true_cfg_scale` where the pipeline has it and its transformer has no guidance embedded (Qwen-Image, which
-           ignores `guidance_scale`; a negative prompt switches it on, so a blank one is sent); else `guidance_scale`
+           ignores `guidance_scale`); a negative prompt switches it on, so a blank one is sent.
+           Elsewhere `guidance_scale`.
 """
 
 import ast
