@@ -1,5 +1,6 @@
 """Tiny pipelines of diffusers with random weights, one function a class; each paints 32 x 32 pixels on a CPU."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,8 +45,6 @@ def flux() -> object:
     from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
     words = byte_tokenizer()
-    import tempfile
-
     clip = clip_tokenizer(Path(tempfile.mkdtemp()) / "clip")
     reads = CLIPTextConfig(
         vocab_size=len(clip), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
@@ -100,7 +99,7 @@ def omnigen() -> object:
 
     words = byte_tokenizer()
     denoiser = OmniGenTransformer2DModel(
-        patch_size=2, in_channels=4, hidden_size=16, num_attention_heads=4, num_kv_heads=4, intermediate_size=32,
+        patch_size=2, in_channels=4, hidden_size=16, num_attention_heads=4, num_key_value_heads=4, intermediate_size=32,
         num_layers=1, time_step_dim=4, vocab_size=len(words), pad_token_id=0,
         rope_scaling={"long_factor": [1, 2], "short_factor": [1, 2]}, pos_embed_max_size=64,
     )  # fmt: skip
