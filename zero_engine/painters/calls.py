@@ -90,6 +90,8 @@ def call_parameters(kind: str) -> frozenset[str] | None:
 
 def _parameters(node: ast.ClassDef) -> frozenset[str] | None:
     for part in node.body:
-        if isinstance(part, ast.FunctionDef) and part.name == "__call__" and part.args.kwarg is None:
+        if (
+            isinstance(part, ast.FunctionDef) and part.name == "__call__"
+        ):  # what goes into its **kwargs vanishes
             return frozenset(a.arg for a in (*part.args.args, *part.args.kwonlyargs)) - {"self"}
     return None
