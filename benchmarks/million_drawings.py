@@ -23,7 +23,7 @@ import numpy as np
 from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry
 from zero_engine.hashing import digest
 from zero_engine.images import encode_image
-from zero_engine.models.painters.generators import generator_fingerprint
+from zero_engine.painters.generators import generator_fingerprint
 from zero_engine.pipeline import Pipeline
 from zero_engine.read import Chunk, iter_chunks, read_chunk
 from zero_engine.records import Candidate

@@ -1,7 +1,8 @@
 """The package's layers: imports go one way, the front door is light, and files stay readable.
 
-errors, hashing, images, statistics, world -> records -> config -> pipeline, contracts -> read, parse -> models
--> render, score -> nano -> write -> run -> report -> train -> bootstrap -> cli
+errors, hashing, images, statistics, world -> records -> config -> painter_sections -> pipeline, contracts
+-> read, parse -> models -> painters -> render, score -> nano -> write -> run -> report -> train -> bootstrap
+-> cli
 """
 
 import ast
@@ -17,9 +18,11 @@ LAYERS = (
     ("batches", "errors", "hashing", "images", "statistics", "world"),
     ("records",),
     ("config",),
+    ("painter_sections",),
     ("pipeline", "contracts"),
     ("read", "parse"),
     ("models",),
+    ("painters",),
     ("render", "score"),
     ("nano",),
     ("write",),

@@ -14,7 +14,7 @@ from zero_engine.cli.app import app
 from zero_engine.errors import ModelError
 from zero_engine.images import fit
 from zero_engine.models import get_model
-from zero_engine.models.painters.generators import get_generator
+from zero_engine.painters.generators import get_generator
 from zero_engine.run import plan_run
 from zero_engine.train.checkpoint import load_projection, save_model
 from zero_engine.write.decoded import check_codes

@@ -42,6 +42,16 @@ def convert_image(data: bytes, image_format: str) -> bytes:
     return data if data.startswith(_MAGIC[image_format]) else encode_image(decode_image(data), image_format)
 
 
+def on_white(image: np.ndarray | Image.Image) -> Image.Image:
+    """The picture in RGB, laid on white where it is transparent, truncated as in the Chameleon reference."""
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    if picture.mode == "RGB":
+        return picture
+    rgba = np.asarray(picture.convert("RGBA"))
+    alpha = rgba[..., 3:] / 255.0
+    return Image.fromarray(((1 - alpha) * 255 + alpha * rgba[..., :3]).astype(np.uint8))
+
+
 def fit(picture_HW3: np.ndarray, size: int) -> np.ndarray:
     """The picture resized until its shorter side is `size`, then cropped to the middle size x size."""
     picture = Image.fromarray(np.ascontiguousarray(picture_HW3))

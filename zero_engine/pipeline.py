@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 from zero_engine.config import Section, parse_config, read_yaml
 from zero_engine.contracts.scores import SCORES
 from zero_engine.hashing import digest_json
+from zero_engine.painter_sections import Diffusion, Http
 
 
 class Input(Section):
@@ -85,25 +86,16 @@ class Parse(Section):
     """GSM8K's `<<48/2=24>>` notes in the step text."""
 
 
-class Diffusion(Section):
-    model: str
-    """Local folder or hub name of a text-to-image pipeline of diffusers."""
-    steps: int = Field(30, ge=1, le=1000)
-    """Denoising steps."""
-    guidance: float | None = Field(None, ge=0.0, le=50.0)
-    """The pipeline's guidance scale; its own default by default."""
-    size: int | None = Field(None, ge=8, le=4096)
-    """Height and width painted, in pixels; the pipeline's own default by default."""
-
-
 class Render(Section):
     generator: str = "unified"
     """`unified` draws with the model's own image tokens, `diffusion` with a pipeline of diffusers whose pictures the
-    model encodes, `none` leaves every step text-only; or a plugin's name."""
+    model encodes, `http` with a server of pictures, `none` leaves every step text-only; or a plugin's name."""
     model: str = "nano"
     """`nano` (bundled), a local checkpoint folder, or a hub name."""
     diffusion: Diffusion | None = None
     """What the generator `diffusion` paints with."""
+    http: Http | None = None
+    """Which server the generator `http` asks."""
     options: dict[str, str | int | float | bool] | None = None
     """Settings of a plugin's generator."""
     template: str = "step"
@@ -216,6 +208,7 @@ class Dask(Section):
 
 _YOUNG_KEYS = {
     "diffusion": None,
+    "http": None,
     "options": None,
     "image_guidance": None,
     "negative_prompt": None,
@@ -268,6 +261,12 @@ class Pipeline(Section):
         return self
 
     @model_validator(mode="after")
+    def _http_has_a_server(self) -> "Pipeline":
+        if self.render.generator == "http" and self.render.http is None:
+            raise ValueError("render.generator: http needs render.http.url, e.g. http://localhost:8000/v1")
+        return self
+
+    @model_validator(mode="after")
     def _diffusion_has_a_model(self) -> "Pipeline":
         if self.render.generator == "diffusion" and self.render.diffusion is None:
             raise ValueError(
@@ -281,6 +280,9 @@ class Pipeline(Section):
         # what is off is left out, so that drawings made before a key existed stay good
         off = {key for key, value in _YOUNG_KEYS.items() if everything["render"][key] == value}
         render = {k: v for k, v in everything["render"].items() if k != "device" and k not in off}
+        for name, section in (("http", Http), ("diffusion", Diffusion)):
+            if name in render:
+                render[name] = {k: v for k, v in render[name].items() if k not in section.SHAPES_NO_PICTURE}
         if self.render.context == "pictures":  # what the gate keeps stands in later prompts
             render["gate"] = everything["gate"]
         gate = everything["gate"]

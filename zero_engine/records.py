@@ -87,7 +87,7 @@ class Candidate:
     identity: str = ""
     """What makes it the drawing it is, 32 hex digits (`render.identity`)."""
     origin: str = "drawn"
-    """drawn (by the unified model), painted (by a painter) or given (by the corpus)."""
+    """drawn (by the unified model), painted (by a painter), served (painted by a server) or given (by the corpus)."""
     shown: tuple[np.ndarray, ...] = ()
     """Codes of the pictures that stood in its prompt, where they are known; not written to files."""
 

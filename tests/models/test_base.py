@@ -10,8 +10,8 @@ from tiny_models import tiny_janus
 
 from zero_engine.errors import ModelError
 from zero_engine.models import UnifiedModel, load_chameleon, load_model
-from zero_engine.models.painters.painting import PaintedModel
 from zero_engine.models.prompt import requests
+from zero_engine.painters.painting import PaintedModel
 
 MEMBERS = sorted(
     set(UnifiedModel.__annotations__) | {name for name in vars(UnifiedModel) if not name.startswith("_")}

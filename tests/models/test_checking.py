@@ -8,7 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from zero_engine.cli.app import app
-from zero_engine.models.painters.painting import MOST_DB, psnr
+from zero_engine.images import MOST_DB, psnr
 from zero_engine.models.soundness import sample_picture
 from zero_engine.report.checking import CANNOT_DRAW, check_model
 

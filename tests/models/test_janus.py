@@ -9,8 +9,8 @@ import torch
 from tiny_models import tiny_janus
 
 from zero_engine.errors import ModelError
+from zero_engine.images import psnr
 from zero_engine.models import get_model, load_model
-from zero_engine.models.painters.painting import psnr
 from zero_engine.models.prompt import Sampling, requests
 from zero_engine.models.sampling import guide
 from zero_engine.report.checking import check_model

@@ -9,8 +9,8 @@ from fake_model import FakeModel, parsed_trace
 from zero_engine.contracts.scores import NEEDS, SCORES
 from zero_engine.errors import PipelineError
 from zero_engine.images import encode_image
-from zero_engine.models.painters.painting import PaintedModel
 from zero_engine.models.prompt import requests
+from zero_engine.painters.painting import PaintedModel
 from zero_engine.pipeline import Score
 from zero_engine.records import Candidate
 from zero_engine.score import score_candidates

@@ -54,6 +54,9 @@ class Column:
     """The schema version that brought it."""
 
 
+ORIGIN = (
+    "Where the picture comes from: drawn, given, painted, or served (its bytes are what a server answered)."
+)
 SCORE_COLUMNS = tuple(
     Column(
         name,
@@ -102,7 +105,11 @@ STEP = Struct(
         Column("attempt", "int32", "Which of the candidates was kept.", null=True),
         Column("prompt", "string", "Text the drawing was made from.", null=True),
         Column(
-            "origin", "string", "Where the picture comes from: drawn, given or painted.", null=True, since=2
+            "origin",
+            "string",
+            ORIGIN,
+            null=True,
+            since=2,
         ),
         *SCORE_COLUMNS,
         PLUGIN_SCORES,
@@ -136,7 +143,12 @@ CANDIDATE = (
         "image", "image", "The picture: what its codes decode to where it was drawn, else in its own pixels."
     ),
     Column("codes", ListOf("uint16"), "VQ indices of the picture, row-major; never vocabulary ids."),
-    Column("origin", "string", "Where the picture comes from: drawn, given or painted.", since=2),
+    Column(
+        "origin",
+        "string",
+        ORIGIN,
+        since=2,
+    ),
     Column(
         "identity",
         "string",

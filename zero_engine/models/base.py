@@ -6,11 +6,12 @@ likelihoods as float32 in nats. Results have the order of the arguments.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
 
+from zero_engine.batches import BatchFailure
 from zero_engine.errors import ModelError
 from zero_engine.models.footprint import Footprint
 from zero_engine.models.prompt import Prompt, Request, Sampling, pictures_in
@@ -36,6 +37,8 @@ class Drawings:
     """Scores that only the generator can compute, by name, (B,) float32 each."""
     painted: Sequence[np.ndarray] | None = None
     """A painter's pictures in their own pixels, (H, W, 3) uint8 each; None where the codes are the picture."""
+    origin: str = "drawn"
+    """drawn, painted, or served: painted by a server."""
 
 
 class UnifiedModel(Protocol):
@@ -99,6 +102,14 @@ class UnifiedModel(Protocol):
 
     def describe(self) -> dict[str, object]:
         """Facts about the model's layout and sizes, by name, for `zero-engine models check`."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A model that wants to know of all drawings of a shard before it draws them batch by batch."""
+
+    def prepare(self, wanted: Sequence[Request]) -> list[BatchFailure | None]:
+        """Get ready; what cannot be drawn, in the order of `wanted`. Only the others are drawn afterwards."""
 
 
 def refuse_pictures(name: str, prompts: Iterable[Prompt]) -> None:

@@ -37,6 +37,7 @@ from transformers.models.janus.image_processing_pil_janus import JanusImageProce
 
 from zero_engine.batches import padded
 from zero_engine.errors import ModelError
+from zero_engine.images import on_white
 from zero_engine.models import pixels
 from zero_engine.models.base import Drawings, refuse_perception, refuse_pictures
 from zero_engine.models.devices import device_named, dtype_named
@@ -282,7 +283,7 @@ class Janus:
         return np.array([row.double().mean().item() for row in picked], np.float32)
 
     def _pixels(self, images: Sequence[np.ndarray | Image.Image]) -> Tensor:
-        arrays = [self.image_processor(pixels.on_white(image))["pixel_values"][0] for image in images]
+        arrays = [self.image_processor(on_white(image))["pixel_values"][0] for image in images]
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
 
     def _unit_vectors(self) -> Tensor:

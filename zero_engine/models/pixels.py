@@ -1,4 +1,4 @@
-"""Prepares pictures for any family's codec, and converts its output: transparency, batches, uint8.
+"""Runs any family's codec in batches of one size, and converts its output to uint8.
 
 A codec runs small pictures in batches of exactly `CODEC_BATCH`, the last one filled up, and larger pictures one by one.
 oneDNN's convolutions give a picture other bits in a batch of 1, of 2 to 15, and of 16 or more; its place in the batch
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 CODEC_BATCH = 8
@@ -32,13 +31,3 @@ def to_uint8(pixels_B3HW: np.ndarray, image_processor: Any) -> np.ndarray:
     std = np.array(image_processor.image_std, np.float32).reshape(3, 1, 1)
     scaled = (pixels_B3HW * std + mean) * np.float32(1 / image_processor.rescale_factor)
     return np.clip(scaled, 0, 255).astype(np.uint8)
-
-
-def on_white(image: np.ndarray | Image.Image) -> Image.Image:
-    """The picture in RGB, laid on white where it is transparent, truncated as in the Chameleon reference."""
-    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    if picture.mode == "RGB":
-        return picture
-    rgba = np.asarray(picture.convert("RGBA"))
-    alpha = rgba[..., 3:] / 255.0
-    return Image.fromarray(((1 - alpha) * 255 + alpha * rgba[..., :3]).astype(np.uint8))

@@ -26,6 +26,8 @@ class Request:
     """The prompt of u in `u + g (c - u)`, which guidance steers away from: empty, a negative text, or pictures."""
     seen: Prompt | None = None
     """The prompt of i in `h (i - u)`; with None this term is 0."""
+    identity: str = ""
+    """The identity of the drawing, under which a server's answer is kept; empty for a filler of a batch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ import numpy as np
 from zero_engine.batches import BatchFailure, run_bucketed
 from zero_engine.errors import ModelError, ZeroEngineError
 from zero_engine.images import decode_image, encode_image
-from zero_engine.models.base import UnifiedModel
+from zero_engine.models.base import Prepares, UnifiedModel
 from zero_engine.models.batching import auto_batch_size, filler_prompt
 from zero_engine.models.prompt import Prompt, Request, Sampling, pictures_in
 from zero_engine.pipeline import Render
@@ -54,6 +54,7 @@ class _Drawn:
     scores: dict[str, float]
     painted: bytes | None
     """The painter's picture, encoded; None where the codes are the picture."""
+    origin: str
 
 
 def draw(
@@ -67,7 +68,7 @@ def draw(
         key = "image_guidance" if render.image_guidance is not None else "context"
         raise ModelError(f"render.{key}: {model.name} draws from text alone. Drop the key.")
     jobs, rejections = _jobs(planned, model, render)
-    drawn = _draw(jobs, model, render, image_format)
+    drawn = _draw(jobs, model, render, image_format, settings)
     unseen = [d.codes_N for d in drawn if isinstance(d, _Drawn) and d.painted is None]
     decoded = iter(decode_pictures(unseen, model, image_format))
     candidates: list[Candidate] = []
@@ -91,7 +92,7 @@ def draw(
                 image=image,
                 scores=drawing.scores,
                 identity=wanted.identity(settings),
-                origin="drawn" if drawing.painted is None else "painted",
+                origin=drawing.origin,
                 shown=pictures_in(job.prompt),
             )
         )
@@ -167,17 +168,18 @@ def _question_pictures(
         return [], error
 
 
-def _request(job: _Job, render: Render) -> Request:
+def _request(job: _Job, render: Render, settings: str) -> Request:
     """The request for a drawing: its prompt, seed, and the prompts of the guidance branches u and i."""
     pictures = pictures_in(job.prompt)
     kept = pictures if render.unconditional == "pictures" else ()
     against: Prompt = (*kept, render.negative_prompt) if render.negative_prompt else kept
     seen = pictures if render.image_guidance is not None and pictures else None
-    return Request(job.prompt, job.planned.seed, against, seen)
+    identity = job.planned.identity(settings) if job.planned.trace is not NOBODY else ""
+    return Request(job.prompt, job.planned.seed, against, seen, identity)
 
 
 def _draw(
-    jobs: Sequence[_Job], model: UnifiedModel, render: Render, image_format: str
+    jobs: Sequence[_Job], model: UnifiedModel, render: Render, image_format: str, settings: str
 ) -> list[_Drawn | BatchFailure]:
     sampling = Sampling(
         guidance=render.guidance,
@@ -188,7 +190,7 @@ def _draw(
     )
 
     def draw(batch: list[_Job]) -> list[_Drawn]:
-        drawings = model.draw([_request(job, render) for job in batch], sampling)
+        drawings = model.draw([_request(job, render, settings) for job in batch], sampling)
         found = {
             "likelihood": drawings.likelihood,
             "unconditional": drawings.likelihood_unconditional,
@@ -200,6 +202,7 @@ def _draw(
                 # a likelihood that is not finite is left out here; the score stage reports what is missing
                 {name: float(v[row]) for name, v in found.items() if v is not None and np.isfinite(v[row])},
                 None if drawings.painted is None else encode_image(drawings.painted[row], image_format),
+                drawings.origin,
             )
             for row in range(len(batch))
         ]
@@ -208,7 +211,15 @@ def _draw(
         prompt = filler_prompt(model, size)
         return _Job(Planned(NOBODY, 0, 0, 0, Written(prompt), ""), size, prompt)
 
-    return run_bucketed(jobs, [job.tokens for job in jobs], draw, batch_size_of(model, render), filler)
+    failed: dict[int, BatchFailure] = {}
+    if isinstance(model, Prepares):
+        found = model.prepare([_request(job, render, settings) for job in jobs])
+        failed = {row: failure for row, failure in enumerate(found) if failure is not None}
+    ready = [row for row in range(len(jobs)) if row not in failed]
+    lengths = [jobs[row].tokens for row in ready]
+    made = run_bucketed([jobs[row] for row in ready], lengths, draw, batch_size_of(model, render), filler)
+    results = {**failed, **dict(zip(ready, made, strict=True))}
+    return [results[row] for row in range(len(jobs))]
 
 
 def _rejection(drawing: Planned, what: str, failure: BatchFailure) -> Rejection:

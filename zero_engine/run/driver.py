@@ -19,11 +19,13 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry
+from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry, ShardFile
 from zero_engine.contracts.rows import SCHEMA_VERSION
 from zero_engine.errors import CheckFailed, Interrupted
 from zero_engine.hashing import digest
-from zero_engine.models.painters.generators import generator_fingerprint
+from zero_engine.painters.answers import FOLDER as ANSWERS
+from zero_engine.painters.answers import Answers
+from zero_engine.painters.generators import generator_fingerprint
 from zero_engine.pipeline import Pipeline, load_pipeline
 from zero_engine.read import Chunk, count_records, iter_chunks
 from zero_engine.render.prompts import compile_template
@@ -49,6 +51,7 @@ from zero_engine.write.finish import finish_dataset, side_files, unlisted_files
 from zero_engine.write.folder import INDEX
 from zero_engine.write.manifest import read_manifest, versions
 from zero_engine.write.plain import forget_digests
+from zero_engine.write.store import DrawingFile, identities
 from zero_engine.write.unused import compact, set_strays_aside, unused
 
 
@@ -258,6 +261,8 @@ class _Driver:
 
     def _commit(self, task: ShardTask, result: ShardResult) -> None:
         self.ledger.commit(result.entry, result.temporary)
+        if self.pipeline.render.generator == "http" and result.entry.candidates:
+            self._forget_answers(result.entry.candidates)
         if task.records:
             Path(task.records).unlink(missing_ok=True)
         if result.model:
@@ -273,6 +278,11 @@ class _Driver:
             pictures=counts["pictures"],
             kept=counts["pictures_kept"],
         )
+
+    def _forget_answers(self, file: ShardFile) -> None:
+        """Delete what a server answered for drawings that are committed now."""
+        committed = identities(DrawingFile(str(self.out), file.name, file.sha256))
+        Answers(self.ledger.work / ANSWERS).forget(name for _, name in committed if name)
 
     def _stopped(self) -> None:
         done = len(self.ledger.entries)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from zero_engine.errors import PipelineError
-from zero_engine.models.painters.generators import generator_fingerprint
+from zero_engine.painter_sections import Diffusion, Http
+from zero_engine.painters.generators import generator_fingerprint
 from zero_engine.pipeline import Pipeline
 from zero_engine.read import iter_chunks, read_chunk
 from zero_engine.records import Candidate, ParsedTrace
@@ -32,7 +33,14 @@ from zero_engine.write.store import Store
 
 SHAPES_DRAWINGS = ("input.", "parse.", "render.", "gate.", "seed")
 """Keys that can change which drawings are asked for; the gate, where later steps see what it kept."""
-SHAPES_NOTHING = ("dask.", "output.path", "render.device", "input.strict")
+SHAPES_NOTHING = (
+    "dask.",
+    "output.path",
+    "render.device",
+    "input.strict",
+    *(f"render.http.{key}" for key in Http.SHAPES_NO_PICTURE),
+    *(f"render.diffusion.{key}" for key in Diffusion.SHAPES_NO_PICTURE),
+)
 
 
 @dataclass(slots=True)

@@ -268,7 +268,7 @@ def _write(
 
 def _describe(task: ShardTask) -> ModelInfo:
     """What the manifest says of the model, which this process has loaded."""
-    from zero_engine.models.painters.generators import get_generator
+    from zero_engine.painters.generators import get_generator
 
     render = task.pipeline.render
     model = get_generator(render)

@@ -10,6 +10,9 @@ import pyarrow as pa
 from zero_engine.contracts.manifest import ModelInfo
 from zero_engine.contracts.rows import Column, ListOf, Struct
 
+OWN_PIXELS = ("painted", "served", "given")
+"""Origins of pictures that are something else than what their codes decode to."""
+
 
 def kept_drawings(batch: pa.RecordBatch, decoded: bool = False) -> dict[tuple[str, int, int], bytes]:
     """Drawings in rows or candidates: (trace id, step, attempt) -> digest of seed, codes and picture.
@@ -52,9 +55,9 @@ def bad_origins(drawings: pa.StructArray) -> Iterator[str]:
         return
     known = drawings.field("roundtrip").is_valid().to_pylist()
     for origin, measured in zip(origins_of(drawings), known, strict=True):
-        if origin not in (None, "drawn", "painted", "given"):
+        if origin not in (None, "drawn", *OWN_PIXELS):
             yield f"a picture has the origin {origin!r}"
-        elif origin in ("painted", "given") and not measured:
+        elif origin in OWN_PIXELS and not measured:
             yield f"a {origin} picture has no roundtrip: what its codes hold of it is not known"
 
 

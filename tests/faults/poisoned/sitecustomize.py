@@ -17,7 +17,7 @@ if "ZERO_ENGINE_POISON" in os.environ:
 
     import tests.fake_model as fake
     import zero_engine.models
-    import zero_engine.models.painters.generators as generators
+    import zero_engine.painters.generators as generators
     from zero_engine.read.formats import FORMATS
 
     torch = ModuleType("torch")

@@ -26,6 +26,7 @@ from torch import Tensor
 from transformers import ChameleonForConditionalGeneration, PreTrainedTokenizerBase
 from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
 
+from zero_engine.images import on_white
 from zero_engine.models import pixels
 from zero_engine.models.base import Drawings, refuse_perception
 from zero_engine.models.chameleon import vq
@@ -312,7 +313,7 @@ class Chameleon:
             file.chmod(0o644)
 
     def _pixels(self, images: Sequence[np.ndarray | Image.Image]) -> Tensor:
-        arrays = [self.image_processor(pixels.on_white(image))["pixel_values"][0] for image in images]
+        arrays = [self.image_processor(on_white(image))["pixel_values"][0] for image in images]
         return torch.from_numpy(np.stack(arrays).astype(np.float32))
 
     @torch.inference_mode()

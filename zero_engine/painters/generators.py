@@ -3,9 +3,10 @@
     none        no generator: every step stays text-only
     unified     `render.model` itself, with its own image tokens
     diffusion   a pipeline of diffusers, `render.diffusion.model`; `render.model` encodes and scores
+    http        a server of the OpenAI images API, `render.http.url`; `render.model` encodes and scores
 
 A plugin is an entry point in the group `zero_engine.generators`: its name is what `render.generator` says, and it
-leads to a module (or any object) with two functions, as `zero_engine.models.painters.diffusion` has them:
+leads to a module (or any object) with two functions, as `zero_engine.painters.diffusion` has them:
 
     load(render) -> Painter         see `painting`; called once a process
     fingerprint(render) -> str      a digest of everything that its pictures depend on; the driver calls it, so it must
@@ -17,6 +18,7 @@ leads to a module (or any object) with two functions, as `zero_engine.models.pai
 import importlib
 from collections.abc import Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -27,25 +29,32 @@ from zero_engine.pipeline import Render
 
 if TYPE_CHECKING:
     from zero_engine.models.base import UnifiedModel
+    from zero_engine.painters.painting import PaintedModel
 
 GROUP = "zero_engine.generators"
-PAINTERS = {"diffusion": "zero_engine.models.painters.diffusion"}
-_loaded: dict[tuple[str | None, str], "UnifiedModel"] = {}
+PAINTERS = {"diffusion": "zero_engine.painters.diffusion", "http": "zero_engine.painters.http"}
+_loaded: dict[tuple[str | None, str], "PaintedModel"] = {}
 _loading = Lock()
 
 
-def get_generator(render: Render) -> "UnifiedModel":
-    """The generator, loaded once per process. Raises PipelineError or ModelError for what the user has to fix."""
+def get_generator(render: Render, work: Path | None = None) -> "UnifiedModel":
+    """The generator, loaded once per process. A server's answers are kept in `work`, so that they outlive the process.
+
+    Raises PipelineError or ModelError for what the user has to fix.
+    """
     reader = get_model(render.model, device=render.device, dtype=render.dtype)
     if render.generator == "unified":
         return reader
-    from zero_engine.models.painters.painting import PaintedModel
+    from zero_engine.painters.painting import Asks, PaintedModel
 
     key = (generator_fingerprint(render), render.model_dump_json())
     with _loading:
         if key not in _loaded:
             _loaded[key] = PaintedModel(reader, _painter(render.generator).load(render))
-        return _loaded[key]
+        model = _loaded[key]
+        if work is not None and isinstance(model.painter, Asks):
+            model.painter.keep_in(work)
+        return model
 
 
 def generator_fingerprint(render: Render) -> str | None:

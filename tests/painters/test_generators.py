@@ -11,10 +11,10 @@ from tiny_models import tiny_diffusion
 
 from zero_engine.errors import ModelError, PipelineError
 from zero_engine.images import MOST_DB, fit, psnr
-from zero_engine.models.painters import generators
-from zero_engine.models.painters.generators import generator_fingerprint, get_generator
-from zero_engine.models.painters.painting import PaintedModel
 from zero_engine.models.prompt import requests
+from zero_engine.painters import generators
+from zero_engine.painters.generators import generator_fingerprint, get_generator
+from zero_engine.painters.painting import PaintedModel
 from zero_engine.pipeline import Render
 
 
@@ -69,7 +69,7 @@ def test_what_the_text_encoder_cuts_is_counted(render):
 
 
 def test_a_prompt_is_read_where_any_text_encoder_reads_it():
-    from zero_engine.models.painters.diffusion import Diffusion
+    from zero_engine.painters.diffusion import Diffusion
 
     class CLIPTokenizer:
         model_max_length = 4
@@ -99,7 +99,7 @@ def test_options_reach_the_pipeline_and_unknown_ones_are_refused(render, folder)
         update={"diffusion": render.diffusion.model_copy(update={"size": 64, "guidance": 2.0})}
     )
     assert get_generator(asked).painter.paint(["a"], [0]).shape == (1, 64, 64, 3)
-    from zero_engine.models.painters.diffusion import Diffusion
+    from zero_engine.painters.diffusion import Diffusion
 
     class Plain:
         def __call__(self, prompt, generator, output_type, num_inference_steps): ...
@@ -145,7 +145,7 @@ def test_what_is_no_pipeline_is_one_line(tiny_anole, tmp_path):
 
 
 def test_a_missing_library_names_the_extra(render, monkeypatch):
-    from zero_engine.models.painters import diffusion
+    from zero_engine.painters import diffusion
 
     monkeypatch.setitem(sys.modules, "diffusers", None)
     with pytest.raises(ModelError, match=r"pip install 'zero-engine\[diffusion\]'"):
@@ -196,7 +196,7 @@ def test_a_picture_is_fitted_by_its_shorter_side_and_its_middle():
 def test_choosing_a_generator_imports_no_torch(folder, tiny_anole):
     code = (
         "import sys\n"
-        "from zero_engine.models.painters.generators import generator_fingerprint\n"
+        "from zero_engine.painters.generators import generator_fingerprint\n"
         "from zero_engine.pipeline import Render\n"
         "paints = {'model': sys.argv[2]}\n"
         "generator_fingerprint(Render(generator='diffusion', model=sys.argv[1], diffusion=paints))\n"

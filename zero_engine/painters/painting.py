@@ -9,15 +9,30 @@ Likelihoods are the reader's, of the codes given the prompt. The reader does eve
 A painter makes the same promise as a model: a picture depends on its own prompt and seed, at a given batch size.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
 
-from zero_engine.images import fit, psnr
+from zero_engine.batches import BatchFailure
+from zero_engine.images import encode_image, fit, psnr
 from zero_engine.models.base import Drawings, UnifiedModel, refuse_pictures
-from zero_engine.models.prompt import Prompt, Request, Sampling, text_of
+from zero_engine.models.prompt import Prompt, Request, Sampling, pictures_in, text_of
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One picture to ask for."""
+
+    identity: str
+    prompt: str
+    seed: int
+    negative: str = ""
+    pictures: Callable[[], list[bytes]] = list
+    """The prompt's pictures as PNG, made when they are needed."""
 
 
 class Painter(Protocol):
@@ -27,6 +42,20 @@ class Painter(Protocol):
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> Iterable[np.ndarray]:
         """One RGB uint8 picture (H, W, 3) of any size per prompt, in their order."""
+
+
+@runtime_checkable
+class Asks(Protocol):
+    """A painter that is asked for all pictures first and hands them out by the identity of their drawings."""
+
+    def prepare(self, wanted: Sequence[Asked]) -> list[BatchFailure | None]:
+        """Ask for the pictures; what failed, in the order of `wanted`."""
+
+    def pictures(self, identities: Sequence[str]) -> list[np.ndarray]:
+        """The pictures, (H, W, 3) uint8; any picture for the empty identity, which is a filler's."""
+
+    def keep_in(self, work: Path) -> None:
+        """Keep answers in this folder."""
 
 
 @runtime_checkable
@@ -40,37 +69,58 @@ class CutsPrompts(Protocol):
 class PaintedModel:
     """A `UnifiedModel` that draws with a painter and does everything else with its reader."""
 
-    sees_pictures = False
     footprint = None
     """Unknown: the reader's memory says nothing about the painter's, so `AUTO_BATCH_SIZE` sets the batch size."""
 
-    def __init__(self, reader: UnifiedModel, painter: Painter):
+    def __init__(self, reader: UnifiedModel, painter: "Painter | Asks"):
         self.reader, self.painter = reader, painter
         self.name = f"{painter.name}, read by {reader.name}"
         self.fingerprint = reader.fingerprint
         self.grid, self.image_size, self.codebook_size = reader.grid, reader.image_size, reader.codebook_size
         self.max_prompt_length = reader.max_prompt_length
         self.device, self.has_projection = reader.device, reader.has_projection
+        self.sees_pictures = isinstance(painter, Asks) and reader.sees_pictures
+
+    def prepare(self, wanted: Sequence[Request]) -> list[BatchFailure | None]:
+        """Ask for all pictures, where the painter is one that is asked."""
+        if not isinstance(self.painter, Asks):
+            return [None] * len(wanted)
+        return self.painter.prepare([self._asked(request) for request in wanted])
 
     def draw(self, wanted: Sequence[Request], sampling: Sampling = Sampling()) -> Drawings:
         """Paint one picture per request. `sampling` does not apply to a painter and is ignored; the painter takes
         a negative prompt from the pipeline. Raises ModelError for pictures in a prompt."""
-        refuse_pictures(self.name, (request.prompt for request in wanted))
-        prompts, seeds = [text_of(request.prompt) for request in wanted], [request.seed for request in wanted]
-        painted = list(self.painter.paint(prompts, seeds))
+        if not self.sees_pictures:
+            refuse_pictures(self.name, (request.prompt for request in wanted))
+        prompts = [request.prompt for request in wanted]
+        texts = [text_of(prompt) for prompt in prompts]
+        if isinstance(self.painter, Asks):
+            painted = self.painter.pictures([request.identity for request in wanted])
+        else:
+            painted = list(self.painter.paint(texts, [request.seed for request in wanted]))
         fitted = [fit(picture_HW3, self.image_size) for picture_HW3 in painted]
         codes_BN = self.encode(fitted)
         roundtrip = [psnr(one, other) for one, other in zip(fitted, self.decode(codes_BN), strict=True)]
         scores = {"roundtrip": np.array(roundtrip, np.float32)}
         if isinstance(self.painter, CutsPrompts):
-            scores["unread"] = np.array(self.painter.unread(prompts), np.float32)
+            scores["unread"] = np.array(self.painter.unread(texts), np.float32)
         return Drawings(
             codes=codes_BN,
             likelihood=self.log_likelihood(prompts, codes_BN),
             likelihood_unconditional=None,
             scores=scores,
             painted=painted,
+            origin=getattr(self.painter, "origin", "painted"),
         )
+
+    def _asked(self, request: Request) -> Asked:
+        codes = pictures_in(request.prompt)
+
+        def shown() -> list[bytes]:
+            return [encode_image(image_HW3) for image_HW3 in self.decode(np.stack(codes))] if codes else []
+
+        text = " ".join(text_of(request.prompt, " ").split())
+        return Asked(request.identity, text, request.seed, text_of(request.against), shown)
 
     def decode(self, codes_BN: np.ndarray) -> np.ndarray:
         return self.reader.decode(codes_BN)

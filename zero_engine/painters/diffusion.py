@@ -1,5 +1,7 @@
 """The painter that runs any text-to-image pipeline of diffusers: a local folder or a hub name.
 
+`calls` says what its call takes.
+
 The noise of each picture comes from a CPU generator of the picture's own seed, so it does not depend on the device or
 the batch. diffusers is the extra `diffusion`; only `load` imports it. `fingerprint` reads files only.
 """
@@ -15,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zero_engine.errors import ModelError
-from zero_engine.hashing import digest, digest_file
+from zero_engine.hashing import digest, digest_file, digest_json
 from zero_engine.models.registry import fetched_folder
-from zero_engine.pipeline import Diffusion as DiffusionSettings
+from zero_engine.painter_sections import Diffusion as DiffusionSettings
+from zero_engine.painters.calls import asked_for, guided_by, refuse_unknown, refuse_unknown_in
 from zero_engine.pipeline import Render
 
 if TYPE_CHECKING:
-    from zero_engine.models.painters.painting import Painter
+    from zero_engine.painters.painting import Painter
 
 _SUFFIXES = (".json", ".txt", ".model", ".safetensors")
 _VARIANTS = ("*.fp16.*", "*.non_ema.*")
@@ -49,9 +52,7 @@ def load(render: Render) -> "Painter":
     diffusers.utils.logging.disable_progress_bar()
     try:
         with quiet():
-            pipe = diffusers.AutoPipelineForText2Image.from_pretrained(
-                folder, dtype=getattr(torch, dtype), local_files_only=True
-            ).to(device)
+            pipe = _set_up(_read(folder, getattr(torch, dtype)), settings, device)
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError, ImportError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(
@@ -65,32 +66,74 @@ def load(render: Render) -> "Painter":
 
 
 def fingerprint(render: Render) -> str:
-    """sha256 over the names and bytes of the pipeline's files. Raises ModelError when there is no such pipeline."""
-    folder = _folder(_settings(render).model)
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix in _SUFFIXES)
-    stamps = tuple((str(f), f.relative_to(folder).as_posix(), os.stat(f).st_mtime_ns) for f in files)
-    return _digest_files(stamps)
+    """sha256 over the names and bytes of the pipeline's files and the settings that it paints with.
+
+    Raises ModelError when there is no such pipeline, or its call does not take what the file asks for.
+    """
+    settings = _settings(render)
+    folder = _folder(settings.model)
+    refuse_unknown_in(folder, settings.model, render)
+    files = [_digest_files(_stamps(folder))]
+    if settings.lora is not None:
+        files.append(_digest_files(_stamps(_lora(settings.lora))))
+    left = {"model", "lora", *DiffusionSettings.SHAPES_NO_PICTURE}
+    return digest(*files, digest_json(settings.model_dump(mode="json", exclude=left)))
+
+
+def _read(folder: Path, dtype: Any) -> Any:
+    """The pipeline in a folder: as its text-to-image class where AutoPipeline knows it, else as the class it names."""
+    import diffusers
+
+    options = {"dtype": dtype, "local_files_only": True}
+    try:
+        return diffusers.AutoPipelineForText2Image.from_pretrained(folder, **options)
+    except ValueError as unknown:  # OmniGen, HunyuanImage, LongCat, ErnieImage
+        try:
+            return diffusers.DiffusionPipeline.from_pretrained(folder, **options)
+        except ValueError as error:
+            raise error from unknown
+
+
+def _set_up(pipe: Any, settings: DiffusionSettings, device: str) -> Any:
+    """LoRA weights, tiling, compiling and the device, as the file asks for them."""
+    if settings.lora is not None:
+        if not hasattr(pipe, "load_lora_weights"):
+            raise ModelError(
+                f"render.diffusion.lora: {type(pipe).__name__} takes no LoRA weights. Drop the key."
+            )
+        path = _lora(settings.lora)
+        name = {"weight_name": path.name} if path.is_file() else {}
+        pipe.load_lora_weights(str(path.parent if name else path), adapter_name="lora", **name)
+        pipe.set_adapters("lora", settings.lora_scale)
+    if settings.vae_tiling:
+        if not hasattr(getattr(pipe, "vae", None), "enable_tiling"):
+            raise ModelError(f"render.diffusion.vae_tiling: {type(pipe).__name__} cannot tile. Drop the key.")
+        pipe.vae.enable_tiling()
+    if settings.compile:
+        denoiser = getattr(pipe, "transformer", None) or getattr(pipe, "unet", None)
+        if denoiser is None:
+            raise ModelError(
+                f"render.diffusion.compile: {type(pipe).__name__} has no denoiser of its own. Drop the key."
+            )
+        denoiser.compile()
+    if not settings.offload:
+        return pipe.to(device)
+    if device == "cpu":
+        raise ModelError("render.diffusion.offload: there is no GPU to unload. Drop the key.")
+    pipe.enable_model_cpu_offload(device=device)
+    return pipe
 
 
 class Diffusion:
     """A loaded pipeline with its arguments: a `Painter` that `CutsPrompts`."""
 
     def __init__(self, pipe: Any, render: Render):
-        settings = _settings(render)
-        self.name, self.pipe = settings.model, pipe
-        asked = {
-            "num_inference_steps": settings.steps,
-            "guidance_scale": settings.guidance,
-            "height": settings.size,
-            "width": settings.size,
-            "negative_prompt": render.negative_prompt,
-        }
-        self.options = {name: value for name, value in asked.items() if value is not None}
+        self.name, self.pipe = _settings(render).model, pipe
         takes = inspect.signature(pipe.__call__).parameters
-        if unknown := [name for name in self.options if name not in takes]:
-            raise ModelError(
-                f"{self.name}: {type(pipe).__name__} takes no {unknown[0]}. Drop it from the pipeline file."
-            )
+        refuse_unknown(self.name, type(pipe).__name__, takes, render)
+        config = getattr(getattr(pipe, "transformer", None), "config", None)
+        embedded = bool(getattr(config, "guidance_embeds", False))
+        self.options = asked_for(render, guided_by(takes, embedded))
         self.negative = self.options.pop("negative_prompt", None)
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> np.ndarray:
@@ -130,6 +173,25 @@ def _folder(name: str) -> Path:
     if not (folder / "model_index.json").is_file():
         raise ModelError(f"{name}: no model_index.json in {folder}. Give the folder of a diffusers pipeline.")
     return folder
+
+
+def _lora(name: str) -> Path:
+    """The file or folder of LoRA weights."""
+    path = Path(name).expanduser()
+    return (
+        path
+        if path.is_file()
+        else fetched_folder(name, ["*.safetensors", "*.json"], "a file or folder of LoRA weights")
+    )
+
+
+def _stamps(path: Path) -> tuple[tuple[str, str, int], ...]:
+    """(path, name, time of change) of a file, or of the files in a folder that shape pictures."""
+    found = (
+        [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file() and f.suffix in _SUFFIXES]
+    )
+    root = path.parent if path.is_file() else path
+    return tuple((str(f), f.relative_to(root).as_posix(), os.stat(f).st_mtime_ns) for f in sorted(found))
 
 
 @lru_cache(maxsize=16)
