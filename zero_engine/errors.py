@@ -57,3 +57,8 @@ class Interrupted(ZeroEngineError):
     """The user asked to stop; what was done is committed and the message says how to go on."""
 
     exit_code = 130
+
+    def __init__(self, message: str = "", at_once: bool = False) -> None:
+        super().__init__(message)
+        self.at_once = at_once
+        """Whether nothing is waited for any more: neither workers nor libraries that want to end in order."""

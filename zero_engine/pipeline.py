@@ -7,7 +7,8 @@ The fingerprint of a stage covers just the parameters that can change its bytes,
 `gate.min` never redraws, and editing `dask.workers` never does anything.
 """
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -305,3 +306,11 @@ def load_pipeline(path: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
     Raises PipelineError (one line: key, value, what is allowed, file) for anything wrong with either.
     """
     return parse_config(Pipeline, read_yaml(path), where=str(path), overrides=overrides)
+
+
+def pipeline_from(document: Mapping[str, Any], overrides: Sequence[str] = ()) -> Pipeline:
+    """A pipeline from a dictionary with the keys of a pipeline file. Raises PipelineError like `load_pipeline`.
+
+    pipeline_from({"input": {"path": "my.jsonl", "format": "gsm8k"}, "output": {"path": "out/mine"}})
+    """
+    return parse_config(Pipeline, copy.deepcopy(dict(document)), where="pipeline", overrides=overrides)

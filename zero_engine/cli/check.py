@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from zero_engine.cli.options import AsJson, Folder, descriptions, print_json, table
+from zero_engine.cli.screen import console
 from zero_engine.errors import CheckFailed, InputError, OutputError
 from zero_engine.models.prompt import requests
 
@@ -50,12 +51,11 @@ def validate(
         checks = []
     failed = [check for check in checks if not check.ok]
     if repair and (failed or not checks):
-        from zero_engine.run.progress import Console
         from zero_engine.run.recover import recover
 
         for check in failed:
             typer.echo(f"{check.name}: {check.detail}", err=True)
-        recover(out, Console())
+        recover(out, console())
         checks = validate_dataset(out)
         failed = [check for check in checks if not check.ok]
     if json:

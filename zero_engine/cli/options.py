@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from zero_engine.cli.screen import hush
 from zero_engine.errors import printable
 from zero_engine.pipeline import Pipeline, load_pipeline
 
@@ -58,6 +59,7 @@ def resolve(
 
 def print_json(value: Any) -> None:
     """One JSON object on stdout."""
+    hush()
     typer.echo(printable(json.dumps(value, ensure_ascii=False, indent=2, default=str)))
 
 
@@ -66,6 +68,7 @@ LINES_SAID = 20
 
 def say(text: str, err: bool = False) -> None:
     """Prints a line that may quote a corpus, without its control characters."""
+    hush()
     typer.echo(printable(text), err=err)
 
 
@@ -86,6 +89,7 @@ def table(
     from rich.markup import escape
     from rich.table import Table
 
+    hush()
     grid = Table(
         title=escape(printable(title)),
         title_justify="left",

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from zero_engine.cli.options import AsJson, Folder, print_json
+from zero_engine.cli.screen import console
 
 
 def register(app: typer.Typer) -> None:
@@ -19,10 +20,9 @@ def recover(
     json: AsJson = False,
 ) -> None:
     """Make a damaged folder whole: lost records, damaged and missing files. Nothing that is whole is drawn again."""
-    from zero_engine.run.progress import Console
     from zero_engine.run.recover import recover
 
-    summary = recover(out, Console(), number(workers))
+    summary = recover(out, console(), number(workers))
     if json:
         print_json(summary.as_dict())
     else:

@@ -6,6 +6,7 @@ import typer
 
 from zero_engine.cli.options import AsJson, Folder, print_json
 from zero_engine.cli.recover import number
+from zero_engine.cli.screen import console
 
 
 def register(app: typer.Typer) -> None:
@@ -26,10 +27,9 @@ def retry(
     json: AsJson = False,
 ) -> None:
     """Try again what a run rejected. What succeeds now takes its place, as if it had never failed."""
-    from zero_engine.run.progress import Console
     from zero_engine.run.recover import retry
 
-    done = retry(out, reason, stage, Console(), number(workers))
+    done = retry(out, reason, stage, console(), number(workers))
     if json:
         print_json({"chosen": done.chosen, "left": done.left, **done.summary.as_dict()})
         return

@@ -21,6 +21,7 @@ from zero_engine.cli.options import (
     say_all,
     table,
 )
+from zero_engine.cli.screen import console
 from zero_engine.errors import InputError
 
 
@@ -57,14 +58,14 @@ def run(
     """
     from zero_engine.read import passed_over
     from zero_engine.run import run_pipeline
-    from zero_engine.run.progress import Console
 
     config = resolve(pipeline, input, output, limit, set, workers=_number(workers), scheduler=scheduler)
     say_all(passed_over(config.input))
-    summary = run_pipeline(config, overwrite=overwrite, reuse=reuse or (), progress=Console())
+    summary = run_pipeline(config, overwrite=overwrite, reuse=reuse or (), progress=console())
     if report:
         from zero_engine.report import write_report
 
+        console().stage("writing report.html")
         write_report(summary.out, verify=False)  # its bytes have just been written or checked
     if json:
         print_json(summary.as_dict())

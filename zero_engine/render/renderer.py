@@ -13,7 +13,7 @@ made is a `Rejection` of stage `render`:
 Memory: the codes of the whole shard (at most 2 KB a picture), and the pixels of one decoding batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -55,8 +55,17 @@ class _Drawn:
     scores: dict[str, float]
 
 
+Count = Callable[[int, int, int], None]
+"""Hears after every batch how many drawings are made, of how many, and how many of them differ."""
+
+
 def draw(
-    planned: Sequence[Planned], model: UnifiedModel, render: Render, image_format: str, settings: str
+    planned: Sequence[Planned],
+    model: UnifiedModel,
+    render: Render,
+    image_format: str,
+    settings: str,
+    count: Count = lambda drawn, of, distinct: None,
 ) -> tuple[list[Candidate], list[Rejection]]:
     """Makes these drawings, in their order, and a rejection for each that failed. `settings` is their `settings_key`.
 
@@ -66,7 +75,7 @@ def draw(
         key = "image_guidance" if render.image_guidance is not None else "context"
         raise ModelError(f"render.{key}: {model.name} draws from text alone. Drop the key.")
     jobs, rejections = _jobs(planned, model, render)
-    drawn = _draw(jobs, model, render)
+    drawn = _draw(jobs, model, render, count)
     images = _decode([d.codes_N for d in drawn if isinstance(d, _Drawn)], model, image_format)
     candidates: list[Candidate] = []
     next_image = iter(images)
@@ -174,7 +183,21 @@ def _request(job: _Job, render: Render) -> Request:
     return Request(job.prompt, job.planned.seed, against, seen)
 
 
-def _draw(jobs: Sequence[_Job], model: UnifiedModel, render: Render) -> list[_Drawn | BatchFailure]:
+def _draw(
+    jobs: Sequence[_Job], model: UnifiedModel, render: Render, count: Count
+) -> list[_Drawn | BatchFailure]:
+    made: set[tuple[str, int, int]] = set()
+    distinct: set[tuple[str, int, bytes]] = set()
+
+    def told(batch: list[_Job], drawn: list[_Drawn]) -> list[_Drawn]:
+        for job, drawing in zip(batch, drawn, strict=True):
+            if job.planned.trace is not NOBODY:
+                trace_id, step = job.planned.trace.trace.id, job.planned.step
+                made.add((trace_id, step, job.planned.attempt))
+                distinct.add((trace_id, step, drawing.codes_N.tobytes()))
+        count(len(made), len(jobs), len(distinct))
+        return drawn
+
     def draw(batch: list[_Job]) -> list[_Drawn]:
         drawings = model.draw(
             [_request(job, render) for job in batch],
@@ -189,7 +212,7 @@ def _draw(jobs: Sequence[_Job], model: UnifiedModel, render: Render) -> list[_Dr
             "unconditional": drawings.likelihood_unconditional,
             **drawings.scores,
         }
-        return [
+        drawn = [
             _Drawn(
                 np.array(drawings.codes[row], np.uint16),  # a copy: a view would keep the whole batch
                 # a likelihood that is not finite is left out here; the score stage reports what is missing
@@ -197,6 +220,7 @@ def _draw(jobs: Sequence[_Job], model: UnifiedModel, render: Render) -> list[_Dr
             )
             for row in range(len(batch))
         ]
+        return told(batch, drawn)
 
     def filler(size: int) -> _Job:
         prompt = filler_prompt(model, size)
