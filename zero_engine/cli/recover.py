@@ -1,10 +1,8 @@
 """`recover`: make a folder whole again from what lies in it."""
 
-from typing import Annotated
-
 import typer
 
-from zero_engine.cli.options import AsJson, Folder, print_json
+from zero_engine.cli.options import AsJson, Folder, Workers, number, print_json, say
 from zero_engine.cli.screen import console
 
 
@@ -14,12 +12,10 @@ def register(app: typer.Typer) -> None:
 
 def recover(
     out: Folder,
-    workers: Annotated[
-        str | None, typer.Option(help="Local worker processes (overrides the pipeline's).")
-    ] = None,
+    workers: Workers = None,
     json: AsJson = False,
 ) -> None:
-    """Make a damaged folder whole: lost records, damaged and missing files. Nothing that is whole is drawn again."""
+    """Make a damaged folder whole: lost records, damaged and missing files are made again, nothing else is."""
     from zero_engine.run.recover import recover
 
     summary = recover(out, console(), number(workers))
@@ -27,12 +23,7 @@ def recover(
         print_json(summary.as_dict())
     else:
         counts = summary.counts
-        typer.echo(
+        say(
             f"{out}: whole: {counts['rows']:,} rows, {counts['rejected_traces']:,} traces rejected, "
             f"{summary.drawn:,} pictures drawn"
         )
-
-
-def number(workers: str | None) -> int | str | None:
-    """`2` as a number; `auto` and nothing as they are."""
-    return int(workers) if workers is not None and workers.lstrip("-").isdigit() else workers

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, Folder, print_json
-from zero_engine.cli.recover import number
+from zero_engine.cli.options import AsJson, Folder, Workers, number, print_json, say
 from zero_engine.cli.screen import console
 
 
@@ -21,9 +20,7 @@ def retry(
     stage: Annotated[
         str | None, typer.Option(help="Only rejections of this stage: read, parse, render, ...")
     ] = None,
-    workers: Annotated[
-        str | None, typer.Option(help="Local worker processes (overrides the pipeline's).")
-    ] = None,
+    workers: Workers = None,
     json: AsJson = False,
 ) -> None:
     """Try again what a run rejected. What succeeds now takes its place, as if it had never failed."""
@@ -33,7 +30,7 @@ def retry(
     if json:
         print_json({"chosen": done.chosen, "left": done.left, **done.summary.as_dict()})
         return
-    typer.echo(
+    say(
         f"{out}: {done.chosen:,} rejections tried again, {done.left:,} such are left; "
         f"{done.summary.counts['rows']:,} rows, {done.summary.drawn:,} pictures drawn"
     )

@@ -60,7 +60,7 @@ def manifest_of(
     totals: dict,
     input_digest: str,
 ) -> Manifest:
-    """The manifest of a finished folder. `model` is the generator's fingerprint, `known` what its workers told of it."""
+    """The manifest of a finished folder. `model` is the generator's fingerprint, `known` what workers told of it."""
     if model and (known is None or known.fingerprint != model):  # nothing was ever drawn with it
         known = ModelInfo(name=pipeline.render.model, fingerprint=model)
     paths = pipeline.input.path
