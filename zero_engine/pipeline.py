@@ -237,7 +237,10 @@ _YOUNG_INPUT_KEYS = (
 
 
 class Pipeline(Section):
-    """All of a run. Only `input.path` and `output.path` have no default."""
+    """All of a run, as frozen sections. Only `input.path` and `output.path` have no default.
+
+    `load_pipeline` makes one from a file or a dictionary. `zero-engine schema pipeline` lists every key.
+    """
 
     name: str = Field("zero-engine", pattern=r"^[\w.-]+$")
     """Name of the dataset."""
@@ -294,23 +297,29 @@ class Pipeline(Section):
             "gate": everything["gate"],
         }
 
+    def __repr__(self) -> str:
+        """`Pipeline(gsm8k-nano: gsm8k.jsonl -> out/gsm8k_nano, 4 drawings a step by nano)`."""
+        paths = self.input.path if isinstance(self.input.path, str) else ", ".join(self.input.path)
+        how = f"{self.render.candidates} drawings a step by {self.render.model}"
+        drawn = "no drawings" if self.render.generator == "none" else how
+        return f"Pipeline({self.name}: {paths} -> {self.output.path}, {drawn})"
+
+    __str__ = __repr__
+
     @property
     def fingerprint(self) -> str:
         """16 hex digits over all that shapes the rows; not over paths, workers or limits."""
         return digest_json({"name": self.name, **self.stage_parameters()})[:16]
 
 
-def load_pipeline(path: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
-    """Read a pipeline file and apply `key.sub=value` overrides.
+def load_pipeline(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Pipeline:
+    """Read a pipeline file, or a dictionary with the same keys, and apply `key.sub=value` overrides.
+
+        load_pipeline("pipeline.yaml", ["render.guidance=2"])
+        load_pipeline({"input": {"path": "my.jsonl", "format": "gsm8k"}, "output": {"path": "out/mine"}})
 
     Raises PipelineError (one line: key, value, what is allowed, file) for anything wrong with either.
     """
-    return parse_config(Pipeline, read_yaml(path), where=str(path), overrides=overrides)
-
-
-def pipeline_from(document: Mapping[str, Any], overrides: Sequence[str] = ()) -> Pipeline:
-    """A pipeline from a dictionary with the keys of a pipeline file. Raises PipelineError like `load_pipeline`.
-
-    pipeline_from({"input": {"path": "my.jsonl", "format": "gsm8k"}, "output": {"path": "out/mine"}})
-    """
-    return parse_config(Pipeline, copy.deepcopy(dict(document)), where="pipeline", overrides=overrides)
+    if isinstance(source, Mapping):
+        return parse_config(Pipeline, copy.deepcopy(dict(source)), where="pipeline", overrides=overrides)
+    return parse_config(Pipeline, read_yaml(source), where=str(source), overrides=overrides)

@@ -40,13 +40,13 @@ def demo(
 ) -> None:
     """Draw 64 real GSM8K solutions with the bundled model, in any folder: no file, no network, no GPU needed."""
     from zero_engine.config import parse_yaml
-    from zero_engine.pipeline import pipeline_from
+    from zero_engine.pipeline import load_pipeline
     from zero_engine.run import run_pipeline
 
     document = parse_yaml(bundled_text(NAME), f"examples {NAME}")
     assert isinstance(document, dict), "the bundled pipeline is one"
     said = overrides_of(None, output, limit, set, workers=number(workers))
-    config = pipeline_from(document, said)
+    config = load_pipeline(document, said)
     summary = run_pipeline(config, progress=console())
     finish(summary, report=True)
     if json:

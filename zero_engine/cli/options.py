@@ -27,7 +27,7 @@ OutputPath = Annotated[
     typer.Option(
         "--output",
         metavar="PATH",
-        help="Write into this folder (overrides the key in the file: output.path).",
+        help="Write into this folder.",
     ),
 ]
 Limit = Annotated[

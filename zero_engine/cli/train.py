@@ -16,7 +16,7 @@ Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Training file (Y
 OutputPath = Annotated[
     str | None,
     typer.Option(
-        "--output", metavar="PATH", help="Write into this folder (overrides the key in the file: output)."
+        "--output", metavar="PATH", help="Write into this folder."
     ),
 ]
 SetSft = Annotated[

@@ -23,7 +23,7 @@ from zero_engine.contracts.rows import SCHEMA_VERSION
 from zero_engine.errors import CheckFailed, Interrupted
 from zero_engine.hashing import digest
 from zero_engine.models.painters.generators import generator_fingerprint
-from zero_engine.pipeline import Pipeline, load_pipeline, pipeline_from
+from zero_engine.pipeline import Pipeline, load_pipeline
 from zero_engine.progress import Progress, shown
 from zero_engine.read import Chunk, count_records, iter_chunks
 from zero_engine.render.prompts import compile_template
@@ -76,9 +76,7 @@ def run_pipeline(
     Raises PipelineError, InputError, ModelError or OutputError for what the user has to fix,
     Interrupted after a Ctrl-C, and CheckFailed where traces in != rows + rejections.
     """
-    if isinstance(pipeline, Mapping):
-        pipeline = pipeline_from(pipeline)
-    elif not isinstance(pipeline, Pipeline):
+    if not isinstance(pipeline, Pipeline):
         pipeline = load_pipeline(pipeline)
     progress = shown(progress)
     try:
