@@ -60,6 +60,7 @@ lint: $(DEV_STAMP)
 	.venv/bin/mypy
 	.venv/bin/python -m zero_engine.contracts --check schemas/ docs/
 	.venv/bin/python -m zero_engine.read.known --check docs/formats.md
+	.venv/bin/python -m zero_engine.cli.reference --check docs/cli.md
 
 loop: $(DEV_STAMP)
 	.venv/bin/python benchmarks/loop.py
@@ -72,6 +73,7 @@ soak: $(DEV_STAMP)
 schemas: $(RUN_STAMP)
 	.venv/bin/python -m zero_engine.contracts schemas/ docs/
 	.venv/bin/python -m zero_engine.read.known docs/formats.md
+	.venv/bin/python -m zero_engine.cli.reference docs/cli.md
 
 fuzz: $(DEV_STAMP)
 	.venv/bin/python tests/fuzz/mutate.py --files 20000

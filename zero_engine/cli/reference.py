@@ -1,6 +1,6 @@
 """docs/cli.md: every command with its arguments and options, from the commands themselves.
 
-    python -m zero_engine.cli.reference [--check] docs/cli.md
+python -m zero_engine.cli.reference [--check] docs/cli.md
 """
 
 import sys
@@ -46,7 +46,9 @@ def page() -> str:
 def _section(path: str, command: Any) -> str:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     words = [_word(argument) for argument in arguments]
-    needed = [f"{option.opts[0]} {option.metavar or 'VALUE'}" for option in options(command) if option.required]
+    needed = [
+        f"{option.opts[0]} {option.metavar or 'VALUE'}" for option in options(command) if option.required
+    ]
     usage = " ".join([path, *words, *needed, "[OPTIONS]"])
     parts = [f"## {path}", f"    {usage}", _text(command.help or "")]
     rows = [(f"`{_word(a)}`", _text(a.help or ""), "") for a in arguments]

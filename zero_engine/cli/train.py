@@ -15,9 +15,7 @@ app = typer.Typer(no_args_is_help=True)
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Training file (YAML).")]
 OutputPath = Annotated[
     str | None,
-    typer.Option(
-        "--output", metavar="PATH", help="Write into this folder."
-    ),
+    typer.Option("--output", metavar="PATH", help="Write into this folder."),
 ]
 SetSft = Annotated[
     list[str] | None,
