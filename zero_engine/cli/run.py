@@ -107,12 +107,13 @@ def plan(
     from zero_engine.run import plan_run
 
     config = resolve(pipeline, input, output, limit, set)
+    console().stage(f"comparing {config.input.path} with {config.output.path}")
     facts = plan_run(config, reuse or ()).as_dict()
     if calibrate is not None:
         from zero_engine.run.sample import draw_sample
         from zero_engine.score.calibrate import propose_thresholds
 
-        facts["thresholds"] = propose_thresholds(draw_sample(config, calibrate).candidates)
+        facts["thresholds"] = propose_thresholds(draw_sample(config, calibrate, console()).candidates)
     if json:
         print_json(facts)
         return
@@ -175,10 +176,14 @@ def _progress(facts: dict) -> list[tuple]:
         lines.append(
             (
                 f"shard {flight.get('shard')}",
-                f"{flight.get('stage')}, {flight.get('seconds')} s, on {flight.get('host')}",
+                f"{flight.get('stage')}{_pictures(flight)}, {flight.get('seconds')} s, on {flight.get('host')}",
             )
         )
     return lines
+
+
+def _pictures(flight: dict) -> str:
+    return f", {flight['drawn']} of {flight['of']} pictures" if flight.get("of") else ""
 
 
 def clean(
