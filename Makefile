@@ -62,6 +62,7 @@ lint: $(DEV_STAMP)
 	.venv/bin/mypy
 	.venv/bin/python -m zero_engine.contracts --check schemas/ docs/
 	.venv/bin/python -m zero_engine.read.known_page --check docs/formats.md
+	.venv/bin/python -m zero_engine.cli.reference --check docs/cli.md
 
 claims: $(DEV_STAMP)
 	.venv/bin/python benchmarks/claims/claims.py
@@ -82,6 +83,7 @@ soak: $(DEV_STAMP)
 schemas: $(RUN_STAMP)
 	.venv/bin/python -m zero_engine.contracts schemas/ docs/
 	.venv/bin/python -m zero_engine.read.known_page docs/formats.md
+	.venv/bin/python -m zero_engine.cli.reference docs/cli.md
 
 fuzz: $(DEV_STAMP)
 	.venv/bin/python tests/fuzz/mutate.py --files 20000

@@ -15,7 +15,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "zero_engine"
 LAYERS = (
-    ("batches", "errors", "hashing", "images", "statistics", "world"),
+    ("batches", "bundled", "errors", "hashing", "images", "progress", "statistics", "world"),
     ("records",),
     ("config",),
     ("painter_sections",),

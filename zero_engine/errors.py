@@ -9,6 +9,8 @@ What is printed may quote a corpus, and a corpus may hold what a terminal obeys:
 """
 
 import re
+import sys
+from pathlib import Path
 
 _OBEYED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
@@ -20,6 +22,14 @@ def printable(text: str, one_line: bool = False) -> str:
     """The text with all that a terminal could obey as `\\u001b`; that is also how JSON writes it inside a string."""
     text = _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
     return text.replace("\n", "\\n").replace("\t", "\\t") if one_line else text
+
+
+def install_extra(extra: str) -> str:
+    """The command that installs an extra: for a clone from the clone, else from the index."""
+    root = Path(__file__).resolve().parent.parent
+    cloned = (root / "pyproject.toml").is_file() and (root / "constraints.txt").is_file()
+    where = f"-c {root / 'constraints.txt'} -e '{root}[{extra}]'" if cloned else f"'zero-engine[{extra}]'"
+    return f"{sys.executable} -m pip install {where}"
 
 
 class ZeroEngineError(Exception):
@@ -57,3 +67,8 @@ class Interrupted(ZeroEngineError):
     """The user asked to stop; what was done is committed and the message says how to go on."""
 
     exit_code = 130
+
+    def __init__(self, message: str = "", at_once: bool = False) -> None:
+        super().__init__(message)
+        self.at_once = at_once
+        """Whether nothing is waited for any more: neither workers nor libraries that want to end in order."""

@@ -7,7 +7,8 @@ The fingerprint of a stage covers just the parameters that can change its bytes,
 `gate.min` never redraws, and editing `dask.workers` never does anything.
 """
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -235,7 +236,10 @@ _YOUNG_INPUT_KEYS = (
 
 
 class Pipeline(Section):
-    """All of a run. Only `input.path` and `output.path` have no default."""
+    """All of a run, as frozen sections. Only `input.path` and `output.path` have no default.
+
+    `load_pipeline` makes one from a file or a dictionary. `zero-engine schema pipeline` lists every key.
+    """
 
     name: str = Field("zero-engine", pattern=r"^[\w.-]+$")
     """Name of the dataset."""
@@ -310,15 +314,29 @@ class Pipeline(Section):
         """Whether pictures can be something else than what their codes decode to."""
         return self.render.generator not in ("none", "unified")
 
+    def __repr__(self) -> str:
+        """`Pipeline(gsm8k-nano: gsm8k.jsonl -> out/gsm8k_nano, 4 drawings a step by nano)`."""
+        paths = self.input.path if isinstance(self.input.path, str) else ", ".join(self.input.path)
+        how = f"{self.render.candidates} drawings a step by {self.render.model}"
+        drawn = "no drawings" if self.render.generator == "none" else how
+        return f"Pipeline({self.name}: {paths} -> {self.output.path}, {drawn})"
+
+    __str__ = __repr__
+
     @property
     def fingerprint(self) -> str:
         """16 hex digits over all that shapes the rows; not over paths, workers or limits."""
         return digest_json({"name": self.name, **self.stage_parameters()})[:16]
 
 
-def load_pipeline(path: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
-    """Read a pipeline file and apply `key.sub=value` overrides.
+def load_pipeline(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Pipeline:
+    """Read a pipeline file, or a dictionary with the same keys, and apply `key.sub=value` overrides.
+
+        load_pipeline("pipeline.yaml", ["render.guidance=2"])
+        load_pipeline({"input": {"path": "my.jsonl", "format": "gsm8k"}, "output": {"path": "out/mine"}})
 
     Raises PipelineError (one line: key, value, what is allowed, file) for anything wrong with either.
     """
-    return parse_config(Pipeline, read_yaml(path), where=str(path), overrides=overrides)
+    if isinstance(source, Mapping):
+        return parse_config(Pipeline, copy.deepcopy(dict(source)), where="pipeline", overrides=overrides)
+    return parse_config(Pipeline, read_yaml(source), where=str(source), overrides=overrides)

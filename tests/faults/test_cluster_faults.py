@@ -7,25 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.commits import Commits
 from tests.faults.conftest import cluster, hashes
 from zero_engine.errors import InputError
 from zero_engine.run import run_pipeline
-from zero_engine.run.progress import Silent
 
 pytestmark = pytest.mark.slow
 
 
-class Said(Silent):
+class Said(Commits):
     """Remembers what was said, and does something after so many commits."""
 
     def __init__(self, after: int = 0, act=lambda: None) -> None:
-        self.messages: list[str] = []
+        super().__init__(self.count)
         self.left, self.act = after, act
 
-    def say(self, message: str) -> None:
-        self.messages.append(message)
-
-    def update(self, **_: int) -> None:
+    def count(self) -> None:
         self.left -= 1
         if self.left == 0:
             self.act()

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.commits import Commits
 from tests.faults.conftest import hashes
 from zero_engine.errors import OutputError
 from zero_engine.run import run_pipeline
 from zero_engine.run.ledger import open_ledger
-from zero_engine.run.progress import Silent
 from zero_engine.run.status import folder_status
 
 pytestmark = pytest.mark.slow
@@ -103,22 +103,10 @@ def test_an_address_instead_of_a_folder_is_one_line_and_writes_nothing(tmp_path,
     assert done.stderr.count("\n") == 1 and os.listdir() == ["pipeline.yaml"]
 
 
-class Notes(Silent):
-    def __init__(self, act) -> None:
-        self.messages: list[str] = []
-        self.act = act
-
-    def say(self, message: str) -> None:
-        self.messages.append(message)
-
-    def update(self, **_: int) -> None:
-        self.act()
-
-
 def test_an_input_that_shrinks_while_it_is_read_is_said_at_the_end(poisonable, make_run):
     pipeline = make_run(records=16)
     path = Path(pipeline.input.path)
     whole = path.read_text()
-    notes = Notes(lambda: path.write_text(whole[: len(whole) // 2]))
+    notes = Commits(lambda: path.write_text(whole[: len(whole) // 2]))
     run_pipeline(pipeline, progress=notes)
     assert len(notes.messages) == 1 and "shrank" in notes.messages[0]

@@ -26,7 +26,7 @@ def app() -> typer.Typer:
 def test_make_tasks_writes_json_lines(app, tmp_path):
     out = tmp_path / "tasks.jsonl"
     result = CliRunner().invoke(
-        app, ["make-tasks", "--out", str(out), "--n", "12", "--split", "test", "--json"]
+        app, ["make-tasks", "--output", str(out), "-n", "12", "--split", "test", "--json"]
     )
     assert result.exit_code == 0, result.output
     rows = [json.loads(line) for line in out.read_text().splitlines()]
@@ -37,7 +37,7 @@ def test_make_tasks_writes_json_lines(app, tmp_path):
 @pytest.mark.parametrize("images", ["files", "base64"])
 def test_make_tasks_of_a_family_writes_annotated_pictures(app, tmp_path, images):
     out = tmp_path / "zoom.jsonl"
-    arguments = ["make-tasks", "--out", str(out), "--n", "5", "--family", "zoom", "--images", images]
+    arguments = ["make-tasks", "--output", str(out), "-n", "5", "--family", "zoom", "--images", images]
     for pictures in ("oracle", "none"):
         result = CliRunner().invoke(app, [*arguments, "--pictures", pictures])
         assert result.exit_code == 0, result.output
@@ -59,14 +59,14 @@ def test_make_tasks_of_a_family_writes_annotated_pictures(app, tmp_path, images)
      ["--family", "zoom", "--images", "x"]],
 )  # fmt: skip
 def test_make_tasks_says_in_one_line_what_is_wrong(app, tmp_path, wrong):
-    result = CliRunner().invoke(app, ["make-tasks", "--out", str(tmp_path / "x.jsonl"), *wrong])
+    result = CliRunner().invoke(app, ["make-tasks", "--output", str(tmp_path / "x.jsonl"), *wrong])
     assert isinstance(result.exception, InputError)
     assert "\n" not in str(result.exception)
 
 
 def test_the_generic_reader_takes_question_and_picture_of_a_task(app, tmp_path):
     out = tmp_path / "box.jsonl"
-    CliRunner().invoke(app, ["make-tasks", "--out", str(out), "--n", "3", "--family", "mark"])
+    CliRunner().invoke(app, ["make-tasks", "--output", str(out), "-n", "3", "--family", "mark"])
     row = json.loads(out.read_text().splitlines()[0])
     (draft,) = format_named("generic").drafts(row, Input(path=str(out), format="generic"))
     assert draft.question == row["question"]

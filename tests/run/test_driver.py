@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.commits import Commits
 from zero_engine import open_dataset
 from zero_engine.errors import InputError, Interrupted, ModelError, OutputError
 from zero_engine.run import plan_run, run_pipeline
-from zero_engine.run.progress import Silent
 from zero_engine.write.validate import validate_dataset
 
 pytestmark = pytest.mark.slow
@@ -45,13 +45,14 @@ def test_the_number_of_threads_does_not_change_the_bytes(make_pipeline, hashes):
     assert written[0] == written[1]
 
 
-class InterruptAfter(Silent):
+class InterruptAfter(Commits):
     """Sends this process Ctrl-C when so many shards are committed."""
 
     def __init__(self, shards: int) -> None:
+        super().__init__(self.count)
         self.left = shards
 
-    def update(self, **_: int) -> None:
+    def count(self) -> None:
         self.left -= 1
         if self.left == 0:
             os.kill(os.getpid(), signal.SIGINT)

@@ -6,22 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.commits import Commits
 from tests.faults.conftest import pipeline_in
 from zero_engine.errors import OutputError
 from zero_engine.run import run_pipeline, status
 from zero_engine.run.flights import Flight, flights
 from zero_engine.run.ledger import open_ledger
-from zero_engine.run.progress import Silent
 from zero_engine.run.status import folder_status
 
 
-class Look(Silent):
+class Look(Commits):
     """Asks for the status at every commit."""
 
     def __init__(self, out: Path) -> None:
+        super().__init__(self.look)
         self.out, self.seen = out, []
 
-    def update(self, **_: int) -> None:
+    def look(self) -> None:
         time.sleep(1.1)  # run.json is written at most once a second
         self.seen.append(folder_status(self.out))
 

@@ -23,8 +23,8 @@ from zero_engine.errors import InputError
 from zero_engine.hashing import digest, digest_json
 from zero_engine.models import model_fingerprint
 from zero_engine.pipeline import Pipeline
+from zero_engine.progress import Progress
 from zero_engine.run import run_pipeline
-from zero_engine.run.progress import Progress
 from zero_engine.statistics import wilson
 from zero_engine.train.config import Sft
 from zero_engine.write.atomic import atomic_write, make_folder
@@ -37,7 +37,7 @@ Facts = dict[str, Any]
 def bootstrap(
     config: Bootstrap,
     say: Callable[[str], None] = print,
-    progress: Callable[[], Progress] | None = None,
+    progress: Progress | None = None,
 ) -> Facts:
     """Make or resume all rounds; returns what is in `rounds.json`.
 
@@ -67,11 +67,11 @@ def bootstrap(
     return found
 
 
-def draw(config: Bootstrap, number: int, model: str, progress: Callable[[], Progress] | None = None) -> Facts:
+def draw(config: Bootstrap, number: int, model: str, progress: Progress | None = None) -> Facts:
     """A round's data, drawn and gated, and their rates."""
     pipeline = config.pipeline(number, model)
     make_folder(config.folder(number))
-    counts = run_pipeline(pipeline, progress=progress() if progress else None).counts
+    counts = run_pipeline(pipeline, progress=progress).counts
     facts = {
         "round": number,
         "model": model,

@@ -6,22 +6,77 @@ command that prints facts has `--json`.
 """
 
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LONG = ("run", "demo", "preview", "plan", "retry", "recover", "train", "eval", "answer", "models", "validate")
+"""Commands that load for a while: a terminal is told so at once."""
 
 
 def main() -> None:
     """Entry point of the console script."""
-    from zero_engine.cli.app import app
+    from zero_engine.cli.screen import greet, hush
+
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    try:
+        with _terminated_like_ctrl_c():
+            if words and words[0] in LONG and not any("--help" in word for word in sys.argv):
+                greet()
+            code, message, at_once = _called()
+    except KeyboardInterrupt:
+        code, message, at_once = 130, "interrupted.", False
+    hush()
+    if message:
+        print(f"zero-engine: {message}", file=sys.stderr)
+    if at_once:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # workers end with this process, and nothing else is worth waiting for
+    if code:
+        sys.exit(code)
+
+
+def _called() -> tuple[int, str, bool]:
+    """Exit code, message, and whether to end at once, of the command line in `sys.argv`."""
     from zero_engine.errors import ZeroEngineError, printable
 
     try:
-        app()
+        from zero_engine.cli.app import app
+
+        code = app(prog_name="zero-engine", standalone_mode=False)
+        return (
+            (code, "interrupted." if code == 130 else "", False) if isinstance(code, int) else (0, "", False)
+        )
     except ZeroEngineError as error:
-        print(f"zero-engine: {printable(str(error), one_line=True)}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("zero-engine: interrupted.", file=sys.stderr)
-        sys.exit(130)
+        text = printable(str(error), one_line=True)
+        return error.exit_code, text, bool(getattr(error, "at_once", False))
     except BrokenPipeError:  # `zero-engine parse ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        return 0, "", False
+    except Exception as error:
+        from zero_engine.cli.usage import misuse
+
+        told = misuse(error)
+        if told is None:
+            raise
+        return *told, False
+
+
+@contextmanager
+def _terminated_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does: in order, and with a word."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, print_json, say, tell
+from zero_engine.cli.options import AsJson, Limit, print_json, say
+from zero_engine.cli.screen import console
 
 
 def register(app: typer.Typer) -> None:
@@ -13,31 +14,36 @@ def register(app: typer.Typer) -> None:
 
 
 def answer(
-    model: Annotated[str, typer.Argument(help="nano, a checkpoint's folder, or a hub name.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="nano, a checkpoint's folder, or a hub name.")
+    ],
     questions: Annotated[
         str,
         typer.Argument(metavar="QUESTIONS", help="Any file that run reads, with a question in each record."),
     ],
     output: Annotated[
-        str, typer.Option("--output", help="Folder for the answers, their pictures and the page.")
+        str, typer.Option("--output", metavar="PATH", help="Write into this folder.")
     ] = "out/answers",
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Answer at most this many.")] = None,
+    limit: Limit = None,
     set: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="format, template, mode, max_new_tokens, temperature ..."
+            "--set",
+            metavar="KEY=VALUE",
+            help="Set one of format, template, mode, max_new_tokens, temperature, seed, batch_size, device or "
+            "columns.NAME, e.g. --set format=gsm8k. May be repeated.",
         ),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Answer questions that have no known answer; write texts, pictures and one HTML page."""
+    """Let a model answer questions whose answers are not known; write texts, pictures and one HTML page."""
     from zero_engine.config import parse_config
     from zero_engine.report.answers import write_answers
     from zero_engine.train.evaluate import Evaluation, respond
 
     document = {"model": model, "data": questions, "output": output, "limit": limit}
     config = parse_config(Evaluation, document, "answer", set or [])
-    found, left_out = respond(config, tell, judged=False)
+    found, left_out = respond(config, console().say, judged=False, progress=console())
     out = Path(config.output)
     page = write_answers(
         out / "answers.html", f"{Path(model).name} answers {Path(questions).name}", found, out

@@ -7,6 +7,7 @@ from zero_engine.cli import (
     answer,
     bootstrap,
     check,
+    demo,
     export,
     init,
     look,
@@ -14,6 +15,7 @@ from zero_engine.cli import (
     recover,
     retry,
     run,
+    schema,
     see,
     train,
 )
@@ -24,6 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+    epilog="Start with: zero-engine demo. Your own file: zero-engine init FILE, then zero-engine run.",
 )
 
 
@@ -42,6 +45,7 @@ def _root(
     """Turn text-only reasoning traces into interleaved text-and-image trajectories."""
 
 
+demo.register(app)
 init.register(app)
 run.register(app)
 retry.register(app)
@@ -49,9 +53,14 @@ recover.register(app)
 look.register(app)
 see.register(app)
 check.register(app)
+schema.register(app)
 export.register(app)
-app.add_typer(models.app, name="models", help="List, check, train and judge models.")
-app.add_typer(train.app, name="train", help="Train on a dataset: supervised, then by reward.")
+app.add_typer(models.app, name="models", help="List, check, train and evaluate models that draw.")
+app.add_typer(
+    train.app,
+    name="train",
+    help="Train a model: sft on a dataset's rows, rl on rewards for right answers.",
+)
 app.command("eval")(train.evaluate)
 answer.register(app)
 bootstrap.register(app)

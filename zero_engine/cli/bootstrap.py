@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, Set, print_json, table
+from zero_engine.cli.options import AsJson, Set, print_json, say, table
+from zero_engine.cli.screen import console
 from zero_engine.errors import CheckFailed
 
 
@@ -27,10 +28,9 @@ def bootstrap(
     """
     from zero_engine.bootstrap.config import load_bootstrap
     from zero_engine.bootstrap.rounds import bootstrap
-    from zero_engine.run.progress import Console
 
     said = [*([f"output={output}"] if output is not None else []), *(set or [])]
-    found = bootstrap(load_bootstrap(config, said), lambda text: typer.echo(text, err=True), Console)
+    found = bootstrap(load_bootstrap(config, said), console().say, console())
     if json:
         print_json(found)
     else:
@@ -58,8 +58,8 @@ def _show(found: dict) -> None:
         )
     table(f"{found['name']}: kept steps and right drawings, in %", heads, rows)
     if found["worse"]:
-        typer.echo(found["worse"])
-    typer.echo(f"model: {found['model']}")
+        say(found["worse"])
+    say(f"model: {found['model']}")
 
 
 def _share(value: float | None) -> str:

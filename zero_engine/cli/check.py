@@ -1,4 +1,4 @@
-"""`validate`, `schema`, `doctor`: check a dataset, print the contracts, check the machine."""
+"""`validate`, `report`, `doctor`: check a dataset, write its page, check the machine."""
 
 import os
 import platform
@@ -8,14 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from zero_engine.cli.options import AsJson, Folder, descriptions, print_json, say, table
+from zero_engine.cli.options import AsJson, Folder, print_json, say, table
+from zero_engine.cli.screen import console
 from zero_engine.errors import CheckFailed, InputError, OutputError
-from zero_engine.models.prompt import requests
+from zero_engine.progress import on_items
 
 
 def register(app: typer.Typer) -> None:
     app.command()(validate)
-    app.command()(schema)
     app.command()(doctor)
 
 
@@ -24,40 +24,43 @@ def validate(
     purpose: Annotated[
         str | None,
         typer.Option(
-            "--for", metavar="sft|rl", help="List the rows that this training would leave out, and why."
+            "--for", metavar="sft|rl", help="Name the rows that this training would leave out, and why."
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Training file for --for; without it, the defaults.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Training file for --for. Without it, default settings are used."),
     ] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Make again what is damaged; nothing whole is drawn again.")
+        bool, typer.Option("--repair", help="Make again what is damaged. What is whole stays as it is.")
     ] = False,
     decode: Annotated[
         bool, typer.Option("--decode", help="Load the model, too: do the codes decode to the pictures?")
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Re-read every file of a dataset: hashes, schema, pictures, codes, and traces in = rows + rejections."""
+    """Read every file of a dataset again and check hashes, schema, pictures, codes and counts."""
     if purpose is not None:
         _validate_for(out, purpose, config, json)
         return
+    from zero_engine.write.manifest import read_manifest
     from zero_engine.write.validate import validate_dataset
 
     try:
-        checks = validate_dataset(out)
+        files = len(read_manifest(out).files())
+        checks = validate_dataset(out, on_items(console(), f"validating {out}", files, "files"))
+        console().stop()
     except OutputError:
         if not repair:
             raise
         checks = []
     failed = [check for check in checks if not check.ok]
     if repair and (failed or not checks):
-        from zero_engine.run.progress import Console
         from zero_engine.run.recover import recover
 
         for check in failed:
             say(f"{check.name}: {check.detail}", err=True)
-        recover(out, Console())
+        recover(out, console())
         checks = validate_dataset(out)
         failed = [check for check in checks if not check.ok]
     if decode and not failed:
@@ -117,48 +120,15 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
         )
 
 
-def schema(
-    name: Annotated[
-        str | None, typer.Argument(help="Name of a contract. Without it, all names are listed.")
-    ] = None,
-) -> None:
-    """Print a published contract: pipeline, trace, trajectory, candidate, rejection, manifest, formats, scores."""
-    from zero_engine.contracts.publish import schemas, score_rows
-
-    texts = {
-        file.split(".")[0] + (".arrow" if ".arrow." in file else ""): text for file, text in schemas().items()
-    }
-    if name is None:
-        for known in [*sorted(texts), "formats", "scores"]:
-            say(known)
-    elif name == "formats":
-        from zero_engine.read.formats import FORMATS
-
-        descriptions("format", {key: value.summary for key, value in FORMATS.items()})
-    elif name == "scores":
-        _, rows = score_rows()
-        facts = []
-        for score, meaning, better, bounds, unit, needs, default, auc, within in rows:
-            worth = f"; AUC {auc} over all, {within} in a prompt" if auc != "-" else ""
-            usual = "; by default" if default == "yes" else ""
-            where = f"{bounds} {unit}".rstrip()
-            facts.append((score, better, f"{meaning}. {where}; needs {needs}{usual}{worth}"))
-        table("", ["score", "better", "meaning"], facts, justify="left")
-    elif name in texts:
-        say(texts[name])
-    else:
-        raise InputError(
-            f"schema {name}: unknown. Known: {', '.join([*sorted(texts), 'formats', 'scores'])}."
-        )
-
-
 def doctor(json: AsJson = False) -> None:
-    """Check this machine: versions, cores, memory, GPUs, disk, the bundled model, a drawing."""
+    """Check this machine: versions, cores, GPUs, free disk, and one drawing by the bundled model."""
+    console().stage("loading nano")
     from importlib.metadata import version
 
     import torch
 
     from zero_engine.models import get_model
+    from zero_engine.models.prompt import requests
 
     facts: dict[str, object] = {"python": platform.python_version(), "cores": os.cpu_count()}
     for package in ("zero-engine", "torch", "transformers", "datasets", "pyarrow", "distributed"):

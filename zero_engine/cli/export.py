@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, Folder, print_json, say, table, tell
+from zero_engine.cli.completion import complete_export
+from zero_engine.cli.options import AsJson, Folder, print_json, say, table
+from zero_engine.cli.screen import console
 from zero_engine.write.export import NAMES
 
 
@@ -16,22 +18,41 @@ def register(app: typer.Typer) -> None:
 
 def export(
     out: Folder,
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=f"One of {', '.join(NAMES)}.")],
-    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Folder to write into.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            help=f"Format to write: {', '.join(NAMES)}.",
+            autocompletion=complete_export,
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", metavar="PATH", help="Write into this folder.")],
     model: Annotated[
-        str | None, typer.Option(help="For formats of token ids: nano, a checkpoint's folder, or a hub name.")
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="For formats of token ids: whose ids. nano, a checkpoint's folder, or a hub name.",
+        ),
     ] = None,
-    template: Annotated[str | None, typer.Option(help="For tokens: omni_r1, plain or bare.")] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="For formats of token ids: omni_r1, plain or bare."),
+    ] = None,
     max_length: Annotated[
         int | None,
-        typer.Option(min=1, help="For formats of token ids: longest sequence; longer rows are left out."),
+        typer.Option(
+            min=1, metavar="N", help="For formats of token ids: leave out rows with more ids than this."
+        ),
     ] = None,
-    rows_per_shard: Annotated[int, typer.Option(min=1, help="Rows in one file, at least.")] = 10_000,
+    rows_per_shard: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Put at least this many rows into one file.")
+    ] = 10_000,
     json: AsJson = False,
 ) -> None:
-    """Write a dataset in another program's format. Resumes the export in the folder.
+    """Write a dataset in another program's format. The same command resumes a stopped export.
 
-    Rows that the format cannot hold are counted and named in left_out.jsonl.
+    Rows that the format cannot hold are counted, and named in left_out.jsonl.
     """
     from zero_engine.write.export import export_dataset
 
@@ -43,7 +64,8 @@ def export(
         template=template,
         max_length=max_length,
         rows_per_shard=rows_per_shard,
-        say=tell,
+        say=console().say,
+        progress=console(),
     )
     if json:
         print_json({"out": str(output), **facts})
@@ -58,15 +80,20 @@ def export(
 
 def push(
     out: Folder,
-    repo: Annotated[str, typer.Argument(metavar="REPO", help="owner/name on the Hugging Face Hub.")],
-    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files and send nothing.")] = False,
+    repo: Annotated[
+        str, typer.Argument(metavar="REPO", help="Repository OWNER/NAME on the Hugging Face Hub.")
+    ],
+    private: Annotated[bool, typer.Option("--private", help="Create the repository as private.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the files that would be sent, and send nothing.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Upload a dataset to the Hugging Face Hub, as Parquet with its card. Log in first: hf auth login."""
     from zero_engine.write.push import push_dataset
 
-    facts = push_dataset(out, repo, private=private, dry_run=dry_run, say=tell).as_dict()
+    console().stage(f"checking {out}")
+    facts = push_dataset(out, repo, private=private, dry_run=dry_run, say=console().say).as_dict()
     if json:
         print_json(facts)
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 import yaml
 
+from zero_engine.cli.completion import complete_set
 from zero_engine.cli.options import AsJson, print_json, say
 from zero_engine.errors import OutputError
 from zero_engine.pipeline import Input, parse_config
@@ -17,15 +18,21 @@ if TYPE_CHECKING:
 SHOWN_STEPS = 12
 SHOWN_CHARS = 200
 InputName = Annotated[
-    str, typer.Argument(metavar="FILE", help="File, folder, archive, `-`, URL or hub name.")
+    str, typer.Argument(metavar="FILE", help="File, folder, archive, URL or hub name; - reads stdin.")
 ]
 WriteTo = Annotated[
-    Path | None, typer.Option("--write", help="Pipeline file to write; by default NAME.yaml in this folder.")
+    Path | None,
+    typer.Option(
+        "--write", metavar="PATH", help="Pipeline file to write, NAME.yaml in this folder by default."
+    ),
 ]
 Override = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Set an input key, e.g. --set input.split=test. May be repeated."
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set a key of the section input, e.g. --set input.split=test. May be repeated.",
+        autocompletion=complete_set("pipeline"),
     ),
 ]
 
@@ -38,10 +45,12 @@ def init(
     file: InputName,
     write: WriteTo = None,
     set: Override = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace the pipeline file.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a pipeline file that is there already.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
-    """Guess the format and columns of a corpus, show the steps of its first trace, and write a pipeline.
+    """Look at a file of yours: guess its format and columns, show its first trace, write a pipeline for it.
 
     The pipeline runs as it stands; every guess in it has a comment.
     """

@@ -19,6 +19,7 @@ from zero_engine.cli.options import (
     say_all,
     tell,
 )
+from zero_engine.cli.screen import console
 from zero_engine.errors import printable
 
 
@@ -28,10 +29,10 @@ def register(app: typer.Typer) -> None:
 
 
 def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, set: Set = None) -> None:
-    """Print each trace's steps as JSON lines: {id, question, steps, answer}. Nothing is drawn.
+    """Print each trace as a JSON line: id, question, steps, answer. Nothing is drawn.
 
-    A line has `notes` where something was repaired or cut. Each rejected record is one line on stderr. The exit code
-    stays 0, because bad records are data, not a failure.
+    A line has `notes` where something was repaired or cut. Each rejected record is one line on stderr; rejections do
+    not change the exit code.
     """
     from zero_engine.parse import parse_trace
     from zero_engine.read import passed_over, read_traces
@@ -63,18 +64,23 @@ def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, 
 def preview(
     pipeline: PipelineFile,
     input: InputPath = None,
-    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Traces to draw.")] = 4,
-    page: Annotated[Path | None, typer.Option(help="HTML file to write; by default preview.html.")] = None,
+    count: Annotated[
+        int, typer.Option("-n", "--count", min=1, metavar="N", help="How many traces to draw.")
+    ] = 4,
+    page: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="HTML file to write, preview.html by default."),
+    ] = None,
     set: Set = None,
     json: AsJson = False,
 ) -> None:
-    """Draw a few traces and write one HTML page with every candidate, its scores and its verdict."""
+    """Draw the first traces and write one HTML page with every drawing, its scores and its verdict."""
     from zero_engine.records import Rejection, Trajectory
     from zero_engine.report.page import page_trace, write_page
     from zero_engine.run.sample import draw_sample
 
     config = resolve(pipeline, input, None, None, set)
-    sample = draw_sample(config, count)
+    sample = draw_sample(config, count, console())
     outcomes: dict[str, Trajectory | Rejection] = {t.parsed.trace.id: t for t in sample.trajectories}
     outcomes.update({r.trace_id: r for r in sample.rejections if r.is_whole_trace})
     pages = [

@@ -7,6 +7,7 @@ import typer
 
 from zero_engine.cli import models_nano
 from zero_engine.cli.options import AsJson, print_json, say, table
+from zero_engine.cli.screen import console
 
 app = typer.Typer(no_args_is_help=True)
 models_nano.register(app)
@@ -14,7 +15,7 @@ models_nano.register(app)
 
 @app.command("list")
 def list_models(json: AsJson = False) -> None:
-    """List the bundled models, and the families that load by path or hub name."""
+    """List the bundled models, and the families that load by folder or hub name."""
     from zero_engine.models import model_fingerprint
     from zero_engine.models.nano import weights_path
 
@@ -30,23 +31,30 @@ def list_models(json: AsJson = False) -> None:
         print_json([facts])
         return
     table("", list(facts), [tuple(facts.values())], justify="left")
-    say("Checkpoints of Chameleon / Anole / Omni-R1 and of Janus load by path or hub name:")
-    say("--set render.model=PATH")
+    say(
+        "Checkpoints of Chameleon, Anole, Omni-R1 and Janus load by folder or hub name: --set render.model=FOLDER"
+    )
 
 
 @app.command()
 def check(
-    name: Annotated[str, typer.Argument(help="nano, a checkpoint folder, or a hub name.")],
-    prompt: Annotated[str, typer.Option(help="Prompt of the drawing.")] = "3 + 4 = 7",
-    picture: Annotated[str, typer.Option(help="PNG file for the drawing.")] = "check.png",
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="nano, a checkpoint's folder, or a hub name.")],
+    prompt: Annotated[str, typer.Option(metavar="TEXT", help="Prompt of the drawing.")] = "3 + 4 = 7",
+    picture: Annotated[
+        str, typer.Option(metavar="FILE", help="PNG file to write the drawing to.")
+    ] = "check.png",
     device: Annotated[
-        str, typer.Option(help="cpu, cuda, cuda:0 ...; auto uses a GPU where there is one.")
+        str, typer.Option(metavar="NAME", help="cpu, cuda, cuda:0 ...; auto uses a GPU where there is one.")
     ] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    dtype: Annotated[
+        str, typer.Option(metavar="NAME", help="Precision: auto, float32, bfloat16 or float16.")
+    ] = "auto",
     json: AsJson = False,
 ) -> None:
-    """Load a model, encode and decode a test picture, draw one, save it; print layout, memory and speed."""
+    """Load a model, read a picture and draw one; print layout, memory and speed."""
     import time
+
+    console().stage(f"loading {name}")
 
     from zero_engine.images import encode_image
     from zero_engine.models import load_model
@@ -55,6 +63,7 @@ def check(
     started = time.perf_counter()
     model = load_model(name, device=device, dtype=dtype)
     loaded_s = time.perf_counter() - started
+    console().stage(f"drawing with {name}")
     facts, drawn_HW3 = check_model(model, prompt)
     Path(picture).write_bytes(encode_image(drawn_HW3, "png"))
     facts |= {"loaded_s": round(loaded_s, 2), "saved": picture}

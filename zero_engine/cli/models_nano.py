@@ -5,16 +5,26 @@ from typing import Annotated
 
 import typer
 
+from zero_engine.cli.completion import complete_kind
 from zero_engine.cli.models_tasks import make_tasks
-from zero_engine.cli.options import AsJson, print_json, say, table, tell
+from zero_engine.cli.options import AsJson, print_json, say, table
+from zero_engine.cli.screen import console
 from zero_engine.errors import InputError
 
-Model = Annotated[str, typer.Option(help="nano, or a checkpoint's folder that draws the nano world.")]
-Prompts = Annotated[int, typer.Option(min=1, help="Held-out prompts of each kind.")]
-Kinds = Annotated[
-    list[str] | None, typer.Option("--kind", help="Only this kind of drawing. May be repeated.")
+Model = Annotated[
+    str, typer.Option(metavar="MODEL", help="nano, or a checkpoint's folder that draws the nano world.")
 ]
-Guidance = Annotated[float, typer.Option(min=0.0, help="Classifier-free guidance.")]
+Prompts = Annotated[int, typer.Option(min=1, metavar="N", help="Held-out prompts of each kind.")]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kind",
+        metavar="NAME",
+        help="Only this kind of drawing. May be repeated.",
+        autocompletion=complete_kind,
+    ),
+]
+Guidance = Annotated[float, typer.Option(min=0.0, metavar="G", help="Classifier-free guidance; 1 is none.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -26,23 +36,29 @@ def register(app: typer.Typer) -> None:
 
 
 def train_nano(
-    out: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run there is resumed.")],
-    steps: Annotated[int, typer.Option(min=1, help="Language-model steps in all.")] = 20_000,
+    output: Annotated[Path, typer.Option("--output", metavar="PATH", help="Write into this folder.")],
+    steps: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Steps of the language model, in all.")
+    ] = 20_000,
     minutes: Annotated[
-        float | None, typer.Option(min=0.0, help="Stop after this many minutes, keep the state, export.")
+        float | None,
+        typer.Option(min=0.0, metavar="N", help="Stop after this many minutes, save, and write the model."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option(help="Resume the run in the folder; --no-resume refuses such a folder.")
+        bool, typer.Option(help="Go on with the training in the folder, or refuse such a folder.")
     ] = True,
-    seed: Annotated[int, typer.Option(help="Seed of the whole run.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed.")] = 0,
     json: AsJson = False,
 ) -> None:
-    """Train the bundled model: codebook, codec, language model; then write OUT/checkpoint."""
+    """Train the bundled model: codebook, codec, language model; then write PATH/checkpoint."""
     from zero_engine.nano.recipe.train import Recipe, train
 
-    if not resume and (out / "recipe.json").exists():
-        raise InputError(f"{out} already holds a training run. Give another --out, or leave out --no-resume.")
-    facts = train(out, Recipe(seed=seed, steps=steps), tell, minutes)
+    if not resume and (output / "recipe.json").exists():
+        raise InputError(
+            f"{output} already holds a training run. Give another --output, or leave out --no-resume."
+        )
+    console().stage("training nano")
+    facts = train(output, Recipe(seed=seed, steps=steps), console().say, minutes)
     if json:
         print_json(facts)
     else:
@@ -54,28 +70,35 @@ def eval_nano(
     guidance: Guidance = 1.5,
     kind: Kinds = None,
     model: Model = "nano",
-    candidates: Annotated[int, typer.Option(min=1, help="Drawings of each prompt.")] = 4,
-    temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")] = 1.0,
-    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = 0.9,
+    candidates: Annotated[int, typer.Option(min=1, metavar="N", help="Drawings of each prompt.")] = 4,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, metavar="T", help="Sampling temperature; 0 is greedy.")
+    ] = 1.0,
+    top_p: Annotated[
+        float, typer.Option(min=0.0, max=1.0, metavar="P", help="Nucleus mass kept when sampling a code.")
+    ] = 0.9,
     new_phrasing: Annotated[
-        bool, typer.Option("--new-phrasing", help="Also use phrasings that the model was not trained on.")
+        bool, typer.Option("--new-phrasing", help="Use phrasings, too, that the model was not trained on.")
     ] = False,
     full: Annotated[
-        bool, typer.Option("--full", help="Also evaluate such phrasings, and guidance 1, 1.5 and 2.")
+        bool, typer.Option("--full", help="Evaluate such phrasings, and guidance 1, 1.5 and 2, as well.")
     ] = False,
     gsm8k: Annotated[
-        Path | None, typer.Option(help="Also judge the steps of this GSM8K file (test.jsonl).")
+        Path | None, typer.Option(metavar="FILE", help="Judge the steps of this GSM8K file, too: test.jsonl.")
     ] = None,
-    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet (PNG).")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a contact sheet to this PNG file.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    """Draw held-out prompts, judge the pixels by the oracles, and print the accuracy of each kind."""
+    """Draw prompts that nano was not trained on, judge the pixels by program, and print the accuracy of each kind."""
     from zero_engine.models import get_model
     from zero_engine.nano import evaluate
     from zero_engine.nano.calibrate import gate_curve
 
     if gsm8k is not None and not gsm8k.is_file():
         raise InputError(f"{gsm8k}: no such file. Give GSM8K's test.jsonl.")
+    console().stage(f"drawing held-out prompts with {model}")
     loaded = get_model(model)
 
     def judge(guidance: float, new_phrasing: bool) -> dict:
@@ -85,7 +108,7 @@ def eval_nano(
             evaluate.Drawing(candidates, guidance, temperature, top_p),
             kinds=_known(kind),
             new_phrasing=new_phrasing,
-            report=lambda line: say(f"guidance {guidance:g}: {line}", err=True),
+            report=lambda line: console().say(f"guidance {guidance:g}: {line}"),
         )
 
     drawn = judge(guidance, new_phrasing)
@@ -123,15 +146,17 @@ def calibrate(
     kind: Kinds = None,
     model: Model = "nano",
     precision: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of kept pictures that must be right.")
+        float,
+        typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Share of kept pictures that must be right."),
     ] = 0.95,
     json: AsJson = False,
 ) -> None:
-    """Fit the weights of gate.rank and the threshold of gate.min to the oracles; print AUC, precision, keep rate."""
+    """Draw held-out prompts and fit gate.rank and gate.min to what is right; print precision and keep rate of each."""
     from zero_engine.models import get_model
     from zero_engine.nano import calibrate as fit
     from zero_engine.nano import evaluate
 
+    console().stage(f"drawing held-out prompts with {model}")
     how = evaluate.Drawing(guidance=guidance, seed=1)
     loaded = get_model(model)
     drawn = evaluate.judge_kinds(
@@ -139,7 +164,7 @@ def calibrate(
         prompts,
         how,
         kinds=_known(kind),
-        report=tell,
+        report=console().say,
     )
     facts = fit.calibrate(drawn, precision=precision)
     if json:

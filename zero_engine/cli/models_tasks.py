@@ -1,6 +1,6 @@
 """`models make-tasks`: reasoning tasks of the nano world as JSON Lines, with pictures where a family has them.
 
-    zero-engine models make-tasks --family zoom --n 200 --split test --out work/zoom.jsonl
+    zero-engine models make-tasks --family zoom -n 200 --split test --output work/zoom.jsonl
 
 Without a family the tasks are text alone. With one, a row has `image`, the question's picture, and `steps`; with
 `--pictures oracle` also `step_images`, aligned with the steps, null where a step draws nothing. Pictures are PNG files
@@ -24,24 +24,37 @@ from zero_engine.errors import InputError
 
 
 def make_tasks(
-    out: Annotated[Path, typer.Option(help="JSON Lines file to write.")],
-    n: Annotated[int, typer.Option("--n", min=1, help="How many tasks.")] = 1000,
-    split: Annotated[str, typer.Option(help="train, validation or test; they share no task.")] = "train",
+    output: Annotated[Path, typer.Option("--output", metavar="PATH", help="Write to this JSON Lines file.")],
+    count: Annotated[
+        int, typer.Option("-n", "--count", min=1, metavar="N", help="How many tasks to make.")
+    ] = 1000,
+    split: Annotated[
+        str, typer.Option(metavar="NAME", help="train, validation or test; they share no task.")
+    ] = "train",
     family: Annotated[
         str | None,
-        typer.Option(help="Tasks with a question picture: zoom, mark, line, predict or silent (walks)."),
+        typer.Option(
+            metavar="NAME",
+            help="Tasks with a question's picture: zoom, mark, line, predict or silent (walks).",
+        ),
     ] = None,
     pictures: Annotated[
-        str, typer.Option(help="oracle: steps with annotated pictures (step_images); none: without.")
+        str,
+        typer.Option(
+            metavar="NAME", help="oracle writes pictures of the steps (step_images), none does not."
+        ),
     ] = "oracle",
     images: Annotated[
-        str, typer.Option(help="files: PNG in a folder beside OUT; base64: in the rows.")
+        str,
+        typer.Option(metavar="NAME", help="files: PNG files in a folder beside PATH; base64: in the rows."),
     ] = "files",
-    moves: Annotated[str, typer.Option(help="Fewest and most moves of a silent walk.")] = "2-4",
-    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+    moves: Annotated[
+        str, typer.Option(metavar="A-B", help="Fewest and most moves of a silent walk.")
+    ] = "2-4",
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed.")] = 0,
     json: AsJson = False,
 ) -> None:
-    """Write reasoning tasks of the nano world (question, trace, answer) that `run` and the trainer read."""
+    """Write reasoning tasks of the nano world (question, trace, answer) that run and train read."""
     from zero_engine.world.sight_tasks import FAMILIES
     from zero_engine.world.tasks import SPLITS
     from zero_engine.world.tasks import make_tasks as text_tasks
@@ -50,22 +63,22 @@ def make_tasks(
     _one_of("--pictures", pictures, ("oracle", "none"))
     _one_of("--images", images, ("files", "base64"))
     if family is None:
-        rows = text_tasks(n, split, seed)
+        rows = text_tasks(count, split, seed)
     else:
         _one_of("--family", family, FAMILIES)
         rows = _with_pictures(
-            out, family, n, split, seed, _moves(moves), pictures == "oracle", images == "files"
+            output, family, count, split, seed, _moves(moves), pictures == "oracle", images == "files"
         )
-    part = out.with_name(out.name + ".part")
+    part = output.with_name(output.name + ".part")
     with part.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json_module.dumps(row, ensure_ascii=False) + "\n")
-    part.replace(out)
+    part.replace(output)
     if json:
-        facts = {"tasks": n, "split": split, "path": str(out)}
+        facts = {"tasks": count, "split": split, "path": str(output)}
         print_json(facts | ({"family": family} if family else {}))
     else:
-        say(f"{n} {split} tasks{f' of {family}' if family else ''}: {out}")
+        say(f"{count} {split} tasks{f' of {family}' if family else ''}: {output}")
 
 
 def _with_pictures(

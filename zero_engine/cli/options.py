@@ -1,39 +1,62 @@
 """Options that several commands share, and how they become a pipeline."""
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from zero_engine.cli.completion import complete_set
+from zero_engine.cli.screen import hush
 from zero_engine.errors import printable
 from zero_engine.pipeline import Pipeline, load_pipeline
 
 PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="Pipeline file (YAML).")]
-Folder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a dataset that a run wrote.")]
+Folder = Annotated[Path, typer.Argument(metavar="OUT", help="Output folder of a run.")]
 InputPath = Annotated[
     list[str] | None,
     typer.Option(
-        "--input", help="Input file, glob, folder, URL or hub name (overrides input.path). May be repeated."
+        "--input",
+        metavar="PATH",
+        help="Read this file, glob, folder, URL or hub name (overrides input.path). May be repeated.",
     ),
 ]
 OutputPath = Annotated[
-    str | None, typer.Option("--output", help="Folder of the dataset (overrides output.path).")
+    str | None,
+    typer.Option(
+        "--output",
+        metavar="PATH",
+        help="Write into this folder.",
+    ),
 ]
 Limit = Annotated[
-    int | None, typer.Option("--limit", min=1, help="Read at most this many records (overrides input.limit).")
+    int | None,
+    typer.Option("--limit", min=1, metavar="N", help="Read at most this many records of the input."),
 ]
+SET_HELP = "Override a key of the file, e.g. --set {}. May be repeated. All keys: zero-engine schema {}."
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override a key, e.g. --set render.guidance=3. May be repeated."
+        "--set",
+        metavar="KEY=VALUE",
+        help=SET_HELP.format("render.guidance=3", "pipeline"),
+        autocompletion=complete_set("pipeline"),
+    ),
+]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        help="Local worker processes (overrides dask.workers): auto starts one a core, 0 runs in this process.",
     ),
 ]
 Reuse = Annotated[
     list[Path] | None,
     typer.Option("--reuse", metavar="OUT", help="Reuse drawings of this dataset, too. May be repeated."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print facts as one JSON object on stdout.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON on stdout.")]
 
 
 def resolve(
@@ -45,6 +68,17 @@ def resolve(
     **dask: object,
 ) -> Pipeline:
     """The pipeline of a file, with the command line's options applied; `--set` comes last and overrides all."""
+    return load_pipeline(path, overrides_of(inputs, output, limit, overrides, **dask))
+
+
+def overrides_of(
+    inputs: list[str] | None,
+    output: str | None,
+    limit: int | None,
+    overrides: list[str] | None,
+    **dask: object,
+) -> list[str]:
+    """Options of the command line as `key=value`."""
     said: list[str] = []
     if inputs:
         said.append(f"input.path={json.dumps(inputs if len(inputs) > 1 else inputs[0])}")
@@ -53,19 +87,23 @@ def resolve(
     if limit is not None:
         said.append(f"input.limit={limit}")
     said += [f"dask.{key}={json.dumps(value)}" for key, value in dask.items() if value is not None]
-    return load_pipeline(path, [*said, *(overrides or [])])
+    return [*said, *(overrides or [])]
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on stdout."""
+    """Facts as JSON on stdout."""
+    hush()
     typer.echo(printable(json.dumps(value, ensure_ascii=False, indent=2, default=str)))
 
 
 LINES_SAID = 20
+WIDEST = 10_000
+"""Columns of what is no terminal."""
 
 
 def say(text: str, err: bool = False) -> None:
     """Prints a line that may quote a corpus, without its control characters."""
+    hush()
     typer.echo(printable(text), err=err)
 
 
@@ -85,12 +123,16 @@ def say_all(lines: list[str]) -> None:
 def table(
     title: str, columns: list[str], rows: list[tuple], justify: Literal["left", "right"] = "right"
 ) -> None:
-    """A table on stdout; the first column is left-aligned, the others as `justify` says."""
+    """A table on stdout; the first column is left-aligned, the others as `justify` says.
+
+    A terminal folds what is too long for it; a pipe or a file gets every row on one line.
+    """
     from rich import box
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    hush()
     grid = Table(
         title=escape(printable(title)),
         title_justify="left",
@@ -102,12 +144,23 @@ def table(
         grid.add_column(column, justify="left" if position == 0 else justify, overflow="fold")
     for row in rows:
         grid.add_row(*(escape(printable(str(cell))) for cell in row))
-    Console(highlight=False).print(grid)
+    screen = Console(highlight=False)
+    if screen.is_terminal:
+        screen.print(grid)
+        return
+    page = StringIO()
+    Console(file=page, highlight=False, width=WIDEST).print(grid)
+    typer.echo("\n".join(line.rstrip() for line in page.getvalue().splitlines()))
 
 
 def descriptions(what: str, texts: dict[str, str]) -> None:
     """A table of names and their meanings."""
     table("", [what, ""], list(texts.items()), justify="left")
+
+
+def number(workers: str | None) -> int | str | None:
+    """`2` as a number; `auto` and nothing as they are."""
+    return int(workers) if workers is not None and workers.lstrip("-").isdigit() else workers
 
 
 def percent(part: float, whole: float) -> str:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, Folder, print_json, say
-from zero_engine.cli.recover import number
+from zero_engine.cli.options import AsJson, Folder, Workers, number, print_json, say
+from zero_engine.cli.screen import console
 
 
 def register(app: typer.Typer) -> None:
@@ -20,16 +20,13 @@ def retry(
     stage: Annotated[
         str | None, typer.Option(help="Only rejections of this stage: read, parse, render, ...")
     ] = None,
-    workers: Annotated[
-        str | None, typer.Option(help="Local worker processes (overrides the pipeline's).")
-    ] = None,
+    workers: Workers = None,
     json: AsJson = False,
 ) -> None:
     """Try again what a run rejected. What succeeds now takes its place, as if it had never failed."""
-    from zero_engine.run.progress import Console
     from zero_engine.run.recover import retry
 
-    done = retry(out, reason, stage, Console(), number(workers))
+    done = retry(out, reason, stage, console(), number(workers))
     if json:
         print_json({"chosen": done.chosen, "left": done.left, **done.summary.as_dict()})
         return

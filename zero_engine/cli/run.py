@@ -15,6 +15,8 @@ from zero_engine.cli.options import (
     PipelineFile,
     Reuse,
     Set,
+    Workers,
+    number,
     percent,
     print_json,
     resolve,
@@ -22,10 +24,12 @@ from zero_engine.cli.options import (
     say_all,
     table,
 )
+from zero_engine.cli.screen import console
 from zero_engine.errors import InputError
 
 if TYPE_CHECKING:
     from zero_engine.report.calibration import Calibration
+    from zero_engine.run import Summary
 
 
 def register(app: typer.Typer) -> None:
@@ -40,42 +44,52 @@ def run(
     input: InputPath = None,
     output: OutputPath = None,
     limit: Limit = None,
-    workers: Annotated[
-        str | None,
-        typer.Option(help="Local worker processes; 0 runs in this process, auto starts one per core."),
-    ] = None,
+    workers: Workers = None,
     scheduler: Annotated[
-        str | None, typer.Option(help="Existing Dask scheduler, e.g. tcp://host:8786.")
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Run on this Dask scheduler (overrides dask.scheduler), e.g. tcp://host:8786.",
+        ),
     ] = None,
     set: Set = None,
     reuse: Reuse = None,
     overwrite: Annotated[
-        bool, typer.Option(help="Replace the rows of a pipeline of another name; its drawings are kept.")
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace the rows of a pipeline of another name; its drawings are kept."
+        ),
     ] = False,
-    report: Annotated[bool, typer.Option(help="Write report.html when done.")] = True,
+    report: Annotated[bool, typer.Option(help="Write OUT/report.html at the end, or leave it out.")] = True,
     json: AsJson = False,
 ) -> None:
-    """Run a pipeline: traces in, a sharded Arrow dataset out. Resumes the run in the folder.
+    """Run a pipeline: traces in, a dataset of text and pictures out. The same command resumes a stopped run.
 
-    Ctrl-C finishes and commits the shards in flight; the same command resumes.
+    Ctrl-C finishes the shards that are begun and stops; a second Ctrl-C stops at once.
     """
     from zero_engine.read import passed_over
     from zero_engine.run import run_pipeline
-    from zero_engine.run.progress import Console
 
-    config = resolve(pipeline, input, output, limit, set, workers=_number(workers), scheduler=scheduler)
+    config = resolve(pipeline, input, output, limit, set, workers=number(workers), scheduler=scheduler)
     say_all(passed_over(config.input))
-    summary = run_pipeline(config, overwrite=overwrite, reuse=reuse or (), progress=Console())
-    if report:
-        from zero_engine.report import write_report
-
-        write_report(summary.out, verify=False)  # its bytes have just been written or checked
+    summary = run_pipeline(config, overwrite=overwrite, reuse=reuse or (), progress=console())
+    finish(summary, report)
     if json:
         print_json(summary.as_dict())
     else:
-        _show(summary.as_dict())
+        show_summary(summary.as_dict())
     if not summary.counts["rows"]:
         raise _no_rows(summary.out, summary.counts)
+
+
+def finish(summary: "Summary", report: bool) -> None:
+    """The page of a finished run."""
+    if report:
+        from zero_engine.report import write_report
+
+        console().stage("writing report.html")
+        write_report(summary.out, verify=False)  # its bytes have just been written or checked
+        console().stop()
 
 
 def plan(
@@ -101,7 +115,7 @@ def plan(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Say what a run would do and why: shards to make, drawings to reuse, make and set aside. Nothing is written.
+    """Say what a run would do, and why: shards and drawings to make, to reuse, to set aside. Writes nothing.
 
     Of a training file: whether its model and its data are there, and how often it goes through them.
     """
@@ -114,13 +128,14 @@ def plan(
     from zero_engine.run import plan_run
 
     config = resolve(pipeline, input, output, limit, set)
+    console().stage(f"comparing {config.input.path} with {config.output.path}")
     facts = plan_run(config, reuse or ()).as_dict()
     found = None
     if calibrate is not None:
         from zero_engine.report.calibration import calibrate as propose
         from zero_engine.report.calibration import gates, write_calibration
 
-        found = propose(config, calibrate)
+        found = propose(config, calibrate, console())
         facts["thresholds"], facts["gates"] = found.proposals, gates(found)
         facts["stored"] = found.stored
         facts["page"] = str(write_calibration(page or "calibration.html", config.name, found))
@@ -144,7 +159,7 @@ def plan(
 
 
 def status(out: Folder, json: AsJson = False) -> None:
-    """Say how far the run in a folder is: share, rate, time left, what is in flight; running, stalled or finished."""
+    """Say how far the run in a folder is, how fast, and whether it is running, stalled, stopped or finished."""
     from zero_engine.run import tally
     from zero_engine.run.status import folder_status
 
@@ -186,18 +201,22 @@ def _progress(facts: dict) -> list[tuple]:
         lines.append(
             (
                 f"shard {flight.get('shard')}",
-                f"{flight.get('stage')}, {flight.get('seconds')} s, on {flight.get('host')}",
+                f"{flight.get('stage')}{_pictures(flight)}, {flight.get('seconds')} s, on {flight.get('host')}",
             )
         )
     return lines
 
 
+def _pictures(flight: dict) -> str:
+    return f", {flight['drawn']} of {flight['of']} pictures" if flight.get("of") else ""
+
+
 def clean(
     out: Folder,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Delete the drawings in OUT/unused, which the dataset does not use. Nothing else deletes a drawing."""
+    """Delete the drawings in OUT/unused, which the pipeline no longer asks for. No other command deletes drawings."""
     from zero_engine.errors import OutputError
     from zero_engine.run.recorded import is_locked, recorded
     from zero_engine.write.unused import clean, unused
@@ -235,11 +254,7 @@ def _short(value: object) -> str:
     return text if len(text) <= 32 else f"{text[:29]}..."
 
 
-def _number(workers: str | None) -> int | str | None:
-    return int(workers) if workers is not None and workers.lstrip("-").isdigit() else workers
-
-
-def _show(facts: dict) -> None:
+def show_summary(facts: dict) -> None:
     counts, out = facts["counts"], Path(facts["out"])
     table(
         "",

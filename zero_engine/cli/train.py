@@ -1,66 +1,98 @@
 """`train sft`, `train rl`, `eval`: train on a dataset, and evaluate a model."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from zero_engine.cli.options import AsJson, Set, print_json, say, table, tell
+from zero_engine.cli.completion import complete_set
+from zero_engine.cli.options import SET_HELP, AsJson, Limit, print_json, say, table
+from zero_engine.cli.screen import console
 from zero_engine.errors import PipelineError
+from zero_engine.progress import Progress, Silent
 
 app = typer.Typer(no_args_is_help=True)
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Training file (YAML).")]
 OutputPath = Annotated[
-    str | None, typer.Option("--output", help="Folder of the training (overrides output).")
+    str | None,
+    typer.Option("--output", metavar="PATH", help="Write into this folder."),
+]
+SetSft = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help=SET_HELP.format("optimiser.learning_rate=1e-4", "sft"),
+        autocompletion=complete_set("sft"),
+    ),
+]
+SetRl = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help=SET_HELP.format("rewards.accuracy=1", "rl"),
+        autocompletion=complete_set("rl"),
+    ),
 ]
 
 
 @app.command()
-def sft(config: Config, output: OutputPath = None, set: Set = None, json: AsJson = False) -> None:
-    """PeSFT: train a model on the trajectories of a dataset. Resumes the training in the folder.
+def sft(config: Config, output: OutputPath = None, set: SetSft = None, json: AsJson = False) -> None:
+    """PeSFT: train a model to write, draw and answer as a dataset's rows do.
 
-    Ctrl-C finishes the step and saves; the same command resumes. Run several processes with accelerate launch.
+    Ctrl-C finishes the step and saves; the same command goes on. accelerate launch runs it on several processes.
     """
     from zero_engine.train.config import load_training
     from zero_engine.train.sft import train_sft
 
-    _done(train_sft(load_training(config, "sft", _said(output, set)), tell), json)
+    settings = load_training(config, "sft", _said(output, set))
+    progress = _progress(settings.model)
+    _done(train_sft(settings, progress.say, progress), json)
 
 
 @app.command()
-def rl(config: Config, output: OutputPath = None, set: Set = None, json: AsJson = False) -> None:
-    """PeRPO: answer a dataset's questions and train on the rewards. Resumes the training in the folder."""
+def rl(config: Config, output: OutputPath = None, set: SetRl = None, json: AsJson = False) -> None:
+    """PeRPO: let a model answer a dataset's questions and train it on the rewards.
+
+    Ctrl-C finishes the step and saves; the same command goes on.
+    """
     from zero_engine.train.config import load_training
     from zero_engine.train.rl import train_rl
 
-    _done(train_rl(load_training(config, "rl", _said(output, set)), tell), json)
+    settings = load_training(config, "rl", _said(output, set))
+    progress = _progress(settings.model)
+    _done(train_rl(settings, progress.say, progress), json)
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="nano, a checkpoint's folder, or a hub name.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="nano, a checkpoint's folder, or a hub name.")
+    ],
     data: Annotated[
-        str, typer.Argument(help="A dataset's folder, or any file that run reads: --set format=gsm8k.")
+        str, typer.Argument(metavar="DATA", help="Folder of a dataset, or any file that run reads.")
     ],
     output: Annotated[
-        str, typer.Option("--output", help="Folder for predictions, pictures and summary.")
+        str, typer.Option("--output", metavar="PATH", help="Write into this folder.")
     ] = "out/eval",
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Ask at most this many questions.")
-    ] = None,
+    limit: Limit = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="Evaluation file (YAML): settings, and a judge.")
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Evaluation file (YAML): settings, and a judge."),
     ] = None,
     set: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="format, template, mode, max_new_tokens, temperature, columns.answer ...",
+            help="Set one of format, template, mode, max_new_tokens, temperature, seed, batch_size, device or "
+            "columns.NAME, e.g. --set format=gsm8k. May be repeated.",
         ),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Answer questions and judge the answers: accuracy with a 95 % interval, format, pictures, by task.
+    """Let a model answer questions whose answers are known: accuracy with a 95 % interval, overall and by task.
 
     `valid` is the share of whole, new, not blank pictures; `faithful` of answers whose text follows their pictures.
     """
@@ -74,7 +106,7 @@ def evaluate(
     if limit is not None:
         document["limit"] = limit
     where = str(config) if config is not None else "eval"
-    summary = evaluate(parse_config(Evaluation, document, where, set or []), tell)
+    summary = evaluate(parse_config(Evaluation, document, where, set or []), console().say, console())
     if json:
         print_json(summary)
         return
@@ -108,6 +140,14 @@ def evaluate(
 
 def _said(output: str | None, overrides: list[str] | None) -> list[str]:
     return [*([f"output={output}"] if output is not None else []), *(overrides or [])]
+
+
+def _progress(model: str) -> Progress:
+    """Who shows it: of several processes the first one."""
+    if os.environ.get("RANK", "0") != "0":
+        return Silent()
+    console().stage(f"loading {model} and its data")
+    return console()
 
 
 def _done(model: Path, json: bool) -> None:

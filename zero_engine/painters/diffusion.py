@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zero_engine.errors import ModelError
+from zero_engine.errors import ModelError, install_extra
 from zero_engine.hashing import digest, digest_file, digest_json
 from zero_engine.models.registry import fetched_folder
 from zero_engine.painter_sections import Diffusion as DiffusionSettings
@@ -42,7 +42,7 @@ def load(render: Render) -> "Painter":
         import diffusers
     except ImportError as error:
         raise ModelError(
-            f"render.generator: diffusion needs diffusers ({error}). pip install 'zero-engine[diffusion]'"
+            f"render.generator: diffusion needs diffusers ({error}): {install_extra('diffusion')}"
         ) from error
     settings = _settings(render)
     folder = _folder(settings.model)

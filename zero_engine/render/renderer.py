@@ -15,7 +15,7 @@ A picture that a painter made keeps its own pixels; a drawing's are what its cod
 Memory: the codes and encoded pictures of the whole shard, and the pixels of one batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -57,8 +57,17 @@ class _Drawn:
     origin: str
 
 
+Count = Callable[[int, int, int], None]
+"""Hears after every batch how many drawings are made, of how many, and how many of them differ."""
+
+
 def draw(
-    planned: Sequence[Planned], model: UnifiedModel, render: Render, image_format: str, settings: str
+    planned: Sequence[Planned],
+    model: UnifiedModel,
+    render: Render,
+    image_format: str,
+    settings: str,
+    count: Count = lambda drawn, of, distinct: None,
 ) -> tuple[list[Candidate], list[Rejection]]:
     """Makes these drawings, in their order, and a rejection for each that failed. `settings` is their `settings_key`.
 
@@ -68,7 +77,7 @@ def draw(
         key = "image_guidance" if render.image_guidance is not None else "context"
         raise ModelError(f"render.{key}: {model.name} draws from text alone. Drop the key.")
     jobs, rejections = _jobs(planned, model, render)
-    drawn = _draw(jobs, model, render, image_format, settings)
+    drawn = _draw(jobs, model, render, image_format, settings, count)
     unseen = [d.codes_N for d in drawn if isinstance(d, _Drawn) and d.painted is None]
     decoded = iter(decode_pictures(unseen, model, image_format))
     candidates: list[Candidate] = []
@@ -179,7 +188,7 @@ def _request(job: _Job, render: Render, settings: str) -> Request:
 
 
 def _draw(
-    jobs: Sequence[_Job], model: UnifiedModel, render: Render, image_format: str, settings: str
+    jobs: Sequence[_Job], model: UnifiedModel, render: Render, image_format: str, settings: str, count: Count
 ) -> list[_Drawn | BatchFailure]:
     sampling = Sampling(
         guidance=render.guidance,
@@ -188,6 +197,17 @@ def _draw(
         top_k=render.top_k,
         image_guidance=render.image_guidance or 0.0,
     )
+    made: set[tuple[str, int, int]] = set()
+    distinct: set[tuple[str, int, bytes]] = set()
+
+    def told(batch: list[_Job], drawn: list[_Drawn]) -> list[_Drawn]:
+        for job, drawing in zip(batch, drawn, strict=True):
+            if job.planned.trace is not NOBODY:
+                trace_id, step = job.planned.trace.trace.id, job.planned.step
+                made.add((trace_id, step, job.planned.attempt))
+                distinct.add((trace_id, step, drawing.codes_N.tobytes()))
+        count(len(made), len(jobs), len(distinct))
+        return drawn
 
     def draw(batch: list[_Job]) -> list[_Drawn]:
         drawings = model.draw([_request(job, render, settings) for job in batch], sampling)
@@ -196,7 +216,7 @@ def _draw(
             "unconditional": drawings.likelihood_unconditional,
             **drawings.scores,
         }
-        return [
+        drawn = [
             _Drawn(
                 np.array(drawings.codes[row], np.uint16),  # a copy: a view would keep the whole batch
                 # a likelihood that is not finite is left out here; the score stage reports what is missing
@@ -206,6 +226,7 @@ def _draw(
             )
             for row in range(len(batch))
         ]
+        return told(batch, drawn)
 
     def filler(size: int) -> _Job:
         prompt = filler_prompt(model, size)
@@ -213,12 +234,12 @@ def _draw(
 
     failed: dict[int, BatchFailure] = {}
     if isinstance(model, Prepares):
-        found = model.prepare([_request(job, render, settings) for job in jobs])
-        failed = {row: failure for row, failure in enumerate(found) if failure is not None}
+        prepared = model.prepare([_request(job, render, settings) for job in jobs])
+        failed = {row: failure for row, failure in enumerate(prepared) if failure is not None}
     ready = [row for row in range(len(jobs)) if row not in failed]
     lengths = [jobs[row].tokens for row in ready]
-    made = run_bucketed([jobs[row] for row in ready], lengths, draw, batch_size_of(model, render), filler)
-    results = {**failed, **dict(zip(ready, made, strict=True))}
+    done = run_bucketed([jobs[row] for row in ready], lengths, draw, batch_size_of(model, render), filler)
+    results = {**failed, **dict(zip(ready, done, strict=True))}
     return [results[row] for row in range(len(jobs))]
 
 

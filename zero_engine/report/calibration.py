@@ -11,6 +11,7 @@ from pathlib import Path
 
 from zero_engine.errors import OutputError
 from zero_engine.pipeline import Gate, Pipeline
+from zero_engine.progress import Progress
 from zero_engine.records import Candidate
 from zero_engine.report.folder import open_folder, traces_of
 from zero_engine.report.pictures import shown_picture
@@ -43,11 +44,11 @@ class Calibration:
         return f"{self.traces:,} traces, {len(self.candidates):,} {made}"
 
 
-def calibrate(pipeline: Pipeline, traces: int) -> Calibration:
+def calibrate(pipeline: Pipeline, traces: int, progress: Progress | None = None) -> Calibration:
     """Thresholds from the first `traces` traces with drawings. Raises what a run raises before its first shard."""
     found = stored_drawings(pipeline, traces)
     if found is None:
-        sample = draw_sample(pipeline, traces)
+        sample = draw_sample(pipeline, traces, progress)
         found = Calibration(False, len(sample.parsed), pipeline.gate, sample.candidates)
         found.texts = {(p.trace.id, s.index): s.text for p in sample.parsed for s in p.steps}
     found.proposals = propose_thresholds(found.candidates)

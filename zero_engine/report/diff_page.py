@@ -13,8 +13,8 @@ def write_diff(path: str | Path, found: Difference) -> Path:
     """Write the page. Raises OutputError where it cannot be written."""
     parts = [Part("Counts", columns=("", "A", "B", "B - A"), rows=[_line(*row) for row in found.counts])]
     if found.reasons:
-        rows = [_line(*row) for row in found.reasons]
-        parts.append(Part("Left out, and why", columns=("stage: reason", "A", "B", "B - A"), rows=rows))
+        reasons = [_line(*row) for row in found.reasons]
+        parts.append(Part("Left out, and why", columns=("stage: reason", "A", "B", "B - A"), rows=reasons))
     if found.settings:
         rows = [(key, _short(a), _short(b)) for key, a, b in found.settings]
         parts.append(Part("Settings", columns=("key", "A", "B"), rows=rows))

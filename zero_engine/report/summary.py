@@ -81,9 +81,9 @@ class _Report:
         for key in (KEPT, PASSED):
             self._wall(key)
         self.whole: Counter = Counter()
-        self.found = {"rows": 0, "rejected": {}, "kept": 0, "reasons": {}}
+        self.found: dict[str, Any] = {"rows": 0, "rejected": {}, "kept": 0, "reasons": {}}
         """What the gate decided about the traces that are shown; the page compares its own figures with it."""
-        self.steps = Counter()
+        self.steps: Counter[str] = Counter()
 
     def wants(self, trace: Told) -> bool:
         if self.reason is not None and self.reason not in trace.reasons:

@@ -73,6 +73,7 @@ class Chamber:
         limits: Limits,
         folder: str = ".",
         on_mark: Callable[[str, int | None], None] = lambda stage, position: None,
+        on_count: Callable[[dict], None] = lambda counts: None,
     ) -> Any:
         """What `function(argument)` returns in the child, whose working folder is `folder` where there is such a one.
 
@@ -100,6 +101,8 @@ class Chamber:
                 if limits.each and position is not None:
                     left_s = limits.seconds
                 on_mark(stage, position)
+            elif message and message[0] == "count":
+                on_count(message[1])
             elif message:
                 return self._result(message, stage, position)
             elif left_s <= 0 or loading_s <= 0:

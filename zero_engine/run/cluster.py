@@ -9,7 +9,9 @@ is replaced here. Settings made here do not reach an existing scheduler, so the 
 worker, or no scheduler, for `dask.workers_timeout_s` is one line and the end. A local cluster and its dashboard
 listen on 127.0.0.1 alone; `tls://` takes distributed's own settings (`distributed.comm.tls`).
 
-Workers ignore Ctrl-C: the terminal sends it to every process of the group, and a drain needs them.
+Ctrl-C does not reach workers, although the terminal sends it to every process of the group: a drain needs them. A
+cluster is started, and a scheduler called, in a thread in which SIGINT is blocked, and processes inherit that; the main
+thread stays free to hear Ctrl-C and to say what is waited for. Who presses twice waits for no process to end in order.
 """
 
 import contextlib
@@ -19,14 +21,16 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from zero_engine.errors import InputError
+from zero_engine.errors import InputError, Interrupted
 from zero_engine.pipeline import Dask
+from zero_engine.progress import Progress, Silent
+
+T = TypeVar("T")
 
 POLL_S = 0.25
 """Longest wait inside one call of `wait`, so that signals and progress are served in time."""
-
 
 STARTS = 3
 """Tries to start a local cluster."""
@@ -71,6 +75,9 @@ class Executor(Protocol):
     def check(self) -> None:
         """Look after the workers. Raises InputError where nobody is left to work."""
 
+    def listen(self, topic: str, hear: Callable[[dict], None]) -> None:
+        """`hear` what tasks tell under this topic while they run."""
+
 
 Probe = Callable[[object], str | None]
 """What is wrong with a worker, from what `look_around` said there; None where it fits."""
@@ -82,14 +89,16 @@ def open_executor(
     device: str = "auto",
     look: Callable[[], object] | None = None,
     judge: Probe = lambda said: None,
-    say: Callable[[str], None] = lambda message: None,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
 ) -> Iterator[Executor]:
     """The executor that a pipeline's `dask` section asks for; closed at the end of the block.
 
     Every worker of an existing scheduler is asked to `look`, and judged by what it says: one that does not fit at the
-    start is an InputError, a later one is retired, and `say` tells of it.
+    start is an InputError, a later one is retired, and `progress` tells of it.
 
-    Raises InputError where an existing scheduler cannot be reached or no worker comes in time.
+    Raises InputError where an existing scheduler cannot be reached or no worker comes in time, and Interrupted where
+    `stop` is set before there is anybody to work.
     """
     if dask.scheduler is None and dask.workers == 0:
         yield InProcess()
@@ -99,18 +108,37 @@ def open_executor(
     from zero_engine.run.on_dask import OnDask
 
     gpus = 0 if device == "cpu" else len(glob.glob("/dev/nvidia[0-9]*"))
-    cluster = None
+    progress, cluster, workers = progress or Silent(), None, 0
     with contextlib.ExitStack() as stack:
         stack.enter_context(_settings(dask))
         if dask.scheduler is not None:
-            client = stack.enter_context(_connect(dask))
+            progress.stage(f"connecting to {dask.scheduler} (for at most {dask.workers_timeout_s:g} s)")
+            client = _attended(lambda: _connect(dask), stop)
         else:
             workers = (gpus or os.cpu_count() or 1) if dask.workers == "auto" else dask.workers
-            cluster = stack.enter_context(_local_cluster(dask, workers, bool(gpus)))
-            client = stack.enter_context(Client(cluster, timeout=dask.workers_timeout_s))
-        executor = OnDask(client, dask, look, judge, say) if cluster is None else OnDask(client, dask)
-        executor.cluster, executor.wanted = cluster, 0 if cluster is None else workers
-        yield executor
+            progress.stage(f"starting {workers} worker" + "s" * (workers != 1))
+            cluster = _attended(lambda: _local_cluster(dask, workers, bool(gpus)), stop)
+            stack.callback(_close, cluster)
+            client = _attended(lambda: Client(cluster, timeout=dask.workers_timeout_s), stop)
+        stack.callback(_close, client)
+        if dask.scheduler is not None:
+            progress.stage(
+                f"waiting for workers at {dask.scheduler} (for at most {dask.workers_timeout_s:g} s)"
+            )
+
+        def executor() -> OnDask:
+            if cluster is None:
+                return OnDask(client, dask, look, judge, progress.say)
+            return OnDask(client, dask)
+
+        made = _attended(executor, stop)
+        made.cluster, made.wanted = cluster, workers
+        try:
+            yield made
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) or getattr(error, "at_once", False):
+                _abandon(stack.pop_all(), cluster)
+            raise
 
 
 class InProcess:
@@ -133,6 +161,9 @@ class InProcess:
 
     def check(self) -> None:
         """There is always this process."""
+
+    def listen(self, topic: str, hear: Callable[[dict], None]) -> None:
+        """A task in this process is heard without a scheduler (`flights.listening`)."""
 
 
 class _Lazy:
@@ -159,22 +190,64 @@ class _Lazy:
         return self.value
 
 
-@contextlib.contextmanager
-def _connect(dask: Dask) -> Iterator[Any]:
+def _connect(dask: Dask) -> Any:
     from distributed import Client
 
     try:
-        client = Client(dask.scheduler, timeout=dask.workers_timeout_s)
+        return Client(dask.scheduler, timeout=dask.workers_timeout_s)
     except (OSError, ValueError, TypeError, TimeoutError, RuntimeError) as error:
         raise InputError(
             f"dask.scheduler {dask.scheduler}: cannot be reached ({one_line(error)}). "
             "Check the address, that it runs, and for tls:// the settings distributed.comm.tls."
         ) from None
-    try:
-        yield client
-    finally:
-        with contextlib.suppress(OSError, TimeoutError, RuntimeError):
-            client.close(timeout=10)
+
+
+def _attended(make: Callable[[], T], stop: threading.Event | None) -> T:
+    """What `make` returns, made in a thread that Ctrl-C does not reach; neither do processes that it starts.
+
+    Raises what `make` raises, and Interrupted as soon as `stop` is set: what is made after that is closed.
+    """
+    made: list[T] = []
+    failed: list[BaseException] = []
+    given_up = threading.Event()
+
+    def work() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            made.append(make())
+        except BaseException as error:  # raised again by who waits
+            failed.append(error)
+        if given_up.is_set() and made and hasattr(made[0], "close"):
+            _close(made[0])
+
+    thread = threading.Thread(target=work, daemon=True, name="zero-engine-start")
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.05)
+        if stop is not None and stop.is_set():
+            given_up.set()
+            raise Interrupted(
+                "stopped before any shard began. Run the same command again to go on.", at_once=True
+            )
+    if failed:
+        raise failed[0]
+    return made[0]
+
+
+def _close(owner: Any) -> None:
+    """Close a client or a cluster; one that is gone is closed."""
+    with contextlib.suppress(OSError, TimeoutError, RuntimeError):
+        owner.close(timeout=10)
+
+
+def _abandon(owners: contextlib.ExitStack, cluster: Any) -> None:
+    """End local workers without waiting for them: what they are doing is lost. The rest closes in the background."""
+    for nanny in getattr(cluster, "workers", {}).values():
+        process = getattr(nanny, "process", None)
+        if process is not None and process.pid:
+            with contextlib.suppress(OSError):
+                os.kill(process.pid, signal.SIGKILL)
+    threading.Thread(target=owners.close, daemon=True, name="zero-engine-close").start()
 
 
 @contextlib.contextmanager
@@ -200,33 +273,19 @@ def _local_cluster(dask: Dask, workers: int, has_gpus: bool) -> Any:
     problem: Exception | None = None
     for _ in range(STARTS):
         try:
-            with _interrupts_ignored():
-                return LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    processes=True,
-                    memory_limit=dask.memory_limit,
-                    resources={"GPU": 1} if has_gpus else None,
-                    host="127.0.0.1",
-                    dashboard_address="127.0.0.1:0",
-                    silence_logs=logging.CRITICAL,
-                )
+            return LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=dask.memory_limit,
+                resources={"GPU": 1} if has_gpus else None,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+            )
         except (OSError, RuntimeError, TimeoutError) as error:
             problem = error
     raise InputError(
         f"dask: {workers} local workers do not start ({one_line(problem or RuntimeError())}). "
         "Ask for fewer: --workers 1, or 0."
     ) from None
-
-
-@contextlib.contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Children started inside inherit that SIGINT is ignored. Only a main thread may set signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from zero_engine.errors import OutputError
 from zero_engine.pipeline import Dask, Pipeline
@@ -25,6 +26,7 @@ from zero_engine.run.flights import Flight
 from zero_engine.run.onerecord import Blame
 from zero_engine.run.sameness import code_digest
 from zero_engine.run.stages import ShardResult, ShardTask, run_shard
+from zero_engine.write.folder import WORK
 
 ALONE_SHARE = 0.75
 """Of a shard's time limit, what one of its records may take alone."""
@@ -34,13 +36,15 @@ ROUNDS = 4
 """Searches through one shard before it is given up."""
 
 
-def make_shard(task: ShardTask) -> ShardResult:
-    """Make one shard; a record that no process survives ends as a rejection.
+def make_shard(task: ShardTask) -> ShardResult | None:
+    """Make one shard; a record that no process survives ends as a rejection. None where the run is to stop by now.
 
     Raises ZeroEngineError for what the user has to fix, and OutputError where the shard fails although no single
     record does.
     """
-    with this_chamber() as chamber, Flight(task.out, task.chunk.index) as flight:
+    if task.run and halt_file(task.out, task.run).exists():
+        return None
+    with this_chamber() as chamber, Flight(task.out, task.chunk.index, task.run) as flight:
         result = _Shard(task, chamber, flight).make()
     return dataclasses.replace(result, code=code_digest())
 
@@ -124,7 +128,8 @@ class _Shard:
             on_mark(stage, item)
 
         try:
-            return self.chamber.run(run_shard, task, limits, task.folder or os.getcwd(), heard)
+            folder = task.folder or os.getcwd()
+            return self.chamber.run(run_shard, task, limits, folder, heard, self.flight.count)
         except Ended:
             self.attempts += 1
             raise
@@ -139,6 +144,11 @@ class _Shard:
             f"(stage {ended.stage}: {ended.detail}). Give workers more memory (dask.memory_limit) or time "
             "(dask.shard_timeout_s), or lower output.rows_per_shard."
         )
+
+
+def halt_file(out: str | Path, run: str) -> Path:
+    """Where this file exists, no further shard of the run begins."""
+    return Path(out, WORK, f"halt-{run}.tmp")
 
 
 def memory_limit(dask: Dask) -> int | None:

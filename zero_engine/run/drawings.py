@@ -28,7 +28,7 @@ from zero_engine.render.decoding import as_decoded, has_own_pixels
 from zero_engine.render.identity import known_batch_size, settings_key
 from zero_engine.render.planned import Kept, Planned, in_order, plan_drawings
 from zero_engine.render.renderer import draw
-from zero_engine.run.marks import loading
+from zero_engine.run.marks import counted, loading
 from zero_engine.score import score_candidates
 from zero_engine.score.gate import pick
 from zero_engine.score.scorer import DRAWN
@@ -263,7 +263,7 @@ def _draw(
         model = _model(pipeline)
         if settings is None:
             settings = settings_key(pipeline.render, generator, auto_batch_size(model))
-        return draw(missing, model, pipeline.render, pipeline.output.image_format, settings)
+        return draw(missing, model, pipeline.render, pipeline.output.image_format, settings, counted)
 
 
 def _model(pipeline: Pipeline) -> "UnifiedModel":

@@ -3,9 +3,9 @@
     iter_chunks -> decide -> (executor) run_shard -> ledger.commit -> ... -> finish_dataset
 
 Contract: constant memory (a window of shards in flight, small tallies); only the driver commits;
-SIGKILL at any instant loses at most the shards in flight; SIGINT and SIGTERM drain, commit and say
-how to go on; the same command resumes. What a record does to the process it is in ends there (`contain`); a worker
-that is lost costs its shards another try (`launch`).
+SIGKILL at any instant loses at most the shards in flight; SIGINT and SIGTERM finish the shards that are begun, begin no
+other, and say how to go on; the same command resumes. What a record does to the process it is in ends there
+(`contain`); a worker that is lost costs its shards another try (`launch`).
 """
 
 import os
@@ -13,13 +13,13 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry, ShardFile
+from zero_engine.contracts.manifest import ShardFile
 from zero_engine.contracts.rows import SCHEMA_VERSION
 from zero_engine.errors import CheckFailed, Interrupted
 from zero_engine.hashing import digest
@@ -27,57 +27,76 @@ from zero_engine.painters.answers import FOLDER as ANSWERS
 from zero_engine.painters.answers import Answers
 from zero_engine.painters.generators import generator_fingerprint
 from zero_engine.pipeline import Pipeline, load_pipeline
+from zero_engine.progress import Progress, shown
 from zero_engine.read import Chunk, count_records, iter_chunks
 from zero_engine.render.prompts import compile_template
 from zero_engine.run import tally
 from zero_engine.run.chamber import close_chamber
 from zero_engine.run.cluster import open_executor
-from zero_engine.run.contain import checked_input
+from zero_engine.run.contain import checked_input, halt_file
+from zero_engine.run.flights import listening, topic
 from zero_engine.run.inputs import Stamps, changes, stamps
 from zero_engine.run.launch import Launcher
 from zero_engine.run.ledger import Ledger, open_ledger
 from zero_engine.run.plan import Decision, Plan, decide, stage_keys
-from zero_engine.run.progress import Progress, Silent
+from zero_engine.run.progress import Account
 from zero_engine.run.reuse import Sources
 from zero_engine.run.sameness import look_around, misfit
 from zero_engine.run.signals import drain_on_signals
 from zero_engine.run.spill import spill
 from zero_engine.run.stages import ShardResult, ShardTask
-from zero_engine.run.summary import Summary
+from zero_engine.run.summary import Summary, manifest_of
 from zero_engine.run.watch import Watch
 from zero_engine.score import check_scores
 from zero_engine.write.atomic import disk_errors
 from zero_engine.write.finish import finish_dataset, side_files, unlisted_files
 from zero_engine.write.folder import INDEX
-from zero_engine.write.manifest import read_manifest, versions
+from zero_engine.write.manifest import read_manifest
 from zero_engine.write.plain import forget_digests
 from zero_engine.write.store import DrawingFile, identities
 from zero_engine.write.unused import compact, set_strays_aside, unused
 
 
 def run_pipeline(
-    pipeline: Pipeline | str | Path,
+    pipeline: Pipeline | Mapping[str, Any] | str | Path,
     *,
     overwrite: bool = False,
     reuse: Sequence[str | Path] = (),
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     retry: frozenset[int] = frozenset(),
 ) -> Summary:
     """Run a pipeline to a finished dataset in `output.path`, resuming what is there.
 
-    Only drawings that neither this folder nor one of `reuse` holds are made. `overwrite` lets the rows of a
-    pipeline of another name be replaced. `retry` names shards to make again although they are done.
+        summary = run_pipeline("pipeline.yaml")
+        summary = run_pipeline({"input": {"path": "my.jsonl"}, "output": {"path": "out/mine"}})
 
+    `pipeline` is a `Pipeline`, a dictionary with the keys of a pipeline file, or such a file's path. Only drawings that
+    neither this folder nor one of the folders in `reuse` holds are made. `overwrite` lets the rows of a pipeline of
+    another name be replaced. `progress` shows how far the run is: by default on a terminal and in a notebook; True
+    always, False never, or a `zero_engine.progress.Progress` of your own. `retry` names shards (by index) to make again
+    although they are done.
+
+    Returns a `Summary`: `summary.out` is the folder, `summary.counts` what it holds.
     Raises PipelineError, InputError, ModelError or OutputError for what the user has to fix,
-    Interrupted after a drain, and CheckFailed where traces in != rows + rejections.
+    Interrupted after a Ctrl-C, and CheckFailed where traces in != rows + rejections.
     """
     if not isinstance(pipeline, Pipeline):
         pipeline = load_pipeline(pipeline)
-    forget_digests()
-    model = check_pipeline(pipeline)
-    ledger = open_ledger(Path(pipeline.output.path).absolute(), pipeline, overwrite)
-    sources = Sources(ledger.out, ledger.held, reuse)
-    return _Driver(pipeline, model, ledger, sources, progress or Silent(), retry).run()
+    progress = shown(progress)
+    try:
+        progress.stage(f"reading {_few(pipeline.input.path)}")
+        forget_digests()
+        model = check_pipeline(pipeline)
+        ledger = open_ledger(Path(pipeline.output.path).absolute(), pipeline, overwrite)
+        sources = Sources(ledger.out, ledger.held, reuse)
+        return _Driver(pipeline, model, ledger, sources, progress, retry).run()
+    finally:
+        progress.stop()
+
+
+def _few(paths: str | list[str]) -> str:
+    """An input's paths, short enough for a line."""
+    return paths if isinstance(paths, str) else paths[0] + f" and {len(paths) - 1} more" * (len(paths) > 1)
 
 
 def check_pipeline(pipeline: Pipeline) -> str | None:
@@ -118,10 +137,18 @@ class _Driver:
         self.workers = 0
         self.began = False
         self.input_digest = ""
+        self.name = uuid.uuid4().hex
+        """This run's own name, for its workers."""
+        named = pipeline.render.model if pipeline.render.generator == "unified" else pipeline.render.generator
+        self.account = Account(progress, Path(named).name)
 
     def run(self) -> Summary:
         started = time.monotonic()
-        with ExitStack() as stack, drain_on_signals() as draining:
+        with (
+            drain_on_signals(self._drain) as draining,
+            ExitStack() as stack,
+            listening(self.name, self.account.heard),
+        ):
             try:
                 self._stream(stack, draining)
                 shards = self.plan.shards
@@ -134,7 +161,6 @@ class _Driver:
                 self.watch.ended(error)
                 raise
             finally:
-                self.progress.stop()
                 if self.began:
                     self.ledger.close()
         wall_s = time.monotonic() - started
@@ -157,6 +183,8 @@ class _Driver:
 
     def _stream(self, stack: ExitStack, draining: threading.Event) -> None:
         digests, stopped = [], False
+        if self.ledger.entries:
+            self.progress.stage("comparing what is there", len(self.ledger.entries), "shards")
         for chunk in iter_chunks(self.pipeline.input, self.pipeline.output.rows_per_shard):
             if draining.is_set():
                 stopped = True
@@ -168,21 +196,29 @@ class _Driver:
             digests.append(chunk.digest)
             if entry is not None and decision.start is None:
                 self.totals = tally.add(self.totals, entry.counts)
+                if self.launcher is None:
+                    self.progress.update(self.plan.shards)
                 continue
             self._begin()
             if self.launcher is None:
-                self.launcher = self._open(stack)
+                self.launcher = self._open(stack, draining)
             self._submit(self.launcher, chunk, keys, decision)
             self.workers = self.launcher.workers
             while self.launcher.is_full and not draining.is_set():
                 self._collect(self.launcher)
         while self.launcher and self.launcher.flights:
             self._collect(self.launcher)
-        if stopped:
-            self._stopped()
+        if stopped or (self.launcher and self.launcher.unbegun):
+            raise self._stopped()
         self.input_digest = digest(*digests)
 
-    def _open(self, stack: ExitStack) -> Launcher:
+    def _drain(self) -> None:
+        """Begin no further shard, and say what is being finished."""
+        with suppress(OSError):  # no folder yet, or a full disk: the shards that were handed out are made
+            halt_file(self.out, self.name).touch()
+        self._say(self.account.drain())
+
+    def _open(self, stack: ExitStack, draining: threading.Event) -> Launcher:
         """Find who works, and say that the run begins."""
         dask, render = self.pipeline.dask, self.pipeline.render
         folder, token = os.getcwd(), self.ledger.work / f"token-{uuid.uuid4().hex}.tmp"
@@ -194,14 +230,20 @@ class _Driver:
                 render.device,
                 partial(look_around, str(token), folder, render),
                 lambda said: misfit(said, render, str(self.out), folder),
-                self.progress.say,
+                self.progress,
+                draining,
             )
         )
+        executor.listen(topic(self.name), self.account.heard)
         if executor.is_remote:
             close_chamber()  # it has checked the input; from here on others work
+        self.progress.stage("counting records")
         self.inputs = stamps(self.pipeline.input)
         total = count_records(self.pipeline.input)
-        self.progress.start(total, self.totals["records"], executor.dashboard)
+        if executor.is_remote:
+            many = "s" * (executor.workers != 1)
+            self.progress.say(f"{executor.workers} worker{many}, dashboard: {executor.dashboard}")
+        self.account.begin(total, self.totals["records"])
         self.watch.began(self.pipeline, total, self.totals["records"], executor.workers)
         return Launcher(executor, dask, self.out, self._say)
 
@@ -251,7 +293,9 @@ class _Driver:
             known=self.sources.model(self.model),
             records=records,
             folder=os.getcwd(),
+            run=self.name,
         )
+        self.account.placed(chunk.index, chunk.rows)
         launcher.launch(task)
 
     def _collect(self, launcher: Launcher) -> None:
@@ -272,31 +316,30 @@ class _Driver:
         self.seconds.update(result.seconds)
         self.drawn += result.drawn
         self.watch.committed(counts["records"], result.drawn, self.workers, result.entry)
-        self.progress.update(
-            records=counts["records"],
-            drawn=result.drawn,
-            pictures=counts["pictures"],
-            kept=counts["pictures_kept"],
-        )
+        self.account.committed(task.chunk.index, counts, result.drawn)
 
     def _forget_answers(self, file: ShardFile) -> None:
         """Delete what a server answered for drawings that are committed now."""
         committed = identities(DrawingFile(str(self.out), file.name, file.sha256))
         Answers(self.ledger.work / ANSWERS).forget(name for _, name in committed if name)
 
-    def _stopped(self) -> None:
+    def _stopped(self) -> Interrupted:
         done = len(self.ledger.entries)
-        raise Interrupted(
+        return Interrupted(
             f"stopped: {done} shards ({self.totals['records']} records) are committed in {self.out}. "
-            "Run the same command again to go on."
+            "Run the same command again to go on.",
+            at_once=True,
         )
 
     def _finish(self) -> None:
+        self.progress.stage("checking and writing the manifest")
         shards = [self.ledger.entries[index] for index in sorted(self.ledger.entries)]
         names = [entry.candidates.name for entry in shards if entry.candidates]
         set_strays_aside(self.out, names, self.ledger.held.trusts)
         compact(self.out, names, self.ledger.held.identify)
-        manifest = self._manifest(shards)
+        manifest = manifest_of(
+            self.pipeline, self.model, self.ledger.model, shards, self.totals, self.input_digest
+        )
         stats = {"counts": self.totals, "seconds": {k: round(v, 3) for k, v in self.seconds.items()}}
         for name in finish_dataset(self.out, manifest, stats):
             self._say(f"{self.out / name} is no shard of this run: moved to strays/")
@@ -304,31 +347,3 @@ class _Driver:
         self.watch.finished(self.totals)
         for message in changes(self.inputs):
             self._say(message)
-
-    def _manifest(self, shards: list[ShardEntry]) -> Manifest:
-        pipeline, paths = self.pipeline, self.pipeline.input.path
-        fingerprints = {"pipeline": pipeline.fingerprint}
-        if self.model:
-            fingerprints["model"] = self.model
-        return Manifest(
-            name=pipeline.name,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            versions=versions(),
-            pipeline=pipeline.model_dump(mode="json"),
-            fingerprints=fingerprints,
-            model=self._model_info(),
-            input=InputInfo(
-                paths=[paths] if isinstance(paths, str) else paths,
-                records=self.totals["records"],
-                digest=self.input_digest,
-            ),
-            shards=shards,
-            counts=self.totals,
-        )
-
-    def _model_info(self) -> ModelInfo | None:
-        """As the workers described it; by name alone where nothing was ever drawn with it."""
-        known = self.ledger.model
-        if self.model and (known is None or known.fingerprint != self.model):
-            return ModelInfo(name=self.pipeline.render.model, fingerprint=self.model)
-        return known if self.model else None

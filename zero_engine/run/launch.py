@@ -38,6 +38,8 @@ class Launcher:
     def __init__(self, executor: Executor, dask: Dask, out: Path, say: Callable[[str], None]) -> None:
         self._executor, self._dask, self._out, self._say = executor, dask, out, say
         self.flights: dict[Job, _Flight] = {}
+        self.unbegun = 0
+        """Shards that came back untouched, because the run is to stop."""
         self._looked_at = time.monotonic()
 
     @property
@@ -65,7 +67,9 @@ class Launcher:
             except Died as death:
                 self._again(flight, str(death))
                 continue
-            if result.code == code_digest():
+            if result is None:
+                self.unbegun += 1
+            elif result.code == code_digest():
                 done.append((flight.task, result))
             else:
                 _throw_away(result)

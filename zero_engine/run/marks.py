@@ -31,6 +31,12 @@ def mark(stage: str, position: Item = None) -> None:
         _send(("mark", stage, position))
 
 
+def counted(drawn: int, of: int, distinct: int) -> None:
+    """Say how many of the pictures that this shard still needs are drawn, and how many of them differ."""
+    if _send is not None:
+        _send(("count", {"drawn": drawn, "of": of, "distinct": distinct}))
+
+
 def now() -> tuple[str, Item]:
     """The last mark."""
     return _now

@@ -71,6 +71,11 @@ class OnDask:
             self.check()
         return done
 
+    def listen(self, topic: str, hear: Callable[[dict], None]) -> None:
+        """Events are for the screen alone: a scheduler that cannot pass them on costs nothing else."""
+        with contextlib.suppress(OSError, TimeoutError, RuntimeError):
+            self._client.subscribe_topic(topic, lambda event: hear(event[1]))
+
     def abandon(self, job: "_Remote") -> None:
         try:
             holders = [w for w, keys in self._client.processing().items() if job.future.key in keys]

@@ -1,109 +1,147 @@
-"""What a person sees while a run goes on: one line with traces, pictures/s, keep rate, ETA, dashboard.
+"""A run as a person sees it: what is committed, what is under way, what is kept, and how long the rest takes.
 
-On a terminal the line is redrawn in place; elsewhere (a log file, CI) it is printed at most every
-ten seconds. `Progress` only shows; it holds no truth that the ledger does not.
+The driver tells of commits, workers tell of the shards that they are making (`flights`). Both meet here and go to a
+`Progress`. What is committed counts traces, steps and pictures; shards under way count for the pace and the time left.
 """
 
+import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
-from zero_engine.errors import printable
+from zero_engine.progress import Progress, clock
 
-if TYPE_CHECKING:
-    from rich.live import Live
-
-LOG_EVERY_S = 10.0
-
-
-class Progress(Protocol):
-    def start(self, total_records: int | None, done_records: int, dashboard: str | None) -> None: ...
-
-    def update(self, *, records: int, drawn: int, pictures: int, kept: int) -> None:
-        """Add what one shard brought."""
-
-    def say(self, message: str) -> None: ...
-
-    def stop(self) -> None: ...
+STAGES = {
+    "start": "starting",
+    "read": "reading",
+    "parse": "parsing",
+    "render": "drawing",
+    "score": "scoring",
+    "gate": "judging",
+    "write": "writing",
+}
+"""Stages of a shard, in a person's words."""
 
 
-class Silent:
-    """For use from Python."""
+class Account:
+    """What the screen says of one run. Its methods may be called from any thread."""
 
-    def start(self, total_records: int | None, done_records: int, dashboard: str | None) -> None:
-        pass
+    def __init__(self, progress: Progress, model: str | None) -> None:
+        self._progress, self._model = progress, model
+        self._lock = threading.Lock()
+        self._records: dict[int, int] = {}
+        self._done = 0.0
+        self._drawn = self._pictures = self._distinct = self._steps = self._kept = self._traces = 0
+        self._flights: dict[int, dict] = {}
+        self._heard_at: dict[int, float] = {}
+        self._began = time.monotonic()
+        self._stopping = False
 
-    def update(self, *, records: int, drawn: int, pictures: int, kept: int) -> None:
-        pass
+    def begin(self, total: int | None, done: int) -> None:
+        """Shards are made from here on; `done` of `total` records are committed already."""
+        with self._lock:
+            self._done, self._began = done, time.monotonic()
+        self._progress.stage("starting", total, "records", done)
 
-    def say(self, message: str) -> None:
-        pass
+    def placed(self, shard: int, records: int) -> None:
+        """A shard is handed out."""
+        with self._lock:
+            self._records[shard] = records
 
-    def stop(self) -> None:
-        pass
+    def heard(self, facts: dict) -> None:
+        """A worker says how far its shard is."""
+        with self._lock:
+            shard = facts["shard"]
+            if facts.get("stage") == "done":
+                self._flights.pop(shard, None)
+            elif shard in self._records:
+                self._flights[shard], self._heard_at[shard] = facts, time.monotonic()
+        self._show()
 
+    def committed(self, shard: int, counts: Mapping[str, Any], drawn: int) -> None:
+        """A shard is done."""
+        with self._lock:
+            self._flights.pop(shard, None)
+            self._records.pop(shard, None)
+            self._done += counts["records"]
+            self._drawn += drawn
+            self._pictures += counts["pictures"]
+            self._distinct += counts.get("distinct_pictures", 0)
+            self._steps += counts["steps"]
+            self._kept += counts["pictures_kept"]
+            self._traces += counts["traces"]
+        self._show()
 
-class Console:
-    """A progress line on stderr."""
+    def drain(self) -> str:
+        """Nothing more begins: what is said to who asked for it."""
+        with self._lock:
+            self._stopping = True
+            flights = list(self._flights.values())
+            left = [seconds for facts in flights if (seconds := self._left(facts)) is not None]
+        self._show()
+        if not flights:
+            return "stopping; press again to stop now. The same command goes on from here."
+        about = f" (about {clock(max(left))})" if left else ""
+        shards = f"{len(flights)} shard" + "s" * (len(flights) != 1)
+        return f"finishing {shards}{about}; press again to stop now. The same command goes on from here."
 
-    def __init__(self) -> None:
-        from rich.console import Console as RichConsole
+    def _left(self, facts: dict) -> float | None:
+        """Seconds until a shard is done, as far as its pictures tell."""
+        share = self._share(facts)
+        return self._age(facts) * (1 - share) / share if share > 0.05 else None
 
-        self._console = RichConsole(stderr=True, highlight=False)
-        self._live: Live | None = None
-        self._records = self._drawn = self._pictures = self._kept = self._skipped = 0
-        self._total: int | None = None
-        self._dashboard: str | None = None
-        self._started = self._printed = time.monotonic()
+    def _age(self, facts: dict) -> float:
+        return facts.get("seconds", 0.0) + time.monotonic() - self._heard_at[facts["shard"]]
 
-    def start(self, total_records: int | None, done_records: int, dashboard: str | None) -> None:
-        from rich.live import Live
+    def _share(self, facts: dict) -> float:
+        """How much of a shard is done; its pictures are nearly all of its work."""
+        if facts.get("stage") in ("gate", "write"):
+            return 0.95
+        return 0.9 * facts["drawn"] / facts["of"] if facts.get("of") else 0.0
 
-        self._total, self._skipped, self._dashboard = total_records, done_records, dashboard
-        self._started = self._printed = time.monotonic()
-        if self._console.is_terminal:
-            self._live = Live(self.line(), console=self._console, refresh_per_second=4, transient=True)
-            self._live.start()
-        else:
-            self._console.print(self.line(), soft_wrap=True)
+    def _show(self) -> None:
+        with self._lock:
+            flights = [self._flights[shard] for shard in sorted(self._flights)]
+            begun = sum(self._share(facts) * self._records.get(facts["shard"], 0) for facts in flights)
+            drawn = self._drawn + sum(facts.get("drawn", 0) for facts in flights)
+            name, done, figures = self._name(flights), self._done, self._figures(flights, drawn)
+            parts = [self._part(facts) for facts in flights]
+        self._progress.update(done, figures, parts, begun=begun, name=name)
 
-    def update(self, *, records: int, drawn: int, pictures: int, kept: int) -> None:
-        self._records += records
-        self._drawn += drawn
-        self._pictures += pictures
-        self._kept += kept
-        if self._live:
-            self._live.update(self.line())
-        elif time.monotonic() - self._printed >= LOG_EVERY_S:
-            self._printed = time.monotonic()
-            self._console.print(self.line(), soft_wrap=True)
+    def _name(self, flights: list[dict]) -> str | None:
+        if self._stopping:
+            return "finishing"
+        stages = Counter(facts.get("stage", "start") for facts in flights)
+        if not stages:
+            return None
+        if stages["render"] or self._drawn:
+            return STAGES["render"]
+        return self._said(stages.most_common(1)[0][0])
 
-    def say(self, message: str) -> None:
-        self._console.print(printable(message), soft_wrap=True, markup=False)
+    def _figures(self, flights: list[dict], drawn: int) -> list[str]:
+        elapsed_s = max(time.monotonic() - self._began, 1e-9)
+        figures = []
+        if drawn:
+            distinct = self._distinct + sum(facts.get("distinct", 0) for facts in flights)
+            known = self._pictures + sum(facts.get("drawn", 0) for facts in flights)
+            figures.append(f"{drawn / elapsed_s:.1f} pictures/s")
+            figures.append(f"{100 * distinct / max(1, known):.0f} % distinct")
+        elif self._traces:
+            figures.append(f"{self._traces / elapsed_s:,.0f} traces/s")
+        if self._pictures and self._steps:
+            figures.append(f"{100 * self._kept / self._steps:.0f} % of steps kept")
+        return figures
 
-    def stop(self) -> None:
-        if self._live:
-            self._live.stop()
-            self._live = None
+    def _part(self, facts: dict) -> str:
+        """`shard 3: drawing, 96 of 280 pictures (31 distinct), 4 s`."""
+        said = [f"shard {facts['shard']}: {self._said(facts.get('stage', 'start'))}"]
+        if facts.get("of"):
+            said.append(f"{facts['drawn']:,} of {facts['of']:,} pictures ({facts['distinct']:,} distinct)")
+        if facts.get("attempt", 1) > 1:
+            said.append(f"try {facts['attempt']}")
+        said.append(clock(self._age(facts)))
+        return ", ".join(said)
 
-    def line(self) -> str:
-        """`640/1319 traces  48.1 pictures/s  keep 71 %  ETA 0:02:11  http://...`"""
-        elapsed_s = max(time.monotonic() - self._started, 1e-9)
-        done = self._skipped + self._records
-        parts = [f"{done}/{self._total} traces" if self._total else f"{done} traces"]
-        if self._drawn:
-            parts.append(f"{self._drawn / elapsed_s:.1f} pictures/s")
-        elif self._records:
-            parts.append(f"{self._records / elapsed_s:.0f} traces/s")
-        if self._pictures:
-            parts.append(f"kept {self._kept} of {self._pictures} pictures")
-        if self._total and self._records:
-            left_s = (self._total - done) * elapsed_s / self._records
-            parts.append(f"ETA {_clock(left_s)}")
-        if self._dashboard:
-            parts.append(self._dashboard)
-        return "  ".join(parts)
-
-
-def _clock(seconds: float) -> str:
-    whole = max(0, round(seconds))
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    def _said(self, stage: str) -> str:
+        return f"loading {self._model or 'a model'}" if stage == "loading" else STAGES.get(stage, stage)

@@ -67,6 +67,8 @@ class ShardTask:
     """With `alone`: traces that have been tried already. The others are tried, and nothing is written."""
     folder: str = ""
     """The driver's working folder, to which paths of the pipeline are relative."""
+    run: str = ""
+    """Name of the run for those who watch it, and for the file that halts it (`contain.halt_file`)."""
 
 
 @dataclass(slots=True)

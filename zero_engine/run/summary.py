@@ -2,12 +2,16 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry
+from zero_engine.pipeline import Pipeline
 from zero_engine.run.plan import Plan
+from zero_engine.write.manifest import versions
 from zero_engine.write.unused import Unused
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Summary:
     """What a run did and what the folder now holds."""
 
@@ -23,7 +27,17 @@ class Summary:
     wall_s: float = 0.0
     workers: int = 0
 
+    def __repr__(self) -> str:
+        """`Summary(out/mine: 61 rows of 64 traces, 192 of 218 steps with a picture, 872 drawn, 13.2 s)`."""
+        counts = self.counts
+        told = [f"{counts['rows']:,} rows of {counts['traces']:,} traces"]
+        if counts["pictures"]:
+            told.append(f"{counts['pictures_kept']:,} of {counts['steps']:,} steps with a picture")
+        told += [f"{self.drawn:,} drawn", f"{self.wall_s:.1f} s"]
+        return f"Summary({self.out}: {', '.join(told)})"
+
     def as_dict(self) -> dict:
+        """All of it, JSON-able: what `zero-engine run --json` prints."""
         return {
             "out": self.out,
             "counts": self.counts,
@@ -36,3 +50,32 @@ class Summary:
             "pictures_per_s": round(self.drawn / self.wall_s, 2) if self.wall_s else 0.0,
             "seconds": {stage: round(s, 3) for stage, s in self.seconds.items()},
         }
+
+
+def manifest_of(
+    pipeline: Pipeline,
+    model: str | None,
+    known: ModelInfo | None,
+    shards: list[ShardEntry],
+    totals: dict,
+    input_digest: str,
+) -> Manifest:
+    """The manifest of a finished folder. `model` is the generator's fingerprint, `known` what workers told of it."""
+    if model and (known is None or known.fingerprint != model):  # nothing was ever drawn with it
+        known = ModelInfo(name=pipeline.render.model, fingerprint=model)
+    paths = pipeline.input.path
+    return Manifest(
+        name=pipeline.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        pipeline=pipeline.model_dump(mode="json"),
+        fingerprints={"pipeline": pipeline.fingerprint, **({"model": model} if model else {})},
+        model=known if model else None,
+        input=InputInfo(
+            paths=[paths] if isinstance(paths, str) else paths,
+            records=totals["records"],
+            digest=input_digest,
+        ),
+        shards=shards,
+        counts=totals,
+    )

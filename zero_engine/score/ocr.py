@@ -15,7 +15,7 @@ from importlib import metadata
 
 import numpy as np
 
-from zero_engine.errors import ModelError
+from zero_engine.errors import ModelError, install_extra
 from zero_engine.hashing import digest
 from zero_engine.pipeline import Score
 from zero_engine.score.readback import says_equation
@@ -105,6 +105,4 @@ def _version(name: str) -> str:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        raise ModelError(
-            f"score.names has ocr, which needs {name}: pip install 'zero-engine[ocr]'."
-        ) from None
+        raise ModelError(f"score.names has ocr, which needs {name}: {install_extra('ocr')}") from None

@@ -34,6 +34,7 @@ from zero_engine.models.prompt import Sampling
 from zero_engine.parse import parse_trace
 from zero_engine.parse.answers import looks_like_a_solution
 from zero_engine.pipeline import Input, Parse
+from zero_engine.progress import Progress, Silent
 from zero_engine.read import read_traces
 from zero_engine.read.folders import find_inputs
 from zero_engine.records import Rejection
@@ -72,13 +73,15 @@ class Evaluation(Section):
     """A model behind an OpenAI-style endpoint that judges answers beside the rule."""
 
 
-def evaluate(config: Evaluation, say: Callable[[str], None] = print) -> dict[str, Any]:
+def evaluate(
+    config: Evaluation, say: Callable[[str], None] = print, progress: Progress | None = None
+) -> dict[str, Any]:
     """Answer every question that has no prediction yet; returns the summary that is in `summary.json`.
 
     Raises InputError where there are no questions or a truth is a whole solution, OutputError where the folder holds
     another evaluation.
     """
-    predictions, left_out = respond(config, say, judged=True)
+    predictions, left_out = respond(config, say, judged=True, progress=progress)
     summary = {**summarise(predictions), "left_out": left_out}
     if config.judge is not None:
         summary["judge"] = judge_answers(config.judge, predictions, Path(config.output), say)
@@ -87,10 +90,13 @@ def evaluate(config: Evaluation, say: Callable[[str], None] = print) -> dict[str
 
 
 def respond(
-    config: Evaluation, say: Callable[[str], None], judged: bool
+    config: Evaluation, say: Callable[[str], None], judged: bool, progress: Progress | None = None
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The answers in `predictions.jsonl`, made where they are not there yet, and how many records hold no question."""
+    progress = progress or Silent()
+    progress.stage(f"loading {config.model}")
     model = load_chameleon(config.model, device=config.device)
+    progress.stage(f"reading {config.data}")
     out = Path(config.output)
     out.mkdir(parents=True, exist_ok=True)
     identity = {
@@ -126,6 +132,7 @@ def respond(
     if done:
         say(f"{len(done)} of {len(asked)} questions are answered already")
     code_of = model.layout.code_of(len(model.module.lm_head.weight))
+    progress.stage("answering", len(asked), "questions", len(done))
     for start in range(0, len(todo), config.batch_size):
         part = todo[start : start + config.batch_size]
         continuations = generate(
@@ -169,6 +176,7 @@ def respond(
         with open(path, "a", encoding="utf-8") as file:
             file.write("".join(lines))
         say(f"{len(done) + start + len(part)} of {len(asked)} questions answered")
+        progress.update(len(done) + start + len(part))
     predictions = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return predictions, dict(Counter(r.reason for r in refused))
 

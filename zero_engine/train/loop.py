@@ -12,9 +12,8 @@ all of them, so two processes compute what one would.
 import contextlib
 import copy
 import json
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
@@ -25,15 +24,17 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from transformers import ChameleonForConditionalGeneration
 
-from zero_engine.errors import Interrupted, PipelineError
+from zero_engine.errors import Interrupted, PipelineError, install_extra
 from zero_engine.models import load_chameleon, model_fingerprint, model_folder
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.training_forward import hidden_states
+from zero_engine.progress import Progress, Silent
 from zero_engine.render.sequences import Encoder
 from zero_engine.train import checkpoint
 from zero_engine.train.config import Lora, Sft, Training
 from zero_engine.train.data import Batch, training_rows
 from zero_engine.train.mixture import Mixture
+from zero_engine.train.stopping import stop_signal
 from zero_engine.write.dataset import Rows
 
 if TYPE_CHECKING:
@@ -158,7 +159,10 @@ def trainable(model: Chameleon, lora: Lora | None, seed: int) -> Policy:
         module.requires_grad_(True)
         module.model.vqmodel.requires_grad_(False)
         return module
-    from peft import LoraConfig, get_peft_model
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError:
+        raise PipelineError(f"lora needs the extra: {install_extra('train')}, or drop the key.") from None
 
     names = {
         name.rpartition(".")[2]
@@ -232,6 +236,7 @@ def train(
     take_step: Callable[[int], dict[str, Any]],
     say: Callable[[str], None],
     line: Callable[[dict[str, Any], float], str],
+    progress: Progress | None = None,
 ) -> Path:
     """Take every step that is not done yet; returns the folder of the trained model.
 
@@ -239,6 +244,7 @@ def train(
     the console and tensorboard alone. Raises Interrupted when told to stop, with all that is done saved.
     """
     config, out, first = run.config, run.out, run.accelerator.is_main_process
+    progress = progress or Silent()
     finished = out / "result.json"
     if finished.exists():
         checkpoint.check_identity(
@@ -253,7 +259,8 @@ def train(
     journal = checkpoint.Journal(out / "log.jsonl", done)
     curves = _curves(out, done) if config.tensorboard and first else None
     figures: dict[str, Any] = {}
-    with _stop_signal() as asked:
+    progress.stage("training", config.steps, "steps", done)
+    with stop_signal(progress) as asked:
         for step in range(done, config.steps):
             torch.manual_seed(
                 int(np.random.SeedSequence((config.seed, step)).generate_state(1)[0])
@@ -263,6 +270,7 @@ def train(
             elapsed = time.perf_counter() - began
             journal.write({"step": step + 1, **{k: v for k, v in figures.items() if not k.endswith("_s")}})
             say(f"{step + 1:>6}/{config.steps} {line(figures, elapsed)}")
+            progress.update(step + 1)
             if curves is not None:
                 for name, value in figures.items():
                     curves.add_scalar(name, value, step + 1)
@@ -277,6 +285,7 @@ def train(
     if curves is not None:
         curves.close()
     weights = checkpoint.trained_weights(run.learner)
+    progress.stage(f"writing {out / 'model'}")
     if first:
         export(run, weights)
         finished.write_text(
@@ -311,32 +320,11 @@ def _plain(identity: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(identity))
 
 
-@contextlib.contextmanager
-def _stop_signal() -> Iterator[list[int]]:
-    """A list that is not empty once SIGINT or SIGTERM has come; a second one ends the process as usual."""
-    asked: list[int] = []
-
-    def ask(number: int, frame: object) -> None:
-        asked.append(number)
-        for known, before in previous.items():
-            signal.signal(known, before)
-
-    try:
-        previous = {known: signal.signal(known, ask) for known in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: whoever started it has the signals
-        previous = {}
-    try:
-        yield asked
-    finally:
-        for known, before in previous.items():
-            signal.signal(known, before)
-
-
 def _curves(out: Path, done: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise PipelineError(
-            "tensorboard: true needs the extra: pip install 'zero-engine[train]', or set it to false."
+            f"tensorboard: true needs the extra: {install_extra('train')}, or set it to false."
         ) from None
     return SummaryWriter(str(out / "tensorboard"), purge_step=done + 1)

@@ -21,6 +21,7 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from zero_engine.images import encode_image
+from zero_engine.progress import Progress
 from zero_engine.render.sequences import GIVEN, PICTURE, Example, Question
 from zero_engine.train.advantage import advantages, differs
 from zero_engine.train.config import Rl
@@ -34,7 +35,7 @@ Drawn = tuple[Batch, dict[str, Tensor]]
 """Sequences, and for every token that counts: state, scale, advantage, and log p when sampled."""
 
 
-def train_rl(config: Rl, say: Callable[[str], None] = print) -> Path:
+def train_rl(config: Rl, say: Callable[[str], None] = print, progress: Progress | None = None) -> Path:
     """Run or resume a PeRPO training; returns the folder of the trained model.
 
     Raises Interrupted when told to stop, InputError where no question can be asked.
@@ -70,7 +71,8 @@ def train_rl(config: Rl, say: Callable[[str], None] = print) -> Path:
         tokens = sum(len(answer.continuation.ids) for answer in answers)
         return {**figures, "rollout_s": sampled - began, "update_s": done - sampled, "tokens": float(tokens)}
 
-    return train(run, take_step, say if run.accelerator.is_main_process else lambda text: None, _line)
+    speak = say if run.accelerator.is_main_process else lambda text: None
+    return train(run, take_step, speak, _line, progress)
 
 
 def _collect(

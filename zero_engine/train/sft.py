@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zero_engine.errors import PipelineError
+from zero_engine.progress import Progress
 from zero_engine.records import Rejection
 from zero_engine.render.sequences import Example
 from zero_engine.train.config import Sft
@@ -20,7 +21,7 @@ from zero_engine.train.loop import Learner, Run, prepare, total, train, update
 from zero_engine.train.losses import pesft_counts, pesft_loss
 
 
-def train_sft(config: Sft, say: Callable[[str], None] = print) -> Path:
+def train_sft(config: Sft, say: Callable[[str], None] = print, progress: Progress | None = None) -> Path:
     """Run or resume a PeSFT training; returns the folder of the trained model.
 
     Raises Interrupted when told to stop, PipelineError or InputError where the file and the data do not fit.
@@ -57,7 +58,7 @@ def train_sft(config: Sft, say: Callable[[str], None] = print) -> Path:
         return figures
 
     say(f"{len(run.rows)} rows, {config.steps} steps of {config.batch_size} on {processes} x {run.device}")
-    return train(run, take_step, say if run.accelerator.is_main_process else _silent, _line)
+    return train(run, take_step, say if run.accelerator.is_main_process else _silent, _line, progress)
 
 
 def learn(run: Run[Sft], step: int, examples: Sequence[Example], codebook: Tensor) -> dict[str, float]:

@@ -8,7 +8,7 @@
 
 A killed run goes on where its last state was saved.
 
-    zero-engine models train-nano --out work/nano
+    zero-engine models train-nano --output work/nano
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zero_engine.errors import InputError
+from zero_engine.progress import Progress
 
 if TYPE_CHECKING:
     from zero_engine.write.export.job import Format
@@ -35,6 +36,7 @@ def export_dataset(
     max_length: int | None = None,
     rows_per_shard: int = 10_000,
     say: Callable[[str], None] = lambda text: None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write a finished dataset in another format; returns the counts and files that `export.json` holds.
 
@@ -54,4 +56,6 @@ def export_dataset(
             raise InputError(f"--to {to} takes no --{name.replace('_', '-')}. Leave it out.")
     if template is not None and template not in TEMPLATES:
         raise InputError(f"--template {template}: no such template. Give one of {', '.join(TEMPLATES)}.")
-    return run_export(fmt, dataset, directory, Options(model, template, max_length, rows_per_shard), say)
+    return run_export(
+        fmt, dataset, directory, Options(model, template, max_length, rows_per_shard), say, progress
+    )

@@ -20,6 +20,7 @@ from typing import Any
 from zero_engine.contracts.manifest import Manifest, ShardFile
 from zero_engine.errors import OutputError
 from zero_engine.hashing import digest, digest_file
+from zero_engine.progress import Progress, Silent
 from zero_engine.write.atomic import atomic_write, disk_errors
 from zero_engine.write.dataset import check_files
 from zero_engine.write.export.rows import SUFFIXES, Row, any_given, read_rows
@@ -40,6 +41,10 @@ class Options:
     rows_per_shard: int = 10_000
 
 
+TELL_EVERY = 50
+"""Rows between two signs of life."""
+
+
 @dataclass(slots=True)
 class Shard:
     """What a format's writer gets: a range of rows to read, a folder to write into, and where to account for both."""
@@ -54,6 +59,7 @@ class Shard:
     """Whether any question of the whole dataset has a picture."""
     first: int = 0
     """Place of its first row in the dataset."""
+    progress: Progress = field(default_factory=Silent)
     samples: int = 0
     """Samples written; may differ from rows where a format makes several of one."""
     seen: int = 0
@@ -67,6 +73,8 @@ class Shard:
         for row in read_rows(self.out, self.files):
             self.seen += 1
             self.held += 1
+            if self.seen % TELL_EVERY == 0:
+                self.progress.update(self.first + self.seen)
             yield row
 
     def leave_out(self, row: Row, reason: str, detail: str) -> None:
@@ -109,13 +117,15 @@ def run_export(
     directory: str | Path,
     options: Options,
     say: Callable[[str], None] = print,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write a dataset in another format, or finish doing so; returns what `export.json` holds.
 
     Raises OutputError where the dataset is not finished, the folder holds something else, or a count is wrong.
     """
-    out, target = Path(dataset), Path(directory)
+    out, target, progress = Path(dataset), Path(directory), progress or Silent()
     manifest = read_manifest(out)
+    progress.stage(f"checking {out}")
     files = check_files(out, manifest)
     identity: dict[str, Any] = {
         "format": fmt.name,
@@ -134,9 +144,11 @@ def run_export(
         groups = _groups(files, options.rows_per_shard)
         given = any_given(out, files)
         first = 0
+        progress.stage(f"writing {fmt.name}", sum(file.rows for file in files), "rows")
         for index, group in enumerate(groups):
+            progress.update(first)
             if index not in done:
-                shard = Shard(index, target / ASIDE / "shard", out, group, options, given, first)
+                shard = Shard(index, target / ASIDE / "shard", out, group, options, given, first, progress)
                 done[index] = _write(fmt, shard, target)
                 say(f"shard {index + 1} of {len(groups)}: {done[index]['rows']:,} rows")
             first += sum(file.rows for file in group)

@@ -1,0 +1,168 @@
+"""Wrong uses of the command line, as people type them: each is one line, exit code 2, and says what to do."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from zero_engine.cli import main
+from zero_engine.run import run_pipeline
+
+USES: list[tuple[str, str]] = [
+    # commands and options that do not exist
+    ("rnu PIPELINE", "No such command 'rnu'"),
+    ("run PIPELINE --bogus", "No such option: --bogus"),
+    ("run PIPELINE --candidates 3", "No such option: --candidates"),
+    ("run PIPELINE --worker 2", "--workers"),
+    ("models", ""),
+    ("models chek nano", "No such command 'chek'"),
+    ("train", ""),
+    ("train dpo PIPELINE", "No such command 'dpo'"),
+    # arguments that are missing, too many, or of the wrong kind
+    ("run", "Missing argument 'PIPELINE'"),
+    ("run PIPELINE PIPELINE", "unexpected extra argument"),
+    ("run PIPELINE --limit", "--limit"),
+    ("run PIPELINE --limit 0", "0 is not in the range x>=1"),
+    ("run PIPELINE --limit many", "'many' is not a valid int"),
+    ("preview PIPELINE -n 0", "0 is not in the range x>=1"),
+    ("inspect OUT -n 0", "0 is not in the range x>=1"),
+    ("status", "Missing argument 'OUT'"),
+    ("export OUT --to parquet", "Missing option '--output'"),
+    ("export OUT --output TMP/x", "Missing option '--to'"),
+    ("eval nano", "Missing argument 'DATA'"),
+    ("push OUT", "Missing argument 'REPO'"),
+    # files and folders that are not there, or not what they should be
+    ("run nowhere.yaml", "cannot read the pipeline file"),
+    ("run TMP", "cannot read the pipeline file"),
+    ("run DATA", "expected `key: value` lines"),
+    ("run BROKEN", "line 2"),
+    ("run TRAINING", "this is a training file"),
+    ("train sft PIPELINE", "this is a pipeline file"),
+    ("train sft nowhere.yaml", "cannot read"),
+    ("status nowhere", "No such file or directory. Check the path"),
+    ("status TMP", "no run has written here"),
+    ("validate nowhere", "not a finished zero-engine dataset"),
+    ("validate TMP", "not a finished zero-engine dataset"),
+    ("clean TMP", "no run has written here"),
+    ("recover nowhere", "nowhere"),
+    ("retry nowhere", "nowhere"),
+    ("retry TMP", "not a finished zero-engine dataset"),
+    ("inspect nowhere", "not a finished zero-engine dataset"),
+    ("report nowhere", "not a finished zero-engine dataset"),
+    ("export nowhere --to parquet --output TMP/x", "not a finished zero-engine dataset"),
+    ("push nowhere me/mine --dry-run", "not a finished zero-engine dataset"),
+    ("init nowhere.jsonl", "nowhere.jsonl"),
+    ("init EMPTY", "EMPTY"),
+    ("init DATA --write PIPELINE", "exists. Choose another with --write"),
+    ("init DATA --write TMP/no/such/folder.yaml", "folder.yaml"),
+    ("parse PIPELINE --input nowhere.jsonl", "nowhere.jsonl"),
+    ("run PIPELINE --input nowhere.jsonl", "nowhere.jsonl"),
+    ("plan PIPELINE --input nowhere.jsonl", "nowhere.jsonl"),
+    ("preview PIPELINE --input nowhere.jsonl", "nowhere.jsonl"),
+    ("run PIPELINE --output DATA", "DATA"),
+    ("run PIPELINE --output /proc/nope", "cannot be made"),
+    ("run PIPELINE --output s3://bucket/x", "local or mounted folder"),
+    ("run PIPELINE --reuse nowhere --output TMP/r", "nowhere"),
+    # keys and values
+    ("run PIPELINE --set render.guidance", "expected key=value"),
+    ("run PIPELINE --set render.guidance=2", "Did you mean guidance?"),
+    ("run PIPELINE --set render.candidates=0", "render.candidates must be greater than or equal to 1"),
+    ("run PIPELINE --set render.candidates=lots", "render.candidates"),
+    ("run PIPELINE --set gate.on_reject=explode", "text_only"),
+    ("run PIPELINE --set gate.min.beauty=1", "beauty"),
+    ("run PIPELINE --set input.format=gsm9k", "gsm9k"),
+    ("run PIPELINE --set render.generator=magic", "magic"),
+    ("run PIPELINE --set render.generator=diffusion", "render.diffusion.model"),
+    ("run PIPELINE --set render.generator=unified --set render.model=nowhere", "nowhere"),
+    ("run PIPELINE --workers many", "dask.workers"),
+    ("run PIPELINE --workers -1", "dask.workers must be at least 0"),
+    ("run PIPELINE --set name='my corpus'", "name"),
+    ("train sft TRAINING --set render.guidance=3", "unknown key render"),
+    ("train sft TRAINING --set steps=0", "steps"),
+    ("train rl TRAINING", "unknown key"),
+    ("validate OUT --for dpo", "dpo"),
+    ("export OUT --to jpeg --output TMP/x", "Give one of parquet"),
+    ("export OUT --to tokens --output TMP/x", "--model nano"),
+    ("export OUT --to parquet --output TMP/x --template bare", "takes no --template"),
+    ("schema nothing", "Give one of pipeline"),
+    ("schema pipeline gates", "Give one of input"),
+    ("schema scores gate", "has no sections"),
+    ("examples nothing", "Give one of diffusion"),
+    ("models check nowhere", "nowhere"),
+    ("models eval-nano --kind cubes", "Give one of"),
+    ("models make-tasks --output TMP/t.jsonl --split all", "--split must be one of"),
+    ("models make-tasks --output TMP/no/t.jsonl", "t.jsonl"),
+    ("eval nowhere DATA", "nowhere"),
+    ("answer nowhere DATA", "nowhere"),
+    ("preview PIPELINE --page TMP/no/page.html", "page.html"),
+]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory, repository: Path) -> dict[str, str]:
+    """What the words in capitals stand for."""
+    folder = tmp_path_factory.mktemp("uses")
+    data = folder / "DATA.jsonl"
+    lines = (repository / "examples/data/gsm8k.jsonl").read_text(encoding="utf-8").splitlines()[:3]
+    data.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "EMPTY.jsonl").write_text("")
+    (folder / "BROKEN.yaml").write_text("input: {path: x}\n  output: [\n")
+    (folder / "tmp").mkdir()
+    document = {
+        "name": "uses",
+        "input": {"path": str(data), "format": "gsm8k"},
+        "render": {"generator": "none"},
+        "output": {"path": str(folder / "out"), "rows_per_shard": 2},
+        "dask": {"workers": 0},
+    }
+    (folder / "pipeline.yaml").write_text(yaml.safe_dump(document))
+    training = {"output": str(folder / "t"), "data": {"path": str(folder / "out")}, "steps": 1}
+    training |= {"loss": {"perception": 0}}
+    (folder / "training.yaml").write_text(yaml.safe_dump(training))
+    run_pipeline(document)
+    return {
+        "PIPELINE": str(folder / "pipeline.yaml"),
+        "TRAINING": str(folder / "training.yaml"),
+        "BROKEN": str(folder / "BROKEN.yaml"),
+        "DATA": str(data),
+        "EMPTY": str(folder / "EMPTY.jsonl"),
+        "OUT": str(folder / "out"),
+        "TMP": str(folder / "tmp"),
+    }
+
+
+def filled(word: str, places: dict[str, str]) -> str:
+    name, slash, rest = word.partition("/")
+    return places.get(name, name) + slash + rest
+
+
+def test_there_are_sixty_of_them():
+    assert len({use for use, _ in USES}) >= 60
+
+
+@pytest.mark.parametrize(("use", "says"), USES, ids=[use for use, _ in USES])
+def test_a_wrong_use_is_one_line_that_says_what_to_do(use, says, places, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    words = [filled(word.replace("'", ""), places) for word in use.split()]
+    monkeypatch.setattr(sys, "argv", ["zero-engine", *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    told = capsys.readouterr()
+    assert end.value.code == 2, told
+    lines = [line for line in told.err.splitlines() if line.startswith("zero-engine: ")]
+    if says:
+        assert len(lines) == 1 and filled(says, places) in lines[0], told.err
+        assert len(lines[0]) > len("zero-engine: ") and "Traceback" not in told.err
+    else:  # a group without a command prints its help
+        assert "Usage: zero-engine" in told.out + told.err
+    assert list(tmp_path.iterdir()) == [], "nothing is written"
+
+
+def test_facts_are_json_on_every_command_that_prints_some(places, monkeypatch, capsys):
+    for use in ("plan PIPELINE", "status OUT", "schema", "schema pipeline", "schema formats", "schema scores",
+                "schema trajectory", "examples", "examples gsm8k_nano", "validate OUT", "models list"):  # fmt: skip
+        monkeypatch.setattr(sys, "argv", ["zero-engine", *(filled(w, places) for w in use.split()), "--json"])
+        main()
+        assert json.loads(capsys.readouterr().out), use

@@ -1,0 +1,150 @@
+"""What a person at a terminal sees of a run: at once, while a shard is made, and on Ctrl-C.
+
+On a quiet machine the first line comes after 0.2 s, something new at least every 0.3 s, and Ctrl-C is answered within
+0.1 s. The limits here are LOOSE times those that are promised, because tests share their machine.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.faults.conftest import hashes
+from tests.faults.terminal import Terminal
+from zero_engine.run import run_pipeline
+
+pytestmark = pytest.mark.slow
+
+LOOSE = 6
+RUN = [
+    sys.executable,
+    "-c",
+    "from zero_engine.cli import main; main()",
+    "run",
+    "pipeline.yaml",
+    "--no-report",
+]
+
+
+def at_hand(pipeline, folder: Path) -> None:
+    (folder / "pipeline.yaml").write_text(yaml.safe_dump(pipeline.model_dump(mode="json")))
+
+
+@contextmanager
+def terminal(folder: Path, *more: str, **environment: str):
+    running = Terminal([*RUN, *more], folder, **environment)
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def events(out: str, kind: str) -> list[dict]:
+    lines = Path(out, "events.jsonl").read_text(encoding="utf-8").splitlines()
+    return [event for event in map(json.loads, lines) if event["event"] == kind]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """Hashes of an undisturbed run, made by the first test that has the poison at hand."""
+    return {}
+
+
+def undisturbed(make_run, expected) -> dict:
+    if not expected:
+        expected.update(hashes(run_pipeline(make_run("plain", records=24)).out))
+    return expected
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_run_speaks_at_once_and_ctrl_c_finishes_what_is_begun(
+    poisonable, make_run, tmp_path, expected, workers
+):
+    plain = undisturbed(make_run, expected)
+    pipeline = make_run(
+        "plain", records=24, dask={"workers": workers}, output={"path": str(tmp_path / "out")}
+    )
+    at_hand(pipeline, tmp_path)
+    with terminal(tmp_path, ZERO_ENGINE_SLOW="0.25") as screen:
+        assert screen.read_until(lambda: screen.shown) < 1 * LOOSE
+        screen.read_until(lambda: len(inside(screen)) >= 3)
+        assert screen.code is None, screen.plain[-2000:]
+        gaps = [b - a for a, b in zip(screen.times, screen.times[1:], strict=False)]
+        assert max(gaps) < 2 * LOOSE
+        begun = {int(shard) for shard in re.findall(r"shard (\d+):", screen.plain)}
+        screen.press_ctrl_c()
+        assert screen.read_until(lambda: "press again" in screen.plain) < 1 * LOOSE
+        assert re.search(
+            r"finishing \d+ shards? .*press again to stop now\. The same command goes on", screen.plain
+        )
+        screen.wait()
+        assert screen.code == 130 and "Run the same command again to go on." in screen.plain
+        assert "Traceback" not in screen.plain
+        if workers:
+            assert "starting 2 workers" in screen.plain
+    committed = {event["shard"] for event in events(pipeline.output.path, "committed")}
+    assert committed and begun <= committed and len(committed) < 6
+    assert len(committed - begun) <= workers, "only what began in the same moment may be there, too"
+    assert run_pipeline(pipeline).plan.as_dict()["done"] == len(committed)
+    assert hashes(pipeline.output.path) == plain
+
+
+def inside(screen: Terminal) -> set[str]:
+    """Different counts of pictures that were shown of a shard under way."""
+    return set(re.findall(r"(\d+ of 16) pictures", screen.plain))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_second_ctrl_c_stops_now_and_the_run_resumes_exactly(
+    poisonable, make_run, tmp_path, expected, workers
+):
+    plain = undisturbed(make_run, expected)
+    pipeline = make_run(
+        "plain", records=24, dask={"workers": workers}, output={"path": str(tmp_path / "out")}
+    )
+    at_hand(pipeline, tmp_path)
+    with terminal(tmp_path, ZERO_ENGINE_SLOW="2") as screen:
+        screen.read_until(lambda: re.search(r"shard \d+: drawing", screen.plain))
+        screen.press_ctrl_c()
+        screen.read_until(lambda: "press again" in screen.plain)
+        screen.press_ctrl_c()
+        assert screen.wait() < 2 * LOOSE
+        assert screen.code == 130 and "stopped at once" in screen.plain and "same command" in screen.plain
+        assert "Traceback" not in screen.plain
+    run_pipeline(pipeline)
+    assert hashes(pipeline.output.path) == plain
+
+
+def test_a_dead_scheduler_is_named_at_once_and_ctrl_c_ends_the_wait(poisonable, make_run, tmp_path):
+    at_hand(make_run(dask={"scheduler": "tcp://127.0.0.1:9"}), tmp_path)
+    with terminal(tmp_path) as screen:
+        screen.read_until(lambda: "connecting to tcp://127.0.0.1:9 (for at most 120 s)" in screen.plain)
+        screen.press_ctrl_c()
+        assert screen.wait() < 2 * LOOSE
+        assert screen.code == 130 and "before any shard began" in screen.plain
+
+
+def test_without_a_terminal_lines_are_plain_and_name_the_stage(poisonable, make_run, tmp_path):
+    at_hand(make_run(records=4), tmp_path)
+    with terminal(tmp_path, TERM="dumb", ZERO_ENGINE_SLOW="0.5") as screen:
+        screen.wait()
+        assert screen.code == 0 and "\x1b" not in screen.shown
+        assert re.search(r"^drawing|; shard 0: (drawing|scoring)", screen.plain, re.MULTILINE)
+
+
+def test_a_pipe_gets_no_escape_sequence_and_no_folded_path(poisonable, make_run, tmp_path):
+    deep = tmp_path / ("a" * 120)
+    pipeline = make_run(records=4, output={"path": str(deep / "out")})
+    at_hand(pipeline, tmp_path)
+    done = subprocess.run(RUN, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0 and "\x1b" not in done.stdout + done.stderr
+    assert f"{deep / 'out' / 'data'}  (" in done.stdout
+    status = subprocess.run(
+        [*RUN[:3], "status", str(deep / "out")], capture_output=True, text=True, timeout=240
+    )
+    assert str(deep / "out") in status.stdout

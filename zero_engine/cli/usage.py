@@ -1,0 +1,22 @@
+"""Wrong uses of the command line in one line: what was wrong, and what to type instead."""
+
+from typing import Any
+
+
+def misuse(error: Exception) -> tuple[int, str] | None:
+    """Exit code and message of an error of the command line's own; None where it is something else.
+
+    Known by what it can do: typer and click have classes of their own for the same errors.
+    """
+    name = type(error).__name__
+    if name == "NoArgsIsHelpError":
+        return 2, ""  # it has printed the help
+    if name == "Abort":
+        return 1, "nothing was done."
+    if not hasattr(error, "format_message") or not hasattr(error, "exit_code"):
+        return None
+    context: Any = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "zero-engine"
+    text = " ".join(str(error.format_message()).split()).rstrip(".")
+    inside = path.removeprefix("zero-engine").strip()
+    return error.exit_code, f"{inside}{': ' * bool(inside)}{text}. See {path} --help."
