@@ -111,8 +111,7 @@ class Ledger:
         self.held.finished = True
 
     def close(self) -> None:
-        """Release the folder. A finished run leaves no work folder behind, a failed first one no folders, unless a server
-        answered it something."""
+        """Release the folder. A finished run leaves no work folder, a failed first one no folder but for answers."""
         if self._file:
             self._file.close()
         answered = any(self.work.glob(f"{ANSWERS}/{'[0-9a-f]' * 32}"))
