@@ -93,20 +93,26 @@ def aura_flow() -> object:
     )  # fmt: skip
 
 
-def omnigen() -> object:
+def latent_diffusion() -> object:
     """One of the classes that AutoPipelineForText2Image does not know."""
-    from diffusers import FlowMatchEulerDiscreteScheduler, OmniGenPipeline, OmniGenTransformer2DModel
+    from diffusers import DDIMScheduler, LDMTextToImagePipeline, UNet2DConditionModel
+    from tiny_models import clip_tokenizer
+    from transformers import CLIPTextConfig, CLIPTextModel
 
-    words = byte_tokenizer()
-    denoiser = OmniGenTransformer2DModel(
-        patch_size=2, in_channels=4, hidden_size=16, num_attention_heads=4, num_key_value_heads=4, intermediate_size=32,
-        num_layers=1, time_step_dim=4, vocab_size=len(words), pad_token_id=0,
-        rope_scaling={"long_factor": [1, 2], "short_factor": [1, 2]}, pos_embed_max_size=64,
+    clip = clip_tokenizer(Path(tempfile.mkdtemp()) / "clip")
+    reads = CLIPTextConfig(
+        vocab_size=len(clip), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+        max_position_embeddings=77, bos_token_id=0, eos_token_id=1,
     )  # fmt: skip
-    return OmniGenPipeline(
-        transformer=denoiser, vae=codec(), tokenizer=words,
-        scheduler=FlowMatchEulerDiscreteScheduler(invert_sigmas=True, num_train_timesteps=1),
+    denoiser = UNet2DConditionModel(
+        sample_size=4, in_channels=4, out_channels=4, block_out_channels=(8, 16), layers_per_block=1,
+        norm_num_groups=4, cross_attention_dim=16, attention_head_dim=4,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
     )  # fmt: skip
+    return LDMTextToImagePipeline(
+        vqvae=codec(), bert=CLIPTextModel(reads), tokenizer=clip, unet=denoiser, scheduler=DDIMScheduler()
+    )
 
 
 CLASSES: dict[str, tuple[Callable[[], object], dict[str, object]]] = {
@@ -114,7 +120,7 @@ CLASSES: dict[str, tuple[Callable[[], object], dict[str, object]]] = {
     "FluxPipeline": (flux, {}),
     "PixArtSigmaPipeline": (pixart_sigma, {"parameters": {"use_resolution_binning": False}}),
     "AuraFlowPipeline": (aura_flow, {}),
-    "OmniGenPipeline": (omnigen, {}),
+    "LDMTextToImagePipeline": (latent_diffusion, {}),
 }
 """Class -> what makes it, and what `render.diffusion` has to say for it."""
 

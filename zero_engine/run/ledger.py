@@ -17,6 +17,7 @@ from typing import IO
 
 from zero_engine.contracts.manifest import ModelInfo, ShardEntry
 from zero_engine.errors import OutputError
+from zero_engine.painters.answers import FOLDER as ANSWERS
 from zero_engine.pipeline import Pipeline
 from zero_engine.run.recorded import Recorded, ledger_line, recorded
 from zero_engine.write.atomic import commit, disk_errors, make_folder
@@ -110,12 +111,13 @@ class Ledger:
         self.held.finished = True
 
     def close(self) -> None:
-        """Release the folder. A finished run leaves no work folder behind, a failed first one no folders."""
+        """Release the folder. A finished run leaves no work folder, a failed first one no folder but for answers."""
         if self._file:
             self._file.close()
-        if self.finished or not self.entries:
+        answered = any(self.work.glob(f"{ANSWERS}/{'[0-9a-f]' * 32}"))
+        if self.finished or not (self.entries or answered):
             shutil.rmtree(self.work, ignore_errors=True)
-        if not self.finished and not self.entries:
+        if not (self.finished or self.entries or answered):
             for folder in (*(self.out / name for name in (*SHARD_FOLDERS, UNUSED)), self.out):
                 with contextlib.suppress(OSError):  # not empty: somebody's files
                     folder.rmdir()

@@ -1,0 +1,34 @@
+"""Answers outlive whatever ends a run; the driver deletes them when their shard is committed."""
+
+import pytest
+
+from zero_engine.errors import ModelError
+from zero_engine.painters.answers import FOLDER, Answers
+from zero_engine.pipeline import Pipeline
+from zero_engine.run.ledger import open_ledger
+
+
+def test_a_run_that_committed_nothing_leaves_what_was_answered(tmp_path):
+    pipeline = Pipeline.model_validate(
+        {"input": {"path": "x.jsonl"}, "output": {"path": str(tmp_path / "out")}}
+    )
+    ledger = open_ledger(tmp_path / "out", pipeline)
+    ledger.begin(pipeline)
+    Answers(ledger.work / FOLDER).put("a" * 32, b"paid for")
+    ledger.close()
+    again = open_ledger(tmp_path / "out", pipeline)
+    again.begin(pipeline)
+    answers = Answers(again.work / FOLDER)
+    assert answers.get("a" * 32) == b"paid for"
+    answers.forget(["a" * 32, "b" * 32])
+    again.close()
+    assert not (tmp_path / "out").exists()
+
+
+def test_requests_are_counted_by_all_who_share_the_folder(tmp_path):
+    one, other = Answers(tmp_path), Answers(tmp_path)
+    assert one.admit(3, None) == other.admit(3, None) == 0.0
+    assert 0 <= one.admit(3, 60) <= 0.1
+    with pytest.raises(ModelError, match="3 requests are made, 3 are allowed"):
+        other.admit(3, 60)
+    assert 0.5 < other.admit(4, 60) <= 1.0
