@@ -273,7 +273,8 @@ def show_summary(facts: dict) -> None:
     for line in _advice(facts):
         typer.echo(line)
     speed = f", {facts['pictures_per_s']:.1f} pictures/s" if facts["drawn"] else ", nothing drawn"
-    typer.echo(f"{facts['wall_s']:.1f} s with {facts['workers']} workers{speed}")
+    workers = f"{facts['workers']} worker" + "s" * (facts["workers"] != 1)
+    typer.echo(f"{facts['wall_s']:.1f} s with {workers}{speed}")
     typer.echo("")
     for name, what in (
         ("report.html", "look at it"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from zero_engine.cli.completion import complete_set
-from zero_engine.cli.options import SET_HELP, AsJson, Limit, print_json, say, table
+from zero_engine.cli.options import SET_HELP, AsJson, Limit, folder_to_write, print_json, say, table
 from zero_engine.cli.screen import console
 from zero_engine.progress import Progress, Silent
 
@@ -31,7 +31,7 @@ SetRl = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help=SET_HELP.format("rewards.accuracy=1", "rl"),
+        help=SET_HELP.format("max_new_tokens=512", "rl"),
         autocompletion=complete_set("rl"),
     ),
 ]
@@ -91,6 +91,7 @@ def evaluate(
     from zero_engine.config import parse_config
     from zero_engine.train.evaluate import Evaluation, evaluate
 
+    folder_to_write(Path(output))
     document: dict[str, Any] = {"model": model, "data": data, "output": output, "limit": limit}
     summary = evaluate(parse_config(Evaluation, document, "eval", set or []), console().say, console())
     if json:

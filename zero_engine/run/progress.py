@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 
+from zero_engine.contracts.manifest import Tally
 from zero_engine.progress import Progress, clock
 
 STAGES = {
@@ -57,7 +58,7 @@ class Account:
                 self._flights[shard], self._heard_at[shard] = facts, time.monotonic()
         self._show()
 
-    def committed(self, shard: int, counts: dict, drawn: int) -> None:
+    def committed(self, shard: int, counts: Tally, drawn: int) -> None:
         """A shard is done."""
         with self._lock:
             self._flights.pop(shard, None)
