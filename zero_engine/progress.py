@@ -2,8 +2,9 @@
 
 Work tells a `Progress` which stage it is in and how far it has come; a clock of `Console` keeps the screen fresh
 between two of these calls. On a terminal some lines at the bottom are redrawn in place, and a notebook shows the same
-lines in its cell. Elsewhere (a log file, CI, TERM=dumb) one line is printed for a stage that lasts LOG_AFTER_S, and
-then every LOG_EVERY_S. All of it goes to stderr. A `Progress` only shows: it holds no truth that files do not.
+lines in its cell. Elsewhere (a log file, CI) one line is printed every LOG_EVERY_S, and on a terminal that cannot
+redraw (TERM=dumb) one for every stage, too. All of it goes to stderr. A `Progress` only shows: it holds no truth that
+files do not.
 
     progress.stage("drawing", total=1319, unit="traces")
     progress.update(38, figures=["66.2 pictures/s"], parts=["shard 3: drawing, 96 of 280 pictures"])
@@ -23,7 +24,7 @@ from typing import Any, Protocol, TextIO
 
 from zero_engine.errors import printable
 
-LOG_AFTER_S, LOG_EVERY_S = 2.0, 10.0
+LOG_EVERY_S = 10.0
 TICK_S = 0.25
 PARTS_SHOWN = 6
 MARGIN = 3
@@ -101,6 +102,7 @@ class Console:
             self._screen = _Terminal(self._stream)
         elif stream is None and _in_notebook():
             self._screen = _Cell()
+        self._each_stage = self._screen is None and self._stream.isatty()
         self._lock = threading.RLock()
         self._stopped = threading.Event()
         self._clock: threading.Thread | None = None
@@ -109,7 +111,8 @@ class Console:
         self._first = self._done = self._begun = 0.0
         self._figures: tuple[str, ...] = ()
         self._parts: tuple[str, ...] = ()
-        self._began = self._due = time.monotonic()
+        self._began = time.monotonic()
+        self._due = self._began + LOG_EVERY_S
 
     def stage(self, name: str, total: int | None = None, unit: str = "", done: float = 0) -> None:
         with self._lock:
@@ -117,7 +120,8 @@ class Console:
             self._first, self._done, self._begun = done, done, 0.0
             self._figures, self._parts = (), ()
             self._began = time.monotonic()
-            self._due = self._began + LOG_AFTER_S
+            if self._each_stage:
+                self._due = self._began
             if self._clock is None:
                 self._stopped.clear()
                 self._clock = threading.Thread(target=self._tick, args=(self._stopped,), daemon=True)

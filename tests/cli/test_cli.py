@@ -100,7 +100,7 @@ def test_validate_fails_with_exit_code_1_on_a_damaged_file(call, pipeline, tmp_p
         (["run", "PIPELINE", "--output", "x" * 300], "cannot be made (File name too long)"),
         (["status", "nowhere"], "nowhere: No such file or directory. Check the path"),
         (["validate", "nowhere"], "nowhere: not a finished zero-engine dataset"),
-        (["schema", "nothing"], "Known: "),
+        (["schema", "nothing"], "Give one of pipeline"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(call, pipeline, arguments, says):

@@ -60,10 +60,12 @@ class InterruptAfter(Commits):
 
 def test_ctrl_c_between_shards_stops_and_after_the_last_one_finishes(make_pipeline):
     text_only = make_pipeline(render={"generator": "none"}, output={"rows_per_shard": 1})
-    with pytest.raises(Interrupted, match="2 shards .*Run the same command again"):
-        run_pipeline(text_only, progress=InterruptAfter(1))
+    with pytest.raises(Interrupted, match=r"1 shard \(1 records\).*Run the same command again"):
+        run_pipeline(
+            text_only, progress=InterruptAfter(1)
+        )  # the second shard was handed out, and is not begun
     assert not Path(text_only.output.path, "manifest.json").exists()
-    run_pipeline(text_only, progress=InterruptAfter(2))  # the other two of the four shards
+    run_pipeline(text_only, progress=InterruptAfter(3))  # the other three of the four shards
     assert Path(text_only.output.path, "manifest.json").exists()
 
 

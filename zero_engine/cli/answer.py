@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, Limit, print_json, say
+from zero_engine.cli.options import AsJson, Limit, folder_to_write, print_json, say
 from zero_engine.cli.screen import console
 
 
@@ -41,6 +41,7 @@ def answer(
     from zero_engine.report.answers import write_answers
     from zero_engine.train.evaluate import Evaluation, respond
 
+    folder_to_write(Path(output))
     document = {"model": model, "data": questions, "output": output, "limit": limit}
     config = parse_config(Evaluation, document, "answer", set or [])
     found, left_out = respond(config, console().say, judged=False, progress=console())

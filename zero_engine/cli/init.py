@@ -8,7 +8,7 @@ import typer
 import yaml
 
 from zero_engine.cli.completion import complete_set
-from zero_engine.cli.options import AsJson, print_json, say
+from zero_engine.cli.options import AsJson, file_to_write, print_json, say
 from zero_engine.errors import OutputError
 from zero_engine.pipeline import Input, parse_config
 
@@ -57,7 +57,7 @@ def init(
     from zero_engine.read.proposal import propose
 
     name = _name_of(file)
-    target = write or Path(f"{name}.yaml")
+    target = file_to_write(write or Path(f"{name}.yaml"))
     if target.exists() and not overwrite:
         raise OutputError(f"{target} exists. Choose another with --write, or replace it with --overwrite.")
     inner = [item.removeprefix("input.") for item in set or []]

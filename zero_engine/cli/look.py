@@ -13,6 +13,7 @@ from zero_engine.cli.options import (
     Limit,
     PipelineFile,
     Set,
+    file_to_write,
     print_json,
     resolve,
     say,
@@ -80,6 +81,7 @@ def preview(
     from zero_engine.run.sample import draw_sample
 
     config = resolve(pipeline, input, None, None, set)
+    target = file_to_write(page or Path("preview.html"))
     sample = draw_sample(config, count, console())
     outcomes: dict[str, Trajectory | Rejection] = {t.parsed.trace.id: t for t in sample.trajectories}
     outcomes.update({r.trace_id: r for r in sample.rejections if r.is_whole_trace})
@@ -93,7 +95,6 @@ def preview(
         for parsed in sample.parsed
     ]
     kept = sum(v.verdict == "kept" for t in sample.trajectories for v in t.verdicts)
-    target = page or Path("preview.html")
     facts = {
         "page": str(target),
         "traces": len(sample.parsed),

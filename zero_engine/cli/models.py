@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from zero_engine.cli import models_nano
-from zero_engine.cli.options import AsJson, print_json, say, table
+from zero_engine.cli.options import AsJson, file_to_write, print_json, say, table
 from zero_engine.cli.screen import console
 
 app = typer.Typer(no_args_is_help=True)
@@ -54,6 +54,7 @@ def check(
     """Load a model, read a picture and draw one; print layout, memory and speed."""
     import time
 
+    file_to_write(Path(picture))
     console().stage(f"loading {name}")
 
     from zero_engine.images import encode_image

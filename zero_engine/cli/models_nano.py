@@ -7,7 +7,7 @@ import typer
 
 from zero_engine.cli.completion import complete_kind
 from zero_engine.cli.models_tasks import make_tasks
-from zero_engine.cli.options import AsJson, print_json, say, table
+from zero_engine.cli.options import AsJson, file_to_write, folder_to_write, print_json, say, table
 from zero_engine.cli.screen import console
 from zero_engine.errors import InputError
 
@@ -57,6 +57,7 @@ def train_nano(
         raise InputError(
             f"{output} already holds a training run. Give another --output, or leave out --no-resume."
         )
+    folder_to_write(output)
     console().stage("training nano")
     facts = train(output, Recipe(seed=seed, steps=steps), console().say, minutes)
     if json:
@@ -98,6 +99,9 @@ def eval_nano(
 
     if gsm8k is not None and not gsm8k.is_file():
         raise InputError(f"{gsm8k}: no such file. Give GSM8K's test.jsonl.")
+    if sheet is not None:
+        file_to_write(sheet)
+    _known(kind)
     console().stage(f"drawing held-out prompts with {model}")
     loaded = get_model(model)
 
@@ -156,6 +160,7 @@ def calibrate(
     from zero_engine.nano import calibrate as fit
     from zero_engine.nano import evaluate
 
+    _known(kind)
     console().stage(f"drawing held-out prompts with {model}")
     how = evaluate.Drawing(guidance=guidance, seed=1)
     loaded = get_model(model)

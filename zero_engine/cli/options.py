@@ -9,7 +9,7 @@ import typer
 
 from zero_engine.cli.completion import complete_set
 from zero_engine.cli.screen import hush
-from zero_engine.errors import printable
+from zero_engine.errors import OutputError, printable
 from zero_engine.pipeline import Pipeline, load_pipeline
 
 PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="Pipeline file (YAML).")]
@@ -156,6 +156,23 @@ def table(
 def descriptions(what: str, texts: dict[str, str]) -> None:
     """A table of names and their meanings."""
     table("", [what, ""], list(texts.items()), justify="left")
+
+
+def file_to_write(path: Path) -> Path:
+    """The path, if a file can be written there. Raises OutputError before any work is done for it."""
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder. Name a file in it.")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {path.parent}. Make it, or name another file.")
+    return path
+
+
+def folder_to_write(path: Path) -> Path:
+    """The path, if it is a folder or one can be made there. Raises OutputError before any work is done for it."""
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise OutputError(f"{path}: {there} is a file. Name a folder.")
+    return path
 
 
 def number(workers: str | None) -> int | str | None:

@@ -298,7 +298,8 @@ def show_summary(facts: dict) -> None:
     for line in _advice(facts):
         say(line)
     speed = f", {facts['pictures_per_s']:.1f} pictures/s" if facts["drawn"] else ", nothing drawn"
-    say(f"{facts['wall_s']:.1f} s with {facts['workers']} workers{speed}")
+    workers = f"{facts['workers']} worker" + "s" * (facts["workers"] != 1)
+    say(f"{facts['wall_s']:.1f} s with {workers}{speed}")
     say("")
     for name, what in (
         ("report.html", "look at it"),

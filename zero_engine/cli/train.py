@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from zero_engine.cli.completion import complete_set
-from zero_engine.cli.options import SET_HELP, AsJson, Limit, print_json, say, table
+from zero_engine.cli.options import SET_HELP, AsJson, Limit, folder_to_write, print_json, say, table
 from zero_engine.cli.screen import console
 from zero_engine.errors import PipelineError
 from zero_engine.progress import Progress, Silent
@@ -32,7 +32,7 @@ SetRl = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help=SET_HELP.format("rewards.accuracy=1", "rl"),
+        help=SET_HELP.format("max_new_tokens=512", "rl"),
         autocompletion=complete_set("rl"),
     ),
 ]
@@ -99,6 +99,7 @@ def evaluate(
     from zero_engine.config import parse_config, read_yaml
     from zero_engine.train.evaluate import Evaluation, evaluate
 
+    folder_to_write(Path(output))
     settings = read_yaml(config) if config is not None else {}
     if not isinstance(settings, dict):
         raise PipelineError(f"{config}: expected `key: value` lines, got {type(settings).__name__}.")

@@ -18,5 +18,6 @@ def misuse(error: Exception) -> tuple[int, str] | None:
     context: Any = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "zero-engine"
     text = " ".join(str(error.format_message()).split()).rstrip(".")
+    text = text.replace("Input should be", "it must be").split(", unable to parse")[0]
     inside = path.removeprefix("zero-engine").strip()
     return error.exit_code, f"{inside}{': ' * bool(inside)}{text}. See {path} --help."

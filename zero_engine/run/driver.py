@@ -145,7 +145,7 @@ class _Driver:
     def run(self) -> Summary:
         started = time.monotonic()
         with (
-            drain_on_signals(self._drain) as draining,
+            drain_on_signals(self._halt, lambda: self._say(self.account.drain())) as draining,
             ExitStack() as stack,
             listening(self.name, self.account.heard),
         ):
@@ -212,11 +212,10 @@ class _Driver:
             raise self._stopped()
         self.input_digest = digest(*digests)
 
-    def _drain(self) -> None:
-        """Begin no further shard, and say what is being finished."""
+    def _halt(self) -> None:
+        """Begin no further shard."""
         with suppress(OSError):  # no folder yet, or a full disk: the shards that were handed out are made
             halt_file(self.out, self.name).touch()
-        self._say(self.account.drain())
 
     def _open(self, stack: ExitStack, draining: threading.Event) -> Launcher:
         """Find who works, and say that the run begins."""
@@ -325,8 +324,9 @@ class _Driver:
 
     def _stopped(self) -> Interrupted:
         done = len(self.ledger.entries)
+        shards = f"{done} shard" + "s" * (done != 1)
         return Interrupted(
-            f"stopped: {done} shards ({self.totals['records']} records) are committed in {self.out}. "
+            f"stopped with {shards} ({self.totals['records']:,} records) committed in {self.out}. "
             "Run the same command again to go on.",
             at_once=True,
         )

@@ -7,9 +7,8 @@ The driver tells of commits, workers tell of the shards that they are making (`f
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
+from zero_engine.contracts.manifest import Tally
 from zero_engine.progress import Progress, clock
 
 STAGES = {
@@ -59,7 +58,7 @@ class Account:
                 self._flights[shard], self._heard_at[shard] = facts, time.monotonic()
         self._show()
 
-    def committed(self, shard: int, counts: Mapping[str, Any], drawn: int) -> None:
+    def committed(self, shard: int, counts: Tally, drawn: int) -> None:
         """A shard is done."""
         with self._lock:
             self._flights.pop(shard, None)

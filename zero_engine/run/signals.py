@@ -9,10 +9,10 @@ from zero_engine.errors import Interrupted
 
 
 @contextmanager
-def drain_on_signals(on_first: Callable[[], None] = lambda: None) -> Iterator[threading.Event]:
-    """First SIGINT or SIGTERM: call `on_first`, finish what is begun, then stop. Second: stop at once.
+def drain_on_signals(halt: Callable[[], None], tell: Callable[[], None]) -> Iterator[threading.Event]:
+    """First SIGINT or SIGTERM: `halt`, `tell`, finish what is begun, then stop. Second: stop at once.
 
-    `on_first` runs in a thread of its own: the signal may have come in the middle of a write to the same terminal.
+    `tell` runs in a thread of its own: the signal may have come in the middle of a write to the same terminal.
     """
     draining = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -23,7 +23,8 @@ def drain_on_signals(on_first: Callable[[], None] = lambda: None) -> Iterator[th
         if draining.is_set():
             raise KeyboardInterrupt
         draining.set()
-        threading.Thread(target=on_first, daemon=True).start()
+        halt()
+        threading.Thread(target=tell, daemon=True).start()
 
     before = {number: signal.signal(number, drain) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
