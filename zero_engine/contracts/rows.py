@@ -80,6 +80,17 @@ SOURCE = Struct(
         Column("license", "string", "Licence of the corpus.", null=True),
     )
 )
+GIVEN = Struct(
+    (
+        Column(
+            "at", "int64", "Characters of the rationale before it; index of its step where `steps` is there."
+        ),
+        Column("name", "string", "Where it stands in the input: file, record and key."),
+        Column("reference", "json", "The reference as the corpus has it.", null=True),
+        Column("image", "image", "The picture, once loaded.", null=True),
+        Column("problem", "json", "Reason and detail where it could not be loaded.", null=True),
+    )
+)
 STEP = Struct(
     (
         Column("index", "int32", "Position of the step in the rationale, from 0; ascending in a row."),
@@ -163,6 +174,7 @@ TRACE = (
     Column(
         "key", "string", "What seeds are made of: the record's own id, else a digest of its texts.", since=2
     ),
+    Column("given", ListOf(GIVEN), "Pictures of the rationale or its steps, in their order.", since=2),
 )
 ROW_TYPES = {"trace": TRACE, "trajectory": TRAJECTORY, "candidate": CANDIDATE, "rejection": REJECTION}
 
