@@ -3,13 +3,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_models import tiny_diffusion, tiny_janus
 
 from zero_engine import load_pipeline, open_dataset, run_pipeline
+from zero_engine.images import fit
 from zero_engine.models import get_model
+from zero_engine.models.painters.generators import get_generator
 from zero_engine.run import plan_run
 from zero_engine.train.checkpoint import load_projection, save_model
+from zero_engine.write.decoded import check_codes
+from zero_engine.write.validate import validate_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +59,15 @@ def check(pipeline, drawings: int) -> list[dict]:
     return candidates
 
 
+def kept_steps(pipeline) -> list[dict]:
+    rows = open_dataset(pipeline.output.path)
+    return [step for row in rows for step in row["steps"] if step["image"] is not None]
+
+
+def drawings_of(pipeline) -> list[bytes]:
+    return [file.read_bytes() for file in sorted(Path(pipeline.output.path, "candidates").glob("*.arrow"))]
+
+
 def test_m3cot_anole_draws_with_a_checkpoint_in_its_layout(small, tmp_path):
     (tmp_path / "m3cot.jsonl").write_text(json.dumps(M3COT) + "\n")
     pipeline = small("m3cot_anole.yaml", f"render.model={TINY}", f"input.path={tmp_path / 'm3cot.jsonl'}")
@@ -86,20 +100,37 @@ def test_diffusion_paints_and_the_unified_model_encodes(small, tmp_path):
     pipeline = small(
         "diffusion.yaml",
         f"render.model={TINY}",
-        f"render.diffusion={{model: {painter}, steps: 2}}",
+        f"render.diffusion={{model: {painter}, steps: 2, size: 64}}",
         "gate.min={roundtrip: 0.0}",
         "gate.max={blank: 0.98}",  # the tiny tokenizer knows letters only, so every prompt is too long for it
         "parse.max_steps=2",
     )
     candidates = check(pipeline, drawings=8)
     for drawing in candidates:
-        assert len(drawing["codes"]) == 16 and drawing["image"].size == (32, 32)
+        assert len(drawing["codes"]) == 16 and drawing["image"].size == (64, 64)
         assert drawing["plugin_scores"] == [] and drawing["roundtrip"] is not None
         assert drawing["likelihood"] < 0 and drawing["prompt"].startswith("A simple flat illustration")
-    kept = [step for row in open_dataset(pipeline.output.path) for step in row["steps"] if step["image"]]
-    assert len(kept) == 4
-    again = run_pipeline(pipeline.model_copy(update={"gate": pipeline.gate.model_copy(update={"min": {}})}))
-    assert again.drawn == 0
+    kept = kept_steps(pipeline)
+    assert len(kept) == 4 and {step["origin"] for step in kept} == {"painted"}
+    generator = get_generator(pipeline.render)
+    for step in kept:  # the batch's shape is part of a picture: the size of the run's, whoever stands in it
+        painted = generator.painter.paint([step["prompt"]] * 4, [step["seed"]] * 4)[0]
+        assert np.array_equal(np.asarray(step["image"]), painted)
+        assert np.array_equal(step["codes"], generator.encode([fit(painted, 32)])[0])
+    shows_codes = pipeline.model_copy(
+        update={
+            "gate": pipeline.gate.model_copy(update={"min": {}}),
+            "output": pipeline.output.model_copy(update={"pixels": "decoded"}),
+        }
+    )
+    before = drawings_of(pipeline)
+    assert run_pipeline(shows_codes).drawn == 0 and drawings_of(pipeline) == before
+    for step in kept_steps(pipeline):
+        decoded = generator.decode(np.array(step["codes"], np.uint16)[None])[0]
+        assert np.array_equal(np.asarray(step["image"]), decoded) and step["origin"] == "painted"
+    assert all(
+        c.ok for c in [*validate_dataset(shows_codes.output.path), check_codes(shows_codes.output.path)]
+    )
 
 
 def test_janus_draws_and_reads_with_a_checkpoint_of_its_family(small, tmp_path):

@@ -2,17 +2,20 @@
 
 RGB uint8 arrays (H, W, 3) on one side, lossless PNG or WebP on the other. The same pixels give the same
 bytes, so a dataset can be compared by its files; OpenCV does the work, whose channel order (BGR) stays in
-here.
+here. A picture that no model drew is fitted to the model's size before it is encoded as codes.
 """
 
 import cv2
 import numpy as np
+from PIL import Image
 
 _ENCODINGS = {
     "png": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 6]),
     "webp": (".webp", [cv2.IMWRITE_WEBP_QUALITY, 101]),  # above 100 OpenCV encodes without loss
 }
 _MAGIC = {"png": b"\x89PNG", "webp": b"RIFF"}
+MOST_DB = 100.0
+"""The PSNR given for equal pictures: theirs is infinite, and a score has to be finite."""
 
 
 def encode_image(image_HW3: np.ndarray, image_format: str = "png") -> bytes:
@@ -37,3 +40,19 @@ def decode_image(data: bytes) -> np.ndarray:
 def convert_image(data: bytes, image_format: str) -> bytes:
     """The picture in another lossless encoding; the same bytes where it has that one already."""
     return data if data.startswith(_MAGIC[image_format]) else encode_image(decode_image(data), image_format)
+
+
+def fit(picture_HW3: np.ndarray, size: int) -> np.ndarray:
+    """The picture resized until its shorter side is `size`, then cropped to the middle size x size."""
+    picture = Image.fromarray(np.ascontiguousarray(picture_HW3))
+    scale = size / min(picture.size)
+    width, height = (max(size, round(side * scale)) for side in picture.size)
+    if (width, height) != picture.size:
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+    left, top = (width - size) // 2, (height - size) // 2
+    return np.asarray(picture.crop((left, top, left + size, top + size)))
+
+
+def psnr(one_HW3: np.ndarray, other_HW3: np.ndarray) -> float:
+    """Peak signal-to-noise ratio of uint8 pictures in dB, at most MOST_DB; equal pictures have MOST_DB."""
+    return min(MOST_DB, cv2.PSNR(np.ascontiguousarray(one_HW3), np.ascontiguousarray(other_HW3)))

@@ -174,6 +174,9 @@ class Output(Section):
     """Input records in one shard: the unit of work, of resume and of the file."""
     image_format: Literal["png", "webp"] = "png"
     """Lossless encoding of the pictures."""
+    pixels: Literal["original", "decoded"] = "original"
+    """Pixels of a row's pictures that the model did not draw itself: as they were made (original), or what their codes
+    decode to (decoded). `candidates/` holds the original ones; scores look at these."""
 
     @field_validator("path")
     @classmethod
@@ -277,6 +280,11 @@ class Pipeline(Section):
         render = {k: v for k, v in everything["render"].items() if k != "device" and k not in off}
         if self.render.context == "pictures":  # what the gate keeps stands in later prompts
             render["gate"] = everything["gate"]
+        gate = everything["gate"]
+        if self.has_own_pixels():
+            render["pixels"] = "original"  # what candidates/ hold
+            if self.output.pixels != "original":
+                gate = {**gate, "pixels": self.output.pixels}
         return {
             "read": {
                 k: v
@@ -290,8 +298,12 @@ class Pipeline(Section):
             "parse": everything["parse"],
             "render": {"seed": self.seed, "image_format": self.output.image_format, **render},
             "score": {k: v for k, v in everything["score"].items() if v is not None},
-            "gate": everything["gate"],
+            "gate": gate,
         }
+
+    def has_own_pixels(self) -> bool:
+        """Whether pictures can be something else than what their codes decode to."""
+        return self.render.generator not in ("none", "unified")
 
     @property
     def fingerprint(self) -> str:

@@ -13,6 +13,7 @@ from tests.write.sample_dataset import build_dataset, candidate, parsed_trace, p
 from zero_engine.contracts import TRAJECTORY, ModelInfo, arrow_schema
 from zero_engine.errors import OutputError
 from zero_engine.records import Trajectory, Verdict
+from zero_engine.write.decoded import bad_drawings
 from zero_engine.write.manifest import read_manifest, write_manifest
 from zero_engine.write.shards import write_candidates, write_trajectories
 from zero_engine.write.validate import CHECKS, validate_dataset
@@ -204,3 +205,51 @@ def test_every_file_is_announced_before_it_is_read(dataset):
     names: list[str] = []
     validate_dataset(dataset, names.append)
     assert names == [file.name for file in read_manifest(dataset).files()]
+
+
+def test_a_painted_picture_has_its_own_size_and_says_what_its_codes_hold(dataset):
+    painted = candidate("t-0-2", 0, 1, image=png(1, size=24), origin="painted", scores={"roundtrip": 20.0})
+    drawings = [candidate(f"t-0-{i}", s, a) for i in range(3) for s in (0, 1) for a in (0, 1)]
+    texts = {(c.trace_id, c.step): "a step" for c in drawings}
+
+    def put(picture, in_rows=None):
+        row = trajectory("t-0-2")
+        kept = (Verdict(0, "kept", None, in_rows or picture), *row.verdicts[1:])
+        rewrite(dataset, rows_of_shard(replace(row, verdicts=kept)))
+        stored = [picture if c.trace_id == "t-0-2" and (c.step, c.attempt) == (0, 1) else c for c in drawings]
+        rewrite(dataset, lambda path: write_candidates(path, stored, texts), kind="candidates")
+        return failed(dataset)
+
+    assert put(painted) == {}
+    assert "a painted picture has no roundtrip" in put(replace(painted, scores={}))["pictures"]
+    assert "has the origin 'found'" in put(replace(painted, origin="found"))["pictures"]
+    assert "24x24 where the model draws 8x8" in put(replace(painted, origin="drawn"))["pictures"]
+    decoded = replace(painted, image=png(2))
+    assert "same codes and picture" in put(painted, decoded)["candidates"]
+    manifest = read_manifest(dataset)
+    pipeline = {**manifest.pipeline, "output": {"pixels": "decoded"}}
+    write_manifest(dataset, manifest.model_copy(update={"pipeline": pipeline}))
+    assert put(painted, decoded) == {}
+    assert "24x24 where the model draws 8x8" in put(painted)["pictures"]
+
+
+def test_codes_that_do_not_decode_to_the_picture_are_found():
+    from fake_model import FakeModel
+
+    from zero_engine.images import encode_image, fit, psnr
+
+    model = FakeModel()
+    codes = np.arange(16, dtype=np.uint16)
+    drawn = candidate("t", 0, 0, codes=codes, image=encode_image(model.decode(codes[None])[0]))
+    painting = np.arange(48 * 64 * 3, dtype=np.uint32).astype(np.uint8).reshape(48, 64, 3)
+    own = model.encode([fit(painting, 32)])[0]
+    roundtrip = psnr(fit(painting, 32), model.decode(own[None])[0])
+    painted = candidate(
+        "t", 1, 0, codes=own, image=encode_image(painting), origin="painted", scores={"roundtrip": roundtrip}
+    )
+    assert list(bad_drawings([drawn, painted], model)) == []
+    wrong = [replace(drawn, codes=own), replace(painted, codes=codes), replace(drawn, image=painted.image)]
+    for fault, says in zip(
+        bad_drawings(wrong, model), ("dB from", "its roundtrip is", "decode to (32"), strict=True
+    ):
+        assert says in fault

@@ -34,6 +34,9 @@ def validate(
     repair: Annotated[
         bool, typer.Option("--repair", help="Make again what is damaged; nothing whole is drawn again.")
     ] = False,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Load the model, too: do the codes decode to the pictures?")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Re-read every file of a dataset: hashes, schema, pictures, codes, and traces in = rows + rejections."""
@@ -57,6 +60,11 @@ def validate(
             typer.echo(f"{check.name}: {check.detail}", err=True)
         recover(out, Console())
         checks = validate_dataset(out)
+        failed = [check for check in checks if not check.ok]
+    if decode and not failed:
+        from zero_engine.write.decoded import check_codes
+
+        checks.append(check_codes(out))
         failed = [check for check in checks if not check.ok]
     if json:
         print_json(

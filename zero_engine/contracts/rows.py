@@ -96,12 +96,17 @@ STEP = Struct(
         Column("index", "int32", "Position of the step in the rationale, from 0; ascending in a row."),
         Column("text", "string", "The step."),
         Column(
-            "image", "image", "The drawing that was kept; null where the step stays text-only.", null=True
+            "image",
+            "image",
+            "The picture that was kept: what its codes decode to where it was drawn (or `output.pixels` says decoded), "
+            "else in its own pixels; null where the step stays text-only.",
+            null=True,
         ),
         Column(
             "codes",
             ListOf("uint16"),
-            "VQ indices of the drawing, row-major; never vocabulary ids.",
+            "VQ indices of the picture, row-major, by the model's own encoder where it did not draw it; never "
+            "vocabulary ids.",
             null=True,
         ),
         Column("seed", "int64", "Seed of the drawing.", null=True),
@@ -138,8 +143,10 @@ CANDIDATE = (
     Column("seed", "int64", "Seed of the drawing: a hash of run seed, the trace's key, step and attempt."),
     Column("text", "string", "The step."),
     Column("prompt", "string", "Text the drawing was made from."),
-    Column("image", "image", "The drawing."),
-    Column("codes", ListOf("uint16"), "VQ indices of the drawing, row-major; never vocabulary ids."),
+    Column(
+        "image", "image", "The picture: what its codes decode to where it was drawn, else in its own pixels."
+    ),
+    Column("codes", ListOf("uint16"), "VQ indices of the picture, row-major; never vocabulary ids."),
     Column("origin", "string", "Where the picture comes from: drawn, given or painted.", since=2),
     Column(
         "identity",

@@ -34,6 +34,8 @@ class Drawings:
     likelihood_unconditional: np.ndarray | None  # (B,) float32
     scores: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Scores that only the generator can compute, by name, (B,) float32 each."""
+    painted: Sequence[np.ndarray] | None = None
+    """A painter's pictures in their own pixels, (H, W, 3) uint8 each; None where the codes are the picture."""
 
 
 class UnifiedModel(Protocol):

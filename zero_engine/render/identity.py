@@ -32,13 +32,15 @@ def settings_key(render: Render, generator: str, batch_size: int) -> str:
             "top_p": render.top_p,
             "top_k": render.top_k,
         }
-    settings = {
+    settings: dict[str, object] = {
         "version": DRAWING_VERSION,
         "generator": generator,
         "dtype": dtype_name(render.dtype, device_kind(render.device)),
         "batch_size": batch_size,
         "sampling": {name: value for name, value in sampling.items() if value is not None},
     }
+    if render.generator != "unified":
+        settings["pixels"] = "original"  # a painting without this is stored as its codes decode
     return digest_json(settings)[:32]
 
 

@@ -10,7 +10,9 @@ made is a `Rejection` of stage `render`:
     prompt_failed    the tokenizer raised
     draw_failed, decode_failed, draw_out_of_memory, decode_out_of_memory   with the exception's class
 
-Memory: the codes of the whole shard (at most 2 KB a picture), and the pixels of one decoding batch.
+A picture that a painter made keeps its own pixels; a drawing's are what its codes decode to (`render.decoding`).
+
+Memory: the codes and encoded pictures of the whole shard, and the pixels of one batch.
 """
 
 from collections.abc import Sequence
@@ -19,7 +21,7 @@ from itertools import groupby
 
 import numpy as np
 
-from zero_engine.batches import BatchFailure, run_batched, run_bucketed, run_distinct
+from zero_engine.batches import BatchFailure, run_bucketed
 from zero_engine.errors import ModelError, ZeroEngineError
 from zero_engine.images import decode_image, encode_image
 from zero_engine.models.base import UnifiedModel
@@ -27,13 +29,10 @@ from zero_engine.models.batching import auto_batch_size, filler_prompt
 from zero_engine.models.prompt import Prompt, Request, pictures_in
 from zero_engine.pipeline import Render
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Source, Trace
+from zero_engine.render.decoding import decode_pictures
 from zero_engine.render.identity import settings_key
 from zero_engine.render.planned import Planned, in_order, plan_drawings
 from zero_engine.render.prompts import Written
-
-DECODE_PIXELS = 1 << 20
-"""Pixels decoded at once: 32 nano pictures at most, 4 of 512 x 512."""
-
 
 NOBODY = ParsedTrace(Trace("", "", "", None, Source("", "", 0)), (), None, "whole")
 """The trace of the filler drawings that fill a batch up."""
@@ -53,6 +52,8 @@ class _Job:
 class _Drawn:
     codes_N: np.ndarray
     scores: dict[str, float]
+    painted: bytes | None
+    """The painter's picture, encoded; None where the codes are the picture."""
 
 
 def draw(
@@ -66,15 +67,15 @@ def draw(
         key = "image_guidance" if render.image_guidance is not None else "context"
         raise ModelError(f"render.{key}: {model.name} draws from text alone. Drop the key.")
     jobs, rejections = _jobs(planned, model, render)
-    drawn = _draw(jobs, model, render)
-    images = _decode([d.codes_N for d in drawn if isinstance(d, _Drawn)], model, image_format)
+    drawn = _draw(jobs, model, render, image_format)
+    unseen = [d.codes_N for d in drawn if isinstance(d, _Drawn) and d.painted is None]
+    decoded = iter(decode_pictures(unseen, model, image_format))
     candidates: list[Candidate] = []
-    next_image = iter(images)
     for job, drawing in zip(jobs, drawn, strict=True):
         if isinstance(drawing, BatchFailure):
             rejections.append(_rejection(job.planned, "draw", drawing))
             continue
-        image = next(next_image)
+        image = next(decoded) if drawing.painted is None else drawing.painted
         if isinstance(image, BatchFailure):
             rejections.append(_rejection(job.planned, "decode", image))
             continue
@@ -90,6 +91,7 @@ def draw(
                 image=image,
                 scores=drawing.scores,
                 identity=wanted.identity(settings),
+                origin="drawn" if drawing.painted is None else "painted",
                 shown=pictures_in(job.prompt),
             )
         )
@@ -174,7 +176,9 @@ def _request(job: _Job, render: Render) -> Request:
     return Request(job.prompt, job.planned.seed, against, seen)
 
 
-def _draw(jobs: Sequence[_Job], model: UnifiedModel, render: Render) -> list[_Drawn | BatchFailure]:
+def _draw(
+    jobs: Sequence[_Job], model: UnifiedModel, render: Render, image_format: str
+) -> list[_Drawn | BatchFailure]:
     def draw(batch: list[_Job]) -> list[_Drawn]:
         drawings = model.draw(
             [_request(job, render) for job in batch],
@@ -194,6 +198,7 @@ def _draw(jobs: Sequence[_Job], model: UnifiedModel, render: Render) -> list[_Dr
                 np.array(drawings.codes[row], np.uint16),  # a copy: a view would keep the whole batch
                 # a likelihood that is not finite is left out here; the score stage reports what is missing
                 {name: float(v[row]) for name, v in found.items() if v is not None and np.isfinite(v[row])},
+                None if drawings.painted is None else encode_image(drawings.painted[row], image_format),
             )
             for row in range(len(batch))
         ]
@@ -203,22 +208,6 @@ def _draw(jobs: Sequence[_Job], model: UnifiedModel, render: Render) -> list[_Dr
         return _Job(Planned(NOBODY, 0, 0, 0, Written(prompt), ""), size, prompt)
 
     return run_bucketed(jobs, [job.tokens for job in jobs], draw, batch_size_of(model, render), filler)
-
-
-def _decode(
-    codes: Sequence[np.ndarray], model: UnifiedModel, image_format: str
-) -> list[bytes | BatchFailure]:
-    def decode(batch: list[np.ndarray]) -> list[bytes]:
-        return [encode_image(image_HW3, image_format) for image_HW3 in model.decode(np.stack(batch))]
-
-    rows, columns = model.grid
-    blank_N = np.zeros(rows * columns, np.uint16)
-    size = max(1, min(32, DECODE_PIXELS // model.image_size**2))
-    return run_distinct(
-        codes,
-        lambda codes_N: codes_N.tobytes(),
-        lambda distinct: run_batched(distinct, decode, size, blank_N),
-    )
 
 
 def _rejection(drawing: Planned, what: str, failure: BatchFailure) -> Rejection:

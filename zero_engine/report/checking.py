@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 
+from zero_engine.images import psnr
 from zero_engine.models.base import Drawings, UnifiedModel
 from zero_engine.models.batching import auto_batch_size
-from zero_engine.models.painters.painting import psnr
 from zero_engine.models.prompt import requests
 from zero_engine.models.soundness import sample_picture
 

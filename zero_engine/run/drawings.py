@@ -22,7 +22,8 @@ from zero_engine.images import convert_image, decode_image
 from zero_engine.models.batching import auto_batch_size
 from zero_engine.models.prompt import pictures_in
 from zero_engine.pipeline import Pipeline
-from zero_engine.records import Candidate, ParsedTrace, Rejection
+from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
+from zero_engine.render.decoding import as_decoded, has_own_pixels
 from zero_engine.render.identity import known_batch_size, settings_key
 from zero_engine.render.planned import Kept, Planned, in_order, plan_drawings
 from zero_engine.render.renderer import draw
@@ -204,6 +205,22 @@ def score_all(
         with loading():
             model = get_model(render.model, device=render.device, dtype=render.dtype)
         return score_candidates(candidates, parsed, model, pipeline.score, before)
+
+
+def with_pixels(
+    rows: Sequence[Trajectory], pipeline: Pipeline
+) -> tuple[Sequence[Trajectory], list[Rejection]]:
+    """The rows with the pixels that `output.pixels` asks for, and a rejection for each that cannot have them."""
+    own = any(has_own_pixels(verdict.candidate) for row in rows for verdict in row.verdicts)
+    if pipeline.output.pixels == "original" or not own:
+        return rows, []
+    from zero_engine.models import get_model
+
+    render = pipeline.render
+    with one_thread():
+        with loading():
+            model = get_model(render.model, device=render.device, dtype=render.dtype)
+        return as_decoded(rows, model, pipeline.output.image_format)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from zero_engine.pipeline import Pipeline
 from zero_engine.read import Chunk
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trace, Trajectory
 from zero_engine.run import marks, tally
-from zero_engine.run.drawings import Outcome, make_drawings, unchanged
+from zero_engine.run.drawings import Outcome, make_drawings, unchanged, with_pixels
 from zero_engine.run.onerecord import Blame, read_all
 from zero_engine.run.plan import scoring_key
 from zero_engine.run.spill import fetch
@@ -165,7 +165,8 @@ def gate_all(
             rejections.append(outcome)
         else:
             rows.append(outcome)
-    return rows, rejections
+    shown, refused = with_pixels(rows, pipeline)
+    return list(shown), rejections + refused
 
 
 def one_by_one(

@@ -11,27 +11,51 @@ from zero_engine.contracts.manifest import ModelInfo
 from zero_engine.contracts.rows import Column, ListOf, Struct
 
 
-def kept_drawings(batch: pa.RecordBatch) -> dict[tuple[str, int, int], bytes]:
-    """Drawings in rows or candidates: (trace id, step, attempt) -> digest of seed, codes and picture."""
+def kept_drawings(batch: pa.RecordBatch, decoded: bool = False) -> dict[tuple[str, int, int], bytes]:
+    """Drawings in rows or candidates: (trace id, step, attempt) -> digest of seed, codes and picture.
+
+    `decoded` says that rows show what the codes decode to: the picture then counts only where it is that anyway.
+    """
     if "steps" in batch.schema.names:
         steps = batch.column("steps")
         owners = np.repeat(np.arange(len(steps)), np.diff(steps.offsets.to_numpy()))
         drawn = steps.flatten()
         names = ("index", "attempt", "seed", "codes", "image")
         index, attempt, seed, codes, image = (drawn.field(name) for name in names)
-        ids = batch.column("id")
+        ids, origins = batch.column("id"), origins_of(drawn)
     else:
         names = ("step", "attempt", "seed", "codes", "image")
         index, attempt, seed, codes, image = (batch.column(name) for name in names)
         owners, ids = np.arange(batch.num_rows), batch.column("trace_id")
+        origins = origins_of(batch.to_struct_array())
     pictures, result = image.field("bytes"), {}
     for i in np.flatnonzero(codes.is_valid().to_numpy(zero_copy_only=False)).tolist():
         key = (ids[int(owners[i])].as_py(), index[i].as_py(), attempt[i].as_py())
         sha = hashlib.sha256(str(seed[i].as_py()).encode())
         sha.update(codes[i].values.to_numpy().tobytes())
-        sha.update(pictures[i].as_buffer() or b"")
+        if not decoded or origins[i] == "drawn":
+            sha.update(pictures[i].as_buffer() or b"")
         result[key] = sha.digest()
     return result
+
+
+def origins_of(drawings: pa.StructArray) -> list[str | None]:
+    """Where each picture comes from; before version 2 the model drew all of them."""
+    if drawings.type.get_field_index("origin") < 0:
+        return ["drawn"] * len(drawings)
+    return drawings.field("origin").to_pylist()
+
+
+def bad_origins(drawings: pa.StructArray) -> Iterator[str]:
+    """Problems with what is said of where pictures come from, and of what their codes hold of them."""
+    if drawings.type.get_field_index("origin") < 0:
+        return
+    known = drawings.field("roundtrip").is_valid().to_pylist()
+    for origin, measured in zip(origins_of(drawings), known, strict=True):
+        if origin not in (None, "drawn", "painted", "given"):
+            yield f"a picture has the origin {origin!r}"
+        elif origin in ("painted", "given") and not measured:
+            yield f"a {origin} picture has no roundtrip: what its codes hold of it is not known"
 
 
 def bad_steps(steps: pa.ListArray) -> Iterator[tuple[int, str]]:
@@ -70,7 +94,7 @@ def bad_codes(codes: pa.ListArray, model: ModelInfo | None) -> Iterator[str]:
 
 
 def bad_picture(data: pa.Buffer, model: ModelInfo | None) -> str | None:
-    """Why a picture does not decode, or is not of the model's size; None where all is well."""
+    """Why a picture does not decode, or is not of the model's size (a drawing has to be); None where all is well."""
     import PIL.Image
 
     try:

@@ -12,14 +12,14 @@ shard. A fault never stops the reading: every check reports its first fault and 
     nulls       null only where it has a meaning; valid UTF-8
     steps       indices ascending; kept means drawn, text_only means not
     codes       inside the codebook, as many as a picture has
-    pictures    decode, to the size that the model draws
+    pictures    decode; a drawing to the size that the model draws; others say how much of them their codes hold
     candidates  every kept drawing lies in candidates/ with the same codes and picture
     rejections  strict JSON lines with exactly the published keys
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,15 @@ from zero_engine.contracts.rows import (
     features,
 )
 from zero_engine.hashing import digest_file
-from zero_engine.write.faults import bad_codes, bad_picture, bad_steps, kept_drawings, null_columns
+from zero_engine.write.faults import (
+    bad_codes,
+    bad_origins,
+    bad_picture,
+    bad_steps,
+    kept_drawings,
+    null_columns,
+    origins_of,
+)
 from zero_engine.write.finish import side_files, unlisted_files
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.plain import plain_size
@@ -99,6 +107,8 @@ class _Audit:
         self.seen = dict.fromkeys(CHECKS, 0)
         self.id_hashes: list[np.ndarray] = []
         self.whole_rejections = 0
+        self.decoded = manifest.pipeline.get("output", {}).get("pixels") == "decoded"
+        """Whether rows show what codes decode to, whatever the pictures came from."""
 
     def fault(self, check: str, detail: str) -> None:
         self.faults[check] += 1
@@ -116,7 +126,7 @@ class _Audit:
         rows = 0
         for batch in self._tables(shard.data, TRAJECTORY):
             self._check_rows(shard.data.name, rows, batch)
-            kept.update(kept_drawings(batch))
+            kept.update(kept_drawings(batch, self.decoded))
             rows += batch.num_rows
         self._expect("rows", shard.data.name, "rows", rows, shard.data.rows)
         self._expect("rows", shard.data.name, "rows", shard.counts["rows"], shard.data.rows)
@@ -203,18 +213,28 @@ class _Audit:
         self.seen["steps"] += len(steps)
         for row, problem in bad_steps(batch.column("steps")):
             self.fault("steps", f"{name} row {first + row} ({ids[row]!r}): {problem}")
-        self._check_drawings(name, steps.field("codes"), steps.field("image"), model=True)
-        self._check_drawings(name, None, batch.column("question_images").flatten(), model=False)
+        self._check_drawings(name, steps, self.decoded)
+        asked = batch.column("question_images").flatten().field("bytes")
+        self._check_pictures(name, asked, [False] * len(asked))
 
-    def _check_drawings(self, name: str, codes: pa.Array | None, images: pa.Array, model: bool) -> None:
-        info = self.manifest.model if model else None
-        if codes is not None:
-            self.seen["codes"] += len(codes) - codes.null_count
-            for problem in bad_codes(codes, info):
-                self.fault("codes", f"{name}: {problem}")
-        for image in images.field("bytes").drop_null():
+    def _check_drawings(self, name: str, drawings: pa.StructArray, decoded: bool) -> None:
+        """Codes, origins and pictures of rows or candidates; `decoded` says that all pictures are the model's."""
+        codes = drawings.field("codes")
+        self.seen["codes"] += len(codes) - codes.null_count
+        for problem in bad_codes(codes, self.manifest.model):
+            self.fault("codes", f"{name}: {problem}")
+        for problem in bad_origins(drawings):
+            self.fault("pictures", f"{name}: {problem}")
+        models = [decoded or origin == "drawn" for origin in origins_of(drawings)]
+        self._check_pictures(name, drawings.field("image").field("bytes"), models)
+
+    def _check_pictures(self, name: str, images: pa.Array, models: Sequence[bool]) -> None:
+        """Each picture by its bytes; `models` says which have to be of the model's size."""
+        for image, of_model in zip(images, models, strict=True):
+            if not image.is_valid:
+                continue
             self.seen["pictures"] += 1
-            if fault := bad_picture(image.as_buffer(), info):
+            if fault := bad_picture(image.as_buffer(), self.manifest.model if of_model else None):
                 self.fault("pictures", f"{name}: {fault}")
 
     def _check_candidates(self, shard: ShardEntry, kept: dict[tuple[str, int, int], bytes]) -> None:
@@ -224,11 +244,9 @@ class _Audit:
             rows = 0
             for batch in self._tables(shard.candidates, CANDIDATE):
                 self._check_nulls(shard.candidates.name, rows, batch, CANDIDATE)
-                self._check_drawings(
-                    shard.candidates.name, batch.column("codes"), batch.column("image"), model=True
-                )
+                self._check_drawings(shard.candidates.name, batch.to_struct_array(), decoded=False)
                 rows += batch.num_rows
-                for key, content in kept_drawings(batch).items():
+                for key, content in kept_drawings(batch, self.decoded).items():
                     if kept.get(key) == content:
                         del kept[key]
             self._expect("rows", shard.candidates.name, "rows", rows, shard.candidates.rows)

@@ -10,9 +10,10 @@ import pytest
 from tiny_models import tiny_diffusion
 
 from zero_engine.errors import ModelError, PipelineError
+from zero_engine.images import MOST_DB, fit, psnr
 from zero_engine.models.painters import generators
 from zero_engine.models.painters.generators import generator_fingerprint, get_generator
-from zero_engine.models.painters.painting import MOST_DB, PaintedModel, fit, psnr
+from zero_engine.models.painters.painting import PaintedModel
 from zero_engine.models.prompt import requests
 from zero_engine.pipeline import Render
 
@@ -48,6 +49,7 @@ def test_a_drawing_is_the_painting_in_the_readers_codes(render, model):
     painted = generator.painter.paint(["a dog", "a cat"], [1, 2])
     assert np.array_equal(drawings.codes, model.encode(list(painted)))
     decoded = model.decode(drawings.codes)
+    assert all(np.array_equal(*pair) for pair in zip(drawings.painted, painted, strict=True))
     for row in range(2):
         assert drawings.scores["roundtrip"][row] == np.float32(psnr(painted[row], decoded[row]))
     assert np.array_equal(drawings.likelihood, model.log_likelihood(["a dog", "a cat"], drawings.codes))

@@ -1,9 +1,9 @@
 """Painters: generators that make pictures without codes, such as diffusion. The unified model encodes the pictures.
 
 `PaintedModel` makes a painter a `UnifiedModel`, so later stages treat both alike. The *reader* is the unified model of
-`render.model`. Each painting is resized to the reader's size and encoded by its VQ; the drawing is these codes and the
-picture that they decode to. The score `roundtrip` (PSNR in dB) says how much of the painting the codes hold. The score
-`unread` counts the tokens that the painter cut off the prompt, where the painter has a method of that name.
+`render.model`. A painting keeps its own pixels; fitted to the reader's size and encoded by its VQ, it has codes, too.
+The score `roundtrip` (PSNR in dB of the fitted painting and what the codes decode to) says how much of it they hold.
+The score `unread` counts the tokens that the painter cut off the prompt, where the painter has a method of that name.
 Likelihoods are the reader's, of the codes given the prompt. The reader does everything but drawing.
 
 A painter makes the same promise as a model: a picture depends on its own prompt and seed, at a given batch size.
@@ -12,15 +12,12 @@ A painter makes the same promise as a model: a picture depends on its own prompt
 from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
-import cv2
 import numpy as np
 from PIL import Image
 
+from zero_engine.images import fit, psnr
 from zero_engine.models.base import Drawings, UnifiedModel, refuse_pictures
 from zero_engine.models.prompt import Prompt, Request, text_of
-
-MOST_DB = 100.0
-"""The PSNR given for equal pictures: theirs is infinite, and a score has to be finite."""
 
 
 class Painter(Protocol):
@@ -69,10 +66,10 @@ class PaintedModel:
         takes a negative prompt from the pipeline. Raises ModelError for pictures in a prompt."""
         refuse_pictures(self.name, (request.prompt for request in wanted))
         prompts, seeds = [text_of(request.prompt) for request in wanted], [request.seed for request in wanted]
-        painted = [fit(picture, self.image_size) for picture in self.painter.paint(prompts, seeds)]
-        codes_BN = self.encode(painted)
-        kept = self.decode(codes_BN)
-        roundtrip = [psnr(one, other) for one, other in zip(painted, kept, strict=True)]
+        painted = list(self.painter.paint(prompts, seeds))
+        fitted = [fit(picture_HW3, self.image_size) for picture_HW3 in painted]
+        codes_BN = self.encode(fitted)
+        roundtrip = [psnr(one, other) for one, other in zip(fitted, self.decode(codes_BN), strict=True)]
         scores = {"roundtrip": np.array(roundtrip, np.float32)}
         if isinstance(self.painter, CutsPrompts):
             scores["unread"] = np.array(self.painter.unread(prompts), np.float32)
@@ -81,6 +78,7 @@ class PaintedModel:
             likelihood=self.log_likelihood(prompts, codes_BN),
             likelihood_unconditional=None,
             scores=scores,
+            painted=painted,
         )
 
     def decode(self, codes_BN: np.ndarray) -> np.ndarray:
@@ -106,19 +104,3 @@ class PaintedModel:
 
     def describe(self) -> dict[str, object]:
         return self.reader.describe()
-
-
-def fit(picture_HW3: np.ndarray, size: int) -> np.ndarray:
-    """The picture resized until its shorter side is `size`, then cropped to the middle size x size."""
-    picture = Image.fromarray(np.ascontiguousarray(picture_HW3))
-    scale = size / min(picture.size)
-    width, height = (max(size, round(side * scale)) for side in picture.size)
-    if (width, height) != picture.size:
-        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
-    left, top = (width - size) // 2, (height - size) // 2
-    return np.asarray(picture.crop((left, top, left + size, top + size)))
-
-
-def psnr(one_HW3: np.ndarray, other_HW3: np.ndarray) -> float:
-    """Peak signal-to-noise ratio of uint8 pictures in dB, at most MOST_DB; equal pictures have MOST_DB."""
-    return min(MOST_DB, cv2.PSNR(np.ascontiguousarray(one_HW3), np.ascontiguousarray(other_HW3)))
