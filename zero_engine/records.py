@@ -105,8 +105,8 @@ class Candidate:
     codes: np.ndarray
     """(N,) uint16 VQ indices in row-major order; never vocabulary ids."""
     image: bytes
-    """Encoded picture: in the pipeline's `output.image_format` what the codes decode to where it was drawn, else its own
-    pixels; a given one as it came."""
+    """Encoded picture, in the pipeline's `output.image_format`: what the codes decode to where it was drawn, its own
+    pixels where it was painted; a given one as it came."""
     scores: dict[str, float] = field(default_factory=dict)
     """Built-in and plugin scores by name; one that was not computed, or does not apply, is absent."""
     identity: str = ""

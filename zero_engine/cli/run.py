@@ -214,6 +214,7 @@ def _number(workers: str | None) -> int | str | None:
 
 def _show(facts: dict) -> None:
     counts, out = facts["counts"], Path(facts["out"])
+    encoded = facts["encoded"]
     table(
         "",
         ["", "count", "share"],
@@ -239,6 +240,7 @@ def _show(facts: dict) -> None:
                 percent(counts["distinct_pictures"], counts["pictures"]),
             ),
             ("  drawn in this run", facts["drawn"], percent(facts["drawn"], counts["pictures"])),
+            *([("  given, encoded now", encoded, percent(encoded, counts["pictures"]))] if encoded else []),
             ("  reused", facts["reused"], percent(facts["reused"], counts["pictures"])),
             (
                 "  rejected",

@@ -160,7 +160,11 @@ def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
     elif silent:
         notes += ("no_thought_tags",)
     drafts = reasoned_drafts or silent
-    used = {number for draft in drafts for number in MARK.findall(f"{draft.question}{draft.rationale}{draft.said}")}
+    used = {
+        number
+        for draft in drafts
+        for number in MARK.findall(f"{draft.question}{draft.rationale}{draft.said}")
+    }
     if unused := len(pictures.taken) - len(used):
         notes += (f"turn_images_dropped:{unused}",)
     for draft in drafts:

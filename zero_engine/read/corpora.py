@@ -70,7 +70,9 @@ def generic(record: Record, spec: Input) -> list[Draft]:
         said=optional_text(record, "response"),
     )
     if record.get("step_images") is not None:
-        _give_pictures(draft, as_pictures(record["step_images"]), spec.columns.get("step_images", "step_images"))
+        _give_pictures(
+            draft, as_pictures(record["step_images"]), spec.columns.get("step_images", "step_images")
+        )
     return [draft]
 
 
@@ -78,7 +80,9 @@ def _give_pictures(draft: Draft, pictures: tuple[object, ...], name: str) -> Non
     """Put each picture to its step, or into the rationale where the corpus marks no steps."""
     named = tuple((f"{name}[{at}]", picture) for at, picture in enumerate(pictures))
     if draft.steps is not None:
-        draft.steps = tuple(step.replace(PLACE, "").strip() if PLACE in step else step for step in draft.steps)
+        draft.steps = tuple(
+            step.replace(PLACE, "").strip() if PLACE in step else step for step in draft.steps
+        )
         draft.given = tuple((at, *one) for at, one in enumerate(named) if one[1] is not None)
         return
     pieces = draft.rationale.split(PLACE)

@@ -1,7 +1,7 @@
 """`input.duplicates: reject`: traces that say what an earlier one said, found without holding the corpus in memory.
 
-Two traces are duplicates where question, rationale, steps, the pictures of both, answer and choices are equal, whatever
-their ids. Only the driver sees the whole input, in order, so it reads each chunk once (this costs a pass over the input in
+Two traces are duplicates where question, rationale, steps, their pictures, answer and choices are equal, whatever their
+ids. Only the driver sees the whole input, in order, so it reads each chunk once (this costs a pass over the input in
 one process) and keeps 16 bytes of digest and the id of each first trace in a temporary SQLite file, whose cache is
 bounded. What a chunk's rejections are then travels with the chunk, and is part of its digest.
 """

@@ -24,7 +24,9 @@ def redrawn(trace: Trace) -> Trace:
     """The trace without its given pictures, and with a note that it had some."""
     if not trace.given and not any(_is_held(note) for note in trace.notes):
         return trace
-    notes = tuple(note.replace(HELD, f"{HELD}_dropped", 1) if _is_held(note) else note for note in trace.notes)
+    notes = tuple(
+        note.replace(HELD, f"{HELD}_dropped", 1) if _is_held(note) else note for note in trace.notes
+    )
     if notes == trace.notes:
         notes += (f"{HELD}_dropped:{len(trace.given)}",)
     return replace(trace, given=(), notes=notes)
@@ -32,7 +34,9 @@ def redrawn(trace: Trace) -> Trace:
 
 def reference_digest(given: Given) -> bytes:
     """16 bytes over a reference, for comparing traces that nobody has loaded."""
-    return hashlib.blake2b(repr((given.at, given.reference)).encode("utf-8", "replace"), digest_size=16).digest()
+    return hashlib.blake2b(
+        repr((given.at, given.reference)).encode("utf-8", "replace"), digest_size=16
+    ).digest()
 
 
 def _loaded(given: Given, input_path: str, rules: PictureRules) -> Given:

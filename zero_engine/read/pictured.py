@@ -84,7 +84,9 @@ def thinkmorph(record: Record, spec: Input) -> list[Draft]:
             rationale += ("\n\n" if begun else "") + thought
             begun = True
         rationale += mark(places[number]) if number in shown else ""
-    images = tuple(record[name] for name in sorted(record) if str(name).startswith("problem_image_") and record[name])
+    images = tuple(
+        record[name] for name in sorted(record) if str(name).startswith("problem_image_") and record[name]
+    )
     question, notes = in_question(text(record, "question"), images, True)
     return [
         Draft(
@@ -107,8 +109,10 @@ def bagel(record: Record, spec: Input) -> list[Draft]:
     """
     pictures = as_pictures(record.get("image_list"))
     if not pictures:
-        raise missing(record, "image_list") if "image_list" not in record else Unusable(
-            "missing_value", "image_list is empty"
+        raise (
+            missing(record, "image_list")
+            if "image_list" not in record
+            else Unusable("missing_value", "image_list is empty")
         )
     instructions = record.get("instruction_list")
     if not isinstance(instructions, (list, tuple)) or not instructions:
@@ -116,7 +120,9 @@ def bagel(record: Record, spec: Input) -> list[Draft]:
     if not record.get("output_text_list"):
         steps = tuple(str(one[0] if isinstance(one, (list, tuple)) and one else one) for one in instructions)
         given = tuple((at, f"image_list[{at + 1}]", one) for at, one in enumerate(pictures[1:]))
-        return [Draft("", "\n".join(steps), gold_text(record, "answer"), steps, images=pictures[:1], given=given)]
+        return [
+            Draft("", "\n".join(steps), gold_text(record, "answer"), steps, images=pictures[:1], given=given)
+        ]
     told = texts(record, "output_text_list")
     answer = next((found[1].strip() for one in reversed(told) if (found := ANSWER.search(one))), None)
     named = tuple((f"image_list[{at}]", one) for at, one in enumerate(pictures))

@@ -39,7 +39,7 @@ def tidied(text: str, tidy: Callable[[str], str]) -> str:
 
 
 def in_question(question: str, images: tuple[object, ...], marked: bool) -> tuple[str, tuple[str, ...]]:
-    """A question whose `<image>` marks are its pictures', and a note where there are not as many of one as of the other.
+    """A question with a `PICTURE` for each `<image>`, or a note where there are not as many marks as pictures.
 
     `marked`: whether such a mark means a picture even where the record has none.
     """

@@ -14,6 +14,7 @@ from zero_engine.contracts.rows import scores_in
 from zero_engine.errors import InputError
 from zero_engine.hashing import digest
 from zero_engine.write.dataset import check_bytes
+from zero_engine.write.export.rows import suffix_of
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.shards import read_rejections
 
@@ -53,8 +54,7 @@ def save_pictures(rows: list[dict], folder: Path) -> list[Path]:
         if len(safe) > LONGEST_NAME:
             safe = f"{safe[:LONGEST_NAME]}-{digest(row['id'])[:8]}"
         for index, image in row["pictures"]:
-            extension = "png" if image.startswith(b"\x89PNG") else "webp"
-            path = folder / f"{safe}-step{index}.{extension}"
+            path = folder / f"{safe}-step{index}{suffix_of(image)}"
             path.write_bytes(image)
             saved.append(path)
     return saved
@@ -106,6 +106,7 @@ def _stored_rows(path: Path) -> Iterator[dict]:
 def _step(step: dict) -> dict:
     return {
         **{name: step[name] for name in ("index", "text", "verdict", "reason", "attempt", "seed", "prompt")},
+        "origin": step.get("origin"),
         "scores": scores_in(step),
         "codes": list(step["codes"]) if step["codes"] is not None else None,
     }
