@@ -101,8 +101,12 @@ class Render(Section):
     """Settings of a plugin's generator."""
     template: str = "step"
     """Prompt template: step, question_step, history; or a jinja2 text over question, step, history, index."""
-    candidates: int = Field(4, ge=1, le=256)
-    """Drawings tried for every step."""
+    candidates: int = Field(4, ge=0, le=256)
+    """Drawings tried for every step; 0 draws none: rows then have the pictures that the corpus gives, and no others."""
+    given: Literal["keep", "redraw", "both"] = "keep"
+    """What becomes of pictures that the corpus gives for its steps. keep: such a picture is its step's one candidate,
+    and nothing is drawn for the step; redraw: they are left aside, and their steps are drawn like others; both: the
+    given picture and the drawings compete."""
     guidance: float = Field(1.5, ge=1.0, le=20.0)
     """Classifier-free guidance g in u + g (c - u); 1 switches it off."""
     context: Literal["text", "pictures"] = "text"
@@ -129,6 +133,11 @@ class Render(Section):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of the language model: float32 on a CPU, bfloat16 on a GPU by default. Another precision draws other
     codes. bfloat16 on a CPU is faster only where it multiplies that itself (AVX-512 BF16, AMX)."""
+
+    @property
+    def keeps_given(self) -> bool:
+        """Whether pictures that the corpus gives are candidates."""
+        return self.given != "redraw" and self.generator != "none"
 
     @field_validator("batch_size")
     @classmethod
@@ -214,6 +223,7 @@ _YOUNG_KEYS = {
     "image_guidance": None,
     "negative_prompt": None,
     "context": "text",
+    "given": "keep",
     "unconditional": "nothing",
 }
 """Keys of `render` that came later, with the value that switches each off."""
@@ -292,8 +302,8 @@ class Pipeline(Section):
         gate = everything["gate"]
         if self.has_own_pixels():
             render["pixels"] = "original"  # what candidates/ hold
-            if self.output.pixels != "original":
-                gate = {**gate, "pixels": self.output.pixels}
+        if self.output.pixels != "original":
+            gate = {**gate, "pixels": self.output.pixels}
         return {
             "read": {
                 k: v
@@ -325,8 +335,14 @@ class Pipeline(Section):
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits over all that shapes the rows; not over paths, workers or limits."""
-        return digest_json({"name": self.name, **self.stage_parameters()})[:16]
+        """16 hex digits over all that shapes the rows; not over paths, workers or limits.
+
+        `render.given` counts where pictures compete: a row says itself, by `origin`, which of them were given.
+        """
+        parameters = self.stage_parameters()
+        if self.render.given == "redraw":  # so that these rows are those of versions that always drew anew
+            del parameters["render"]["given"]
+        return digest_json({"name": self.name, **parameters})[:16]
 
 
 def load_pipeline(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Pipeline:

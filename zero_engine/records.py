@@ -24,9 +24,29 @@ class Source:
     license: str | None = None
 
 
+PICTURE = "\ufffc"
+"""Stands in a text where a picture stands (the object replacement character)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A picture that the corpus brought for a step."""
+
+    at: int
+    """Characters of the rationale before it; where the corpus marks the steps itself, the index of its step."""
+    name: str
+    """Where it stands in the input, for rejections: file, record and key."""
+    reference: object = None
+    """Bytes, base64, data URL, path, or datasets' {bytes, path}, as the corpus has it."""
+    image: bytes | None = None
+    """The encoded picture, once `read.given` has loaded it."""
+    problem: tuple[str, str] | None = None
+    """Reason and detail where it could not be loaded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A question, a rationale and an answer, as read; text only but for pictures in the question."""
+    """A question, a rationale and an answer, as read, and the pictures that the corpus gives with them."""
 
     id: str
     question: str
@@ -37,13 +57,16 @@ class Trace:
     """Step texts where the corpus itself marks them; None where the parse stage has to find them."""
     choices: tuple[str, ...] = ()
     question_images: tuple[bytes, ...] = ()
-    """Encoded pictures (PNG, JPEG, ...) that belong to the question."""
+    """Encoded pictures (PNG, JPEG, ...) that belong to the question. `question` has a `PICTURE` in the place of each,
+    or none at all where the corpus does not say where they stand."""
     notes: tuple[str, ...] = ()
     """Codes of what reading or parsing had to repair or cut, e.g. `surrogate_replaced`."""
     record: object = None
     """The input record, kept for rejections. JSON-able."""
     key: str = ""
     """What seeds are made of: the record's own id, else a digest of its texts. Unlike `id` it need not be unique."""
+    given: tuple[Given, ...] = ()
+    """Pictures of the rationale or its steps, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +75,8 @@ class Step:
 
     index: int
     text: str
+    given: Given | None = None
+    """The picture that the corpus gives for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +105,8 @@ class Candidate:
     codes: np.ndarray
     """(N,) uint16 VQ indices in row-major order; never vocabulary ids."""
     image: bytes
-    """Encoded picture, in the pipeline's `output.image_format`: what the codes decode to where it was drawn, else
-    its own pixels."""
+    """Encoded picture, in the pipeline's `output.image_format`: what the codes decode to where it was drawn, its own
+    pixels where it was painted; a given one as it came."""
     scores: dict[str, float] = field(default_factory=dict)
     """Built-in and plugin scores by name; one that was not computed, or does not apply, is absent."""
     identity: str = ""

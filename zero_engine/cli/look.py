@@ -32,18 +32,22 @@ def register(app: typer.Typer) -> None:
 def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, set: Set = None) -> None:
     """Print each trace as a JSON line: id, question, steps, answer. Nothing is drawn.
 
-    A line has `notes` where something was repaired or cut. Each rejected record is one line on stderr; rejections do
-    not change the exit code.
+    A line has `given`, the steps with a picture of the corpus, where there are any, and `notes` where something was
+    repaired or cut. Each rejected record is one line on stderr; rejections do not change the exit code.
     """
     from zero_engine.parse import parse_trace
     from zero_engine.read import passed_over, read_traces
-    from zero_engine.records import Rejection
+    from zero_engine.read.given import redrawn
+    from zero_engine.records import ParsedTrace, Rejection
 
     config = resolve(pipeline, input, None, limit, set)
     say_all(passed_over(config.input))
     traces = rejected = 0
     for record in read_traces(config.input):
-        parsed = record if isinstance(record, Rejection) else parse_trace(record, config.parse)
+        if isinstance(record, Rejection):
+            parsed: ParsedTrace | Rejection = record
+        else:
+            parsed = parse_trace(record if config.render.keeps_given else redrawn(record), config.parse)
         if isinstance(parsed, Rejection):
             rejected += 1
             line = f"rejected {parsed.trace_id}: {parsed.stage}: {parsed.reason}: {parsed.detail}"
@@ -56,6 +60,8 @@ def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, 
             "steps": [step.text for step in parsed.steps],
             "answer": parsed.answer,
         }
+        if any(step.given for step in parsed.steps):
+            row["given"] = [step.index for step in parsed.steps if step.given]
         if parsed.notes:
             row["notes"] = list(parsed.notes)
         print(printable(json_library.dumps(row, ensure_ascii=False)))

@@ -256,6 +256,7 @@ def _short(value: object) -> str:
 
 def show_summary(facts: dict) -> None:
     counts, out = facts["counts"], Path(facts["out"])
+    encoded = facts["encoded"]
     table(
         "",
         ["", "count", "share"],
@@ -281,6 +282,7 @@ def show_summary(facts: dict) -> None:
                 percent(counts["distinct_pictures"], counts["pictures"]),
             ),
             ("  drawn in this run", facts["drawn"], percent(facts["drawn"], counts["pictures"])),
+            *([("  given, encoded now", encoded, percent(encoded, counts["pictures"]))] if encoded else []),
             ("  reused", facts["reused"], percent(facts["reused"], counts["pictures"])),
             (
                 "  rejected",

@@ -181,9 +181,10 @@ def _print_trace(row: dict, full: bool) -> None:
 
 
 def _verdict(step: dict) -> str:
-    """`kept: attempt 2, likelihood -0.031, ...` or `text_only: likelihood_low`."""
+    """`kept: attempt 2, likelihood -0.031, ...`, `kept: the given picture, ...` or `text_only: likelihood_low`."""
     if step["verdict"] == "kept":
-        return f"kept: attempt {step['attempt']}, {_scores(step['scores'])}"
+        what = "the given picture" if step["origin"] == "given" else f"attempt {step['attempt']}"
+        return f"kept: {what}, {_scores(step['scores'])}"
     return f"{step['verdict']}: {step['reason']}" if step["reason"] else step["verdict"]
 
 

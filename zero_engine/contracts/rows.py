@@ -83,6 +83,17 @@ SOURCE = Struct(
         Column("license", "string", "Licence of the corpus.", null=True),
     )
 )
+GIVEN = Struct(
+    (
+        Column(
+            "at", "int64", "Characters of the rationale before it; index of its step where `steps` is there."
+        ),
+        Column("name", "string", "Where it stands in the input: file, record and key."),
+        Column("reference", "json", "The reference as the corpus has it.", null=True),
+        Column("image", "image", "The picture, once loaded.", null=True),
+        Column("problem", "json", "Reason and detail where it could not be loaded.", null=True),
+    )
+)
 STEP = Struct(
     (
         Column("index", "int32", "Position of the step in the rationale, from 0; ascending in a row."),
@@ -101,7 +112,7 @@ STEP = Struct(
             "vocabulary ids.",
             null=True,
         ),
-        Column("seed", "int64", "Seed of the drawing.", null=True),
+        Column("seed", "int64", "Seed of the drawing; 0 for a given picture.", null=True),
         Column("attempt", "int32", "Which of the candidates was kept.", null=True),
         Column("prompt", "string", "Text the drawing was made from.", null=True),
         Column(
@@ -117,9 +128,10 @@ STEP = Struct(
         Column("reason", "string", "Why nothing was kept.", null=True),
     )
 )
+QUESTION = "The question; U+FFFC stands in the place of each of its pictures, or nowhere where the corpus does not place them."
 TRAJECTORY = (
     Column("id", "string", "Identity of the trace; unique in a dataset."),
-    Column("question", "string", "The question."),
+    Column("question", "string", QUESTION),
     Column("question_images", ListOf("image"), "Pictures that belong to the question."),
     Column("answer", "string", "The answer, extracted.", null=True),
     Column("choices", ListOf("string"), "Answers to choose from; empty where the question is open."),
@@ -136,7 +148,11 @@ CANDIDATE = (
     Column("trace_id", "string", "Identity of the trace."),
     Column("step", "int32", "Index of the step."),
     Column("attempt", "int32", "Which drawing of the step this is, from 0."),
-    Column("seed", "int64", "Seed of the drawing: a hash of run seed, the trace's key, step and attempt."),
+    Column(
+        "seed",
+        "int64",
+        "Seed of the drawing: a hash of run seed, the trace's key, step and attempt; 0 for a given picture.",
+    ),
     Column("text", "string", "The step."),
     Column("prompt", "string", "Text the drawing was made from."),
     Column(
@@ -152,7 +168,8 @@ CANDIDATE = (
     Column(
         "identity",
         "string",
-        "What makes the drawing what it is, 32 hex digits: model, sampling, dtype, batch size, prompt, seed.",
+        "What makes the drawing what it is, 32 hex digits: model, sampling, dtype, batch size, prompt, seed; of a "
+        "given picture, the model and its bytes.",
         since=2,
     ),
     *SCORE_COLUMNS,
@@ -170,7 +187,7 @@ REJECTION = (
 )
 TRACE = (
     Column("id", "string", "Identity of the trace."),
-    Column("question", "string", "The question."),
+    Column("question", "string", QUESTION),
     Column("rationale", "string", "The chain of thought as read."),
     Column("answer", "string", "The answer as read.", null=True),
     Column("source", SOURCE, "Where the trace came from."),
@@ -182,6 +199,7 @@ TRACE = (
     Column(
         "key", "string", "What seeds are made of: the record's own id, else a digest of its texts.", since=2
     ),
+    Column("given", ListOf(GIVEN), "Pictures of the rationale or its steps, in their order.", since=2),
 )
 ROW_TYPES = {"trace": TRACE, "trajectory": TRAJECTORY, "candidate": CANDIDATE, "rejection": REJECTION}
 

@@ -192,8 +192,8 @@ SCORES: dict[str, ScoreInfo] = {
         default=False,
     ),
     "roundtrip": ScoreInfo(
-        "PSNR of a painted picture, fitted to the model's size, and what its codes decode to; absent where the model "
-        "drew the codes itself",
+        "PSNR of a painted or given picture, fitted to the model's size, and what its codes decode to; absent where "
+        "the model drew the codes itself",
         "higher",
         (-_INFINITE, 100.0),
         "dB",

@@ -10,6 +10,9 @@ Steps that the corpus itself marks stay as they are (rule `given`), but those of
 line breaks and sentence ends into pieces of at most as many characters, outside of math, code, tables and brackets; the
 note `given_cut:n` counts them.
 
+A picture that the corpus gives ends a step (given.py). What has no place, a second picture of a step or one of a step
+that was left out, is counted in `given_dropped:n`.
+
 The answer is the corpus's own where it has one. Where the rationale states another, by the judgement that pays rewards
 (equality.py), the note is `answer_differs_from_gold`.
 
@@ -24,6 +27,7 @@ from dataclasses import replace
 
 from zero_engine.parse.answers import extract_answer, stated_answer, without_final_answer
 from zero_engine.parse.equality import answers_differ
+from zero_engine.parse.given import HELD, after_steps, between_words, by_characters, paired
 from zero_engine.parse.graphemes import truncate
 from zero_engine.parse.steps import cut_long, is_visible, segment
 from zero_engine.pipeline import Parse
@@ -46,29 +50,39 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
     notes = trace.notes
     rationale, hashed = without_final_answer(trace.rationale)
     if trace.steps is not None and spec.rule == "auto":
-        texts, rule = _visible([text.strip() for text in trace.steps]), "given"
-        if spec.max_given_chars and (cut := sum(len(text) > spec.max_given_chars for text in texts)):
-            pieces = [piece for text in texts for piece in cut_long(text, spec.max_given_chars)]
-            notes += (f"given_cut:{cut}",) if len(pieces) > len(texts) else ()
-            texts = pieces
+        cut, rule = [[text.strip()] for text in trace.steps], "given"
+        if limit := spec.max_given_chars:
+            long = sum(len(text) > limit for (text,) in cut)
+            cut = [cut_long(text, limit) for (text,) in cut] if long else cut
+            notes += (f"given_cut:{long}",) if any(len(pieces) > 1 for pieces in cut) else ()
+        stream = after_steps(cut, trace.given)
     else:
         texts, rule = segment(rationale, spec.rule)
+        given = by_characters(rationale, trace.steps, trace.given) if trace.steps else trace.given
+        stream = between_words(rationale, texts, given) if given else iter(texts)
     if spec.calculator_notes == "drop" and "<<" in rationale:
-        texts = _visible([CALCULATOR_NOTE.sub("", text) if "<<" in text else text for text in texts])
+        stream = (CALCULATOR_NOTE.sub("", item) if isinstance(item, str) else item for item in stream)
+    pieces, lost = paired(stream)
+    if trace.given:
+        notes = tuple(note for note in notes if note.partition(":")[0] != HELD)
     answer = extract_answer(trace.answer or hashed, rationale)
     if trace.answer and DIFFERS not in notes and (said := hashed or stated_answer(rationale)):
         notes += (DIFFERS,) if answers_differ(extract_answer(said), answer, trace.choices) else ()
-    if not texts:
+    if not pieces:
         if answer is None:
             return _reject(trace, "no_steps", "the rationale holds no step, and there is no answer")
         notes += ("no_steps",)
-    if len(texts) > spec.max_steps:
-        notes += (f"steps_capped:{len(texts) - spec.max_steps}",)
-        texts = texts[: spec.max_steps]
-    if texts and len(max(texts, key=len)) > spec.max_step_chars:
-        notes += (f"step_truncated:{sum(len(text) > spec.max_step_chars for text in texts)}",)
-        texts = [truncate(text, spec.max_step_chars) for text in texts]
-    steps = tuple([Step(index, text) for index, text in enumerate(texts)])
+    if len(pieces) > spec.max_steps:
+        notes += (f"steps_capped:{len(pieces) - spec.max_steps}",)
+        lost += sum(picture is not None for _, picture in pieces[spec.max_steps :])
+        pieces = pieces[: spec.max_steps]
+    long = sum(len(text) > spec.max_step_chars for text, _ in pieces)
+    if long:
+        notes += (f"step_truncated:{long}",)
+        pieces = [(truncate(text, spec.max_step_chars), picture) for text, picture in pieces]
+    if lost:
+        notes += (f"given_dropped:{lost}",)
+    steps = tuple([Step(index, text, picture) for index, (text, picture) in enumerate(pieces)])
     return ParsedTrace(trace, steps, answer, rule, notes)
 
 
@@ -91,10 +105,6 @@ def _encodable(trace: Trace) -> Trace:
         choices=tuple(map(mended, trace.choices)),
         notes=trace.notes + (() if MENDED in trace.notes else (MENDED,)),
     )
-
-
-def _visible(texts: list[str]) -> list[str]:
-    return [text for text in texts if text and (text.isascii() or is_visible(text))]
 
 
 def _reject(trace: Trace, reason: str, detail: str) -> Rejection:

@@ -13,9 +13,11 @@ The gold answer is the record's `answer`, or `reference_answer` in a message's `
 
 from typing import Any
 
+from zero_engine.parse.given import HELD
 from zero_engine.pipeline import Input
 from zero_engine.read.fields import Draft, Record, Unusable, find, gold_text, missing, texts, unpacked_list
 from zero_engine.read.markers import ASSISTANT, ROLES, TOOL, USER
+from zero_engine.read.places import MARK, PLACE, mark, tidied
 from zero_engine.read.tags import split_thinking
 
 MESSAGES = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
@@ -32,7 +34,6 @@ REASONING_TYPES = (
 TEXT_TYPES = ("text", "input_text", "output_text", "value", None)
 PICTURE_TYPES = ("image", "image_url", "input_image", "picture")
 TEXT_KEYS = ("text", "value", "content", "thinking", "reasoning", "summary")
-PLACEHOLDER = "<image>"
 THOUGHT_CHANNELS = ("analysis", "thinking", "commentary")
 
 
@@ -76,9 +77,17 @@ def message_list(record: Record) -> list[Record]:
 def question_text(value: Any) -> Any:
     """A question that may be a list of messages, as its last user turn; anything else as it is."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        said = [_content(turn)[0] for turn in value if _role(turn) == USER]
+        said = [_content(turn, _Unmarked({}))[0] for turn in value if _role(turn) == USER]
         return said[-1] if said else value
     return value
+
+
+def marked_question(value: Any, images: tuple[object, ...]) -> tuple[Any, tuple[tuple[str, object], ...]]:
+    """Like `question_text`, with a mark for each picture in a message, and the pictures."""
+    pictures = _Pictures({"images": list(images)})
+    turns = value if isinstance(value, list) and value and isinstance(value[0], dict) else []
+    asked = [turn for turn in turns if _role(turn) == USER]
+    return (_content(asked[-1], pictures)[0], tuple(pictures.taken)) if asked else (value, ())
 
 
 def _turn_list(value: Any, key: str) -> list[Record]:
@@ -108,17 +117,15 @@ def _as_turns(value: Any, role: str) -> list[Record]:
 def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
     pictures = _Pictures(record)
     question, gold = "", None
-    images: tuple[object, ...] = ()
     reasoned_drafts: list[Draft] = []
     silent: list[Draft] = []
     thought: list[str] = []
     shown_in_answers = 0
     for turn in turns:
-        role = _role(turn)
-        said, reasoned, shown = _content(turn)
-        owned = pictures.take(said.count(PLACEHOLDER)) + shown
+        role, before = _role(turn), len(pictures.taken)
+        said, reasoned = _content(turn, pictures)
         if role == USER:
-            question, images, thought = said, owned, []
+            question, thought = said, []
             gold = find(turn, "info.reference_answer") or gold
             continue
         if role != ASSISTANT:
@@ -127,15 +134,14 @@ def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
         if isinstance(channel, str) and channel.lower() in THOUGHT_CHANNELS:
             thought.append(said)
             continue
-        if owned:
-            shown_in_answers += len(owned)
-            said = _without_places(said)
-            reasoned = _without_places(reasoned) if reasoned else reasoned
+        if shown := len(pictures.taken) - before:
+            shown_in_answers += shown
+            said, reasoned = tidied(said, str.strip), reasoned and tidied(reasoned, str.strip)
         inner = "\n\n".join([*thought, *([reasoned] if reasoned else [])])
         thought = []
         if not said and not inner:
             continue
-        draft = Draft(question, said, _gold(turn, gold), images=images)
+        draft = Draft(question, said, _gold(turn, gold))
         if inner:
             tagged = split_thinking(said, spec.think_tags)
             draft.rationale = "\n\n".join(
@@ -148,14 +154,22 @@ def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
             (reasoned_drafts if _has_thought(said, spec) else silent).append(draft)
     notes = pictures.notes()
     if shown_in_answers:
-        notes += (f"trace_images_dropped:{shown_in_answers}",)
+        notes += (f"{HELD}:{shown_in_answers}",)
     if reasoned_drafts and silent:
         notes += (f"turns_without_reasoning:{len(silent)}",)
     elif silent:
         notes += ("no_thought_tags",)
     drafts = reasoned_drafts or silent
+    used = {
+        number
+        for draft in drafts
+        for number in MARK.findall(f"{draft.question}{draft.rationale}{draft.said}")
+    }
+    if unused := len(pictures.taken) - len(used):
+        notes += (f"turn_images_dropped:{unused}",)
     for draft in drafts:
         draft.notes += notes
+        draft.pictures = tuple(pictures.taken)
     return drafts
 
 
@@ -176,13 +190,14 @@ def _role(turn: Record) -> str:
     return ROLES.get(name.strip().lower(), TOOL) if isinstance(name, str) else TOOL
 
 
-def _content(turn: Record) -> tuple[str, str | None, tuple[object, ...]]:
-    """Text, reasoning and pictures of one message, whose content is a string or a typed list."""
+def _content(turn: Record, pictures: "_Pictures") -> tuple[str, str | None]:
+    """Text and reasoning of one message, whose content is a string or a typed list, with marks for their pictures."""
     thoughts = [turn[key] for key in REASONING_KEYS if isinstance(turn.get(key), str) and turn[key].strip()][
         :1
     ]
     if not thoughts and isinstance(turn.get("reasoning_details"), list):
         thoughts = _details(turn["reasoning_details"])
+    thoughts = [pictures.marked(thought) for thought in thoughts]
     content = next(
         (turn[key] for key in ("content", "value", "parts", "text", "message") if turn.get(key) is not None),
         None,
@@ -190,20 +205,20 @@ def _content(turn: Record) -> tuple[str, str | None, tuple[object, ...]]:
     if isinstance(content, dict):
         content = content.get("parts") or content.get("content") or [content]
     if content is None or isinstance(content, str):
-        return content or "", "\n\n".join(thoughts) or None, ()
+        return pictures.marked(content or ""), "\n\n".join(thoughts) or None
     if not isinstance(content, list):
         raise Unusable("wrong_type", f"content must be text or a list, got {type(content).__name__}")
     said: list[str] = []
-    shown: list[object] = []
     for part in content:
         if isinstance(part, str):
-            said.append(part)
+            said.append(pictures.marked(part))
         elif isinstance(part, dict):
-            _add_part(part, said, thoughts, shown)
-    return "\n".join(said), "\n\n".join(thoughts) or None, tuple(shown)
+            _add_part(part, said, thoughts, pictures)
+    return "\n".join(said), "\n\n".join(thoughts) or None
 
 
-def _add_part(part: Record, said: list[str], thoughts: list[str], shown: list[object]) -> None:
+def _add_part(part: Record, said: list[str], thoughts: list[str], pictures: "_Pictures") -> None:
+    """Add a part to the texts; a picture goes with the thoughts while nothing has been said beside them."""
     kind = part.get("type")
     if kind is not None and not isinstance(kind, str):
         raise Unusable("wrong_type", f"the type of a content part must be text, got {type(kind).__name__}")
@@ -214,12 +229,17 @@ def _add_part(part: Record, said: list[str], thoughts: list[str], shown: list[ob
         value = "\n\n".join(_details(value))
     if kind in REASONING_TYPES or part.get("thought") is True:
         if isinstance(value, str) and value:
-            thoughts.append(value)
+            thoughts.append(pictures.marked(value))
     elif kind in PICTURE_TYPES or "inline_data" in part:
         picture = part.get("inline_data", {}).get("data") if "inline_data" in part else value
-        shown.append(picture.get("url") if isinstance(picture, dict) and "url" in picture else picture)
+        picture = picture.get("url") if isinstance(picture, dict) and "url" in picture else picture
+        place = pictures.place(picture) if picture else pictures.marked(PLACE)  # of TRL: filled from `images`
+        if thoughts and not said:
+            thoughts[-1] += place
+        else:
+            said.append(place)
     elif kind in TEXT_TYPES and isinstance(value, str):
-        said.append(value)
+        said.append(pictures.marked(value))
 
 
 def _details(parts: list[Any]) -> list[str]:
@@ -237,23 +257,46 @@ def _details(parts: list[Any]) -> list[str]:
     return found
 
 
-def _without_places(text: str) -> str:
-    return text.replace(PLACEHOLDER, "").strip()
-
-
 class _Pictures:
-    """Deals out a record's `images` to the `<image>` placeholders of its turns, in order."""
+    """Marks the pictures of a record's turns; its `images` are dealt to their `<image>` marks in order."""
 
     def __init__(self, record: Record) -> None:
         images = record.get("images") or []
         self._images = images if isinstance(images, list) else [images]
-        self._taken = 0
+        self._asked = 0
+        self.taken: list[tuple[str, object]] = []
+        """Key and reference of each marked picture."""
 
-    def take(self, count: int) -> tuple[object, ...]:
-        start, self._taken = self._taken, self._taken + count
-        return tuple(self._images[start : self._taken])
+    def place(self, reference: object) -> str:
+        """The mark of a picture that stands in a message itself."""
+        self.taken.append((f"picture {len(self.taken)} of the messages", reference))
+        return mark(len(self.taken) - 1)
+
+    def marked(self, text: str) -> str:
+        """The text with our mark for each `<image>`, or none where `images` has no more."""
+        if PLACE not in text:
+            return text
+        pieces = text.split(PLACE)
+        return pieces[0] + "".join(self._next() + piece for piece in pieces[1:])
 
     def notes(self) -> tuple[str, ...]:
-        if not self._images or self._taken == len(self._images):
+        if self._asked == len(self._images):
             return ()
-        return (f"image_placeholders:{self._taken}_of_{len(self._images)}",)
+        return (f"image_placeholders:{self._asked}_of_{len(self._images)}",)
+
+    def _next(self) -> str:
+        self._asked += 1
+        if self._asked > len(self._images):
+            return ""
+        self.taken.append((f"images[{self._asked - 1}]", self._images[self._asked - 1]))
+        return mark(len(self.taken) - 1)
+
+
+class _Unmarked(_Pictures):
+    """For texts in which pictures have no place: `<image>` is left as it is."""
+
+    def place(self, reference: object) -> str:
+        return ""
+
+    def marked(self, text: str) -> str:
+        return text

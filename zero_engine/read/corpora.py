@@ -8,8 +8,9 @@ hendrycks/math (README), QwenLM/ProcessBench (README). `generic` is for everythi
 import re
 from typing import Any
 
+from zero_engine.parse.given import HELD
 from zero_engine.pipeline import Input
-from zero_engine.read.chats import question_text
+from zero_engine.read.chats import marked_question
 from zero_engine.read.fields import (
     Draft,
     Record,
@@ -21,6 +22,8 @@ from zero_engine.read.fields import (
     text,
     texts,
 )
+from zero_engine.read.pictured import as_pictures
+from zero_engine.read.places import PLACE, in_question, mark
 
 ANSWER_LINE = re.compile(
     r"[ \t]*(?:the\s+)?(?:correct\s+)?(?:answer|ans|option|choice)(?:\s+is)?"
@@ -31,9 +34,10 @@ OPTION_LABEL = re.compile(r"\s*\(?([A-Z])\s*[).:]\s*")
 
 
 def generic(record: Record, spec: Input) -> list[Draft]:
-    """id, question, rationale, answer, response, choices, steps, image under these names or under `columns`.
+    """id, question, rationale, answer, response, choices, steps, image, step_images under these names or `columns`.
 
-    `response` is what the model said after its thought: its answer stands in where there is no gold one.
+    `response` is what the model said after its thought: its answer stands in where there is no gold one. `step_images`
+    has a picture or null for each of `steps`; without steps, one for each `<image>` in the rationale.
     """
     if "question" not in record:
         raise missing(record, spec.columns.get("question", "question"))
@@ -46,20 +50,51 @@ def generic(record: Record, spec: Input) -> list[Draft]:
     rationale = (
         rationale_text(record, "rationale") if record.get("rationale") is not None else "\n".join(steps or ())
     )
-    image = record.get("image")
+    images = as_pictures(record.get("image"))
+    asked, pictures = marked_question(record["question"], images)
+    images = tuple(one for one in images if all(one is not taken for _, taken in pictures))
+    question, notes = text({"question": asked}, "question"), ()
+    if not pictures:
+        question, notes = in_question(question, images, "image" in record)
     # `{rationale: answer}`: a column that was given another meaning has not its own as well
     taken = "answer" not in spec.columns and "answer" in spec.columns.values()
-    return [
-        Draft(
-            text({"question": question_text(record["question"])}, "question"),
-            rationale,
-            None if taken else gold_text(record, "answer"),
-            steps,
-            texts(record, "choices"),
-            tuple(image) if isinstance(image, list) else (image,) if image else (),
-            said=optional_text(record, "response"),
+    draft = Draft(
+        question,
+        rationale,
+        None if taken else gold_text(record, "answer"),
+        steps,
+        texts(record, "choices"),
+        images,
+        pictures,
+        notes=notes,
+        said=optional_text(record, "response"),
+    )
+    if record.get("step_images") is not None:
+        _give_pictures(
+            draft, as_pictures(record["step_images"]), spec.columns.get("step_images", "step_images")
         )
-    ]
+    return [draft]
+
+
+def _give_pictures(draft: Draft, pictures: tuple[object, ...], name: str) -> None:
+    """Put each picture to its step, or into the rationale where the corpus marks no steps."""
+    named = tuple((f"{name}[{at}]", picture) for at, picture in enumerate(pictures))
+    if draft.steps is not None:
+        draft.steps = tuple(
+            step.replace(PLACE, "").strip() if PLACE in step else step for step in draft.steps
+        )
+        draft.given = tuple((at, *one) for at, one in enumerate(named) if one[1] is not None)
+        return
+    pieces = draft.rationale.split(PLACE)
+    if len(pieces) - 1 != len(pictures):
+        raise Unusable(
+            "wrong_type",
+            f"{name} has {len(pictures)} pictures; it goes with `steps`, or with as many {PLACE} in the rationale "
+            f"(there are {len(pieces) - 1})",
+        )
+    first = len(draft.pictures)
+    draft.rationale = pieces[0] + "".join(mark(at + first) + piece for at, piece in enumerate(pieces[1:]))
+    draft.pictures, draft.notes = (*draft.pictures, *named), (*draft.notes, HELD)
 
 
 def rationale_text(record: Record, key: str) -> str:
@@ -94,9 +129,18 @@ def step_texts(record: Record, key: str) -> tuple[str, ...]:
 
 
 def dataset(record: Record, spec: Input) -> list[Draft]:
-    """Rows that an earlier run wrote: question, its pictures, answer, choices and the steps as they stand."""
-    (draft,) = generic(record, spec)
-    draft.images = tuple(record.get("question_images") or ()) or draft.images
+    """Rows that an earlier run wrote: question, its pictures, answer, choices and the steps as they stand.
+
+    Of the steps' pictures, those that the corpus gave are given again.
+    """
+    images = tuple(record.get("question_images") or ())
+    (draft,) = generic({**record, "image": list(images)} if images else record, spec)
+    steps = record["steps"] if isinstance(record.get("steps"), (list, tuple)) else ()
+    draft.given = tuple(
+        (at, f"steps[{at}].image", step["image"])
+        for at, step in enumerate(steps)
+        if isinstance(step, dict) and step.get("origin") == "given" and step.get("image")
+    )
     return [draft]
 
 

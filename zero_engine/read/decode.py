@@ -11,12 +11,13 @@ from zero_engine.pipeline import Input
 from zero_engine.read.fields import Draft, Unusable, identity, without_surrogates
 from zero_engine.read.files import COLUMNAR, InputFile
 from zero_engine.read.formats import format_named, id_paths
-from zero_engine.read.images import PictureRules, load_pictures, without_placeholders
+from zero_engine.read.images import PictureRules, load_pictures
 from zero_engine.read.jsontext import Refused
+from zero_engine.read.places import PLACE, without_places
 from zero_engine.read.raw import place
 from zero_engine.read.repeats import content_name
 from zero_engine.read.where import keeps
-from zero_engine.records import Rejection, Source, Trace
+from zero_engine.records import PICTURE, Given, Rejection, Source, Trace
 
 SUFFIXED = re.compile(r"(?:~|-t)\d+\Z")
 """How names end that are made here. An own id that ends so always gets a number, which keeps names unique."""
@@ -123,7 +124,7 @@ class Decoder:
                 continue
             question = draft.question
             if draft.images and self.spec.question_images == "drop":
-                question = without_placeholders(question)
+                question = without_places(question)
             traces.append(
                 Trace(
                     trace_id,
@@ -137,6 +138,12 @@ class Decoder:
                     notes + draft.notes if notes else draft.notes,
                     kept,
                     self._key(own, base, draft, turn if len(drafts) > 1 else None),
+                    tuple(
+                        Given(at, f"{place(file.path, file.kind, row)}: {key}", reference)
+                        for at, key, reference in draft.given
+                    )
+                    if draft.given
+                    else (),
                 )
             )
         return traces
@@ -165,9 +172,10 @@ class Decoder:
             return own if turn is None else f"{own}-t{turn}"
         if self.spec.ids == "position":
             return base if turn is None else f"{base}-t{turn}"
+        question = draft.question.replace(PICTURE, PLACE) if draft.images else draft.question
         if draft.steps is None:
-            return digest_texts(draft.question, draft.rationale, None)[:16]
-        return digest_json([draft.question, draft.rationale, draft.steps])[:16]
+            return digest_texts(question, draft.rationale, None)[:16]
+        return digest_json([question, draft.rationale, draft.steps])[:16]
 
     def _finite(self, digits: str) -> float | None:
         number = float(digits)

@@ -1,6 +1,6 @@
 """`input.duplicates: reject`: traces that say what an earlier one said, found without holding the corpus in memory.
 
-Two traces are duplicates where question, its pictures, rationale, steps, answer and choices are equal, whatever their
+Two traces are duplicates where question, rationale, steps, their pictures, answer and choices are equal, whatever their
 ids. Only the driver sees the whole input, in order, so it reads each chunk once (this costs a pass over the input in
 one process) and keeps 16 bytes of digest and the id of each first trace in a temporary SQLite file, whose cache is
 bounded. What a chunk's rejections are then travels with the chunk, and is part of its digest.
@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from zero_engine.pipeline import Input
+from zero_engine.read.given import reference_digest
 from zero_engine.records import Rejection, Trace
 
 CACHE_KIB = 64 * 1024
@@ -61,6 +62,8 @@ def content_digest(trace: Trace) -> bytes:
     sha.update(json.dumps(said, ensure_ascii=True).encode())
     for picture in trace.question_images:
         sha.update(hashlib.blake2b(picture, digest_size=16).digest())
+    for given in trace.given:
+        sha.update(reference_digest(given))
     return sha.digest()
 
 

@@ -35,6 +35,10 @@ class Draft:
     choices: tuple[str, ...] = ()
     images: tuple[object, ...] = ()
     """References to the question's pictures: bytes, base64, data URL, path, or datasets' {bytes, path}."""
+    pictures: tuple[tuple[str, object], ...] = ()
+    """Key and reference of every picture that a mark in a text stands for (`places`)."""
+    given: tuple[tuple[int, str, object], ...] = ()
+    """Pictures of the rationale: `Given.at`, key and reference."""
     notes: tuple[str, ...] = ()
     said: str | None = None
     """What the model said after its thought: the answer where there is no gold."""

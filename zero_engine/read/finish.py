@@ -11,6 +11,7 @@ from zero_engine.parse.answers import answers_equal, extract_answer
 from zero_engine.pipeline import Input
 from zero_engine.read.fields import Draft
 from zero_engine.read.markers import answer_in_chat, may_hold_markers
+from zero_engine.read.places import settle
 from zero_engine.read.tags import split_thinking
 
 SHORT_ANSWER = 60
@@ -25,6 +26,8 @@ def finished(draft: Draft, spec: Input, by_people: bool = False) -> Draft:
     if "|" in question or "\uff5c" in question or "INST]" in question or "_of_turn>" in question:
         chat = answer_in_chat(draft.question)
         draft.question = (chat.question or chat.text if chat else None) or draft.question
+    if draft.pictures:
+        settle(draft)
     if draft.answer is None:
         draft.answer = draft.said or None
     elif _differs(draft):

@@ -80,7 +80,7 @@ FORMATS: dict[str, Format] = {
             "Any names, by your own map",
             corpora.generic,
             ("id", "uuid"),
-            ("answer", "response", "choices", "steps", "image"),
+            ("answer", "response", "choices", "steps", "image", "step_images"),
         ),
         Format(
             "gsm8k",
@@ -144,6 +144,14 @@ FORMATS: dict[str, Format] = {
             pictured.thinkmorph,
             ("pid", "id"),
             ("answer", "resoning_thought_0"),
+            by_people=True,
+        ),
+        Format(
+            "bagel",
+            ("image_list", "instruction_list"),
+            "BAGEL, and ThinkMorph's loader: pictures with texts between",
+            pictured.bagel,
+            optional=("output_text_list", "answer"),
             by_people=True,
         ),
         Format(

@@ -31,7 +31,6 @@ from zero_engine.read.folders import roots
 
 MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\x00", b"MM\x00*")
 PICTURE_NAME = re.compile(r"[^\n\0]{1,1024}\.(?:png|jpe?g|gif|webp|bmp|tiff?)", re.IGNORECASE)
-PLACEHOLDER = re.compile(r"<image>")
 PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}(?::/|::)")
 LARGEST_BYTES = 256 * 1024 * 1024
 FETCH_TIMEOUT_S = 20.0
@@ -70,12 +69,6 @@ def load_pictures(references: tuple[object, ...], input_path: str, rules: Pictur
                 f"a picture of {width} x {height} pixels; input.max_picture_pixels is {rules.max_pixels}",
             )
     return pictures
-
-
-def without_placeholders(question: str) -> str:
-    """The question without `<image>` marks, for runs that drop its pictures."""
-    pieces = [piece.strip(" \t") for piece in question.split("<image>")]
-    return " ".join(piece for piece in pieces if piece).strip()
 
 
 def picture_size(data: bytes) -> tuple[int, int] | None:

@@ -4,16 +4,20 @@
     prompt     its text, and the pictures in it
     seed       a hash of the run's seed, the trace's key, step and attempt
 
+A given picture is what it is by the model that encodes it and its bytes (`given_identity`).
+
 The drawing's place (shard, row, file), its encoding, and the number of other drawings are not part of it. dtype and
 batch size count with the value that `auto` stands for on a kind of device, because a drawing's bits depend on them.
 """
 
+import hashlib
 from collections.abc import Sequence
 
 from zero_engine.contracts.manifest import ModelInfo
 from zero_engine.hashing import digest, digest_json
 from zero_engine.models.batching import table_batch_size
 from zero_engine.models.devices import device_kind, dtype_name
+from zero_engine.models.registry import model_fingerprint
 from zero_engine.pipeline import Render
 
 DRAWING_VERSION = 2
@@ -44,6 +48,14 @@ def settings_key(render: Render, generator: str, batch_size: int) -> str:
     return digest_json(settings)[:32]
 
 
+def codec_key(render: Render) -> str:
+    """32 hex digits over the model that encodes given pictures, and the precision in which it scores them."""
+    dtype = dtype_name(render.dtype, device_kind(render.device))
+    return digest_json(
+        {"version": DRAWING_VERSION, "model": model_fingerprint(render.model), "dtype": dtype}
+    )[:32]
+
+
 def known_batch_size(render: Render, known: ModelInfo | None) -> int | None:
     """The batch size of drawings on this machine, or None where only the loaded model can tell.
 
@@ -64,3 +76,8 @@ def known_batch_size(render: Render, known: ModelInfo | None) -> int | None:
 def identity_of(settings: str, prompt: str, pictures: Sequence[str], seed: int) -> str:
     """The drawing's identity, 32 hex digits. `pictures` are the digests of the pictures in its prompt."""
     return digest(settings, prompt, *pictures, str(seed))[:32]
+
+
+def given_identity(codec: str, image: bytes) -> str:
+    """The identity of a given picture, 32 hex digits. `codec` is a `codec_key`."""
+    return digest(codec, "given", hashlib.sha256(image).hexdigest())[:32]

@@ -1,6 +1,7 @@
 """Plans a shard's drawings, each with seed, prompt and identity, without a model.
 
-Each step has `render.candidates` drawings; they are ordered by (trace, step, attempt). With `render.context: pictures`
+Each step has `render.candidates` drawings; they are ordered by (trace, step, attempt). A picture that the corpus gives
+for a step stands in their place (`render.given: keep`) or behind them (`both`). With `render.context: pictures`
 a prompt holds the drawings that the gate kept of earlier steps, so a shard is planned level by level: first the first
 step of every trace, then the second step of every trace, and so on.
 """
@@ -14,8 +15,8 @@ import numpy as np
 from zero_engine.hashing import seed_for
 from zero_engine.models.prompt import Prompt
 from zero_engine.pipeline import Render
-from zero_engine.records import ParsedTrace, Rejection
-from zero_engine.render.identity import identity_of
+from zero_engine.records import Given, ParsedTrace, Rejection
+from zero_engine.render.identity import codec_key, given_identity, identity_of
 from zero_engine.render.prompts import Place, Written, assemble, compile_template, is_prose
 
 Kept = Mapping[str, Mapping[int, np.ndarray]]
@@ -24,7 +25,7 @@ Kept = Mapping[str, Mapping[int, np.ndarray]]
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One drawing that a pipeline asks for."""
+    """One drawing, or one given picture, that a pipeline asks for."""
 
     trace: ParsedTrace
     step: int
@@ -37,6 +38,15 @@ class Planned:
     """Digests of the prompt's pictures, in order."""
     drawings: tuple[np.ndarray | None, ...] = ()
     """Codes of the prompt's pictures, in order; None for a picture of the question, which no model has encoded yet."""
+    given: Given | None = None
+    """The picture that the corpus gives; None for a drawing."""
+    codec: str = ""
+    """Its `codec_key`."""
+
+    @property
+    def image(self) -> bytes | None:
+        """The given picture's bytes; None for a drawing."""
+        return self.given.image if self.given else None
 
     @property
     def prompt(self) -> str:
@@ -44,7 +54,9 @@ class Planned:
         return self.written.text
 
     def identity(self, settings: str) -> str:
-        """The drawing's identity; `settings` is a `settings_key`."""
+        """The drawing's identity; `settings` is a `settings_key`. A given picture's does not depend on it."""
+        if self.image is not None:
+            return given_identity(self.codec, self.image)
         return identity_of(settings, self.prompt, self.digests, self.seed)
 
     def asks_for_pictures(self) -> bool:
@@ -76,24 +88,37 @@ def plan_drawings(
     prompt_of = compile_template(render.template, in_front=render.image_guidance is not None)
     planned: list[Planned] = []
     rejections: list[Rejection] = []
+    codec = ""
     for trace in parsed:
         drawings = (kept or {}).get(trace.trace.id, {})
         key = trace.trace.key or trace.trace.id
         for step in trace.steps if level is None else trace.steps[level : level + 1]:
-            if not is_prose(step.text):
-                detail = "no word or number outside drawing code"
-                rejections.append(
-                    Rejection(trace.trace.id, "render", "not_prose", detail, step.index, record=step.text)
-                )
+            given = step.given if render.given != "redraw" else None
+            candidates = 0 if given and render.given == "keep" else render.candidates
+            refused = (
+                [(given.problem[0], f"{given.name}: {given.problem[1]}")] if given and given.problem else []
+            )
+            if candidates and not is_prose(step.text):
+                refused.append(("not_prose", "no word or number outside drawing code"))
+                candidates = 0
+            rejections += [
+                Rejection(trace.trace.id, "render", reason, detail, step.index, record=step.text)
+                for reason, detail in refused
+            ]
+            if not candidates and (given is None or given.image is None):
                 continue
             written = prompt_of(trace, step, drawings)
             digests = tuple(_digest(place, trace, drawings) for place in written.places)
             codes = tuple(drawings[p.number] if p.kind == "step" else None for p in written.places)
-            for attempt in range(render.candidates):
+            for attempt in range(candidates):
                 own_seed = seed_for(seed, key, step.index, attempt)
                 planned.append(
                     Planned(trace, step.index, attempt, own_seed, written, step.text, digests, codes)
                 )
+            if given and given.image is not None:
+                codec = codec or codec_key(render)
+                own = (trace, step.index, candidates, 0, written, step.text, digests, codes, given, codec)
+                planned.append(Planned(*own))
     return planned, rejections
 
 

@@ -32,7 +32,7 @@ import numpy as np
 
 from zero_engine.errors import PipelineError
 from zero_engine.models.prompt import Prompt
-from zero_engine.records import ParsedTrace, Step
+from zero_engine.records import PICTURE, ParsedTrace, Step
 from zero_engine.render.sandbox import BoundedEnvironment
 
 TEMPLATES = {
@@ -41,9 +41,6 @@ TEMPLATES = {
     "history": "{{ question }}\n{% if history %}{{ history }}\n{% endif %}{{ step }}",
 }
 VARIABLES = ("question", "question_pictures", "step", "history", "index")
-PICTURE = "\ufffc"
-"""Stands in a prompt's text where a picture stands (the object replacement character); never left in data."""
-
 _PLACE = re.compile("\ue000([qs])(\\d+)\ue001")
 _RESERVED = re.compile("[\ue000\ue001\ufffc]")
 _TAG = re.compile(r"<(?=[/|!]?[A-Za-z][\w:.|/-]{0,60}>)")

@@ -132,7 +132,7 @@ def _jobs(
     for _, of_trace in groupby(planned, key=lambda p: p.trace.trace.id):
         wanted = list(of_trace)
         shows = any(drawing.asks_for_pictures() for drawing in wanted)
-        question_PN, unreadable = _question_pictures(wanted[0].trace, model) if shows else ([], None)
+        question_PN, unreadable = question_pictures(wanted[0].trace, model) if shows else ([], None)
         for step, of_step in groupby(wanted, key=lambda p: p.step):
             drawings = list(of_step)
             prompt, tokens, problem = _fits(drawings[0], question_PN, unreadable, model)
@@ -165,7 +165,7 @@ def _fits(
     return prompt, tokens, None
 
 
-def _question_pictures(
+def question_pictures(
     trace: ParsedTrace, model: UnifiedModel
 ) -> tuple[Sequence[np.ndarray], Exception | None]:
     """Codes (P, N) of the question's pictures, or the error of the first one that cannot be read."""

@@ -20,6 +20,7 @@ from pydantic import model_validator
 
 from zero_engine.config import Section
 from zero_engine.errors import InputError
+from zero_engine.records import PICTURE as PLACED
 from zero_engine.records import Rejection
 
 if TYPE_CHECKING:
@@ -176,11 +177,11 @@ class Encoder:
         return Question(row["id"], prompt, row["answer"], tuple(row["choices"]))
 
     def prompt(self, question: str, images: Sequence[bytes] = (), choices: Sequence[str] = ()) -> list[int]:
-        """BOS and the prompt piece. Pictures replace the question's `<image>` marks where there are as many marks."""
+        """BOS and the prompt piece. Pictures replace the marks of the question where there are as many marks."""
         lettered = [f"{chr(ord('A') + i)}. {choice}" for i, choice in enumerate(choices)]
-        parts = "\n".join([question.strip(), *lettered]).split("<image>")
+        parts = around_pictures("\n".join([question.strip(), *lettered]), len(images))
         pictures = [self._picture(bytes(image)) for image in images]
-        inline = len(parts) == len(pictures) + 1 and len(pictures) > 0
+        inline = len(parts) > 1
         tokens = _Tokens()
         tokens.add([self.layout.bos], GIVEN)
         values = {"pictures": [] if inline else pictures, "question": question}
@@ -188,7 +189,7 @@ class Encoder:
             if piece != "{question}":
                 self._fill(tokens, piece, values)
                 continue
-            for index, part in enumerate(parts if inline else ["<image>".join(parts)]):
+            for index, part in enumerate(parts):
                 tokens.add(self._text(part), GIVEN)
                 if inline and index < len(pictures):
                     self._draw(tokens, pictures[index])
@@ -238,6 +239,19 @@ class Encoder:
         from zero_engine.images import decode_image
 
         return tuple(self.model.encode([decode_image(image)])[0].tolist())
+
+
+def around_pictures(question: str, pictures: int) -> list[str]:
+    """The texts before, between and behind a question's pictures; the whole question where it does not place them.
+
+    The mark is `PICTURE`; in folders of earlier versions `<image>`.
+    """
+    if pictures:
+        for sign in (PLACED, "<image>"):
+            parts = question.split(sign)
+            if len(parts) == pictures + 1:
+                return parts
+    return [question.replace(PLACED, "") if pictures else question]
 
 
 class _Tokens:

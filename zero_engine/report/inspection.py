@@ -160,6 +160,7 @@ def _step(step: ToldStep, folder: Folder) -> dict[str, Any]:
         "verdict": step.verdict,
         "reason": step.reason,
         "attempt": step.attempt,
+        "origin": row.get("origin"),
         "seed": row.get("seed"),
         "prompt": row.get("prompt"),
         "scores": scores_of_step(step),

@@ -25,6 +25,7 @@ from zero_engine.painters.answers import FOLDER as ANSWERS
 from zero_engine.pipeline import Pipeline
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
 from zero_engine.render.decoding import as_decoded, has_own_pixels
+from zero_engine.render.given import take_given
 from zero_engine.render.identity import known_batch_size, settings_key
 from zero_engine.render.planned import Kept, Planned, in_order, plan_drawings
 from zero_engine.render.renderer import draw
@@ -46,6 +47,8 @@ class Outcome:
     candidates: list[Candidate] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     drawn: int = 0
+    encoded: int = 0
+    """Given pictures among them that were encoded now."""
     places: list[tuple[str, int] | None] = field(default_factory=list)
     """(file, row) where each drawing lies exactly as it is here; None where it was made or changed."""
 
@@ -55,6 +58,7 @@ class Outcome:
         self.rejections += other.rejections
         self.places += other.places
         self.drawn += other.drawn
+        self.encoded += other.encoded
 
 
 Measure = Callable[[str], AbstractContextManager]
@@ -123,15 +127,19 @@ class _Maker:
                 return []
             found, settings = _recall(planned, pipeline, self.generator, self.index, self.known)
             missing = [wanted for wanted, stored in zip(planned, found, strict=True) if stored is None]
-            drawn, refused = _draw(missing, pipeline, self.generator, settings)
-            self.refused += refused
-        outcome = _merge(planned, found, drawn, pipeline.output.image_format)
+            drawn, refused = _draw(
+                [wanted for wanted in missing if not wanted.given], pipeline, self.generator, settings
+            )
+            encoded, unreadable = _encode([wanted for wanted in missing if wanted.given], pipeline)
+            self.refused += refused + unreadable
+        outcome = _merge(planned, found, [*drawn, *encoded], pipeline.output.image_format)
         with self.measure("score"):
             self._score(outcome, parsed, found, planned)
         self.done.candidates += outcome.candidates
         self.done.places += outcome.places
         self.done.rejections += outcome.rejections
         self.done.drawn += len(drawn)
+        self.done.encoded += len(encoded)
         return outcome.candidates
 
     def outcome(self, parsed: Sequence[ParsedTrace]) -> Outcome:
@@ -158,7 +166,7 @@ class _Maker:
         """Score what cannot be taken over: all drawings of a trace from the first that was not scored the same way."""
         for wanted, stored in zip(planned, found, strict=True):
             same = stored is not None and self.scored and stored.scored == self.scored
-            if stored is None or not same or stored.text != wanted.text:
+            if stored is None or not same or stored.text != wanted.text or _asked_otherwise(wanted, stored):
                 self.stale.add(wanted.trace.trace.id)
         fresh = [_unscored(c) for c in outcome.candidates if c.trace_id in self.stale]
         if not fresh:
@@ -266,6 +274,19 @@ def _draw(
         return draw(missing, model, pipeline.render, pipeline.output.image_format, settings, counted)
 
 
+def _encode(missing: Sequence[Planned], pipeline: Pipeline) -> tuple[list[Candidate], list[Rejection]]:
+    """Candidates of given pictures."""
+    if not missing:
+        return [], []
+    with one_thread():
+        return take_given(missing, _model(pipeline))
+
+
+def _asked_otherwise(wanted: Planned, stored: Stored) -> bool:
+    """Whether a given picture may have been scored under another prompt, which is no part of its identity."""
+    return wanted.given is not None and (bool(wanted.digests) or stored.candidate.prompt != wanted.prompt)
+
+
 def _model(pipeline: Pipeline) -> "UnifiedModel":
     with loading():
         from zero_engine.painters.generators import get_generator
@@ -286,15 +307,16 @@ def _merge(
         place, candidate = None, made.get((wanted.trace.trace.id, wanted.step, wanted.attempt))
         if stored is not None:
             old = stored.candidate
-            image = convert_image(old.image, image_format)
+            image = old.image if wanted.given else convert_image(old.image, image_format)
             candidate = replace(
                 old,
                 trace_id=wanted.trace.trace.id,
                 step=wanted.step,
                 attempt=wanted.attempt,
+                prompt=wanted.prompt,
                 image=image,
             )
-            same = image is old.image and stored.text == wanted.text
+            same = image is old.image and (stored.text, old.prompt) == (wanted.text, wanted.prompt)
             if same and (old.trace_id, old.step, old.attempt) == (
                 candidate.trace_id,
                 wanted.step,
@@ -308,8 +330,9 @@ def _merge(
 
 
 def _unscored(candidate: Candidate) -> Candidate:
-    """With nothing but the scores that came with the drawing."""
-    return replace(candidate, scores={n: v for n, v in candidate.scores.items() if n in DRAWN})
+    """With nothing but the scores that came with the drawing, or, of a given picture, do not depend on its prompt."""
+    names = ("roundtrip",) if candidate.origin == "given" else DRAWN
+    return replace(candidate, scores={n: v for n, v in candidate.scores.items() if n in names})
 
 
 def unchanged(outcome: Outcome, path: str, rows: int) -> bool:

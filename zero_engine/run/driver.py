@@ -130,7 +130,7 @@ class _Driver:
         self.plan = Plan()
         self.totals = tally.empty()
         self.seconds: Counter = Counter()
-        self.drawn = 0
+        self.drawn = self.encoded = 0
         self.launcher: Launcher | None = None
         self.watch = Watch(ledger.out)
         self.inputs: Stamps = {}
@@ -169,6 +169,7 @@ class _Driver:
             counts=self.totals,
             plan=self.plan,
             drawn=self.drawn,
+            encoded=self.encoded,
             unused=unused(self.out),
             seconds=dict(self.seconds),
             wall_s=wall_s,
@@ -314,6 +315,7 @@ class _Driver:
         self.totals = tally.add(self.totals, counts)
         self.seconds.update(result.seconds)
         self.drawn += result.drawn
+        self.encoded += result.encoded
         self.watch.committed(counts["records"], result.drawn, self.workers, result.entry)
         self.account.committed(task.chunk.index, counts, result.drawn)
 

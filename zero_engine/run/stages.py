@@ -22,6 +22,8 @@ from zero_engine.models.devices import device_kind
 from zero_engine.parse import parse_trace
 from zero_engine.pipeline import Pipeline
 from zero_engine.read import Chunk
+from zero_engine.read.given import loaded, redrawn
+from zero_engine.read.images import PictureRules
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trace, Trajectory
 from zero_engine.run import marks, tally
 from zero_engine.run.drawings import Outcome, make_drawings, unchanged, with_pixels
@@ -80,7 +82,9 @@ class ShardResult:
     """Temporary path -> final name inside the output folder."""
     seconds: dict[str, float] = field(default_factory=dict)
     drawn: int = 0
-    """Pictures drawn by this task; the others were found."""
+    """Pictures drawn by this task."""
+    encoded: int = 0
+    """Given pictures encoded by this task; all other pictures were found."""
     model: ModelInfo | None = None
     """The model that drew, where this task drew."""
     code: str = ""
@@ -121,7 +125,8 @@ def run_shard(task: ShardTask) -> ShardResult | None:
         counts=counts,
         **files,
     )
-    return ShardResult(entry, temporary, clock.seconds, made.drawn, _describe(task) if made.drawn else None)
+    known = _describe(task) if made.drawn or made.encoded else None
+    return ShardResult(entry, temporary, clock.seconds, made.drawn, made.encoded, known)
 
 
 def parse_all(
@@ -130,6 +135,7 @@ def parse_all(
     """Parse every trace; a record that was rejected already, or cannot be parsed, ends as a rejection."""
     parsed: list[ParsedTrace] = []
     rejections: list[Rejection] = []
+    pictures = PictureRules.of(pipeline.input)
     for record in records:
         if isinstance(record, Rejection):
             rejections.append(record)
@@ -137,7 +143,8 @@ def parse_all(
         if marked:
             marks.mark("parse", record.id)
         try:
-            outcome = parse_trace(record, pipeline.parse)
+            asked = loaded(record, pictures) if pipeline.render.keeps_given else redrawn(record)
+            outcome = parse_trace(asked, pipeline.parse)
         except Exception as error:  # one bad trace must not cost its shard
             outcome = _failed(record.id, "parse", error, record.record)
         if isinstance(outcome, Rejection):

@@ -19,7 +19,9 @@ class Summary:
     counts: dict
     plan: Plan
     drawn: int = 0
-    """Pictures drawn in this run; the others were reused."""
+    """Pictures drawn in this run."""
+    encoded: int = 0
+    """Given pictures encoded in this run; all other pictures were reused."""
     unused: Unused = field(default_factory=Unused)
     """Drawings that this pipeline does not ask for, kept beside the dataset."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -43,7 +45,8 @@ class Summary:
             "counts": self.counts,
             "plan": self.plan.as_dict(),
             "drawn": self.drawn,
-            "reused": self.counts["pictures"] - self.drawn,
+            "encoded": self.encoded,
+            "reused": self.counts["pictures"] - self.drawn - self.encoded,
             "unused": dataclasses.asdict(self.unused),
             "workers": self.workers,
             "wall_s": round(self.wall_s, 3),

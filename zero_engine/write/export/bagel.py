@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from zero_engine.contracts.manifest import Manifest
 from zero_engine.images import decode_image, encode_image
+from zero_engine.render.sequences import around_pictures
 from zero_engine.write.export.files import ParquetFile, parquet_rows
 from zero_engine.write.export.job import Format, Options, Shard
 from zero_engine.write.export.rows import Row
@@ -93,7 +94,7 @@ def _morph(shard: Shard, row: Row) -> dict:
             said = []
     last = f"<answer>{_unmarked(shard, row.answer or '')}</answer>"
     outputs.append((_thought(said, bool(outputs)) if said else "<image_end>" * bool(outputs)) + last)
-    asked = row.asked().replace("<image>", "").strip() if row.given else row.asked()
+    asked = "".join(around_pictures(row.asked(), len(row.given))).strip() if row.given else row.asked()
     return {"id": row.id, "image_list": images, "instruction_list": [asked], "output_text_list": outputs}
 
 
@@ -102,7 +103,8 @@ def _thought(said: list[str], after_picture: bool) -> str:
 
 
 def _edits(row: Row) -> dict:
-    images, wordings, said = list(row.given), [[row.asked()] for _ in row.given[1:]], []
+    asked = "".join(around_pictures(row.asked(), len(row.given)))
+    images, wordings, said = list(row.given), [[asked] for _ in row.given[1:]], []
     for step in row.steps:
         said.append(step.text)
         if step.image is not None:

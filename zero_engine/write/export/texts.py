@@ -8,7 +8,7 @@ The texts are those of the template `plain`: the question with its choices, then
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from zero_engine.render.sequences import TEMPLATES, Template
+from zero_engine.render.sequences import TEMPLATES, Template, around_pictures
 from zero_engine.write.export.job import Shard
 from zero_engine.write.export.rows import Row
 
@@ -28,13 +28,13 @@ def respelled(shard: Shard, text: str, marks: Sequence[str] = (MARK,)) -> str:
 
 def question_parts(shard: Shard, row: Row) -> Parts:
     """The question with its choices; its pictures stand at their marks where there are as many, else behind it."""
-    parts = row.asked().split(MARK)
-    if row.given and len(parts) == len(row.given) + 1:
-        found: Parts = [parts[0]]
-        for place, part in enumerate(parts[1:]):
-            found += [place, part]
-        return [part for part in found if part != ""]
-    return [respelled(shard, MARK.join(parts)), *range(len(row.given))]
+    parts = around_pictures(row.asked(), len(row.given))
+    if len(parts) == 1:
+        return [respelled(shard, parts[0]), *range(len(row.given))]
+    found: Parts = [respelled(shard, parts[0])]
+    for place, part in enumerate(parts[1:]):
+        found += [place, respelled(shard, part)]
+    return [part for part in found if part != ""]
 
 
 def completion_parts(shard: Shard, row: Row, template: Template, first: int = 0) -> Parts:
