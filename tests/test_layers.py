@@ -1,8 +1,8 @@
 """The package's layers: imports go one way, the front door is light, and files stay readable.
 
-errors, hashing, images, statistics, world -> records -> config -> painter_sections -> pipeline, contracts
--> read, parse -> models -> painters -> render, score -> nano -> write -> run -> report -> train -> bootstrap
--> cli
+errors, hashing, images, progress, statistics, world, bundled -> records -> config -> painter_sections -> sections
+-> pipeline, contracts -> read, parse -> models -> painters -> render, score -> nano -> write -> run -> report
+-> train -> bootstrap -> cli
 """
 
 import ast
@@ -19,6 +19,7 @@ LAYERS = (
     ("records",),
     ("config",),
     ("painter_sections",),
+    ("sections",),
     ("pipeline", "contracts"),
     ("read", "parse"),
     ("models",),

@@ -17,6 +17,7 @@ from zero_engine.cli import (
     run,
     schema,
     see,
+    status,
     train,
 )
 
@@ -48,6 +49,7 @@ def _root(
 demo.register(app)
 init.register(app)
 run.register(app)
+status.register(app)
 retry.register(app)
 recover.register(app)
 look.register(app)

@@ -1,6 +1,5 @@
-"""`run`, `plan`, `status`: make a dataset, say beforehand what would be done, say how far it is."""
+"""`run`, `plan`: make a dataset, say beforehand what would be done."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +7,6 @@ import typer
 
 from zero_engine.cli.options import (
     AsJson,
-    Folder,
     InputPath,
     Limit,
     OutputPath,
@@ -25,6 +23,7 @@ from zero_engine.cli.options import (
     table,
 )
 from zero_engine.cli.screen import console
+from zero_engine.cli.status import size_of
 from zero_engine.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(plan)
-    app.command()(status)
-    app.command()(clean)
 
 
 def run(
@@ -158,87 +155,6 @@ def plan(
         _show_thresholds(found, facts["page"])
 
 
-def status(out: Folder, json: AsJson = False) -> None:
-    """Say how far the run in a folder is, how fast, and whether it is running, stalled, stopped or finished."""
-    from zero_engine.run import tally
-    from zero_engine.run.status import folder_status
-
-    facts = folder_status(out)
-    if json:
-        print_json(facts)
-        return
-    table(
-        f"{out}: {facts['state']}",
-        ["", ""],
-        [
-            ("pipeline", facts["pipeline"]["name"]),
-            ("input", str(facts["pipeline"]["input"] or "-")),
-            ("shards", facts["shards"]),
-            *_progress(facts),
-        ]
-        + [(name.replace("_", " "), facts["counts"][name]) for name in tally.NUMBERS]
-        + [("unused drawings", _size(facts["unused"]))],
-    )
-
-
-def _progress(facts: dict) -> list[tuple]:
-    """What is known of a run under way, a line each."""
-    share, eta, age = facts["share"], facts["eta_s"], facts["last_commit_age_s"]
-    lines: list[tuple] = []
-    if share is not None:
-        done = facts["counts"]["records"]
-        lines.append(("of the input", f"{done:,} of {facts['total']:,} records, {100 * share:.1f} %"))
-    if facts["records_per_s"]:
-        lines.append(
-            ("pace", f"{facts['records_per_s']:,.2f} records/s" + (f", {eta:,} s left" if eta else ""))
-        )
-    if age is not None:
-        lines.append(("last commit", f"{age:,.0f} s ago"))
-    if facts["driver"]:
-        lines.append(("driver", f"process {facts['driver']['pid']} on {facts['driver']['host']}"))
-        lines.append(("workers", facts["workers"]))
-    for flight in facts["in_flight"]:
-        lines.append(
-            (
-                f"shard {flight.get('shard')}",
-                f"{flight.get('stage')}{_pictures(flight)}, {flight.get('seconds')} s, on {flight.get('host')}",
-            )
-        )
-    return lines
-
-
-def _pictures(flight: dict) -> str:
-    return f", {flight['drawn']} of {flight['of']} pictures" if flight.get("of") else ""
-
-
-def clean(
-    out: Folder,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
-    json: AsJson = False,
-) -> None:
-    """Delete the drawings in OUT/unused, which the pipeline no longer asks for. No other command deletes drawings."""
-    from zero_engine.errors import OutputError
-    from zero_engine.run.recorded import is_locked, recorded
-    from zero_engine.write.unused import clean, unused
-
-    if recorded(out).name is None:
-        raise OutputError(f"{out}: no run has written here. Check the path.")
-    if is_locked(out):
-        raise OutputError(f"{out}: a run is writing to this folder. Wait for it.")
-    found = unused(out)
-    if found.files and not yes:
-        typer.confirm(f"{out}/unused: delete {_size(asdict(found))}?", abort=True, err=True)
-    deleted = asdict(clean(out))
-    if json:
-        print_json({"out": str(out), "deleted": deleted})
-    else:
-        say(f"{out}: deleted {_size(deleted)}")
-
-
-def _size(unused: dict) -> str:
-    return f"{unused['drawings']:,} drawings, {unused['bytes'] / 1e6:,.1f} MB"
-
-
 def _drawings(facts: dict) -> list[tuple]:
     """A row for each changed key alone, and one for all of them together."""
 
@@ -336,7 +252,7 @@ def _advice(facts: dict) -> list[str]:
         )
     if facts["unused"]["files"]:
         lines.append(
-            f"Set aside in {facts['out']}/unused: {_size(facts['unused'])}; `zero-engine clean` deletes them."
+            f"Set aside in {facts['out']}/unused: {size_of(facts['unused'])}; `zero-engine clean` deletes them."
         )
     return lines
 

@@ -128,7 +128,7 @@ STEP = Struct(
         Column("reason", "string", "Why nothing was kept.", null=True),
     )
 )
-QUESTION = "The question; U+FFFC stands in the place of each of its pictures, or nowhere where the corpus does not place them."
+QUESTION = "The question; U+FFFC stands where a picture of it stands, or nowhere where the corpus does not place them."
 TRAJECTORY = (
     Column("id", "string", "Identity of the trace; unique in a dataset."),
     Column("question", "string", QUESTION),

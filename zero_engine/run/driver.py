@@ -2,10 +2,9 @@
 
     iter_chunks -> decide -> (executor) run_shard -> ledger.commit -> ... -> finish_dataset
 
-Contract: constant memory (a window of shards in flight, small tallies); only the driver commits;
-SIGKILL at any instant loses at most the shards in flight; SIGINT and SIGTERM finish the shards that are begun, begin no
-other, and say how to go on; the same command resumes. What a record does to the process it is in ends there
-(`contain`); a worker that is lost costs its shards another try (`launch`).
+Contract: constant memory (a window of shards in flight, small tallies); only the driver commits; SIGKILL at any instant
+loses at most the shards in flight; SIGINT and SIGTERM finish the shards that are begun, begin no other, and say how to
+go on. What a record does to the process it is in ends there (`contain`); a lost worker costs its shards another try.
 """
 
 import os
