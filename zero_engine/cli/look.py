@@ -54,7 +54,7 @@ def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, 
             print(printable(line, one_line=True), file=sys.stderr)
             continue
         traces += 1
-        row = {
+        row: dict[str, object] = {
             "id": parsed.trace.id,
             "question": parsed.trace.question,
             "steps": [step.text for step in parsed.steps],

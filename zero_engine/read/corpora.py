@@ -53,7 +53,8 @@ def generic(record: Record, spec: Input) -> list[Draft]:
     images = as_pictures(record.get("image"))
     asked, pictures = marked_question(record["question"], images)
     images = tuple(one for one in images if all(one is not taken for _, taken in pictures))
-    question, notes = text({"question": asked}, "question"), ()
+    question = text({"question": asked}, "question")
+    notes: tuple[str, ...] = ()
     if not pictures:
         question, notes = in_question(question, images, "image" in record)
     # `{rationale: answer}`: a column that was given another meaning has not its own as well
