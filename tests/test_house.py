@@ -21,7 +21,7 @@ DISTRIBUTION = {
     "math_verify": "math-verify",
 }
 """Import name -> distribution, where they differ."""
-OPTIONAL = {"train", "diffusion", "http", "ocr", "s3"}
+OPTIONAL = {"train", "diffusion", "ocr", "s3"}
 BROUGHT = {"typing_extensions", "psutil", "click", "packaging"}
 """Imported by us and always there, because a declared dependency cannot do without it."""
 

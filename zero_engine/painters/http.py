@@ -12,8 +12,8 @@ asks for nothing twice. What the bytes are is the server's doing; the rows say s
                        lists its models); where it is gone or busy, the run stops
     no picture for any of three or more requests   the run stops
 
-A run that stops says so in one line and goes on when it is started again. The client is httpx2, which huggingface_hub
-brings; it is imported when something is asked.
+A run that stops says so in one line and goes on when it is started again. The client is httpx2, imported when
+something is asked.
 """
 
 import asyncio
@@ -40,7 +40,6 @@ from zero_engine.painters.images_api import (
     fields,
     form,
     key_of,
-    library,
     listed,
     model_of,
     picture_in,
@@ -129,7 +128,8 @@ class Served:
             return None
 
     async def _ask(self, queue: deque[Asked], failed: dict[str, BatchFailure]) -> None:
-        httpx2 = library()
+        import httpx2
+
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         limits = httpx2.Limits(max_connections=self.http.concurrency)
         async with httpx2.AsyncClient(timeout=None, limits=limits, headers=headers) as client:
@@ -192,15 +192,18 @@ class Served:
 
     async def _lives(self, client: "httpx2.AsyncClient") -> bool:
         """Whether the server answers anything at all."""
+        import httpx2
+
         try:
             async with asyncio.timeout(min(LIST_TIMEOUT_S, self.http.timeout_s)):
                 return (await client.get(f"{self.http.url}/models")).status_code < 500
-        except (TimeoutError, library().HTTPError):
+        except (TimeoutError, httpx2.HTTPError):
             return False
 
     async def _with_retries(self, ask: Callable[[], Any], counted: bool = True) -> Any:
         """The result of `ask`, or the failure of the last try; None where the run stopped meanwhile."""
-        httpx2 = library()
+        import httpx2
+
         problem, kind, busy = "", None, False
         for attempt in range(self.http.retries + 1):
             if counted and self.stop is None:

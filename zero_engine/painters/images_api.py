@@ -41,16 +41,6 @@ class Refused(Exception):
     """The server will not draw this."""
 
 
-def library() -> Any:
-    try:
-        import httpx2
-    except ImportError as error:
-        raise ModelError(
-            f"render.generator: http needs httpx2 ({error}). pip install 'zero-engine[http]'"
-        ) from error
-    return httpx2
-
-
 def key_of(http: Http) -> str | None:
     if http.key_env is None:
         return None
@@ -70,7 +60,8 @@ def model_of(http: Http) -> str:
 @lru_cache(maxsize=16)
 def _only_model(url: str, key_env: str | None) -> str:
     """The model of a server that has one. Raises ModelError where it has more, or does not say."""
-    httpx2 = library()
+    import httpx2
+
     http = Http(url=url, key_env=key_env)
     key = key_of(http)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
