@@ -2,8 +2,10 @@
 // Data pages: each is shown in a hidden frame, whose script hands over its text. See pages.py.
 
 const about = JSON.parse(document.getElementById("about").textContent);
-const CACHED = 48, PATIENCE_MS = 8000;
+const CACHED = 64, AT_ONCE = 4, PATIENCE_MS = 15000;
 const cache = new Map();
+const queue = [];
+let loading = 0;
 
 /** The items of a data page, and what stands beside them. Pages that were asked for lately are kept. */
 function load(group, number) {
@@ -17,7 +19,20 @@ function load(group, number) {
   return promise;
 }
 
-function fetchPage(name) {
+/** Frames are opened a few at a time, so that each has the browser's attention. */
+async function fetchPage(name) {
+  if (loading >= AT_ONCE) await new Promise((resolve) => queue.push(resolve));
+  loading++;
+  try {
+    return await framed(name);
+  } finally {
+    loading--;
+    const next = queue.shift();
+    if (next) next();
+  }
+}
+
+function framed(name) {
   return new Promise((resolve, reject) => {
     const frame = document.createElement("iframe");
     frame.setAttribute("sandbox", "allow-scripts");
