@@ -82,8 +82,8 @@ def compare(before: str | Path, after: str | Path, most: int = 24, verify: bool 
         _pairs(old.counts.get("reasons") or {}, new.counts.get("reasons") or {}),
         list(_settings(old.pipeline, new.pipeline)),
     )
-    with tempfile.TemporaryDirectory() as folder:
-        db = sqlite3.connect(Path(folder, "a.sqlite"))
+    with tempfile.TemporaryDirectory() as scratch:
+        db = sqlite3.connect(Path(scratch, "a.sqlite"))
         db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;")
         db.execute(
             "CREATE TABLE kept (id TEXT, step INT, codes BLOB, reason TEXT, PRIMARY KEY (id, step)) WITHOUT ROWID"
