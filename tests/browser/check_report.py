@@ -246,7 +246,7 @@ def attacked(page: Page) -> int:
     page.js("document.querySelector('button.row').click()")
     page.wait("document.querySelector('#story pre')")
     assert page.js("window.hit === undefined"), page.js("window.hit")
-    assert page.js("document.querySelectorAll('body iframe:not([sandbox]), [onerror], [onload]').length") == 0
+    assert page.js("document.querySelectorAll('body iframe:not([hidden]), [onerror], [onload]').length") == 0
     assert page.problems == [], page.problems
     assert all(url.startswith(("file://", "data:")) for url in page.requests)
     return len(ATTACKS)

@@ -13,11 +13,11 @@ def write_diff(path: str | Path, found: Difference) -> Path:
     """Write the page. Raises OutputError where it cannot be written."""
     parts = [Part("Counts", columns=("", "A", "B", "B - A"), rows=[_line(*row) for row in found.counts])]
     if found.reasons:
-        reasons = [_line(*row) for row in found.reasons]
-        parts.append(Part("Left out, and why", columns=("stage: reason", "A", "B", "B - A"), rows=reasons))
+        rows = [_line(*row) for row in found.reasons]
+        parts.append(Part("Left out, and why", columns=("stage: reason", "A", "B", "B - A"), rows=[*rows]))
     if found.settings:
-        rows = [(key, _short(a), _short(b)) for key, a, b in found.settings]
-        parts.append(Part("Settings", columns=("key", "A", "B"), rows=rows))
+        settings = [(key, _short(a), _short(b)) for key, a, b in found.settings]
+        parts.append(Part("Settings", columns=("key", "A", "B"), rows=[*settings]))
     for kind in KINDS:
         shown, total = found.shown[kind], found.steps[kind]
         if total:

@@ -81,9 +81,12 @@ class _Report:
         for key in (KEPT, PASSED):
             self._wall(key)
         self.whole: Counter = Counter()
-        self.found: dict[str, Any] = {"rows": 0, "rejected": {}, "kept": 0, "reasons": {}}
-        """What the gate decided about the traces that are shown; the page compares its own figures with it."""
-        self.steps: Counter[str] = Counter()
+        self.gated: Counter = Counter()
+        """Rows and kept pictures of the traces that are shown; the page compares its own figures with these."""
+        self.refused: Counter = Counter()
+        """Traces that the gate rejected, by reason."""
+        self.failed: Counter = Counter()
+        """Drawings that it rejected, by reason."""
 
     def wants(self, trace: Told) -> bool:
         if self.reason is not None and self.reason not in trace.reasons:
@@ -133,19 +136,15 @@ class _Report:
 
     def _count(self, trace: Told) -> None:
         whole = trace.whole
-        self.steps.update(step.verdict for step in trace.steps)
         if whole is None:
-            self.found["rows"] += 1
-            self.found["kept"] += sum(step.verdict == KEPT for step in trace.steps)
+            self.gated["rows"] += 1
+            self.gated["kept"] += sum(step.verdict == KEPT for step in trace.steps)
         else:
             self.whole[f"{whole.stage}: {code_of(whole)}"] += 1
             if whole.stage == "gate":
-                told = self.found["rejected"]
-                told[code_of(whole)] = told.get(code_of(whole), 0) + 1
-        for rejection in trace.rejections:
-            if rejection.stage == "gate" and rejection.attempt is not None:
-                told = self.found["reasons"]
-                told[rejection.reason] = told.get(rejection.reason, 0) + 1
+                self.refused[code_of(whole)] += 1
+        gate = (r for r in trace.rejections if r.stage == "gate" and r.attempt is not None)
+        self.failed.update(rejection.reason for rejection in gate)
 
     def _about(self) -> dict[str, Any]:
         """All that the script has to know."""
@@ -161,7 +160,12 @@ class _Report:
             "whole": dict(self.whole.most_common()),
             "scores": [_score(name) for name in self.names],
             "gate": self.gate.model_dump(mode="json"),
-            "found": self.found,
+            "found": {
+                "rows": self.gated["rows"],
+                "kept": self.gated["kept"],
+                "rejected": dict(self.refused),
+                "reasons": dict(self.failed),
+            },
             "guidance": render.get("guidance"),
             "redraws": render.get("context") == "pictures",
         }

@@ -132,11 +132,12 @@ function histogram(values, most = 28) {
 
 /** The best, the worst, and those nearest to the thresholds; drawings that are shown as one count once. */
 function extremes(data, name, better, gate, most) {
-  const column = data.scores[name], order = [];
-  for (let i = 0; i < column.length; i++) if (column[i] === column[i]) order.push(i);
-  const take = (compare) => {
+  const column = data.scores[name], key = new Float64Array(column.length);
+  const order = Uint32Array.from(column.keys()).filter((drawing) => column[drawing] === column[drawing]);
+  const take = (distance) => {
+    for (const drawing of order) key[drawing] = distance(column[drawing]);
     const found = [], seen = new Set();
-    for (const drawing of order.sort(compare)) {
+    for (const drawing of order.sort((a, b) => key[a] - key[b] || a - b)) {
       const place = `${data.wall[drawing]}/${data.page[drawing]}/${data.item[drawing]}`;
       if (!seen.has(place)) found.push(drawing);
       seen.add(place);
@@ -146,11 +147,10 @@ function extremes(data, name, better, gate, most) {
   };
   const sign = better === "higher" ? 1 : -1;
   const bounds = [gate.min[name], gate.max[name]].filter((bound) => bound !== undefined);
-  const distance = (drawing) => Math.min(...bounds.map((bound) => Math.abs(column[drawing] - bound)));
   return {
-    best: take((a, b) => sign * (column[b] - column[a]) || a - b),
-    worst: take((a, b) => sign * (column[a] - column[b]) || a - b),
-    borderline: bounds.length ? take((a, b) => distance(a) - distance(b) || a - b) : [],
+    best: take((value) => -sign * value),
+    worst: take((value) => sign * value),
+    borderline: bounds.length ? take((value) => Math.min(...bounds.map((bound) => Math.abs(value - bound)))) : [],
   };
 }
 

@@ -56,13 +56,18 @@ async function scoresView(name) {
     if (mine === shown) flipped.replaceChildren(...sections);
   };
   const controls = el("div", { class: "controls" }, thresholdNode(score, side, values, update), thresholdNode(score, side === "min" ? "max" : "min", values, update));
-  const seen = extremes(data, score.name, score.better, about.gate, 4 * EXTREMES);
-  const row = async (title, drawings) => {
-    if (!drawings.length) return [];
+  const seen = extremes(data, score.name, score.better, about.gate, 2 * EXTREMES);
+  const row = (title, drawings) => {
+    if (!drawings.length) return null;
+    const node = el("div", { class: "wall small-tiles" });
+    fillRow(node, drawings).catch((error) => node.replaceChildren(error.message));
+    return [el("h3", {}, title), node];
+  };
+  const fillRow = async (node, drawings) => {
     const found = await Promise.all(drawings.map((drawing) => drawingAt(placeOf(data, drawing))));
     const unlike = found.filter((one, i) => found.findIndex((other) => other.picture[0] === one.picture[0]) === i).slice(0, EXTREMES);
     const value = (one) => `${words(score.name)} ${figure(one.v[scoreNames.indexOf(score.name)], 4)}`;
-    return [el("h3", {}, title), el("div", { class: "wall small-tiles" }, unlike.map((one) => tile(one.picture, [one], value(one))))];
+    fill(node, unlike.map((one) => tile(one.picture, [one], value(one))));
   };
   await update();
   return [
@@ -70,7 +75,7 @@ async function scoresView(name) {
     el("p", { class: "soft" }, `${score.meaning}. ${score.better === "higher" ? "Higher" : "Lower"} is better. ${many(values.length, "drawing")} ${values.length === 1 ? "has" : "have"} it.`),
     el("div", { class: "panel" }, el("div", {}, chart, controls), result),
     flipped,
-    ...(await Promise.all([row("Nearest to the threshold", seen.borderline), row("Best", seen.best), row("Worst", seen.worst)])).flat(),
+    ...[row("Nearest to the threshold", seen.borderline), row("Best", seen.best), row("Worst", seen.worst)].flat(),
     el("h3", {}, "Keep rates with this gate"), tables,
     el("h3", {}, "This gate, to paste into a pipeline"), code,
     el("button", { type: "button", class: "button", onclick: () => { asked.min = { ...about.gate.min }; asked.max = { ...about.gate.max }; show(() => scoresView(score.name)); } }, "Back to the run's gate"),

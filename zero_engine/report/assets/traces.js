@@ -53,6 +53,7 @@ function scanned(groups, fits, head) {
     let seen = 0, found = 0;
     for (const group of groups) {
       for (let page = 0; page < about[group].length && found < FOUND; page++) {
+        for (let ahead = page + 1; ahead < Math.min(page + AT_ONCE, about[group].length); ahead++) load(group, ahead).catch(() => {});
         const data = await load(group, page);
         if (mine !== wanted) return;
         data.items.forEach((trace, i) => {
