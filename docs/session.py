@@ -1,4 +1,4 @@
-"""Record docs/session.txt: the demo in a real terminal (tmux), stopped by Ctrl-C, gone on with, and looked at.
+"""Record docs/session.txt: a small demo in a real terminal (tmux), stopped by Ctrl-C, gone on with, and looked at.
 
     python docs/session.py docs/session.txt [--command zero-engine] [--every 5]
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 COLUMNS, ROWS = 100, 40
 LIMIT_S = 1800.0
-DEMO = "zero-engine demo --workers 1"
+DEMO = "zero-engine demo --workers 1 --limit 12 --set output.rows_per_shard=4"
 
 
 class Screen:

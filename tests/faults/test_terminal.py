@@ -83,7 +83,8 @@ def test_a_run_speaks_at_once_and_ctrl_c_finishes_what_is_begun(
             r"finishing \d+ shards? .*press again to stop now\. The same command goes on", screen.plain
         )
         screen.wait()
-        assert screen.code == 130 and "Run the same command again to go on." in screen.plain
+        assert screen.code == 130, screen.plain[-3000:]
+        assert "Run the same command again to go on." in screen.plain
         assert "Traceback" not in screen.plain
         if workers:
             assert "starting 2 workers" in screen.plain

@@ -21,6 +21,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeVar
 
 from zero_engine.errors import InputError, Interrupted
@@ -212,6 +213,7 @@ def _attended(make: Callable[[], T], stop: threading.Event | None) -> T:
     given_up = threading.Event()
 
     def work() -> None:
+        resource_tracker.ensure_running()  # its own start would unblock SIGINT in the thread that starts a worker
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             made.append(make())
