@@ -19,6 +19,7 @@ TORCH ?= torch
 PIP := .venv/bin/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
 DECLARED := pyproject.toml constraints.txt
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 RUN_STAMP := .venv/.installed-run
 DEV_STAMP := .venv/.installed-dev
 
@@ -51,10 +52,10 @@ demo: $(RUN_STAMP)
 	@echo "Load the rows:         .venv/bin/python -c \"from datasets import load_from_disk; print(load_from_disk('out/gsm8k_nano/data')[0])\""
 
 test: $(DEV_STAMP)
-	OMP_WAIT_POLICY=passive .venv/bin/python -m pytest
+	OMP_WAIT_POLICY=passive .venv/bin/python -m pytest $(PARALLEL)
 
 test-fast: $(DEV_STAMP)
-	OMP_WAIT_POLICY=passive .venv/bin/python -m pytest -m "not slow and not soak"
+	OMP_WAIT_POLICY=passive .venv/bin/python -m pytest $(PARALLEL) -m "not slow and not soak"
 
 lint: $(DEV_STAMP)
 	.venv/bin/ruff check .

@@ -92,7 +92,8 @@ class Render(Section):
     options: dict[str, str | int | float | bool] | None = None
     """Settings of a plugin's generator."""
     template: str = "step"
-    """Prompt template: step, question_step, history; or a jinja2 text over question, step, history, index."""
+    """Prompt template: step, question_step, history; or a jinja2 text over question, question_pictures,
+    step, history, picture, index."""
     candidates: int = Field(4, ge=0, le=256)
     """Drawings tried for every step; 0 draws none: rows then have the pictures that the corpus gives, and no others."""
     given: Literal["keep", "redraw", "both"] = "keep"

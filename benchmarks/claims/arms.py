@@ -19,7 +19,7 @@ from zero_engine.models import model_fingerprint
 from zero_engine.write.dataset import open_dataset
 
 _TOKENS_OF_TEXT, _TOKENS_OF_PICTURE = 24, 66
-_TEMPLATE = "{{ picture }}{{ step }}"
+_TEMPLATE = "{{ step }}{{ picture }}"
 
 
 class Plan:

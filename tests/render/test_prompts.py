@@ -1,10 +1,12 @@
 """Templates, and what a prompt does not carry."""
 
+from dataclasses import replace
+
 import pytest
 
 from zero_engine.errors import PipelineError
 from zero_engine.records import ParsedTrace, Source, Step, Trace
-from zero_engine.render.prompts import TEMPLATES, compile_template, is_prose, plain_text, prose
+from zero_engine.render.prompts import TEMPLATES, Place, compile_template, is_prose, plain_text, prose
 
 
 def parsed(question: str, *steps: str) -> ParsedTrace:
@@ -26,6 +28,16 @@ TRACE = parsed("How many eggs?", "She has 16 eggs.", "She eats 3.", "16 - 3 = 13
 )
 def test_a_template_makes_the_prompt(template, expected):
     assert compile_template(template)(TRACE, TRACE.steps[2]).text == expected
+
+
+def test_the_newest_picture_is_the_last_kept_drawing_or_the_questions():
+    prompt = compile_template("{{ picture }}{{ step }}")
+    pictured = replace(TRACE, trace=replace(TRACE.trace, question_images=(b"a", b"b")))
+    last = TRACE.steps[2]
+    assert prompt(pictured, last, {0, 1, 2}).places == (Place("step", 1),)
+    assert prompt(pictured, last).places == (Place("question", 1),)
+    assert prompt(TRACE, last).places == ()
+    assert prompt(pictured, TRACE.steps[0], {0, 1}).places == (Place("question", 1),)
 
 
 def test_the_first_step_has_no_history():

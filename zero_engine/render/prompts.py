@@ -1,14 +1,15 @@
 """Builds the prompt of a step from a template, and removes what a prompt must not hold.
 
 Three templates have names; any other is a jinja2 text, rendered in a sandbox, over `question`, `question_pictures`,
-`step`, `history` (the earlier steps, a line each) and `index`:
+`step`, `history` (the earlier steps, a line each), `picture` (the newest one) and `index`:
 
     step           the step
     question_step  the question, then the step
     history        the question, the earlier steps, then the step
 
 A prompt is a sequence of text and pictures. `question_pictures` inserts the pictures of the question. With
-`render.context: pictures`, the drawing that the gate kept of a step follows that step in `history`. The prompt's text
+`render.context: pictures`, the drawing that the gate kept of a step follows that step in `history`, and `picture` is the
+last such drawing; where there is none it is the question's last picture, or nothing. The prompt's text
 has `PICTURE` in the place of each picture; `Written.places` says which picture each one is.
 
 Data is not markup. A tokenizer of the Chameleon family reads `<image>`, `</s>`, `<racm3:break>` or
@@ -40,7 +41,7 @@ TEMPLATES = {
     "question_step": "{{ question }}\n{{ step }}",
     "history": "{{ question }}\n{% if history %}{{ history }}\n{% endif %}{{ step }}",
 }
-VARIABLES = ("question", "question_pictures", "step", "history", "index")
+VARIABLES = ("question", "question_pictures", "step", "history", "picture", "index")
 _PLACE = re.compile("\ue000([qs])(\\d+)\ue001")
 _RESERVED = re.compile("[\ue000\ue001\ufffc]")
 _TAG = re.compile(r"<(?=[/|!]?[A-Za-z][\w:.|/-]{0,60}>)")
@@ -108,6 +109,7 @@ def compile_template(template: str, in_front: bool = False) -> Callable[[ParsedT
             "history": "\n".join(
                 line for other in before if other.index < step.index and (line := _line(other, kept))
             ),
+            "picture": _newest(len(parsed.trace.question_images), [one for one in kept if one < step.index]),
             "index": step.index,
         }
         try:
@@ -119,6 +121,13 @@ def compile_template(template: str, in_front: bool = False) -> Callable[[ParsedT
         return _written(shown + text if in_front and "question_pictures" not in used else text)
 
     return prompt
+
+
+def _newest(of_question: int, kept: Sequence[int]) -> str:
+    """The mark of the last kept drawing, else of the question's last picture."""
+    if kept:
+        return f"\ue000s{max(kept)}\ue001"
+    return f"\ue000q{of_question - 1}\ue001" if of_question else ""
 
 
 def _line(step: Step, kept: Kept) -> str:
