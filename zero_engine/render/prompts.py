@@ -8,9 +8,9 @@ Three templates have names; any other is a jinja2 text, rendered in a sandbox, o
     history        the question, the earlier steps, then the step
 
 A prompt is a sequence of text and pictures. `question_pictures` inserts the pictures of the question. With
-`render.context: pictures`, the drawing that the gate kept of a step follows that step in `history`, and `picture` is the
-last such drawing; where there is none it is the question's last picture, or nothing. The prompt's text
-has `PICTURE` in the place of each picture; `Written.places` says which picture each one is.
+`render.context: pictures`, the drawing that the gate kept of a step follows that step in `history`, and `picture` is
+the last such drawing; where there is none it is the question's last picture, or nothing. The prompt's text has
+`PICTURE` in the place of each picture; `Written.places` says which picture each one is.
 
 Data is not markup. A tokenizer of the Chameleon family reads `<image>`, `</s>`, `<racm3:break>` or
 `IMGIMGBAZ` in plain text as the token of that name, so a trace that quotes one would end its own prompt.
