@@ -163,6 +163,12 @@ def test_report_of_a_folder_that_is_no_dataset_says_so(tmp_path: Path):
         write_report(tmp_path / "absent")
 
 
+def test_report_of_a_folder_that_lost_its_record_says_how_to_recover(dataset: Path):
+    (dataset / MANIFEST).unlink()
+    with pytest.raises(OutputError, match="its record is lost. Run again, or `zero-engine recover"):
+        write_report(dataset)
+
+
 def test_a_damaged_file_is_one_line(dataset: Path):
     (dataset / "candidates/part-00000.arrow").write_bytes(b"damaged")
     with pytest.raises(OutputError, match="not those that were committed"):

@@ -19,7 +19,7 @@ from zero_engine.errors import OutputError
 from zero_engine.pipeline import Gate, Pipeline
 from zero_engine.records import Candidate, Rejection
 from zero_engine.run import tally
-from zero_engine.run.recorded import recorded
+from zero_engine.run.recorded import is_ours, recorded
 from zero_engine.write.dataset import check_bytes
 from zero_engine.write.folder import MANIFEST
 from zero_engine.write.manifest import read_manifest
@@ -98,6 +98,10 @@ def open_folder(out: str | Path) -> Folder:
     require_folder(out)
     held = recorded(out)
     if held.name is None:
+        if is_ours(out):
+            raise OutputError(
+                f"{out}: its record is lost. Run again, or `zero-engine recover {out}`, to remake it."
+            )
         raise OutputError(f"{out}: no run has written here. Check the path.")
     if held.finished:
         manifest = read_manifest(out)
