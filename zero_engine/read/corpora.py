@@ -15,6 +15,7 @@ from zero_engine.read.fields import (
     Record,
     Unusable,
     first_text,
+    gold_choice,
     gold_text,
     missing,
     optional_text,
@@ -46,16 +47,16 @@ def generic(record: Record, spec: Input) -> list[Draft]:
     rationale = (
         rationale_text(record, "rationale") if record.get("rationale") is not None else "\n".join(steps or ())
     )
-    image = record.get("image")
+    image, choices = record.get("image"), texts(record, "choices")
     # `{rationale: answer}`: a column that was given another meaning has not its own as well
     taken = "answer" not in spec.columns and "answer" in spec.columns.values()
     return [
         Draft(
             text({"question": question_text(record["question"])}, "question"),
             rationale,
-            None if taken else gold_text(record, "answer"),
+            None if taken else gold_choice(record, "answer", choices),
             steps,
-            texts(record, "choices"),
+            choices,
             tuple(image) if isinstance(image, list) else (image,) if image else (),
             said=optional_text(record, "response"),
         )
