@@ -77,6 +77,8 @@ def check_input(spec: Input, must_give_rows: bool = False) -> None:
         items = read_chunk(Chunk(0, 0, 0, "", tuple(parts)), lenient)
         if tried == 0:
             records = records_of(parts, lenient)
+            if not spec.columns and (shape := other_shape(records)):
+                raise InputError(f"{spec.path}: holds {shape}.")
             _check_paths(spec, records)
             _check_left_aside(entry, spec, records)
             if spec.where is not None:
@@ -187,8 +189,6 @@ def _misfit(spec: Input, problem: Rejection, tried: int, records: list[Record]) 
         hint = "set input.encoding, e.g. cp1252."
     elif wrapped := wrapped_in(records):
         hint = f"the records are the list {wrapped!r} inside: set input.field={wrapped}."
-    elif shape := other_shape(records):
-        hint = f"the file holds {shape}."
     elif problem.reason == "missing_column" and (near := _near(problem, records)):
         hint = f"{near}; zero-engine init FILE writes a pipeline."
     detail = problem.detail.rstrip(".")
@@ -216,14 +216,20 @@ def other_shape(records: list[Record]) -> str | None:
     values = list(records[0].values()) if len(records) == 1 else []
     if len(values) < 2:
         return None
-    if all(
-        isinstance(value, dict) and len(value) > 1 and value.keys() == values[0].keys() for value in values
+    objects = [value for value in values if isinstance(value, dict)]
+    if (
+        len(objects) == len(values)
+        and all(one.keys() == objects[0].keys() for one in objects)
+        and guess(objects[:20])
     ):
         return f"{len(values)} records by a key, of which one would be read: write its values as a list"
-    if all(isinstance(value, list) and 1 < len(value) == len(values[0]) for value in values) and not any(
-        isinstance(item, dict) for value in values for item in value
-    ):
-        return f"columns of {len(values[0])} values each, no records: write one object a record"
+    lists = [
+        value
+        for value in values
+        if isinstance(value, list) and not any(isinstance(one, dict) for one in value)
+    ]
+    if len(lists) == len(values) and 1 < len(lists[0]) == min(map(len, lists)) == max(map(len, lists)):
+        return f"columns of {len(lists[0])} values each, no records: write one object a record"
     return None
 
 
