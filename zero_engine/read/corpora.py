@@ -16,6 +16,7 @@ from zero_engine.read.fields import (
     Record,
     Unusable,
     first_text,
+    gold_choice,
     gold_text,
     missing,
     optional_text,
@@ -50,8 +51,8 @@ def generic(record: Record, spec: Input) -> list[Draft]:
     rationale = (
         rationale_text(record, "rationale") if record.get("rationale") is not None else "\n".join(steps or ())
     )
-    images = as_pictures(record.get("image"))
-    asked, pictures = marked_question(record["question"], images)
+    images, choices = as_pictures(record.get("image")), texts(record, "choices")
+    asked, pictures = marked_question(question_text(record["question"]), images)
     images = tuple(one for one in images if all(one is not taken for _, taken in pictures))
     question = text({"question": asked}, "question")
     notes: tuple[str, ...] = ()
@@ -62,9 +63,9 @@ def generic(record: Record, spec: Input) -> list[Draft]:
     draft = Draft(
         question,
         rationale,
-        None if taken else gold_text(record, "answer"),
+        None if taken else gold_choice(record, "answer", choices),
         steps,
-        texts(record, "choices"),
+        choices,
         images,
         pictures,
         notes=notes,

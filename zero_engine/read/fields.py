@@ -120,6 +120,14 @@ def gold_text(record: Record, key: str) -> str | None:
     return None if found and found.lower() in NOT_AN_ANSWER else found
 
 
+def gold_choice(record: Record, key: str, choices: tuple[str, ...]) -> str | None:
+    """The gold answer; a whole number that is none of the choices is the place of one, from 0, and gives its letter."""
+    value = record.get(key)
+    if type(value) is int and 0 <= value < min(len(choices), 26) and str(value) not in choices:
+        return chr(ord("A") + value)
+    return gold_text(record, key)
+
+
 def identity(record: Record, paths: tuple[str, ...]) -> str | None:
     """The record's own id, as text: the first of these fields that holds a text or a whole number."""
     for path in paths:

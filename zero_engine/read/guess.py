@@ -9,13 +9,14 @@ says.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zero_engine.pipeline import Input
 from zero_engine.read.chats import MESSAGES
-from zero_engine.read.fields import Draft, Record, Unusable, unpacked_list
+from zero_engine.read.fields import Draft, Record, Unusable, find, unpacked_list
 from zero_engine.read.formats import FORMATS
+from zero_engine.read.gold import gold_path, is_one_answer
 from zero_engine.read.markers import answer_in_chat
 from zero_engine.read.naming import (
     ANSWER,
@@ -29,6 +30,7 @@ from zero_engine.read.naming import (
     guess_columns,
     is_named,
     share_of,
+    spelled,
     text_columns,
 )
 from zero_engine.read.outputs import GENERATIONS, QUESTION_KEYS, json_output
@@ -45,12 +47,33 @@ class Guess:
     where: str | None = None
 
 
+OWN_GOLD = ("gsm8k", "aqua", "strategyqa", "prm800k", "zebra_cot", "thinkmorph", "dataset")
+"""Formats that know where their answer is."""
+
+
 def guess(records: list[Record], is_dataset: bool = False) -> Guess | None:
     """The first guess that gives traces of most records, or None."""
     for one in _guesses(records, is_dataset):
         if _fits(one, records):
-            return one
+            return _with_gold(one, records)
     return None
+
+
+def _with_gold(one: Guess, records: list[Record]) -> Guess:
+    """The guess with the gold answer that its format would not find by itself, where there is one."""
+    if one.format in OWN_GOLD or "answer" in one.columns or "answer" not in FORMATS[one.format].reads:
+        return one
+    path = gold_path(records, spelled)
+    top = (path or "answer").partition(".")[0]
+    if path == "answer" or top in {
+        *one.columns.values(),
+        *FORMATS[one.format].fields,
+        *MESSAGES,
+        *QUESTION_KEYS,
+    }:
+        return one
+    better = replace(one, columns={**one.columns, "answer": str(path)})
+    return better if path and _fits(better, records) else one
 
 
 def _guesses(records: list[Record], is_dataset: bool) -> Iterator[Guess]:
@@ -141,6 +164,11 @@ def _chats(records: list[Record], names: set[str]) -> Iterator[Guess]:
 def _by_columns(records: list[Record]) -> Iterator[Guess]:
     found = guess_columns(records)
     if "question" in found and "rationale" in found:
+        if not all(is_one_answer(find(record, found.get("answer", ""))) for record in records):
+            found.pop("answer")
+        gold = gold_path(records, spelled) if "answer" not in found else None
+        if gold and gold.partition(".")[0] not in found.values():
+            found["answer"] = gold
         columns = {role: name for role, name in found.items() if role != name}
         names = {str(name) for record in records for name in record}
         pool = [name for name in text_columns(records) if name not in found.values()]

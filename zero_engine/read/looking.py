@@ -7,6 +7,7 @@ encoding.
 
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,6 +45,7 @@ RATIONALE_NAMES = (
 """Columns that hold a rationale under any format; left unread, they are the trace that the user meant."""
 
 
+SHARD = re.compile(r"(?P<stem>.+)-(?P<place>\d{5})-of-(?P<count>\d{5})\b.*")
 CHAT_KEYS = {"role", "from", "speaker"}
 LONGEST_LABEL = 100
 """Characters of a text beside a list of records; a longer one is a record's own."""
@@ -75,6 +77,8 @@ def check_input(spec: Input, must_give_rows: bool = False) -> None:
         items = read_chunk(Chunk(0, 0, 0, "", tuple(parts)), lenient)
         if tried == 0:
             records = records_of(parts, lenient)
+            if not spec.columns and (shape := other_shape(records)):
+                raise InputError(f"{spec.path}: holds {shape}.")
             _check_paths(spec, records)
             _check_left_aside(entry, spec, records)
             if spec.where is not None:
@@ -120,7 +124,19 @@ def records_of(parts: list[Any], spec: Input) -> list[Record]:
 
 def passed_over(spec: Input) -> list[str]:
     """A line for each file of the input's folders and archives that is not read, with its reason."""
-    return [f"{name}: not read: {why}" for name, why in look_for(spec).passed_over]
+    found = look_for(spec)
+    lines = [f"{name}: not read: {why}" for name, why in found.passed_over]
+    shards: dict[tuple[str, str], set[int]] = {}
+    for file in found.files:
+        if shard := SHARD.fullmatch(file.path):
+            shards.setdefault((shard["stem"], shard["count"]), set()).add(int(shard["place"]))
+    for (stem, count), there in shards.items():
+        lost = [place for place in range(min(int(count), 10_000)) if place not in there]
+        if lost:
+            lines.append(
+                f"{stem}-*-of-{count}: {len(lost)} of {int(count)} files are not there, first {lost[0]:05d}"
+            )
+    return lines
 
 
 def _check_paths(spec: Input, records: list[Record]) -> None:
@@ -191,7 +207,30 @@ def wrapped_in(records: list[Record]) -> str | None:
         and all(isinstance(item, dict) and not CHAT_KEYS & set(item) for item in value)
     ]
     texts = [value for value in records[0].values() if isinstance(value, str) and len(value) > LONGEST_LABEL]
+    lists = ["train"] if "train" in lists else lists
     return lists[0] if len(lists) == 1 and not texts else None
+
+
+def other_shape(records: list[Record]) -> str | None:
+    """What to do where the one record is no record: it holds the records by a key, or the columns as lists."""
+    values = list(records[0].values()) if len(records) == 1 else []
+    if len(values) < 2:
+        return None
+    objects = [value for value in values if isinstance(value, dict)]
+    if (
+        len(objects) == len(values)
+        and all(one.keys() == objects[0].keys() for one in objects)
+        and guess(objects[:20])
+    ):
+        return f"{len(values)} records by a key, of which one would be read: write its values as a list"
+    lists = [
+        value
+        for value in values
+        if isinstance(value, list) and not any(isinstance(one, dict) for one in value)
+    ]
+    if len(lists) == len(values) and 1 < len(lists[0]) == min(map(len, lists)) == max(map(len, lists)):
+        return f"columns of {len(lists[0])} values each, no records: write one object a record"
+    return None
 
 
 def _near(problem: Rejection, records: list[Record]) -> str | None:

@@ -56,6 +56,7 @@ ANSWER = (
     "gold_answer",
     "correct_answer",
     "answer",
+    "answer_key",
     "ground_truth_solution",
     "ground_truth",
     "gold",
@@ -101,7 +102,7 @@ def guess_columns(records: list[Record]) -> dict[str, str]:
     columns = text_columns(records)
     found: dict[str, str] = {}
     for role, names in (("question", QUESTION), ("rationale", RATIONALE), ("answer", ANSWER)):
-        pool = [name for name in columns if name not in found.values()]
+        pool = [name for name in columns if name not in found.values() and name.split(".")[0] not in CHOICES]
         if role == "rationale":
             pool = [name for name in pool if columns[name] >= LONG or is_named(name, RATIONALE[:14])] or pool
         if role == "answer" and "rationale" in found:
@@ -135,7 +136,7 @@ def text_columns(records: list[Record]) -> dict[str, float]:
 
 def by_name(pool: list[str], wanted: tuple[str, ...]) -> str | None:
     """The column whose name is, or ends or begins with, one of the wanted words; earlier words first."""
-    plain = {name: _plain(name) for name in pool}
+    plain = {name: spelled(name) for name in pool}
     for word in wanted:
         if exact := [name for name, said in plain.items() if said == word]:
             return exact[0]
@@ -156,11 +157,11 @@ def _rank(name: str) -> tuple[int, str]:
 
 
 def is_named(name: str, words: tuple[str, ...]) -> bool:
-    said = _plain(name)
+    said = spelled(name)
     return any(said == word or said.endswith(f"_{word}") for word in words)
 
 
-def _plain(name: str) -> str:
+def spelled(name: str) -> str:
     """A column's name in lower case with words parted by `_`: `Final Answer`, `finalAnswer`, `meta.final-answer`."""
     last = name.rpartition(".")[2]
     return re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", last)).strip("_").lower()
@@ -229,7 +230,7 @@ def _reached(records: list[Record], rationale: str, name: str) -> float:
 
 def _is_key(records: list[Record], name: str) -> bool:
     """Whether a column is an id, an index, or the like."""
-    said = _plain(name)
+    said = spelled(name)
     if said in KEYS or said.endswith(("_id", "_idx", "_index", "_url")):
         return True
     values = [find(record, name) for record in records]

@@ -9,6 +9,7 @@
 What is inside a response (chat markers, thought tags, the answer) is read by `finish`, as in every format.
 """
 
+import ast
 import json
 import re
 from typing import Any
@@ -16,11 +17,14 @@ from typing import Any
 from zero_engine.pipeline import Input
 from zero_engine.read.chats import question_text
 from zero_engine.read.fields import (
+    LONGEST_LITERAL,
+    NOT_AN_ANSWER,
     Draft,
     Record,
     Unusable,
     first_key,
     first_text,
+    gold_choice,
     gold_text,
     missing,
     text,
@@ -48,7 +52,8 @@ def think(record: Record, spec: Input) -> list[Draft]:
     """A question and a response; the thought is between tags where there are any, else it is the response."""
     response = first_text(record, RESPONSE_KEYS)
     question = _question(record, response)
-    return [Draft(question, response, gold_text(record, "answer"), choices=texts(record, "choices"))]
+    choices = texts(record, "choices")
+    return [Draft(question, response, gold_choice(record, "answer", choices), choices=choices)]
 
 
 def generations(record: Record, spec: Input) -> list[Draft]:
@@ -60,7 +65,8 @@ def generations(record: Record, spec: Input) -> list[Draft]:
     written = _generations(record, spec)
     verdicts = _verdicts(record, len(written))
     question = _question(record, written[0])
-    gold, choices = gold_text(record, "answer"), texts(record, "choices")
+    choices = texts(record, "choices")
+    gold = gold_choice(record, "answer", choices)
     return [
         Draft(question, one, gold, choices=choices, facts={"correctness": verdict, "generation": at})
         for at, (one, verdict) in enumerate(zip(written, verdicts, strict=True))
@@ -103,8 +109,8 @@ def zeroeval(record: Record, spec: Input) -> list[Draft]:
             if "output" not in record
             else Unusable("missing_value", "output is empty")
         )
-    gold = (gold_text(record, "answer") or "").lstrip("# ").strip() or None
     choices = texts(record, "choices")
+    gold = (gold_choice(record, "answer", choices) or "").lstrip("# ").strip() or None
     drafts = []
     for output in outputs:
         reasoning, answer, notes = json_output(output)
@@ -120,23 +126,17 @@ def json_output(output: str) -> tuple[str, str | None, tuple[str, ...]]:
     meant, and so are line breaks inside a string. Linear: each brace that could begin the object is tried once, at
     most `TRIES`.
     """
-    found = _first_object(output)
-    if found is None:
+    found = _objects(output)
+    if not found:
         return _by_keys(output) or (output, None, ("output_not_json",))
-    record, start = found
-    key = next(
-        (
-            key
-            for key in ("reasoning", "rationale", "explanation", "thought", "thinking", "steps")
-            if key in record
-        ),
-        None,
-    )
-    reasoning = record.get(key) if key else None
-    if isinstance(reasoning, list) and all(isinstance(item, str) for item in reasoning):
-        reasoning = "\n".join(reasoning)
-    if not isinstance(reasoning, str):
+    told = [(inner, start) for record, start in found for inner in (record, *record.values())]
+    told = [
+        (inner, start) for inner, start in told if isinstance(inner, dict) and _reasoning(inner) is not None
+    ]
+    if not told:
         return output, None, ("output_without_reasoning",)
+    record, start = told[-1]  # what was said last counts
+    reasoning = _reasoning(record) or ""
     answer = record.get("answer", record.get("final_answer"))
     before = FENCE.sub("", output[:start]).strip()
     notes = ("text_before_json",) if before and before not in reasoning else ()
@@ -155,23 +155,51 @@ LATEX_NOT_BREAK = re.compile(
     r"|frac|forall|beta|begin|bar|binom|big\w*|bmod|boxed|bullet|bot|because|u\w+)\b|(?:frac|binom|text|sqrt|boxed)"
 )
 """LaTeX commands that begin with a letter which JSON escapes (b, f, n, r, t, u)."""
+REASONING_KEYS = ("reasoning", "rationale", "explanation", "thought", "thinking", "steps")
+PYTHON_START = re.compile(r"\{\s{0,40}'")
 OBJECT_START = re.compile(r"\{\s{0,40}\"")
 
 
-def _first_object(output: str) -> tuple[dict[str, Any], int] | None:
+def _objects(output: str) -> list[tuple[dict[str, Any], int]]:
+    """The objects of an output with their places, none inside another; of Python's source where there is no JSON."""
     decoder = json.JSONDecoder(strict=False)
-    for tried, start in enumerate(OBJECT_START.finditer(output)):
+    objects: list[tuple[dict[str, Any], int]] = []
+    end = 0
+    for tried, begun in enumerate(OBJECT_START.finditer(output)):
         if tried == TRIES:
             break
-        rest = output[start.start() :]
+        if begun.start() < end:
+            continue
+        rest = output[begun.start() :]
         for text_ in (_mended(rest), rest):
             try:
-                found, _ = decoder.raw_decode(text_)
+                found, stop = decoder.raw_decode(text_)
             except (ValueError, RecursionError):
                 continue
             if isinstance(found, dict):
-                return found, start.start()
-    return None
+                objects.append((found, begun.start()))
+                end = begun.start() + stop  # or a little behind it, where escapes were mended
+                break
+    if not objects and (begun := PYTHON_START.search(output)):
+        source = output[begun.start() : output.rfind("}") + 1]
+        try:
+            found = ast.literal_eval(source) if len(source) <= LONGEST_LITERAL else None
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            found = None
+        objects += [(found, begun.start())] if isinstance(found, dict) else []
+    return objects
+
+
+def _reasoning(record: dict[str, Any]) -> str | None:
+    """The reasoning of an object: a text, a list of texts, or of objects that hold texts."""
+    found = next((record[key] for key in REASONING_KEYS if key in record), None)
+    if not isinstance(found, list):
+        return found if isinstance(found, str) else None
+    lines = []
+    for item in found:
+        said = list(item.values()) if isinstance(item, dict) else [item]
+        lines.append(" ".join(one.strip() for one in said if isinstance(one, str) and one.strip()))
+    return "\n".join(lines) if lines and all(lines) else None
 
 
 REASONING_KEY = re.compile(r'"(?:reasoning|rationale|explanation)"\s{0,20}:\s{0,20}"')
@@ -190,11 +218,12 @@ def _by_keys(output: str) -> tuple[str, str | None, tuple[str, ...]] | None:
     if answers or closed >= len(said.rstrip("`}] \t\r\n")) - 1 > 0:
         said = said[:closed] if closed >= 0 else said
     answer = (
-        output[answers[-1].end() :].strip().rstrip("`").rstrip().rstrip("}").strip().strip('"')
+        output[answers[-1].end() :].strip().rstrip("`").rstrip().rstrip("}").strip().rstrip(",").strip('"')
         if answers
         else None
     )
-    return _unescaped(said), _unescaped(answer) if answer else None, ("output_json_mended",)
+    answer = None if answer is None or answer.lower() in NOT_AN_ANSWER else _unescaped(answer)
+    return _unescaped(said), answer or None, ("output_json_mended",)
 
 
 def _unescaped(said: str) -> str:

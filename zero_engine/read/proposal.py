@@ -15,7 +15,7 @@ from zero_engine.read.fields import Record
 from zero_engine.read.files import InputFile
 from zero_engine.read.folders import find_inputs
 from zero_engine.read.guess import Guess, guess
-from zero_engine.read.looking import first_records, wrapped_in
+from zero_engine.read.looking import first_records, other_shape, wrapped_in
 from zero_engine.read.splits import NoSuchPart
 from zero_engine.records import ParsedTrace, Rejection, Trace
 
@@ -42,6 +42,8 @@ class Proposal:
 def propose(spec: Input, parse: Parse | None = None) -> Proposal:
     """Look at an input and say how to read it. Raises InputError where no guess gives a trace."""
     spec, records = _opened(spec)
+    if shape := other_shape(records):
+        raise InputError(f"{spec.path}: holds {shape}.")
     files = find_inputs(spec)
     found = guess(records, is_dataset=_is_dataset(files))
     if found is None:

@@ -126,7 +126,7 @@ def _text_kind(head: str, path: str) -> str:
             else "json_array"
         )
     if text.startswith("{"):
-        return "json_lines" if len(first) == len(text.rstrip()) or _is_line(first, text) else "json_values"
+        return "json_lines" if _is_line(first, text) else "json_values"
     is_json = '\n{"' in text
     is_table = any(sign in first for sign in ",;\t|") or _is_table_name(path)
     return "csv" if is_table and not is_json else "json_lines"
@@ -140,7 +140,8 @@ def _is_line(first: str, text: str) -> bool:
         return False  # objects with commas between them
     try:
         _, end = json.JSONDecoder(parse_int=str).raw_decode(text)
-        return end <= len(first)  # an object over several lines is a document
+        # an object over several lines is a document, and several in one line are records one after another
+        return end <= len(first) and not _begins_object(first[end:].lstrip(", \t\r"))
     except (ValueError, RecursionError):
         second = text[len(first) :].lstrip()
         return second.startswith("{") or len(first) > 200
@@ -152,6 +153,13 @@ def _is_json(line: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def _begins_object(rest: str) -> bool:
+    try:
+        return rest.startswith("{") and json.JSONDecoder(parse_int=str).raw_decode(rest)[1] > 0
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_array_of_records(line: str) -> bool:

@@ -101,7 +101,7 @@ def _split(text: str, tags: tuple[str, str], flags: int) -> Thinking | None:
             marks.append(mark)
             kinds.append(said == closing)
     closes = [i for i, is_close in enumerate(kinds) if is_close]
-    blocks: list[tuple[re.Match[str] | None, re.Match[str] | None]] = []
+    blocks: list[tuple[re.Match[str] | None, ...]] = []
     last_close = closes[-1] if closes else -1
     at = 0
     while at < len(marks):
@@ -109,6 +109,10 @@ def _split(text: str, tags: tuple[str, str], flags: int) -> Thinking | None:
         if not kinds[at]:
             at += 1
             if at <= last_close or _begins_line(text, mark):
+                if inner := _nested(kinds, at):
+                    blocks.append((mark, *marks[at : at + inner]))
+                    at += inner
+                    continue
                 end, at = _block_end(text, marks, kinds, closes, at)
                 blocks.append((mark, end))
         elif not blocks:
@@ -123,7 +127,7 @@ def _split(text: str, tags: tuple[str, str], flags: int) -> Thinking | None:
     for mark in (mark for block in blocks for mark in block if mark):
         pieces.append(text[position : mark.start()])
         position = mark.end()
-    if blocks[-1][1] is None:
+    if blocks[-1][-1] is None:
         notes += ("think_unclosed",)
         answer = _ANSWER.search(text, position)
         stop = answer.start() if answer else len(text)
@@ -132,6 +136,16 @@ def _split(text: str, tags: tuple[str, str], flags: int) -> Thinking | None:
     if len(blocks) > 1:
         notes += (f"think_blocks:{len(blocks)}",)
     return Thinking("".join(pieces).strip(), text[position:].strip(), notes)
+
+
+def _nested(kinds: list[bool], at: int) -> int:
+    """Tags up to the one that closes a block, where blocks begin inside of it and all close in a row; else 0."""
+    opened = at
+    while opened < len(kinds) and not kinds[opened]:
+        opened += 1
+    inner = opened - at
+    closed = kinds[opened : opened + inner + 1]
+    return 2 * inner + 1 if inner and len(closed) == inner + 1 and all(closed) else 0
 
 
 def _block_end(

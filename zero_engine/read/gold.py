@@ -1,0 +1,62 @@
+"""Gold: where a record keeps the answer that is known to be right, for the guess of `zero-engine init`.
+
+Under one of the usual names; in an object under one (`answer: {value: 5}`, `reward_model: {ground_truth: 5}`); the
+first of a list of answers that are all right (`answers: {text: [5, five]}`).
+"""
+
+from typing import Any
+
+from zero_engine.read.fields import Record
+
+NAMES = (
+    "expected_answer",
+    "final_answer",
+    "ground_truth_answer",
+    "reference_answer",
+    "gold_answer",
+    "correct_answer",
+    "answer",
+    "ground_truth",
+    "gold",
+    "answer_key",
+    "answers",
+)
+HOLDERS = ("reward_model", "extra_info", "meta", "metadata", "info")
+"""Objects that may hold a column of one of the names."""
+INSIDE = ("ground_truth", "value", "text", "answer", "final_answer", "target", "content")
+"""What the answer is called inside an object of one of the names."""
+
+
+def gold_path(records: list[Record], plain: Any) -> str | None:
+    """A path for `input.columns.answer`, or None. `plain` spells a column's name in lower case with `_`."""
+    first: Record = {}
+    for record in records:
+        first = {**{str(key): value for key, value in record.items() if value is not None}, **first}
+    for holder in (None, *HOLDERS):
+        inside = first if holder is None else first.get(holder)
+        if not isinstance(inside, dict):
+            continue
+        by_name = {plain(str(key)): str(key) for key in reversed(inside)}
+        for name in NAMES:
+            if (key := by_name.get(name)) is None:
+                continue
+            path = key if holder is None else f"{holder}.{key}"
+            if (found := _into(path, inside[key])) is not None:
+                return found
+    return None
+
+
+def is_one_answer(value: Any) -> bool:
+    """Whether a value is taken as the answer as it stands."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value is None or isinstance(value, (str, int, float))
+
+
+def _into(path: str, value: Any) -> str | None:
+    if is_one_answer(value):
+        return path
+    if isinstance(value, dict):
+        inner = next((name for name in INSIDE if value.get(name) not in (None, [])), None)
+        return _into(f"{path}.{inner}", value[inner]) if inner else None
+    return _into(f"{path}.0", value[0]) if isinstance(value, list) and value else None
