@@ -52,7 +52,7 @@ def generic(record: Record, spec: Input) -> list[Draft]:
         rationale_text(record, "rationale") if record.get("rationale") is not None else "\n".join(steps or ())
     )
     images, choices = as_pictures(record.get("image")), texts(record, "choices")
-    asked, pictures = marked_question(question_text(record["question"]), images)
+    asked, pictures = marked_question(record["question"], images)
     images = tuple(one for one in images if all(one is not taken for _, taken in pictures))
     question = text({"question": asked}, "question")
     notes: tuple[str, ...] = ()
