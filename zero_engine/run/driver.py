@@ -301,6 +301,7 @@ class _Driver:
         """Wait a moment and commit what is done."""
         for task, result in launcher.collect():
             self._commit(task, result)
+        self.account.refresh()
 
     def _commit(self, task: ShardTask, result: ShardResult) -> None:
         self.ledger.commit(result.entry, result.temporary)

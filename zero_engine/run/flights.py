@@ -91,6 +91,9 @@ class Flight:
     def _beat(self) -> None:
         while not self._stop.wait(BEAT_S):
             self._write()
+            with self._lock:
+                if not self._stop.is_set():  # nothing is told of a shard after its end
+                    self._tell(self._now())
 
     def _write(self) -> None:
         with self._lock:

@@ -58,6 +58,10 @@ class Account:
                 self._flights[shard], self._heard_at[shard] = facts, time.monotonic()
         self._show()
 
+    def refresh(self) -> None:
+        """Show it again: clocks have gone on."""
+        self._show()
+
     def committed(self, shard: int, counts: Tally, drawn: int) -> None:
         """A shard is done."""
         with self._lock:
