@@ -27,8 +27,11 @@ def test_a_run_that_committed_nothing_leaves_what_was_answered(tmp_path):
 
 def test_requests_are_counted_by_all_who_share_the_folder(tmp_path):
     one, other = Answers(tmp_path), Answers(tmp_path)
-    assert one.admit(3, None) == other.admit(3, None) == 0.0
-    assert 0 <= one.admit(3, 60) <= 0.1
+    for answers in (one, other, one):
+        answers.count(3)
     with pytest.raises(ModelError, match="3 requests are made, 3 are allowed"):
-        other.admit(3, 60)
-    assert 0.5 < other.admit(4, 60) <= 1.0
+        other.count(3)
+    other.count(None)
+    with pytest.raises(ModelError, match="4 requests are made, 4 are allowed"):
+        one.count(4)
+    assert one.turn(60) == 0.0 and 0.5 < other.turn(60) <= 1.0 and 1.5 < one.turn(120) <= 2.0
