@@ -48,6 +48,8 @@ class Painter(Protocol):
 class Asks(Protocol):
     """A painter that is asked for all pictures first and hands them out by the identity of their drawings."""
 
+    name: str
+
     def prepare(self, wanted: Sequence[Asked]) -> list[BatchFailure | None]:
         """Ask for the pictures; what failed, in the order of `wanted`."""
 
