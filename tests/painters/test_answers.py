@@ -3,9 +3,10 @@
 import pytest
 
 from zero_engine.errors import ModelError
-from zero_engine.painters.answers import FOLDER, Answers
+from zero_engine.painters.answers import Answers
 from zero_engine.pipeline import Pipeline
 from zero_engine.run.ledger import open_ledger
+from zero_engine.write.folder import ANSWERS
 
 
 def test_a_run_that_committed_nothing_leaves_what_was_answered(tmp_path):
@@ -14,11 +15,11 @@ def test_a_run_that_committed_nothing_leaves_what_was_answered(tmp_path):
     )
     ledger = open_ledger(tmp_path / "out", pipeline)
     ledger.begin(pipeline)
-    Answers(ledger.work / FOLDER).put("a" * 32, b"paid for")
+    Answers(ledger.out / ANSWERS).put("a" * 32, b"paid for")
     ledger.close()
     again = open_ledger(tmp_path / "out", pipeline)
     again.begin(pipeline)
-    answers = Answers(again.work / FOLDER)
+    answers = Answers(again.out / ANSWERS)
     assert answers.get("a" * 32) == b"paid for"
     answers.forget(["a" * 32, "b" * 32])
     again.close()

@@ -129,6 +129,7 @@ def test_a_server_that_is_gone_stops_the_run_and_what_was_answered_is_kept(tmp_p
         assert served.prepare(asked(6)) == [None] * 6 and set(server.painted.values()) == {1}
 
 
+@pytest.mark.slow
 def test_a_program_that_is_killed_asks_for_no_answered_picture_again(tmp_path):
     code = (
         "import sys\n"

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from zero_engine.errors import ModelError, OutputError
 
-FOLDER = "answers"
 WIDTH = 100
 """Bytes of a file of figures."""
 LONGEST_WAIT_S = 86_400.0
