@@ -3,9 +3,10 @@
 import pytest
 
 from zero_engine.errors import ModelError
-from zero_engine.painters.answers import FOLDER, Answers
+from zero_engine.painters.answers import Answers
 from zero_engine.pipeline import Pipeline
 from zero_engine.run.ledger import open_ledger
+from zero_engine.write.folder import ANSWERS
 
 
 def test_a_run_that_committed_nothing_leaves_what_was_answered(tmp_path):
@@ -14,11 +15,11 @@ def test_a_run_that_committed_nothing_leaves_what_was_answered(tmp_path):
     )
     ledger = open_ledger(tmp_path / "out", pipeline)
     ledger.begin(pipeline)
-    Answers(ledger.work / FOLDER).put("a" * 32, b"paid for")
+    Answers(ledger.out / ANSWERS).put("a" * 32, b"paid for")
     ledger.close()
     again = open_ledger(tmp_path / "out", pipeline)
     again.begin(pipeline)
-    answers = Answers(again.work / FOLDER)
+    answers = Answers(again.out / ANSWERS)
     assert answers.get("a" * 32) == b"paid for"
     answers.forget(["a" * 32, "b" * 32])
     again.close()
@@ -27,8 +28,11 @@ def test_a_run_that_committed_nothing_leaves_what_was_answered(tmp_path):
 
 def test_requests_are_counted_by_all_who_share_the_folder(tmp_path):
     one, other = Answers(tmp_path), Answers(tmp_path)
-    assert one.admit(3, None) == other.admit(3, None) == 0.0
-    assert 0 <= one.admit(3, 60) <= 0.1
+    for answers in (one, other, one):
+        answers.count(3)
     with pytest.raises(ModelError, match="3 requests are made, 3 are allowed"):
-        other.admit(3, 60)
-    assert 0.5 < other.admit(4, 60) <= 1.0
+        other.count(3)
+    other.count(None)
+    with pytest.raises(ModelError, match="4 requests are made, 4 are allowed"):
+        one.count(4)
+    assert one.turn(60) == 0.0 and 0.5 < other.turn(60) <= 1.0 and 1.5 < one.turn(120) <= 2.0

@@ -125,6 +125,8 @@ def test_the_fingerprint_is_of_the_painters_files_and_the_readers(render, folder
     other = shutil.copytree(folder, tmp_path / "other")
     moved = render.model_copy(update={"diffusion": render.diffusion.model_copy(update={"model": str(other)})})
     assert generator_fingerprint(moved) == generator_fingerprint(render)
+    longer = render.model_copy(update={"diffusion": render.diffusion.model_copy(update={"steps": 3})})
+    assert generator_fingerprint(longer) != generator_fingerprint(render)
     scheduler = other / "scheduler/scheduler_config.json"
     scheduler.write_text(scheduler.read_text().replace("0.02", "0.03"))
     assert generator_fingerprint(moved) != generator_fingerprint(render)
@@ -173,7 +175,7 @@ def test_a_plugin_paints_by_entry_point(monkeypatch, tiny_anole):
         render.model_copy(update={"options": {"shade": 8}})
     )
     with pytest.raises(
-        PipelineError, match="unknown generator 'nobody'. Known: none, unified, diffusion, flat"
+        PipelineError, match="unknown generator 'nobody'. Known: none, unified, diffusion, http, flat"
     ):
         generator_fingerprint(Render(generator="nobody"))
 

@@ -1,5 +1,7 @@
 """The generator http against a real server on loopback: errors, slow answers, cut connections, limits, resume."""
 
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -125,6 +127,38 @@ def test_a_server_that_is_gone_stops_the_run_and_what_was_answered_is_kept(tmp_p
             served.prepare(asked(6))
         server.start()
         assert served.prepare(asked(6)) == [None] * 6 and set(server.painted.values()) == {1}
+
+
+@pytest.mark.slow
+def test_a_program_that_is_killed_asks_for_no_answered_picture_again(tmp_path):
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from tests.painters.test_http import asked, painter\n"
+        "server = type('Server', (), {'url': sys.argv[1]})\n"
+        "painter(server, Path(sys.argv[2]), retries=12, concurrency=4).prepare(asked(200))"
+    )
+    with ImagesServer(
+        lambda number, body: (500, {}, "") if number % 10 == 3 else None, pause_s=0.01
+    ) as server:
+        for stops_at in (60, 140):
+            run = subprocess.Popen([sys.executable, "-c", code, server.url, str(tmp_path)])
+            while sum(server.painted.values()) < stops_at:
+                assert run.poll() is None
+                time.sleep(0.005)
+            run.kill()
+            run.wait()
+        while server.at_once:
+            time.sleep(0.01)
+        kept = len([path for path in tmp_path.iterdir() if len(path.name) == 32])
+        lost = sum(server.painted.values()) - kept
+        assert kept >= 130 and lost <= 8  # answered to a program that was gone: four at each kill
+        server.stop()
+        last = subprocess.Popen([sys.executable, "-c", code, server.url, str(tmp_path)])
+        time.sleep(1)
+        server.start()
+        assert last.wait(timeout=120) == 0
+        assert len(server.painted) == 200 and sum(server.painted.values()) == 200 + lost
 
 
 def test_a_limit_stops_in_one_line_and_is_counted_over_starts(tmp_path):

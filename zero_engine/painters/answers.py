@@ -4,7 +4,7 @@ A shard is committed as a whole, so a shard that is killed would ask a second ti
 Each answer is therefore a file of its own in `.work/answers`, named by the identity of its drawing, complete under its
 final name. The driver deletes the answers of a shard when the shard is committed; a finished run deletes all.
 
-The file `asked` holds the number of requests and when the next may begin. All workers share it, under a lock.
+The files `asked` and `turns` hold the number of requests made, and when the next may begin.
 """
 
 import fcntl
@@ -12,12 +12,15 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from zero_engine.errors import ModelError, OutputError
 
-FOLDER = "answers"
+WIDTH = 100
+"""Bytes of a file of figures."""
+LONGEST_WAIT_S = 86_400.0
 
 
 class Answers:
@@ -58,29 +61,41 @@ class Answers:
         for identity in identities:
             self._path(identity).unlink(missing_ok=True)
 
-    def admit(self, most: int | None, per_minute: float | None) -> float:
-        """Count one request, and return how many seconds it has to wait. Raises ModelError where `most` are made."""
-        with open(self.folder / "asked", "a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            said = file.read()
-            state = json.loads(said) if said else {"requests": 0, "next": 0.0}
-            if most is not None and state["requests"] >= most:
-                raise ModelError(
-                    f"render.http.max_requests: {state['requests']} requests are made, {most} are allowed. What was "
-                    "answered is kept: raise the limit and run the same command again to go on."
-                )
-            now = time.time()
-            begin = (
-                max(now, min(state["next"], now + 3600)) if per_minute else now
-            )  # a clock may have been set back
-            state = {
-                "requests": state["requests"] + 1,
-                "next": begin + 60 / per_minute if per_minute else 0.0,
-            }
-            file.truncate(0)
-            file.write(json.dumps(state).encode())
+    def turn(self, per_minute: float) -> float:
+        """Take the next turn of so many a minute; seconds until it comes."""
+        now = time.time()
+        with self._shared("turns") as state:
+            # a clock may have been set back
+            begin = max(now, min(state.get("next", now), now + LONGEST_WAIT_S))
+            state["next"] = begin + 60 / per_minute
         return begin - now
+
+    def count(self, most: int | None) -> None:
+        """Count one request. Raises ModelError where `most` are made."""
+        with self._shared("asked") as state:
+            made = state.get("requests", 0)
+            if most is not None and made >= most:
+                raise ModelError(
+                    f"render.http.max_requests: {made} requests are made, {most} are allowed. What was answered is "
+                    "kept: raise the limit and run the same command again to go on."
+                )
+            state["requests"] = made + 1
+
+    @contextmanager
+    def _shared(self, name: str) -> Iterator[dict]:
+        """Figures that all workers share, under a lock. They are written in place, in one go, so no kill loses them."""
+        try:
+            with open(self.folder / name, "a+b", buffering=0) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                said = os.pread(file.fileno(), WIDTH, 0)
+                state = json.loads(said) if said else {}
+                yield state
+                with open(self.folder / name, "r+b", buffering=0) as written:
+                    written.write(json.dumps(state).encode().ljust(WIDTH))
+        except OSError as error:
+            raise OutputError(
+                f"{self.folder}: cannot count requests ({error}). Make room and run again."
+            ) from error
 
     def _path(self, identity: str) -> Path:
         assert identity.isalnum(), f"{identity!r} is no identity"

@@ -206,11 +206,12 @@ class Served:
 
         problem, kind, busy = "", None, False
         for attempt in range(self.http.retries + 1):
-            if counted and self.stop is None:
-                wait = self.answers.admit(self.http.max_requests, self.http.requests_per_minute)
-                await self._sleep(wait)
+            if counted and self.http.requests_per_minute and self.stop is None:
+                await self._sleep(self.answers.turn(self.http.requests_per_minute))
             if self.stop is not None:
                 return None
+            if counted:
+                self.answers.count(self.http.max_requests)
             pause = min(LONGEST_WAIT_S, self.http.backoff_s * 2**attempt) * random.uniform(0.5, 1.5)
             try:
                 async with asyncio.timeout(self.http.timeout_s):

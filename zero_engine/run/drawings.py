@@ -21,7 +21,6 @@ from zero_engine.contracts.manifest import ModelInfo
 from zero_engine.images import convert_image, decode_image
 from zero_engine.models.batching import auto_batch_size
 from zero_engine.models.prompt import pictures_in
-from zero_engine.painters.answers import FOLDER as ANSWERS
 from zero_engine.pipeline import Pipeline
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
 from zero_engine.render.decoding import as_decoded, has_own_pixels
@@ -33,7 +32,7 @@ from zero_engine.run.marks import counted, loading
 from zero_engine.score import score_candidates
 from zero_engine.score.gate import pick
 from zero_engine.score.scorer import DRAWN
-from zero_engine.write.folder import WORK
+from zero_engine.write.folder import ANSWERS
 from zero_engine.write.store import Store, Stored
 
 if TYPE_CHECKING:
@@ -291,7 +290,7 @@ def _model(pipeline: Pipeline) -> "UnifiedModel":
     with loading():
         from zero_engine.painters.generators import get_generator
 
-        return get_generator(pipeline.render, Path(pipeline.output.path, WORK, ANSWERS).absolute())
+        return get_generator(pipeline.render, Path(pipeline.output.path, ANSWERS).absolute())
 
 
 def _merge(

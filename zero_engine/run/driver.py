@@ -22,7 +22,6 @@ from zero_engine.contracts.manifest import ShardFile
 from zero_engine.contracts.rows import SCHEMA_VERSION
 from zero_engine.errors import CheckFailed, Interrupted
 from zero_engine.hashing import digest
-from zero_engine.painters.answers import FOLDER as ANSWERS
 from zero_engine.painters.answers import Answers
 from zero_engine.painters.generators import generator_fingerprint
 from zero_engine.pipeline import Pipeline, load_pipeline
@@ -49,7 +48,7 @@ from zero_engine.run.watch import Watch
 from zero_engine.score import check_scores
 from zero_engine.write.atomic import disk_errors
 from zero_engine.write.finish import finish_dataset, side_files, unlisted_files
-from zero_engine.write.folder import INDEX
+from zero_engine.write.folder import ANSWERS, INDEX
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.plain import forget_digests
 from zero_engine.write.store import DrawingFile, identities
@@ -322,7 +321,7 @@ class _Driver:
     def _forget_answers(self, file: ShardFile) -> None:
         """Delete what a server answered for drawings that are committed now."""
         committed = identities(DrawingFile(str(self.out), file.name, file.sha256))
-        Answers(self.ledger.work / ANSWERS).forget(name for _, name in committed if name)
+        Answers(self.out / ANSWERS).forget(name for _, name in committed if name)
 
     def _stopped(self) -> Interrupted:
         done = len(self.ledger.entries)

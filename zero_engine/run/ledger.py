@@ -17,12 +17,11 @@ from typing import IO
 
 from zero_engine.contracts.manifest import ModelInfo, ShardEntry
 from zero_engine.errors import OutputError
-from zero_engine.painters.answers import FOLDER as ANSWERS
 from zero_engine.pipeline import Pipeline
 from zero_engine.run.recorded import Recorded, ledger_line, recorded
 from zero_engine.write.atomic import commit, disk_errors, make_folder
 from zero_engine.write.finish import unfinish
-from zero_engine.write.folder import LEDGER, LOCK, OURS, SHARD_FOLDERS, UNUSED, WORK
+from zero_engine.write.folder import ANSWERS, LEDGER, LOCK, OURS, SHARD_FOLDERS, UNUSED, WORK
 from zero_engine.write.plain import clear_the_way, digest_now, require_folder
 from zero_engine.write.unused import set_aside, set_strays_aside
 
@@ -114,7 +113,7 @@ class Ledger:
         """Release the folder. A finished run leaves no work folder, a failed first one no folder but for answers."""
         if self._file:
             self._file.close()
-        answered = any(self.work.glob(f"{ANSWERS}/{'[0-9a-f]' * 32}"))
+        answered = any((self.out / ANSWERS).glob("[0-9a-f]" * 32))
         if self.finished or not (self.entries or answered):
             shutil.rmtree(self.work, ignore_errors=True)
         if not (self.finished or self.entries or answered):

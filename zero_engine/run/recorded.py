@@ -147,8 +147,8 @@ def settings_of_version_1(manifest: Manifest) -> str | None:
         return None
     render = Pipeline.model_validate(manifest.pipeline).render
     batch_size = known_batch_size(render, manifest.model)
-    if batch_size is None or render.image_guidance is not None:
-        return None
+    if batch_size is None or render.image_guidance is not None or render.generator != "unified":
+        return None  # a painter's pictures are not there: such a folder holds what their codes decode to
     return settings_key(render, manifest.model.fingerprint, batch_size)
 
 

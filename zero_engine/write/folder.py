@@ -43,6 +43,8 @@ DATA_FILES, CANDIDATE_FILES, REJECTION_FILES = (
 DATASET_INFO, STATE = "data/dataset_info.json", "data/state.json"
 """What `datasets.load_from_disk(OUT/data)` wants to see."""
 
+ANSWERS = ".work/answers"
+"""A folder of its own: what a server answered and no shard holds yet, a file a picture."""
 LEDGER, LOCK, INDEX = ".work/ledger.jsonl", ".work/lock", ".work/drawings.sqlite"
 RUN_FACTS = ".work/run.json"
 """How far the run is; only for those who watch."""

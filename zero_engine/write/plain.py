@@ -18,7 +18,7 @@ from typing import IO, Any
 from zero_engine.errors import OutputError
 from zero_engine.hashing import digest_file
 from zero_engine.write.atomic import disk_errors, sync_folder
-from zero_engine.write.folder import OURS, REPORT_PAGES, SHARD_FOLDERS, STRAYS, UNUSED, WORK
+from zero_engine.write.folder import ANSWERS, OURS, REPORT_PAGES, SHARD_FOLDERS, STRAYS, UNUSED, WORK
 
 _NAME = re.compile(r"data/data-\d{5,9}\.arrow|candidates/part-\d{5,9}\.arrow|rejected/part-\d{5,9}\.jsonl")
 FOLDERS = (*SHARD_FOLDERS, UNUSED, STRAYS, WORK, REPORT_PAGES)
@@ -105,6 +105,8 @@ def clear_the_way(out: Path) -> dict[str, str]:
         if folder == STRAYS or not stat.S_ISDIR(_mode(out / folder)):
             continue
         for entry in sorted(os.scandir(out / folder), key=lambda entry: entry.name):
+            if f"{folder}/{entry.name}" == ANSWERS and entry.is_dir(follow_symlinks=False):
+                continue
             if not entry.is_file(follow_symlinks=False):
                 moved[f"{folder}/{entry.name}"] = put_aside(out, f"{folder}/{entry.name}")
     return moved
