@@ -153,6 +153,7 @@ def status(out: Folder, json: AsJson = False) -> None:
         ]
         + [(name.replace("_", " "), facts["counts"][name]) for name in tally.NUMBERS]
         + [("unused drawings", _size(facts["unused"]))],
+        justify="left",
     )
 
 
