@@ -167,6 +167,7 @@ def test_a_run_counts_kept_steps_and_the_pictures_inside_its_shards():
     done, figures, parts, begun, name = screen.last
     assert parts[1] == "shard 1: drawing, 20 of 40 pictures (6 distinct), 0:04"
     assert (done, begun, name) == (0, 0.9, "drawing")
+    account._drawing_since[1] -= 4
     account.committed(0, COUNTS, drawn=40)
     done, figures, parts, _, _ = screen.last
     assert done == 2 and len(parts) == 1 and "90 % of steps kept" in figures, "9 of 10 steps have a picture"

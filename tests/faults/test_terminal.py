@@ -57,7 +57,7 @@ def expected(tmp_path_factory):
 
 def undisturbed(make_run, expected) -> dict:
     if not expected:
-        expected.update(hashes(run_pipeline(make_run("plain", records=24)).out))
+        expected.update(hashes(run_pipeline(make_run("plain", records=16)).out))
     return expected
 
 
@@ -67,7 +67,7 @@ def test_a_run_speaks_at_once_and_ctrl_c_finishes_what_is_begun(
 ):
     plain = undisturbed(make_run, expected)
     pipeline = make_run(
-        "plain", records=24, dask={"workers": workers}, output={"path": str(tmp_path / "out")}
+        "plain", records=16, dask={"workers": workers}, output={"path": str(tmp_path / "out")}
     )
     at_hand(pipeline, tmp_path)
     with terminal(tmp_path, ZERO_ENGINE_SLOW="0.5") as screen:
@@ -89,10 +89,15 @@ def test_a_run_speaks_at_once_and_ctrl_c_finishes_what_is_begun(
         if workers:
             assert "starting 2 workers" in screen.plain
     committed = {event["shard"] for event in events(pipeline.output.path, "committed")}
-    assert committed and begun <= committed and len(committed) < 6
+    assert committed and begun <= committed and len(committed) < 4
     assert len(committed - begun) <= workers, "only what began in the same moment may be there, too"
-    assert run_pipeline(pipeline).plan.as_dict()["done"] == len(committed)
+    assert run_pipeline(here(pipeline)).plan.as_dict()["done"] == len(committed)
     assert hashes(pipeline.output.path) == plain
+
+
+def here(pipeline):
+    """The same run in one process: its bytes are those of any number of workers."""
+    return pipeline.model_copy(update={"dask": pipeline.dask.model_copy(update={"workers": 0})})
 
 
 def inside(screen: Terminal) -> set[str]:
@@ -106,7 +111,7 @@ def test_a_second_ctrl_c_stops_now_and_the_run_resumes_exactly(
 ):
     plain = undisturbed(make_run, expected)
     pipeline = make_run(
-        "plain", records=24, dask={"workers": workers}, output={"path": str(tmp_path / "out")}
+        "plain", records=16, dask={"workers": workers}, output={"path": str(tmp_path / "out")}
     )
     at_hand(pipeline, tmp_path)
     with terminal(tmp_path, ZERO_ENGINE_SLOW="2") as screen:
@@ -117,7 +122,7 @@ def test_a_second_ctrl_c_stops_now_and_the_run_resumes_exactly(
         assert screen.wait() < 2 * LOOSE
         assert screen.code == 130 and "stopped at once" in screen.plain and "same command" in screen.plain
         assert "Traceback" not in screen.plain
-    run_pipeline(pipeline)
+    run_pipeline(here(pipeline))
     assert hashes(pipeline.output.path) == plain
 
 

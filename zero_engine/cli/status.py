@@ -33,6 +33,7 @@ def status(out: Folder, json: AsJson = False) -> None:
         ]
         + [(name.replace("_", " "), facts["counts"][name]) for name in tally.NUMBERS]
         + [("unused drawings", size_of(facts["unused"]))],
+        justify="left",
     )
 
 

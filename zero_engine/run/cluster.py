@@ -213,7 +213,7 @@ def _attended(make: Callable[[], T], stop: threading.Event | None) -> T:
     given_up = threading.Event()
 
     def work() -> None:
-        resource_tracker.ensure_running()  # its own start would unblock SIGINT in the thread that starts a worker
+        _start_tracker()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             made.append(make())
@@ -234,6 +234,22 @@ def _attended(make: Callable[[], T], stop: threading.Event | None) -> T:
     if failed:
         raise failed[0]
     return made[0]
+
+
+def _start_tracker() -> None:
+    """Start the process that clears up after Python's own processes, now: its start unblocks SIGINT where it happens.
+
+    It is not to warn of what it clears up when a run ends at once.
+    """
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker"
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _close(owner: Any) -> None:

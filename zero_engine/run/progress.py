@@ -34,13 +34,17 @@ class Account:
         self._drawn = self._pictures = self._distinct = self._steps = self._kept = self._traces = 0
         self._flights: dict[int, dict] = {}
         self._heard_at: dict[int, float] = {}
+        self._drawing_since: dict[int, float] = {}
+        self._total: int | None = None
+        self._draws = False
+        """Whether any shard draws by now: processes that start and models that load are no part of the pace."""
         self._began = time.monotonic()
         self._stopping = False
 
     def begin(self, total: int | None, done: int) -> None:
         """Shards are made from here on; `done` of `total` records are committed already."""
         with self._lock:
-            self._done, self._began = done, time.monotonic()
+            self._total, self._done, self._began = total, done, time.monotonic()
         self._progress.stage("starting", total, "records", done)
 
     def placed(self, shard: int, records: int) -> None:
@@ -56,6 +60,13 @@ class Account:
                 self._flights.pop(shard, None)
             elif shard in self._records:
                 self._flights[shard], self._heard_at[shard] = facts, time.monotonic()
+                if facts.get("stage") == "render":
+                    self._drawing_since.setdefault(shard, time.monotonic())
+            first = bool(self._drawing_since) and not self._draws
+            if first:
+                self._draws, self._began = True, time.monotonic()
+        if first and not self._stopping:
+            self._progress.stage("drawing", self._total, "records", self._done)
         self._show()
 
     def refresh(self) -> None:
@@ -91,8 +102,10 @@ class Account:
 
     def _left(self, facts: dict) -> float | None:
         """Seconds until a shard is done, as far as its pictures tell."""
-        share = self._share(facts)
-        return self._age(facts) * (1 - share) / share if share > 0.05 else None
+        share, since = self._share(facts), self._drawing_since.get(facts["shard"])
+        if since is None or share < 0.1:
+            return None
+        return (time.monotonic() - since) * (1 - share) / share
 
     def _age(self, facts: dict) -> float:
         return facts.get("seconds", 0.0) + time.monotonic() - self._heard_at[facts["shard"]]
