@@ -77,15 +77,3 @@ def test_the_card_names_no_path_and_no_address_of_the_machine(demo, tmp_path):
     }
     assert named("GAIR/Anole-7b") == "GAIR/Anole-7b" and named("Draw: {{ step }}") == "Draw: {{ step }}"
     assert named("s3://bucket/key/x.parquet") == "x.parquet"
-
-
-def test_croissant_is_valid_and_reads_the_rows_back(demo, tmp_path):
-    import mlcroissant
-
-    folder = _parquet(demo, tmp_path)
-    found = mlcroissant.Dataset(jsonld=str(folder / "croissant.json"))
-    assert not found.metadata.ctx.issues.errors
-    records = list(found.records("rows"))
-    rows = list(open_dataset(demo))
-    assert [record["rows/id"].decode() for record in records] == [row["id"] for row in rows]
-    assert [record["rows/answer"].decode() for record in records] == [row["answer"] for row in rows]

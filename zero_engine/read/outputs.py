@@ -180,13 +180,13 @@ def _objects(output: str) -> list[tuple[dict[str, Any], int]]:
                 objects.append((found, begun.start()))
                 end = begun.start() + stop  # or a little behind it, where escapes were mended
                 break
-    if not objects and (begun := PYTHON_START.search(output)):
-        source = output[begun.start() : output.rfind("}") + 1]
+    if not objects and (python := PYTHON_START.search(output)):
+        source = output[python.start() : output.rfind("}") + 1]
         try:
             found = ast.literal_eval(source) if len(source) <= LONGEST_LITERAL else None
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             found = None
-        objects += [(found, begun.start())] if isinstance(found, dict) else []
+        objects += [(found, python.start())] if isinstance(found, dict) else []
     return objects
 
 

@@ -238,7 +238,8 @@ def _input(config: Evaluation) -> Input:
     columns = {name: path for name, path in config.columns.items() if name != "task"}
     if config.format == "generic":
         # a trace must have a rationale and a question has none: its own text stands there, and is not looked at
-        columns["rationale"] = columns.get("question", "question")
+        columns.setdefault("question", "question")
+        columns["rationale"] = columns["question"]
     return Input(path=config.data, format=config.format, columns=columns, limit=config.limit)
 
 
