@@ -1,5 +1,6 @@
 """A progress that acts on every commit of a run: what tests hook into."""
 
+import math
 from collections.abc import Callable
 
 from zero_engine.progress import Silent
@@ -17,7 +18,7 @@ class Commits(Silent):
         self.messages.append(message)
 
     def stage(self, name, total=None, unit="", done=0) -> None:
-        self.done = done
+        self.done = done if unit == "records" else math.inf  # no commit in any other stage
 
     def update(self, done, figures=(), parts=(), *, begun=0.0, name=None) -> None:
         if done > self.done:

@@ -133,18 +133,14 @@ def table(
     from rich.table import Table
 
     hush()
-    grid = Table(
-        title=escape(printable(title)),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_header=any(columns),
-        title_style="bold",
-    )
+    grid = Table(box=box.SIMPLE_HEAD, show_header=any(columns))
     for position, column in enumerate(columns):
         grid.add_column(column, justify="left" if position == 0 else justify, overflow="fold")
     for row in rows:
         grid.add_row(*(escape(printable(str(cell))) for cell in row))
     screen = Console(highlight=False)
+    if title:
+        screen.print(printable(title), style="bold", markup=False, soft_wrap=True)
     if screen.is_terminal:
         screen.print(grid)
         return

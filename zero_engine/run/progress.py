@@ -60,11 +60,13 @@ class Account:
                 self._flights.pop(shard, None)
             elif shard in self._records:
                 self._flights[shard], self._heard_at[shard] = facts, time.monotonic()
-                if facts.get("stage") == "render":
+                if facts.get("stage") == "loading":  # it is loaded in the middle of a stage
+                    self._drawing_since.pop(shard, None)
+                elif facts.get("stage") == "render":
                     self._drawing_since.setdefault(shard, time.monotonic())
-            first = bool(self._drawing_since) and not self._draws
+            first = "of" in facts and not self._draws
             if first:
-                self._draws, self._began = True, time.monotonic()
+                self._draws, self._began = True, min(self._drawing_since.values(), default=time.monotonic())
         if first and not self._stopping:
             self._progress.stage("drawing", self._total, "records", self._done)
         self._show()
@@ -78,6 +80,7 @@ class Account:
         with self._lock:
             self._flights.pop(shard, None)
             self._records.pop(shard, None)
+            self._drawing_since.pop(shard, None)
             self._done += counts["records"]
             self._drawn += drawn
             self._pictures += counts["pictures"]
