@@ -22,14 +22,23 @@ POISONED = Path(__file__).parent / "poisoned"
 
 
 @pytest.fixture
-def poisonable(monkeypatch, repository: Path) -> dict[str, str]:
-    """Children and workers started from here on know the poison; the environment for others that need it."""
+def poisonable(repository: Path) -> Iterator[dict[str, str]]:
+    """`poisoned_children` of one test."""
+    with poisoned_children(repository) as environment:
+        yield environment
+
+
+@contextlib.contextmanager
+def poisoned_children(repository: Path) -> Iterator[dict[str, str]]:
+    """Children and workers started in the block know the poison; the environment for others that need it."""
     path = os.pathsep.join([str(POISONED), str(repository)])
-    monkeypatch.setenv("ZERO_ENGINE_POISON", "1")
-    monkeypatch.setenv("PYTHONPATH", path)
-    monkeypatch.syspath_prepend(str(repository))
-    monkeypatch.syspath_prepend(str(POISONED))
-    yield {"ZERO_ENGINE_POISON": "1", "PYTHONPATH": path}
+    close_chamber()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZERO_ENGINE_POISON", "1")
+        patch.setenv("PYTHONPATH", path)
+        patch.syspath_prepend(str(repository))
+        patch.syspath_prepend(str(POISONED))
+        yield {"ZERO_ENGINE_POISON": "1", "PYTHONPATH": path}
     close_chamber()
 
 

@@ -1,6 +1,7 @@
 """`render.context: pictures`: a trace's steps are drawn one after another, each seeing what the gate kept before it."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.run.test_kill import start, wait_for_commits
 from zero_engine.images import decode_image
 from zero_engine.models import get_model
 from zero_engine.models.prompt import Sampling, requests
+from zero_engine.pipeline import Pipeline
 from zero_engine.render.prompts import PICTURE, assemble
 from zero_engine.run import plan_run, run_pipeline
 from zero_engine.score.gate import pick
@@ -26,24 +28,34 @@ def candidates_of(out: str | Path) -> list:
     return [c for path in sorted(Path(out, "candidates").glob("*.arrow")) for c in read_candidates(path)]
 
 
-@pytest.fixture
-def seeing(make_pipeline):
-    def make(out: str, **sections: object):
+@pytest.fixture(scope="session")
+def seeing_in(make_pipeline_in):
+    def make(out: Path, **sections: object) -> Pipeline:
         render = {**SEEING, **sections.pop("render", {})}
-        return make_pipeline(
+        return make_pipeline_in(
             out, render=render, **{"input": {"limit": 3}, "output": {"rows_per_shard": 1}, **sections}
         )
 
     return make
 
 
-def test_each_step_sees_the_kept_drawings_before_it(seeing):
-    pipeline = seeing("out")
-    summary = run_pipeline(pipeline)
-    assert all(check.ok for check in validate_dataset(summary.out))
+@pytest.fixture
+def seeing(seeing_in, tmp_path: Path):
+    return lambda out, **sections: seeing_in(tmp_path / out, **sections)
+
+
+@pytest.fixture(scope="module")
+def alone(seeing_in, tmp_path_factory) -> Path:
+    """The folder that one process writes without a break."""
+    return Path(run_pipeline(seeing_in(tmp_path_factory.mktemp("alone") / "out")).out)
+
+
+def test_each_step_sees_the_kept_drawings_before_it(alone, seeing_in):
+    gate = seeing_in(alone).gate
+    assert all(check.ok for check in validate_dataset(alone))
     model, kept = get_model("nano"), {}
     rivals: dict[tuple[str, int], list] = {}
-    for candidate in candidates_of(summary.out):
+    for candidate in candidates_of(alone):
         rivals.setdefault((candidate.trace_id, candidate.step), []).append(candidate)
     for (trace_id, step), group in sorted(rivals.items()):
         before = [codes for at, codes in sorted(kept.get(trace_id, {}).items()) if at < step]
@@ -51,38 +63,45 @@ def test_each_step_sees_the_kept_drawings_before_it(seeing):
         whole = [assemble(c.prompt, before) for c in group]
         again = model.draw(requests(whole, [c.seed for c in group]), Sampling(guidance=1.5, top_p=0.9))
         assert np.array_equal(again.codes, np.stack([c.codes for c in group]))
-        if chosen := pick(group, pipeline.gate):
+        if chosen := pick(group, gate):
             kept.setdefault(trace_id, {})[step] = chosen.codes
     assert any(PICTURE in c.prompt for group in rivals.values() for c in group)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_bytes_are_those_of_one_process(seeing, hashes, workers):
-    alone = run_pipeline(seeing("alone"))
-    assert hashes(run_pipeline(seeing("many", dask={"workers": workers})).out) == hashes(alone.out)
+def test_the_bytes_are_those_of_one_process(alone, seeing, hashes):
+    assert hashes(run_pipeline(seeing("many", dask={"workers": 2})).out) == hashes(alone)
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(seeing, hashes, tmp_path):
-    plain, pipeline = run_pipeline(seeing("plain")), seeing("killed")
+def test_a_killed_run_goes_on_to_the_same_bytes(alone, seeing, hashes, tmp_path):
+    pipeline = seeing("killed")
     for kill in range(3):
         process = start(pipeline, tmp_path)
         wait_for_commits(Path(pipeline.output.path), 2 + kill, process)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     run_pipeline(pipeline)
-    assert hashes(pipeline.output.path) == hashes(plain.out)
+    assert hashes(pipeline.output.path) == hashes(alone)
+
+
+VARIED = {"temperature": 2.0}  # candidates that differ
+
+
+@pytest.fixture(scope="module")
+def varied(seeing_in, tmp_path_factory) -> Path:
+    return Path(run_pipeline(seeing_in(tmp_path_factory.mktemp("varied") / "out", render=VARIED)).out)
 
 
 @pytest.mark.parametrize("gate", [{"min": {"likelihood": 0.0}}, {"rank": {"caption": -1.0}, "min": {}}])
-def test_another_gate_draws_what_saw_another_drawing_and_the_plan_says_so(seeing, hashes, gate):
-    render = {"temperature": 2.0}  # candidates that differ
-    first = run_pipeline(seeing("out", render=render))
-    plan = plan_run(seeing("out", render=render, gate=gate)).as_dict()
-    again = run_pipeline(seeing("out", render=render, gate=gate))
+def test_another_gate_draws_what_saw_another_drawing_and_the_plan_says_so(
+    varied, seeing, hashes, tmp_path, gate
+):
+    shutil.copytree(varied, tmp_path / "out")
+    plan = plan_run(seeing("out", render=VARIED, gate=gate)).as_dict()
+    again = run_pipeline(seeing("out", render=VARIED, gate=gate))
     assert again.drawn == plan["drawings"]["made"] > 0
     assert again.as_dict()["reused"] == plan["drawings"]["reused"] > 0
-    assert hashes(again.out) == hashes(run_pipeline(seeing("fresh", render=render, gate=gate)).out)
-    assert run_pipeline(seeing("out", render=render)).drawn == 0 and first.drawn > 0
+    assert hashes(again.out) == hashes(run_pipeline(seeing("fresh", render=VARIED, gate=gate)).out)
+    assert run_pipeline(seeing("out", render=VARIED)).drawn == 0
 
 
 def test_pictures_of_the_question_stand_where_the_template_puts_them(seeing, tmp_path, hashes):

@@ -44,9 +44,14 @@ def wait_for_commits(out: Path, lines: int, process: subprocess.Popen, timeout_s
         time.sleep(0.02)
 
 
+@pytest.fixture(scope="module")
+def plain(make_pipeline_in, tmp_path_factory) -> str:
+    """The folder of a run that nobody ended."""
+    return run_pipeline(make_pipeline_in(tmp_path_factory.mktemp("plain"), **SMALL_SHARDS)).out
+
+
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_killed_run_resumes_to_the_same_bytes(make_pipeline, hashes, tmp_path, workers):
-    plain = run_pipeline(make_pipeline("plain", **SMALL_SHARDS))
+def test_a_killed_run_resumes_to_the_same_bytes(plain, make_pipeline, hashes, tmp_path, workers):
     pipeline = make_pipeline("killed", dask={"workers": workers}, **SMALL_SHARDS)
     out = Path(pipeline.output.path)
     for kill in range(2):
@@ -57,7 +62,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(make_pipeline, hashes, tmp_path,
         assert not (out / "manifest.json").exists()
     process = start(pipeline, tmp_path)
     assert process.wait(timeout=300) == 0, process.stderr.read()
-    assert hashes(out) == hashes(plain.out)
+    assert hashes(out) == hashes(plain)
     assert all(check.ok for check in validate_dataset(out))
 
 
