@@ -1,7 +1,7 @@
 """What a person at a terminal sees of a run: at once, while a shard is made, and on Ctrl-C.
 
 The demo on two cores at a load of 11: the first line after 0.3 s, something new every 1.0 s or sooner, Ctrl-C answered
-in 0.01 s, the end 0.4 s after the second one. The limits here are LOOSE times those that are promised (1, 2, 1 and 2 s),
+in 0.01 s, the end 0.4 s after the second one. The limits here are LOOSE times those that are promised (1, 2, 1, 2 s),
 because tests share their machine.
 """
 
