@@ -1,7 +1,8 @@
 """What a person at a terminal sees of a run: at once, while a shard is made, and on Ctrl-C.
 
-On a quiet machine the first line comes after 0.2 s, something new at least every 0.3 s, and Ctrl-C is answered within
-0.1 s. The limits here are LOOSE times those that are promised, because tests share their machine.
+The demo on two cores at a load of 11: the first line after 0.3 s, something new every 1.0 s or sooner, Ctrl-C answered
+in 0.01 s, the end 0.4 s after the second one. The limits here are LOOSE times those that are promised (1, 2, 1, 2 s),
+because tests share their machine.
 """
 
 import json
