@@ -2,7 +2,8 @@
 # Nothing is activated, nothing outside this folder is written, and every target can be run again.
 #
 #   make demo    install what a run needs, run the bundled pipeline, say what to look at
-#   make test    install the development extras too, run the tests (make test-fast: without the slow ones)
+#   make test    install the development extras too, run the tests in two processes (JOBS=4: in four)
+#   make test-fast    the tests without the slow ones
 #   make soak    kill processes of runs a thousand times, and compare every byte (about an hour)
 #   make claims  run the experiments of benchmarks/claims for up to 85 minutes; again, until all are there
 #   make pages   make a report and use it in a real Chromium (Debian: apt install chromium)
@@ -19,9 +20,11 @@ TORCH ?= torch
 PIP := .venv/bin/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
 DECLARED := pyproject.toml constraints.txt
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 RUN_STAMP := .venv/.installed-run
 DEV_STAMP := .venv/.installed-dev
+JOBS ?= 2
+# A file's tests share what they draw, so a file stays in one process; the slow folders come first.
+PYTEST := OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -52,10 +55,10 @@ demo: $(RUN_STAMP)
 	@echo "Load the rows:         .venv/bin/python -c \"from datasets import load_from_disk; print(load_from_disk('out/gsm8k_nano/data')[0])\""
 
 test: $(DEV_STAMP)
-	OMP_WAIT_POLICY=passive .venv/bin/python -m pytest $(PARALLEL)
+	$(PYTEST)
 
 test-fast: $(DEV_STAMP)
-	OMP_WAIT_POLICY=passive .venv/bin/python -m pytest $(PARALLEL) -m "not slow and not soak"
+	$(PYTEST) -m "not slow and not soak"
 
 lint: $(DEV_STAMP)
 	.venv/bin/ruff check .

@@ -55,10 +55,21 @@ def test_named_paths_exist(name: str):
         assert (ROOT / path.rstrip(".")).exists(), f"{name} names {path}"
 
 
+def test_the_answer_to_where_is_it_is_in_two_files_at_most():
+    """ARCHITECTURE's table names them by their paths in the package."""
+    table = text_of("ARCHITECTURE.md").partition("## Where is it?")[2].partition("\n## ")[0]
+    answers = [row.split("|")[2] for row in table.splitlines() if row.startswith("| ") and "`" in row]
+    assert len(answers) >= 14
+    for answer in answers:
+        paths = re.findall(r"`([\w/]+\.py)`", answer)
+        assert 1 <= len(paths) <= 2, answer
+        assert all((ROOT / "zero_engine" / path).is_file() for path in paths), answer
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_named_make_targets_exist(name: str):
-    targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
-    named = re.findall(r"(?:^ {4}|`)make ([a-z]+)", text_of(name), re.MULTILINE)
+    targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
+    named = re.findall(r"(?:^ {4}|`)make ([a-z-]+)", text_of(name), re.MULTILINE)
     assert set(named) <= targets
 
 

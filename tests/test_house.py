@@ -12,6 +12,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from zero_engine.contracts.publish import documents
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DISTRIBUTION = {
@@ -153,7 +155,7 @@ def test_the_hook_for_published_files_runs_where_they_come_from():
     ]
     (pattern,) = [re.compile(hook["files"]) for hook in hooks if hook["id"] == "schemas"]
     sources = [*(ROOT / "zero_engine/contracts").glob("*.py"), ROOT / "zero_engine/pipeline.py"]
-    published = [*(ROOT / "schemas").glob("*.json"), ROOT / "docs/scores.md"]
+    published = [*(ROOT / "schemas").glob("*.json"), *(ROOT / "docs" / name for name in documents())]
     assert len(sources) > 4 and len(published) > 4
     for path in (*sources, *published):
         assert pattern.search(path.relative_to(ROOT).as_posix()), path

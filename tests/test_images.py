@@ -24,12 +24,13 @@ def test_equal_pixels_give_equal_bytes(image_format):
 
 
 def test_red_stays_red_for_another_reader():
-    image_module = pytest.importorskip("PIL.Image")
     import io
+
+    from PIL import Image
 
     red = np.zeros((8, 8, 3), np.uint8)
     red[..., 0] = 255
-    assert image_module.open(io.BytesIO(encode_image(red))).getpixel((0, 0)) == (255, 0, 0)
+    assert Image.open(io.BytesIO(encode_image(red))).getpixel((0, 0)) == (255, 0, 0)
 
 
 @pytest.mark.parametrize("data", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n"])

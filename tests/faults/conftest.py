@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from zero_engine.pipeline import Pipeline
-from zero_engine.run.chamber import close_chamber
 
 POISONED = Path(__file__).parent / "poisoned"
 
@@ -30,16 +29,17 @@ def poisonable(repository: Path) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def poisoned_children(repository: Path) -> Iterator[dict[str, str]]:
-    """Children and workers started in the block know the poison; the environment for others that need it."""
+    """Children and workers started in the block know the poison; the environment for others that need it.
+
+    A child is kept for the next block, and for no other run: it is made for one environment.
+    """
     path = os.pathsep.join([str(POISONED), str(repository)])
-    close_chamber()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZERO_ENGINE_POISON", "1")
         patch.setenv("PYTHONPATH", path)
         patch.syspath_prepend(str(repository))
         patch.syspath_prepend(str(POISONED))
         yield {"ZERO_ENGINE_POISON": "1", "PYTHONPATH": path}
-    close_chamber()
 
 
 @pytest.fixture

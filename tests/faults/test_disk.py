@@ -1,9 +1,12 @@
 """Disks that fill up, folders that cannot be written, locks of the dead, and two drivers at once."""
 
+import ctypes
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,36 +22,50 @@ from zero_engine.run.status import folder_status
 
 pytestmark = pytest.mark.slow
 
+
+def _can_mount(words: list[str]) -> bool:
+    if shutil.which(words[0]) is None:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        mount = ["mount", "-t", "tmpfs", "small", folder]
+        return subprocess.run([*words, *mount], capture_output=True).returncode == 0
+
+
 RUN = f"{sys.executable} -c 'from zero_engine.cli import main; main()' run"
-CAN_MOUNT = (
-    os.geteuid() == 0
-    and shutil.which("unshare") is not None
-    and subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+NAMESPACE = next((words for words in (["unshare", "-m"], ["unshare", "-Urm"]) if _can_mount(words)), None)
+"""What starts a program that may mount: root's own mounts, or those of a namespace of the user."""
+
+
+@pytest.mark.parametrize(
+    ("means", "workers"),
+    [
+        *([("disk", 0), pytest.param("disk", 1, marks=pytest.mark.soak)] if NAMESPACE else []),
+        ("limit", 0),
+    ],
 )
-
-
-@pytest.mark.skipif(not CAN_MOUNT, reason="a small disk needs root and mount namespaces")
-@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
-    poisonable, make_run, tmp_path, workers
+    poisonable, make_run, tmp_path, means, workers
 ):
+    """A small disk where the machine lets us mount one; and a limit on the size of files, which is no room, too."""
     plain = hashes(run_pipeline(make_run("plain", records=24)).out)
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    pipeline = make_run("plain", records=24, output={"path": str(disk / "out")})
+    (tmp_path / "disk").mkdir()
+    pipeline = make_run("plain", records=24, output={"path": str(tmp_path / "disk" / "out")})
     file = tmp_path / "pipeline.yaml"
     file.write_text(yaml.safe_dump(pipeline.model_dump(mode="json")))
-    run = f"{RUN} {file} --no-report --workers {workers}"
-    sizes = (8, 24, 48, 96, 140, 180, 220, 300) if workers == 0 else (48, 180)
-    lines = [f"mount -t tmpfs -o size=4k small {disk}"]
-    for size in sizes:
-        lines.append(f"mount -o remount,size={size}k {disk}")
-        lines.append(f"{run} 2>{tmp_path}/said-{size}; echo $? >{tmp_path}/code-{size}")
-    lines += [f"mount -o remount,size=100m {disk}", f"{run} 2>{tmp_path}/last || exit 1"]
-    lines.append(f"cp -r {disk}/out {tmp_path}/copy")
-    done = subprocess.run(["unshare", "-m", "sh", "-c", "\n".join(lines)], capture_output=True, timeout=600)
-    assert done.returncode == 0, Path(tmp_path, "last").read_text()
-    codes = [int(Path(tmp_path, f"code-{size}").read_text()) for size in sizes]
+    sizes = (8, 24, 48, 96, 140, 180, 220, 300) if means == "disk" and workers == 0 else (4, 12, 48, 180)
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("small_disk.py")),
+        means,
+        str(tmp_path),
+        str(workers),
+    ]
+    done = subprocess.run(
+        [*(NAMESPACE if means == "disk" else []), *command, *map(str, sizes)],
+        capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    codes = json.loads(Path(tmp_path, "codes.json").read_text())
     for size, code in zip(sizes, codes, strict=True):
         said = Path(tmp_path, f"said-{size}").read_text()
         errors = [line for line in said.splitlines() if line.startswith("zero-engine:")]
@@ -58,16 +75,27 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
     assert hashes(tmp_path / "copy") == plain
 
 
-@pytest.mark.skipif(not CAN_MOUNT, reason="a read-only disk needs root and mount namespaces")
-def test_a_read_only_folder_is_one_line(poisonable, make_run, tmp_path):
-    (tmp_path / "disk").mkdir()
-    pipeline = make_run("plain", output={"path": str(tmp_path / "disk" / "out")})
+@pytest.mark.parametrize("means", [*(["disk"] if NAMESPACE else []), "permissions"])
+def test_a_read_only_folder_is_one_line(poisonable, make_run, tmp_path, means):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    pipeline = make_run("plain", output={"path": str(disk / "out")})
     file = tmp_path / "pipeline.yaml"
     file.write_text(yaml.safe_dump(pipeline.model_dump(mode="json")))
-    script = f"mount -t tmpfs -o ro small {tmp_path}/disk\n{RUN} {file} --no-report"
-    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=300)
+    run = ["sh", "-c", f"{RUN} {file} --no-report"]
+    if means == "disk":
+        run = [*NAMESPACE, "sh", "-c", f"mount -t tmpfs -o ro small {disk}\n{run[-1]}"]
+    else:
+        disk.chmod(0o555)
+    done = subprocess.run(run, capture_output=True, text=True, timeout=300, preexec_fn=_obey_permissions)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "cannot be written" in done.stderr
+
+
+def _obey_permissions() -> None:
+    """Take from root, too, what it needs to write where nobody may (a user has nothing to lose)."""
+    PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE)
 
 
 def test_a_second_driver_is_refused_and_a_lock_left_by_a_dead_one_is_taken(poisonable, make_run):

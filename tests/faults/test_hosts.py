@@ -26,8 +26,9 @@ def ip(*words: str) -> None:
 def can_make_hosts() -> bool:
     if os.geteuid() != 0 or shutil.which("ip") is None:
         return False
-    made = subprocess.run(["ip", "netns", "add", "ze-probe"], capture_output=True).returncode == 0
-    subprocess.run(["ip", "netns", "del", "ze-probe"], capture_output=True)
+    probe = f"ze{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", probe], capture_output=True).returncode == 0
+    subprocess.run(["ip", "netns", "del", probe], capture_output=True)
     return made
 
 
@@ -55,8 +56,9 @@ def hosts(count: int) -> Iterator[list[str]]:
 
 
 @pytest.mark.soak
-@pytest.mark.skipif(not can_make_hosts(), reason="network namespaces need root and iproute2")
 def test_a_host_that_is_cut_off_and_one_that_joins_late_change_no_byte(poisonable, make_run):
+    if not can_make_hosts():
+        pytest.skip("network namespaces need root and iproute2")
     sections = {"records": 40, "output": {"rows_per_shard": 1}}
     plain = hashes(run_pipeline(make_run("plain", **sections)).out)
     environment = {**poisonable, "ZERO_ENGINE_SLOW": "0.1", "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "6s"}

@@ -170,7 +170,8 @@ def test_globs_folders_and_lists_come_in_order_of_names(tmp_path: Path) -> None:
 
 
 def test_a_saved_dataset_is_read_in_its_own_order(tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     saved = datasets.Dataset.from_list(ROWS)
     saved.save_to_disk(str(tmp_path / "plain"), num_shards=3)
     assert summary(list(read_traces(Input(path=str(tmp_path / "plain"))))) == EXPECTED
@@ -269,7 +270,7 @@ def test_a_wrong_column_map_names_what_is_missing_and_what_is_there(tmp_path: Pa
 
 
 def test_an_unreachable_hub_name_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    datasets = pytest.importorskip("datasets")
+    import datasets
 
     def unreachable(*args: object, **options: object) -> None:
         raise ConnectionError("offline")
@@ -280,7 +281,8 @@ def test_an_unreachable_hub_name_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_hub_rows_are_streamed_with_their_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     picture = b"\x89PNG\r\n\x1a\n" + b"0" * 20
     features = datasets.Features(
         question=datasets.Value("string"), rationale=datasets.Value("string"), image=datasets.Image()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from zero_engine.errors import ModelError
 from zero_engine.pipeline import Score
@@ -9,9 +10,6 @@ from zero_engine.score import ocr
 
 
 def painted(text: str, size: int = 44) -> np.ndarray:
-    ImageDraw = pytest.importorskip("PIL.ImageDraw")
-    from PIL import Image, ImageFont
-
     image = Image.new("RGB", (512, 512), "white")
     ImageDraw.Draw(image).text((40, 200), text, fill="black", font=ImageFont.load_default(size=size))
     return np.array(image)
@@ -19,8 +17,6 @@ def painted(text: str, size: int = 44) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def read():
-    pytest.importorskip("rapidocr")
-    pytest.importorskip("onnxruntime")
     return ocr.load(Score(), "cpu")
 
 

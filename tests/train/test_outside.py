@@ -115,30 +115,32 @@ def test_choices_may_come_as_an_array_as_verl_has_them():
     assert found["acc"] == 1 and found["perception"] == 0
 
 
-def test_verls_own_reward_manager_pays_a_perfect_answer_in_full(nano):
-    """Skips where verl is not installed: its pins exclude ours."""
-    pytest.importorskip("verl")
-    import torch
-    from verl import DataProto
-    from verl.workers.reward_manager import NaiveRewardManager
+def test_what_verls_reward_manager_hands_over_earns_all_of_the_reward(nano):
+    """verl 10a6180e: NaiveRewardManager.__call__, told again; `examples/reward_for_verl.py` runs it where verl is.
 
+    verl's pins exclude ours. Its manager decodes the answer's ids without special tokens, up to the end that the
+    attention mask says, calls the function with four keywords, and takes `score` from the dictionary.
+    """
     plain = nano.tokenizer("Two and forty.\nFinal Answer: 42", add_special_tokens=False)["input_ids"]
     for tokenizer, ids in ((nano.tokenizer, plain), (keep_brackets(nano.tokenizer), written(nano))):
-        data = DataProto.from_dict(
-            tensors={
-                "prompts": torch.tensor([[0, 1]]),
-                "responses": torch.tensor([ids]),
-                "attention_mask": torch.ones(1, 2 + len(ids), dtype=torch.long),
-            },
-            non_tensors={
-                "data_source": np.array(["gsm8k"], object),
-                "reward_model": np.array([{"style": "rule", "ground_truth": "42"}], object),
-                "extra_info": np.array([{"choices": np.array([], object)}], object),
-            },
+        prompt, padding = [0, 1], [nano.tokenizer.pad_token_id] * 3
+        response, mask = [*ids, *padding], [1] * len(prompt + ids) + [0] * len(padding)
+        row = {
+            "data_source": "gsm8k",
+            "reward_model": {"style": "rule", "ground_truth": "42"},
+            "extra_info": {"choices": np.array([], object), "num_turns": None},
+        }
+        valid = response[: sum(mask[len(prompt) :])]
+        found = compute_score(
+            data_source=row["data_source"],
+            solution_str=tokenizer.decode(valid, skip_special_tokens=True),
+            ground_truth=row["reward_model"]["ground_truth"],
+            extra_info=row["extra_info"],
         )
-        manager = NaiveRewardManager(tokenizer, num_examine=0, compute_score=compute_score)
-        found = manager(data, return_dict=True)
-        assert float(found["reward_tensor"].sum()) == 1.0 and found["reward_extra_info"]["acc"] == [1.0]
+        assert found["score"] == found["acc"] == 1.0
+        assert all(
+            isinstance(value, float) for value in found.values()
+        )  # it makes a list of each key's values
 
 
 def test_the_tiny_checkpoint_too_is_read_by_name():

@@ -4,7 +4,7 @@ import os
 import platform
 import shutil
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -84,7 +84,7 @@ def validate(
 
 def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> None:
     from zero_engine.config import read_yaml
-    from zero_engine.train.config import training
+    from zero_engine.train.config import Fit
     from zero_engine.train.data import left_out
 
     told = read_yaml(config) if config else {}
@@ -92,15 +92,14 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
         raise InputError(
             f"{config}: expected `key: value` lines, got {type(told).__name__}. Give a training file."
         )
-    document: dict[str, Any] = {"steps": 1, "output": "out", **told}
-    given = document.get("data") or {}
+    given = told.get("data") or {}
     if isinstance(given, dict):
-        document["data"] = {**given, "path": str(out)}
+        told["data"] = {**given, "path": str(out)}
     elif isinstance(given, list) and not any(
         isinstance(entry, dict) and Path(str(entry.get("path"))) == out for entry in given
     ):
         raise InputError(f"{config}: {out} is none of its datasets. Give one that it names, or another file.")
-    parts = list(left_out(training(document, purpose, str(config or "--for"))))
+    parts = list(left_out(Fit.of(told, purpose, str(config or "--for"))))
     rows, found = sum(size for _, size, _ in parts), [one for _, _, lost in parts for one in lost]
     if json:
         facts = [{"id": r.trace_id, "reason": r.reason, "detail": r.detail} for r in found]

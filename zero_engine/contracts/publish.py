@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from zero_engine.contracts.keys import keys_page
 from zero_engine.contracts.manifest import Manifest
 from zero_engine.contracts.rows import (
     ROW_TYPES,
@@ -48,7 +49,7 @@ def schemas() -> dict[str, str]:
 
 def documents() -> dict[str, str]:
     """Every generated page of docs/, as file name -> text."""
-    return {"scores.md": score_page()}
+    return {"keys.md": keys_page(), "scores.md": score_page()}
 
 
 def score_rows() -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -97,11 +98,12 @@ def score_page() -> str:
 def main(arguments: Sequence[str]) -> int:
     """Write the schemas into one folder and the pages into a second, or with --check compare; returns the exit code."""
     paths = [Path(argument) for argument in arguments if argument != "--check"] or [Path("schemas")]
-    wanted = dict(zip(paths, ((schemas(), "*.json"), (documents(), "scores.md")), strict=False))
+    wanted = dict(zip(paths, ((schemas(), "*.json"), (documents(), None)), strict=False))
     code = 0
     for folder, (current, pattern) in wanted.items():
         if "--check" in arguments:
-            found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob(pattern)}
+            there = folder.glob(pattern) if pattern else [folder / name for name in current]
+            found = {path.name: path.read_text(encoding="utf-8") for path in there if path.is_file()}
             changed = sorted(name for name in current.keys() | found if current.get(name) != found.get(name))
             if changed:
                 print(

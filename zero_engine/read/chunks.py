@@ -119,7 +119,7 @@ def _chunks(spec: Input, files: list[InputFile], rows_per_chunk: int) -> Iterato
     contents: dict[str, str] = {}
     column: Iterator[bytes | None] = iter(())
     index = first_row = 0
-    for parts in _groups(spec, files, rows_per_chunk):
+    for parts in groups(spec, files, rows_per_chunk):
         sha = hashlib.sha256(str(first_row).encode())
         payload: list[Lines | Range] = []
         repeats: list[int] = []
@@ -146,7 +146,7 @@ def _chunks(spec: Input, files: list[InputFile], rows_per_chunk: int) -> Iterato
         yield Chunk(index, first_row, rows, sha.hexdigest(), tuple(payload), tuple(repeats))
         index, first_row = index + 1, first_row + rows
     if index == 0:
-        raise _no_records(spec)
+        raise no_records(spec)
 
 
 def _content(path: str, contents: dict[str, str]) -> str:
@@ -158,12 +158,12 @@ def _content(path: str, contents: dict[str, str]) -> str:
     return contents[path]
 
 
-def _no_records(spec: Input) -> InputError:
+def no_records(spec: Input) -> InputError:
     named = spec.path if isinstance(spec.path, str) else ", ".join(spec.path)
     return InputError(f"no records in {named}. Check input.path.")
 
 
-def _groups(spec: Input, files: list[InputFile], rows_per_chunk: int) -> Iterator[list[Lines | Range]]:
+def groups(spec: Input, files: list[InputFile], rows_per_chunk: int) -> Iterator[list[Lines | Range]]:
     """Parts of `rows_per_chunk` records together, up to the limit."""
     left = spec.limit or sys.maxsize
     room = min(rows_per_chunk, left)

@@ -13,7 +13,7 @@ from typing import Any
 
 from zero_engine.errors import InputError
 from zero_engine.pipeline import Input
-from zero_engine.read.chunks import Chunk, Lines, _groups, _no_records, iter_chunks, read_chunk
+from zero_engine.read.chunks import Chunk, Lines, groups, iter_chunks, no_records, read_chunk
 from zero_engine.read.columns import check_paths
 from zero_engine.read.decode import NOT_ERRORS
 from zero_engine.read.fields import Record, Unusable
@@ -73,7 +73,7 @@ def check_input(spec: Input, must_give_rows: bool = False) -> None:
     lenient = spec.model_copy(
         update={"strict": False, "question_images": "drop", "where": None, "duplicates": "keep"}
     )
-    for parts in _groups(spec, find_inputs(spec), RECORDS_TRIED):
+    for parts in groups(spec, find_inputs(spec), RECORDS_TRIED):
         items = read_chunk(Chunk(0, 0, 0, "", tuple(parts)), lenient)
         if tried == 0:
             records = records_of(parts, lenient)
@@ -93,16 +93,16 @@ def check_input(spec: Input, must_give_rows: bool = False) -> None:
         if tried >= RECORDS_SEARCHED or not must_give_rows:
             return
     if tried == 0:
-        raise _no_records(spec)
+        raise no_records(spec)
     if tried < RECORDS_SEARCHED:
         raise InputError(f"no trace in any of the {tried} records: {problems[0].detail}. Set input.format.")
 
 
 def first_records(spec: Input, count: int = RECORDS_TRIED) -> list[Record]:
     """The first decoded records of an input that are objects, with nothing mapped."""
-    parts = next(_groups(spec, find_inputs(spec), count), None)
+    parts = next(groups(spec, find_inputs(spec), count), None)
     if parts is None:
-        raise _no_records(spec)
+        raise no_records(spec)
     return records_of(parts, spec)
 
 

@@ -81,6 +81,17 @@ TEMPLATES = {
 """`bare` is `omni_r1` without its instruction: for models trained here from the start."""
 
 
+def pieces_of(template: str | Template) -> Template:
+    """The template of that name, or the one given. Raises InputError, one line, for an unknown name."""
+    if isinstance(template, Template):
+        return template
+    if template not in TEMPLATES:
+        raise InputError(
+            f"template: must be one of {', '.join(TEMPLATES)}, or a mapping of pieces; got {template!r}."
+        )
+    return TEMPLATES[template]
+
+
 class Shape(Protocol):
     """The settings of an encoder; a training's `data` section has them."""
 

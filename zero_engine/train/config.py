@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from zero_engine.config import Section, parse_config, read_yaml
 from zero_engine.errors import PipelineError
-from zero_engine.render.sequences import TEMPLATES, Template
+from zero_engine.render.sequences import TEMPLATES, Template, pieces_of
 
 
 class Source(Section):
@@ -73,7 +73,7 @@ class Data(Section):
 
     @property
     def pieces(self) -> Template:
-        return TEMPLATES[self.template] if isinstance(self.template, str) else self.template
+        return pieces_of(self.template)
 
 
 class Lora(Section):
@@ -195,16 +195,32 @@ class Rl(Training):
     """Steps between answers saved with their pictures."""
 
 
+class Fit(Section):
+    """What of a training decides which rows fit; `Fit.of` takes it from a training file, whole or in part."""
+
+    model: str = "nano"
+    data: Data
+    max_new_tokens: int | None = Field(None, ge=8)
+    """Room for an answer after a question; None where rows are learnt whole."""
+
+    @classmethod
+    def of(cls, document: dict[str, Any], kind: str, where: str) -> "Fit":
+        """Raises PipelineError, one line, also for a key that no training of this kind has."""
+        others = set(_class_of(kind, where).model_fields) - set(cls.model_fields)
+        found = parse_config(cls, {k: v for k, v in document.items() if k not in others}, where=where)
+        room = found.max_new_tokens or Rl.model_fields["max_new_tokens"].default
+        return found.model_copy(update={"max_new_tokens": room if kind == "rl" else None})
+
+
 def load_training(path: str | Path, kind: str, overrides: Sequence[str] = ()) -> Any:
     """Read an `sft` or `rl` file with `key=value` overrides. Raises PipelineError, one line."""
-    return training(read_yaml(path), kind, str(path), overrides)
+    return parse_config(_class_of(kind, str(path)), read_yaml(path), where=str(path), overrides=overrides)
 
 
-def training(document: object, kind: str, where: str, overrides: Sequence[str] = ()) -> Any:
-    """The training that a document says. Raises PipelineError, one line."""
+def _class_of(kind: str, where: str) -> type[Training]:
     if kind not in TRAININGS:
         raise PipelineError(f"{where}: a training is one of {', '.join(TRAININGS)}, not {kind!r}.")
-    return parse_config(TRAININGS[kind], document, where=where, overrides=overrides)
+    return TRAININGS[kind]
 
 
 TRAININGS: dict[str, type[Training]] = {"sft": Sft, "rl": Rl}

@@ -20,8 +20,8 @@ from torch import Tensor
 from zero_engine.errors import InputError
 from zero_engine.models import load_chameleon
 from zero_engine.records import Rejection
-from zero_engine.render.sequences import Encoder, Example
-from zero_engine.train.config import Data, Rl, Training
+from zero_engine.render.sequences import Encoder, Example, Question
+from zero_engine.train.config import Data, Fit
 from zero_engine.train.mixture import Mixture
 from zero_engine.write.dataset import Rows, open_rows
 
@@ -168,15 +168,16 @@ def misfits(rows: Rows, read: Callable[[dict], object], at_once: int = 256) -> I
                 yield found
 
 
-def left_out(config: Training) -> Iterator[tuple[str, int, list[Rejection]]]:
-    """Of each dataset of a training: its folder, its rows, and those that would be left out, with the reasons."""
-    encoder = Encoder(load_chameleon(config.model, device="cpu"), config.data)
+def left_out(config: Fit) -> Iterator[tuple[str, int, list[Rejection]]]:
+    """Of each dataset: its folder, its rows, and those that would be left out, with the reasons."""
+    encoder, room = Encoder(load_chameleon(config.model, device="cpu"), config.data), config.max_new_tokens
+
+    def as_it_is_learnt(row: dict) -> Example | Question | Rejection:
+        return encoder.example(row) if room is None else encoder.question(row, room)
+
     for source in config.data.parts:
         rows = open_rows(source.path, COLUMNS, source.limit)
-        if isinstance(config, Rl):
-            found = misfits(rows, lambda row: encoder.question(row, config.max_new_tokens))
-        else:
-            found = misfits(rows, encoder.example)
+        found = misfits(rows, as_it_is_learnt)
         yield source.path, len(rows), list(found)
 
 

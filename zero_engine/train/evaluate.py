@@ -39,12 +39,12 @@ from zero_engine.read import read_traces
 from zero_engine.read.folders import find_inputs
 from zero_engine.records import Rejection
 from zero_engine.render.answers import read_answer
-from zero_engine.render.sequences import Encoder, Question
+from zero_engine.render.sequences import Encoder, Plain, Question, Template, pieces_of
 from zero_engine.score.faithful import gains
 from zero_engine.score.pictures import is_blank
 from zero_engine.statistics import wilson
 from zero_engine.train.checkpoint import check_identity
-from zero_engine.train.config import Data, Rewards, Template
+from zero_engine.train.config import Rewards
 from zero_engine.train.data import COLUMNS, read_rows
 from zero_engine.train.judge import Judge, judge_answers
 from zero_engine.train.rewards import parse_completion, reward
@@ -110,7 +110,7 @@ def respond(
         check_identity(record, json.loads(record.read_text()), identity)
     record.write_text(json.dumps(identity, indent=2, sort_keys=True))
     room = model.module.config.max_position_embeddings
-    encoder = Encoder(model, Data(path=config.data, template=config.template, max_length=room))
+    encoder = Encoder(model, Plain(pieces_of(config.template), max_length=room))
     found = list(questions(config, encoder, judged))
     asked = [one for one in found if isinstance(one, Asked)]
     refused = [one for one in found if isinstance(one, Rejection)]

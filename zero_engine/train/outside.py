@@ -17,7 +17,7 @@ from typing import Any
 
 from zero_engine.errors import PipelineError
 from zero_engine.render.answers import NAME, Vocabulary, token_names
-from zero_engine.render.sequences import TEMPLATES, Template
+from zero_engine.render.sequences import Template, pieces_of
 from zero_engine.score.pictures import perception_reward
 from zero_engine.train.config import Rewards
 from zero_engine.train.rewards import Reward, reward
@@ -35,7 +35,7 @@ def trl_reward_for(
     known, and pictures count as in PeRPO. The dataset needs `answer`, and may have `choices`. Raises ModelError for an
     unknown model.
     """
-    pieces = TEMPLATES[template] if isinstance(template, str) else template
+    pieces = pieces_of(template)
     options = options or Rewards()
     if options.by == "hidden":
         raise PipelineError(
@@ -113,7 +113,7 @@ def readable(text: str) -> str:
 
 def keep_brackets(tokenizer: Any, template: str | Template = "omni_r1") -> Any:
     """A copy of a tokenizer, ids and all, that keeps a template's brackets when it decodes without special tokens."""
-    pieces = TEMPLATES[template] if isinstance(template, str) else template
+    pieces = pieces_of(template)
     wanted = token_names(pieces)
     backend = json.loads(tokenizer.backend_tokenizer.to_str())
     for token in backend["added_tokens"]:

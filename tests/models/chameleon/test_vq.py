@@ -67,9 +67,11 @@ def test_decoding_gives_the_reference_bits_with_the_reference_kernels(goldens):
         text=True,
         check=True,
     )
-    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
-        pytest.skip("the reference's convolutions took AVX2 kernels, which this CPU lacks")
-    assert done.stdout.split() == ["0.0", "0"]
+    largest, different = map(float, done.stdout.split())
+    if torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512"):
+        assert (largest, different) == (0, 0)
+    else:  # the reference's kernels are not there, and others sum in another order
+        assert largest < 1e-4
 
 
 def test_a_picture_has_the_same_bits_in_any_batch(model):
