@@ -73,7 +73,7 @@ def tiny_janus(folder: Path) -> Path:
         "channel_multiplier": [1, 1, 1, 1], "projection_dim": 32, "image_token_embed_dim": 32,
     }  # fmt: skip
     text = {
-        "model_type": "llama", "vocab_size": 1323, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+        "model_type": "llama", "vocab_size": 1536, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512, "initializer_range": 0.3,
     }  # fmt: skip
     config = JanusConfig(text_config=text, vision_config=vision, vq_config=codec, image_token_id=292)

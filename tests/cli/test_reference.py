@@ -28,6 +28,9 @@ def test_an_option_means_the_same_wherever_it_is():
         "--overwrite": "rows, or a pipeline file",
         "--pictures": "saved, or written with tasks",
         "--config": "-",
+        "--page": "what the page shows",
+        "--reason": "of rejections, or of what a report shows",
+        "--seed": "of what is made, or of which traces are shown",
     }
     different = {name: told for name, told in by_name.items() if len(told) > 1 and name not in varied}
     assert different == {}

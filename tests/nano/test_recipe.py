@@ -102,8 +102,8 @@ def forms(data: batches.Batches, sample: world.Sample) -> set[str]:
                 learnt = weights[place + 1 : place + 66] == [1.0] * 65
                 assert codes == (drawn if learnt else given)
                 form, place = form + ("D" if learnt else "G"), place + 66
-            elif ids[place : place + 2] == TEXT:
-                form, place = form + "T", place + 2
+            elif ids[place] in TEXT:
+                form, place = form + ("T" if ids[place] == TEXT[0] else ""), place + 1
             else:
                 assert ids[place:] == [data.eos]
                 place += 1

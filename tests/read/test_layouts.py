@@ -156,13 +156,14 @@ def test_a_chat_without_tags_is_a_trace_an_answer(tmp_path: Path) -> None:
     ]
 
 
-def test_a_picture_in_the_reasoning_is_noted_and_leaves_no_mark(tmp_path: Path) -> None:
+def test_a_picture_in_the_reasoning_belongs_to_its_step_and_leaves_no_mark(tmp_path: Path) -> None:
     turns = [
         {"role": "user", "content": "q"},
         {"role": "assistant", "content": "<think>See <image> here.</think>4"},
     ]
     (parsed,) = read(tmp_path, {"messages": turns, "images": ["none.png"]}, "messages")
-    assert "trace_images_dropped:1" in parsed.notes and "<image>" not in parsed.trace.rationale
+    assert [(step.text, step.given is not None) for step in parsed.steps] == [("See", True), ("here.", False)]
+    assert "<image>" not in parsed.trace.rationale
 
 
 def test_an_empty_thought_loses_nothing(tmp_path: Path) -> None:

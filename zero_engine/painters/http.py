@@ -73,8 +73,6 @@ def fingerprint(render: Render) -> str:
 class Served:
     """A painter whose pictures are a server's answers."""
 
-    origin = "served"
-
     def __init__(self, render: Render):
         self.http = _settings(render)
         self.key = key_of(self.http)

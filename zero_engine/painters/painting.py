@@ -112,7 +112,7 @@ class PaintedModel:
             likelihood_unconditional=None,
             scores=scores,
             painted=painted,
-            origin=getattr(self.painter, "origin", "painted"),
+            origin="served" if isinstance(self.painter, Asks) else "painted",
         )
 
     def _asked(self, request: Request) -> Asked:

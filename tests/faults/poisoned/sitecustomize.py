@@ -56,7 +56,7 @@ if "ZERO_ENGINE_POISON" in os.environ:
             return super()._called(what, texts)
 
     model = Model()
-    generators.get_generator = lambda render: model
+    generators.get_generator = lambda render, *others: model
     zero_engine.models.get_model = lambda *args, **options: model
 
     def read(record, spec, honest=FORMATS["generic"].read):

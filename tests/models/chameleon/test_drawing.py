@@ -64,7 +64,7 @@ def test_greedy_drawing_with_pictures_in_context_is_a_plain_loop_over_the_interl
     """As `render.context: pictures` asks for it: text, drawing, text, drawing, text. Ids are put together by hand."""
     one, two = np.random.default_rng(0).integers(0, 64, (2, 16)).astype(np.uint16)
     prompts = [("Put 3. ", one, "Then 4 more. ", two, "Now 7."), (two, "Count."), "No picture."]
-    drawings = model.draw(requests(prompts, [1, 2, 3]), guidance=guidance, temperature=0)
+    drawings = model.draw(requests(prompts, [1, 2, 3]), Sampling(guidance=guidance, temperature=0))
     layout, code_ids = model.layout, torch.from_numpy(model.layout.code_ids)
     head = model.module.lm_head.weight[code_ids]
 
