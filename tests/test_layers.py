@@ -1,7 +1,7 @@
 """The package's layers: imports go one way, the front door is light, and files stay readable.
 
-errors, hashing, images, progress, statistics, world, bundled -> records -> config -> painter_sections -> sections
--> pipeline, contracts -> read, parse -> models -> painters -> render, score -> nano -> write -> run -> report
+errors, hashing, images, progress, statistics, world, bundled -> records -> config -> painter_sections
+-> sections, pipeline, contracts -> read, parse -> models -> painters -> render, score -> nano -> write -> run -> report
 -> train -> bootstrap -> cli
 """
 
@@ -19,8 +19,7 @@ LAYERS = (
     ("records",),
     ("config",),
     ("painter_sections",),
-    ("sections",),
-    ("pipeline", "contracts"),
+    ("sections", "pipeline", "contracts"),
     ("read", "parse"),
     ("models",),
     ("painters",),

@@ -15,7 +15,7 @@ from zero_engine.parse import parse_trace, segment
 from zero_engine.parse.graphemes import truncate
 from zero_engine.pipeline import Input, Parse
 from zero_engine.read import read_traces
-from zero_engine.records import ParsedTrace, Rejection, Trace, Trajectory, Verdict
+from zero_engine.records import PICTURE, ParsedTrace, Rejection, Trace, Trajectory, Verdict
 from zero_engine.render.prompts import compile_template
 from zero_engine.write.shards import write_trajectories
 
@@ -309,7 +309,7 @@ def image_placeholders(case: Case) -> None:
     (case.folder / "mllm_demo_data" / "1.jpg").write_bytes(png())
     kept = case.traces("messages")
     assert [len(trace.question_images) for trace in kept] == [1, 1]
-    assert kept[0].question == "<image>Who are they?" and kept[0].question_images[0] == png()
+    assert kept[0].question == f"{PICTURE}Who are they?" and kept[0].question_images[0] == png()
     dropped = case.traces("messages", question_images="drop")
     assert [trace.question for trace in dropped] == ["Who are they?", "What are they doing?"]
     assert not any(trace.question_images for trace in dropped)
@@ -319,8 +319,9 @@ def image_placeholders(case: Case) -> None:
 def zebra_record(case: Case) -> None:
     (case.folder / "a.png").write_bytes(png())
     parsed = case.parsed("zebra_cot")
-    assert parsed.trace.question == "How many red balls remain? <image>" and parsed.trace.question_images == (
-        png(),
+    assert (
+        parsed.trace.question == f"How many red balls remain? {PICTURE}"
+        and parsed.trace.question_images == (png(),)
     )
     assert [step.text for step in parsed.steps] == ["THOUGHT 0: Count the balls.", "THOUGHT 1: Two are red."]
     assert parsed.answer == "2" and parsed.rule == "markers"

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from zero_engine.cli.app import app
+from zero_engine.cli.options import say
 
 INTRO = """\
 # The command line
@@ -93,7 +94,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return 0
-    print(f"{path} differs from the commands. Run python -m zero_engine.cli.reference {path}.")
+    say(f"{path} differs from the commands. Run python -m zero_engine.cli.reference {path}.")
     return 1
 
 
