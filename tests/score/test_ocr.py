@@ -62,5 +62,5 @@ def test_without_the_extra_one_line_says_what_to_install(monkeypatch):
         raise ocr.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(ocr.metadata, "version", missing)
-    with pytest.raises(ModelError, match=r"zero-engine\[ocr\]"):
+    with pytest.raises(ModelError, match=r"\[ocr\]"):
         ocr.fingerprint(Score())

@@ -19,6 +19,7 @@ LONG = ("run", "demo", "preview", "plan", "retry", "recover", "train", "eval", "
 def main() -> None:
     """Entry point of the console script."""
     from zero_engine.cli.screen import greet, hush
+    from zero_engine.errors import printable
 
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     try:
@@ -30,7 +31,7 @@ def main() -> None:
         code, message, at_once = 130, "interrupted.", False
     hush()
     if message:
-        print(f"zero-engine: {message}", file=sys.stderr)
+        print(printable(f"zero-engine: {message}"), file=sys.stderr)
     if at_once:
         sys.stdout.flush()
         sys.stderr.flush()
