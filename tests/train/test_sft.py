@@ -19,6 +19,8 @@ from zero_engine.train.config import Sft
 from zero_engine.train.loop import prepare
 from zero_engine.train.sft import train_sft
 
+pytestmark = pytest.mark.slow
+
 
 def config(dataset: Path, out: Path, **changes) -> Sft:
     document = {
