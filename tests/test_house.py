@@ -8,6 +8,7 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -67,6 +68,7 @@ def test_every_declared_dependency_is_pinned_inside_its_range():
         assert requirement.specifier.contains(pinned[name]), f"{requirement} excludes {pinned[name]}"
 
 
+@pytest.mark.slow
 def test_drawing_needs_no_extra():
     """`make demo` installs no extras, so nothing on the way to a drawing may import one."""
     core = set(requirements(PROJECT["project"]["dependencies"]))

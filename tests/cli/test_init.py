@@ -39,6 +39,7 @@ def lines(records: list[Any]) -> bytes:
     return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
 
 
+@pytest.mark.slow
 def test_init_then_run_writes_rows_of_a_file_with_unknown_names(tmp_path: Path) -> None:
     (tmp_path / "meine daten.jsonl").write_bytes(lines(UNKNOWN))
     done = cli(tmp_path, "init", "meine daten.jsonl")
@@ -54,6 +55,7 @@ def test_init_then_run_writes_rows_of_a_file_with_unknown_names(tmp_path: Path) 
     assert again.returncode == 2 and b"meine_daten.yaml exists" in again.stderr
 
 
+@pytest.mark.slow
 def test_run_without_init_names_the_column_to_map(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_bytes(lines(UNKNOWN))
     pipeline = str(ROOT / "pipelines" / "text_only.yaml")

@@ -181,6 +181,7 @@ def test_damaged_files_stop_with_their_name_after_the_records_before() -> None:
         read("hostile/damaged.jsonl.xz")
 
 
+@pytest.mark.slow
 def test_a_record_without_an_end_is_passed_over(tmp_path: Path) -> None:
     (rejection,) = read("hostile/bomb.jsonl.zst", max_record_bytes=1 << 28)
     assert isinstance(rejection, Rejection) and rejection.reason == "record_too_large"

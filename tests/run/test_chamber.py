@@ -11,6 +11,8 @@ from zero_engine.errors import InputError
 from zero_engine.run import marks
 from zero_engine.run.chamber import Chamber, Ended, Limits
 
+pytestmark = pytest.mark.slow
+
 PLENTY = Limits(120.0)
 
 

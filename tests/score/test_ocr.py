@@ -8,6 +8,8 @@ from zero_engine.errors import ModelError
 from zero_engine.pipeline import Score
 from zero_engine.score import ocr
 
+pytestmark = pytest.mark.slow
+
 
 def painted(text: str, size: int = 44) -> np.ndarray:
     image = Image.new("RGB", (512, 512), "white")

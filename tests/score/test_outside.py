@@ -43,6 +43,7 @@ def plugin(monkeypatch):
     return install
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["clip", "siglip"])
 @torch.inference_mode()
 def test_the_similarity_is_that_of_the_checkpoints_own_embeddings(tmp_path, kind):

@@ -215,6 +215,7 @@ def test_the_same_expression_in_another_spelling_is_the_expression(text, drawn):
     assert says_equation(text, drawn)
 
 
+@pytest.mark.slow
 def test_reading_takes_linear_time():
     for text in (
         "(" * 20_000,

@@ -22,6 +22,8 @@ from zero_engine.train.loop import prepare
 from zero_engine.train.sft import train_sft
 from zero_engine.write.validate import validate_dataset
 
+pytestmark = pytest.mark.slow
+
 
 def config(dataset: Path, out: Path, **changes) -> Sft:
     document = {

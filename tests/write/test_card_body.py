@@ -28,6 +28,7 @@ def demo(tmp_path_factory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_the_snippets_of_the_card_run_and_decode_codes_to_the_picture(demo, tmp_path):
     for place, folder in enumerate((demo, _parquet(demo, tmp_path))):
         card = (folder / "README.md").read_text()

@@ -50,6 +50,7 @@ def test_uint8_values_are_the_reference_ones_for_the_reference_floats(model, gol
     )
 
 
+@pytest.mark.slow
 def test_decoding_gives_the_reference_bits_with_the_reference_kernels(goldens):
     program = (
         "import sys, numpy as np, torch; torch.set_num_threads(1)\n"

@@ -51,6 +51,7 @@ def test_shards_give_what_one_file_gives(model, tiny_anole, tmp_path):
     assert all(torch.equal(tensor, again[name]) for name, tensor in model.module.state_dict().items())
 
 
+@pytest.mark.slow
 def test_reading_needs_no_more_host_memory_than_the_largest_shard(tiny_anole, tmp_path):
     """In a fresh process, as the peak is the process's. What the model itself takes is not counted."""
     folder = shutil.copytree(tiny_anole, tmp_path / "wide")
