@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "claims" / "claims.json"
-DOCS, FIGURE = ROOT / "docs" / "claims.md", ROOT / "docs" / "claims.svg"
+DOCS, FIGURE = ROOT / "docs" / "claims.md", ROOT / "docs" / "pictures" / "claims.svg"
 _SECTION = re.compile(r"(<!-- claims: begin -->\n).*?(<!-- claims: end -->)", re.DOTALL)
 _LEFT, _RIGHT, _ROW, _LEAST, _MOST = 300, 330, 26, -30.0, 60.0
 
@@ -39,7 +39,7 @@ def page(facts: dict[str, Any]) -> str:
         "its interval is a two-way cluster bootstrap over both, its p an exact sign-flip test over seeds, adjusted by",
         "Holm within a family.",
         "",
-        "![Differences with their intervals](claims.svg)",
+        "![Differences with their intervals](pictures/claims.svg)",
         "",
         "| claim | points | 95 % | Holm's p | predicted | came out |",
         "|---|---|---|---|---|---|",
@@ -92,7 +92,7 @@ def sentences(facts: dict[str, Any]) -> str:
         for name in list(facts["contrasts"])
         if facts["contrasts"][name]["family"] in ("pictures", "gate", "match")
     ]
-    return "\n".join(["![Differences with their intervals](docs/claims.svg)", "", *said[:5]]) + "\n"
+    return "\n".join(["![Differences with their intervals](docs/pictures/claims.svg)", "", *said[:5]]) + "\n"
 
 
 def figure(facts: dict[str, Any]) -> str:
