@@ -8,7 +8,7 @@ import pytest
 from tests.train.conftest import TINY
 from zero_engine.errors import PipelineError
 from zero_engine.score.pictures import perception_reward
-from zero_engine.train.config import TEMPLATES, Rewards, training
+from zero_engine.train.config import TEMPLATES, Rewards, Rl
 from zero_engine.train.outside import compute_score, trl_reward, trl_reward_for
 from zero_engine.train.rewards import parse_completion, reward, same_answer
 from zero_engine.train.rollout import Sampler
@@ -185,7 +185,7 @@ def test_hidden_states_cannot_judge_without_a_projection_or_inside_trl(tiny):
         "steps": 1,
         "rewards": {"by": "hidden"},
     }
-    config = training(options, "rl", "test")
+    config = Rl.model_validate(options)
     with pytest.raises(PipelineError, match="rewards.by: hidden needs the projection"):
         Sampler(tiny, config)
     with pytest.raises(PipelineError, match="TRL does not hand over"):
