@@ -122,7 +122,7 @@ def pipeline_text(proposal: "Proposal", name: str) -> str:
         "",
         "gate:",
         "  rank: {likelihood: 1.0, caption: 0.33, readback: 1.0}",
-        "  min: {likelihood: -0.012, readback: 0.5}",
+        "  min: {likelihood: -0.06, readback: 0.5}",
         "  max: {blank: 0.98}",
         "  on_reject: text_only    # a step without a good drawing stays, as text",
         "  min_pictures: 0         # 1 leaves out traces of which no step was drawn",
