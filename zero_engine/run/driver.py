@@ -42,12 +42,14 @@ from zero_engine.run.signals import drain_on_signals
 from zero_engine.run.spill import spill
 from zero_engine.run.stages import ShardResult, ShardTask
 from zero_engine.run.summary import Summary
+from zero_engine.run.twin import held_folder
 from zero_engine.run.watch import Watch
 from zero_engine.score import check_scores
 from zero_engine.write.atomic import disk_errors
 from zero_engine.write.finish import finish_dataset, side_files, unlisted_files
-from zero_engine.write.folder import INDEX
+from zero_engine.write.folder import INDEX, WORK
 from zero_engine.write.manifest import read_manifest, versions
+from zero_engine.write.mirror import as_named, discard, place_of, tidy
 from zero_engine.write.plain import forget_digests
 from zero_engine.write.unused import compact, set_strays_aside, unused
 
@@ -72,9 +74,10 @@ def run_pipeline(
         pipeline = load_pipeline(pipeline)
     forget_digests()
     model = check_pipeline(pipeline)
-    ledger = open_ledger(Path(pipeline.output.path).absolute(), pipeline, overwrite)
-    sources = Sources(ledger.out, ledger.held, reuse)
-    return _Driver(pipeline, model, ledger, sources, progress or Silent(), retry).run()
+    with held_folder(pipeline.output.path) as (out, twin):
+        ledger = open_ledger(out, pipeline, overwrite, twin)
+        sources = Sources(pipeline.output.path, ledger.held, reuse)
+        return _Driver(pipeline, model, ledger, sources, progress or Silent(), retry).run()
 
 
 def check_pipeline(pipeline: Pipeline) -> str | None:
@@ -103,8 +106,10 @@ class _Driver:
         self.retry = retry
         """Shards to make once more although they are done."""
         self.index: str | None = None
-        """File of the index of drawings, once there is one."""
+        """File of the index of drawings inside the folder, once there is one."""
         self.out = ledger.out
+        self.place = place_of(pipeline.output.path)
+        """The folder as workers are told of it: an absolute path, or an address in a store."""
         self.plan = Plan()
         self.totals = tally.empty()
         self.seconds: Counter = Counter()
@@ -136,7 +141,7 @@ class _Driver:
                     self.ledger.close()
         wall_s = time.monotonic() - started
         summary = Summary(
-            out=str(Path(self.pipeline.output.path)),
+            out=tidy(self.pipeline.output.path),
             counts=self.totals,
             plan=self.plan,
             drawn=self.drawn,
@@ -182,15 +187,16 @@ class _Driver:
     def _open(self, stack: ExitStack) -> Launcher:
         """Find who works, and say that the run begins."""
         dask, render = self.pipeline.dask, self.pipeline.render
-        folder, token = os.getcwd(), self.ledger.work / f"token-{uuid.uuid4().hex}.tmp"
+        folder, token = os.getcwd(), f"{WORK}/token-{uuid.uuid4().hex}.tmp"
         with disk_errors(self.out):
-            token.touch()
+            (self.out / token).touch()
+        self.ledger.twin.send_work(token)
         executor = stack.enter_context(
             open_executor(
                 dask,
                 render.device,
-                partial(look_around, str(token), folder, render),
-                lambda said: misfit(said, render, str(self.out), folder),
+                partial(look_around, self.place, token, folder, render),
+                lambda said: misfit(said, render, self.place, folder),
                 self.progress.say,
             )
         )
@@ -200,9 +206,11 @@ class _Driver:
         total = count_records(self.pipeline.input)
         self.progress.start(total, self.totals["records"], executor.dashboard)
         self.watch.began(self.pipeline, total, self.totals["records"], executor.workers)
-        return Launcher(executor, dask, self.out, self._say)
+        self.ledger.twin.tell(now=True)
+        return Launcher(executor, dask, self.place, self._say)
 
     def _say(self, message: str) -> None:
+        message = as_named(self.pipeline.output.path, message)
         self.progress.say(message)
         self.watch.note(message)
 
@@ -223,25 +231,26 @@ class _Driver:
             self._say(f"{self.out / name} is no plain file: moved to {place}")
         if self.model and self.sources.any():
             self.sources.index(self.out / INDEX)
-            self.index = str(self.out / INDEX)
+            self.ledger.twin.send_work(INDEX)
+            self.index = INDEX
         known = self.sources.model(self.model)
         if known:
             self.ledger.describe(known)
         if self.ledger.held.settings and self.pipeline.input.ids == "content":
             self.progress.say(
-                f"{self.out} is of version 1, which called traces without ids by their position: "
+                f"{self.place} is of version 1, which called traces without ids by their position: "
                 "--set input.ids=position finds the drawings of such traces again."
             )
 
     def _submit(self, launcher: Launcher, chunk: Chunk, keys: dict[str, str], decision: Decision) -> None:
         entry = self.ledger.entries.get(chunk.index)
-        chunk, records = spill(chunk, self.ledger.work) if launcher.is_remote else (chunk, None)
+        chunk, records = spill(chunk, self.place) if launcher.is_remote else (chunk, None)
         task = ShardTask(
             chunk=chunk,
             pipeline=self.pipeline,
             model=self.model,
             keys=keys,
-            out=str(self.out),
+            out=self.place,
             start=decision.start or "render",
             committed=entry,
             index=self.index,
@@ -259,7 +268,7 @@ class _Driver:
     def _commit(self, task: ShardTask, result: ShardResult) -> None:
         self.ledger.commit(result.entry, result.temporary)
         if task.records:
-            Path(task.records).unlink(missing_ok=True)
+            discard(self.place, task.records)
         if result.model:
             self.ledger.describe(result.model)
         counts = result.entry.counts
@@ -267,6 +276,7 @@ class _Driver:
         self.seconds.update(result.seconds)
         self.drawn += result.drawn
         self.watch.committed(counts["records"], result.drawn, self.workers, result.entry)
+        self.ledger.twin.tell()
         self.progress.update(
             records=counts["records"],
             drawn=result.drawn,

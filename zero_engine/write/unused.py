@@ -32,20 +32,21 @@ class Unused:
     files: int = 0
 
 
-def set_aside(out: Path, name: str, trusts: Trusts = lambda name, sha256: True) -> None:
+def set_aside(out: Path, name: str, trusts: Trusts = lambda name, sha256: True) -> str | None:
     """Move a file of drawings to `unused/`, under a name by which nothing is found in it where `trusts` refuses it.
 
-    A file that is not there is nobody's loss.
+    Returns that name; None for a file that is not there, which is nobody's loss.
     """
     path = out / name
     if plain_size(out, name) is None:
-        return
+        return None
     with disk_errors(out):
         (out / UNUSED).mkdir(exist_ok=True)
         found = digest_now(path)
         place = unused_name(found) if trusts(name, found) else f"{UNUSED}/damaged-{found[:16]}.arrow"
         commit(path, out / place)
         sync_folder(path.parent)
+    return place
 
 
 def set_strays_aside(out: Path, listed: Iterable[str], trusts: Trusts = lambda name, sha256: True) -> None:

@@ -1,0 +1,103 @@
+"""One driver at a time in an object store, which has no locks: an object that says who drives, and a heartbeat.
+
+The lease is written only where there is none (one conditional request, where the store has such; elsewhere it is read
+back). Its holder writes a new beat every BEAT_S, and looks before each commit whether it is still the holder; if not,
+the run ends. A lease without a new beat for SILENT_S is taken over, at once where its holder worked in the very cache
+whose lock is ours now. A driver that is frozen for longer than SILENT_S and then wakes inside one commit may finish that
+commit; its bytes are those that any run of the same pipeline makes.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+
+from zero_engine.errors import OutputError
+from zero_engine.write.folder import WORK
+from zero_engine.write.mirror import Mirror
+
+LEASE = f"{WORK}/lease.json"
+BEAT_S = 10.0
+SILENT_S = 60.0
+POLL_S = 0.5
+
+
+class Lease:
+    """The right to write to one folder; a context manager."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._remote, self._url = mirror.remote, mirror.url
+        self._facts = {
+            "owner": uuid.uuid4().hex,
+            "cache": _cache_id(mirror),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "beat": 0,
+        }
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "Lease":
+        seen, since = None, time.monotonic()
+        while True:
+            self._remote.create(LEASE, json.dumps(self._facts).encode())
+            held = holder(self._remote.read(LEASE))
+            if held.get("owner") == self._facts["owner"]:
+                break
+            if held and seen is not None and held != seen:
+                raise self._taken(held)
+            if held != seen:
+                seen, since = held, time.monotonic()
+            if held.get("cache") == self._facts["cache"] or time.monotonic() - since > SILENT_S:
+                self._remote.delete([LEASE])  # its holder is dead
+            else:
+                time.sleep(POLL_S)
+        threading.Thread(target=self._beat, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        with self._lock, contextlib.suppress(OutputError):
+            if holder(self._remote.read(LEASE)).get("owner") == self._facts["owner"]:
+                self._remote.delete([LEASE])
+
+    def check(self) -> None:
+        """Raise OutputError where somebody else holds the folder by now."""
+        held = holder(self._remote.read(LEASE))
+        if held.get("owner") != self._facts["owner"]:
+            raise self._taken(held)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(BEAT_S):
+            with self._lock, contextlib.suppress(OutputError):  # the next commit says it
+                if self._stop.is_set():
+                    return
+                if holder(self._remote.read(LEASE)).get("owner") == self._facts["owner"]:
+                    self._facts["beat"] += 1
+                    self._remote.write(LEASE, json.dumps(self._facts).encode())
+
+    def _taken(self, held: dict) -> OutputError:
+        who = f"process {held.get('pid')} on {held.get('host')}" if held else "nobody knows who"
+        return OutputError(
+            f"{self._url}: another run is writing to this folder ({who}). Wait for it, or choose another --output."
+        )
+
+
+def holder(data: bytes | None) -> dict:
+    """What a lease says; empty where there is none, or none that can be read."""
+    try:
+        told = json.loads(data or b"")
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _cache_id(mirror: Mirror) -> str:
+    """A name for this machine's copy: who holds its lock knows that nobody else works in it."""
+    path = mirror.home / "id"
+    if not path.exists():
+        path.write_text(uuid.uuid4().hex)
+    return path.read_text()
