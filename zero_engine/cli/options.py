@@ -10,7 +10,16 @@ from zero_engine.errors import printable
 from zero_engine.pipeline import Pipeline, load_pipeline
 
 PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="Pipeline file (YAML).")]
-Folder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a dataset that a run wrote.")]
+
+
+def folder(text: str) -> Any:
+    """A path, or an address in an object store as it is: a path would lose one of its slashes."""
+    return text if "://" in text else Path(text)
+
+
+Folder = Annotated[
+    Path, typer.Argument(parser=folder, metavar="OUT", help="Folder of a dataset that a run wrote.")
+]
 InputPath = Annotated[
     list[str] | None,
     typer.Option(
@@ -31,7 +40,9 @@ Set = Annotated[
 ]
 Reuse = Annotated[
     list[Path] | None,
-    typer.Option("--reuse", metavar="OUT", help="Reuse drawings of this dataset, too. May be repeated."),
+    typer.Option(
+        "--reuse", parser=folder, metavar="OUT", help="Reuse drawings of this dataset, too. May be repeated."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as one JSON object on stdout.")]
 

@@ -1,7 +1,6 @@
 """`run`, `plan`, `status`: make a dataset, say beforehand what would be done, say how far it is."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -213,7 +212,9 @@ def _number(workers: str | None) -> int | str | None:
 
 
 def _show(facts: dict) -> None:
-    counts, out = facts["counts"], Path(facts["out"])
+    from zero_engine.write.mirror import here
+
+    counts, out = facts["counts"], facts["out"]
     table(
         "",
         ["", "count", "share"],
@@ -265,8 +266,8 @@ def _show(facts: dict) -> None:
         ("rejected", "what was left out"),
         ("README.md", "dataset card"),
     ):
-        if (out / name).exists():
-            typer.echo(f"  {out / name}  ({what})")
+        if (here(out) / name).exists():
+            typer.echo(f"  {out}/{name}  ({what})")
     typer.echo("")
 
 

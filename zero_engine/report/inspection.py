@@ -15,9 +15,11 @@ from zero_engine.errors import InputError
 from zero_engine.hashing import digest
 from zero_engine.write.dataset import check_bytes
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.mirror import takes_store
 from zero_engine.write.shards import read_rejections
 
 
+@takes_store()
 def inspect_rows(out: Path, trace_id: str | None, count: int) -> list[dict]:
     """The row (or the rejection) of one trace, or the first `count` rows.
 

@@ -37,11 +37,13 @@ from zero_engine.report.page import (
 )
 from zero_engine.write.dataset import check_bytes
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.mirror import takes_store
 from zero_engine.write.rejections import read_rejections
 
 REPORT = "report.html"
 
 
+@takes_store(sends="report")
 def write_report(out: str | Path, traces: int = 6, drawings: int = 24, verify: bool = True) -> Path:
     """Write OUT/report.html and return its path.
 

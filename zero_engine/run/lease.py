@@ -3,8 +3,8 @@
 The lease is written only where there is none (one conditional request, where the store has such; elsewhere it is read
 back). Its holder writes a new beat every BEAT_S, and looks before each commit whether it is still the holder; if not,
 the run ends. A lease without a new beat for SILENT_S is taken over, at once where its holder worked in the very cache
-whose lock is ours now. A driver that is frozen for longer than SILENT_S and then wakes inside one commit may finish that
-commit; its bytes are those that any run of the same pipeline makes.
+whose lock is ours now. A driver that is frozen for longer than SILENT_S and wakes inside a commit may finish that one;
+its bytes are those that any run of the same pipeline makes.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import uuid
 
 from zero_engine.errors import OutputError
 from zero_engine.write.folder import WORK
-from zero_engine.write.mirror import Mirror
+from zero_engine.write.mirror import Mirror, mirror_at
 
 LEASE = f"{WORK}/lease.json"
 BEAT_S = 10.0
@@ -84,6 +84,20 @@ class Lease:
         return OutputError(
             f"{self._url}: another run is writing to this folder ({who}). Wait for it, or choose another --output."
         )
+
+
+def is_leased(url: str) -> bool:
+    """Whether somebody holds the folder, as far as this machine's clock can tell."""
+    mirror = mirror_at(url)
+    return mirror.is_lived_in() or time.time() - last_beat(url) < SILENT_S
+
+
+def last_beat(url: str) -> float:
+    """When the lease was last written, in seconds since the epoch; long ago where there is none."""
+    held = mirror_at(url).remote.stat(LEASE)
+    if held is None:
+        return float("-inf")
+    return time.time() if held.changed is None else held.changed
 
 
 def holder(data: bytes | None) -> dict:

@@ -87,8 +87,8 @@ class Ledger:
             old = self.entries.get(entry.index)
             if old:
                 self._void(entry.index, entry)
-            for path, name in temporary.items():
-                self.twin.name(Path(path), self.out, name)
+            for made, name in temporary.items():
+                self.twin.name(self.out, made, name)
             self._append(entry.model_dump(mode="json"))
             if old and old.rejections and not entry.rejections:
                 (self.out / old.rejections.name).unlink(missing_ok=True)
@@ -175,9 +175,7 @@ class Ledger:
         self.twin.append(line)
 
 
-def open_ledger(
-    out: Path, pipeline: Pipeline, overwrite: bool = False, twin: Twin | None = None
-) -> Ledger:
+def open_ledger(out: Path, pipeline: Pipeline, overwrite: bool = False, twin: Twin | None = None) -> Ledger:
     """Read what `out` holds, writing nothing. A folder belongs to a name: input and parameters may change.
 
     Raises OutputError where the folder belongs to a pipeline of another name, or is not ours at all, unless

@@ -17,7 +17,7 @@ from zero_engine.pipeline import is_store
 from zero_engine.run.lease import LEASE, Lease
 from zero_engine.write.atomic import commit
 from zero_engine.write.folder import EVENTS, RUN_FACTS, WORK
-from zero_engine.write.mirror import LEDGER_PARTS, Mirror, mirror_at, named, part_name
+from zero_engine.write.mirror import Mirror, mirror_at, named, part_name
 
 PART_LINES = 64
 TELL_S = 15.0
@@ -59,12 +59,12 @@ class Twin:
         self._lines.append(line)
         self._put_part()
 
-    def name(self, temporary: Path, out: Path, name: str) -> None:
-        """Give a worker's file its final name."""
+    def name(self, out: Path, temporary: str, name: str) -> None:
+        """Give a worker's file its final name; both names are inside the folder."""
         if self._mirror is None:
-            commit(temporary, out / name)
+            commit(out / temporary, out / name)
         else:
-            self._mirror.adopt(f"{WORK}/{temporary.name}", name)
+            self._mirror.adopt(temporary, name)
 
     def push(self) -> None:
         """Send all that differs, a manifest last."""

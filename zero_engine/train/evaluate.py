@@ -40,6 +40,8 @@ from zero_engine.train.config import Data, Template
 from zero_engine.train.data import COLUMNS, read_rows
 from zero_engine.train.rewards import parse_completion, reward
 from zero_engine.write.dataset import open_rows
+from zero_engine.write.folder import MANIFEST
+from zero_engine.write.mirror import is_there
 
 
 class Evaluation(Section):
@@ -177,7 +179,7 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
 
     Raises InputError for an answer that is a whole solution: every judgement by it would be wrong.
     """
-    if (Path(config.data) / "manifest.json").exists():
+    if is_there(config.data, MANIFEST):
         rows = open_rows(config.data, COLUMNS, config.limit)
         for row in read_rows(rows, range(len(rows))):
             yield _asked(config, encoder, row, _task(row["id"], None), judged)

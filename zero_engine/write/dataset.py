@@ -20,7 +20,9 @@ from zero_engine.contracts.manifest import Manifest, ShardFile
 from zero_engine.errors import OutputError
 from zero_engine.hashing import digest
 from zero_engine.write.finish import unlisted_files
+from zero_engine.write.folder import DATA
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.mirror import small, takes_store
 from zero_engine.write.plain import digest_now, plain_size
 
 if TYPE_CHECKING:
@@ -31,14 +33,15 @@ VERIFY_BYTES = 2 << 30
 """A few seconds of reading."""
 
 
+@takes_store()
 def open_dataset(
     path: str | Path, config: str = "default", streaming: bool = False, verify: bool | None = None
 ) -> "datasets.Dataset | datasets.IterableDataset":
     """The rows (`default`) or the drawings (`candidates`) of a finished dataset.
 
-    Nothing is copied: a `datasets.Dataset` over memory-mapped files, or with `streaming` an
-    IterableDataset. `verify` reads every byte first and compares it with the manifest; None does so for datasets of up
-    to VERIFY_BYTES. Raises OutputError where the folder is not a finished, untouched dataset.
+    Nothing is copied (a folder in an object store is fetched first): a `datasets.Dataset` over memory-mapped files, or
+    with `streaming` an IterableDataset. `verify` reads every byte first and compares it with the manifest; None does so
+    for datasets of up to VERIFY_BYTES. Raises OutputError where the folder is not a finished, untouched dataset.
     """
     out = Path(path)
     files = check_files(out, read_manifest(out), config)
@@ -81,6 +84,7 @@ class Rows:
         return batch, position - (self.ends[number] - batch.num_rows)
 
 
+@takes_store(lambda name: name.startswith(DATA) or small(name))
 def open_rows(path: str | Path, columns: Sequence[str], limit: int | None = None) -> Rows:
     """Some columns of the rows of a finished dataset, the first `limit` rows of it. Raises as `open_dataset` does."""
     out = Path(path)

@@ -20,16 +20,19 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from zero_engine.errors import OutputError, ZeroEngineError
 from zero_engine.hashing import digest
 from zero_engine.pipeline import is_store
 from zero_engine.write.atomic import disk_errors, make_folder
 from zero_engine.write.folder import LEDGER, MANIFEST, OURS, RUN_FACTS, SHARD_FOLDERS, WORK
-from zero_engine.write.plain import FOLDERS, plain_size
+from zero_engine.write.plain import FOLDERS, plain_size, read_plain
 from zero_engine.write.remote import Held, remote_at
+
+Function = TypeVar("Function", bound=Callable)
 
 LEDGER_PARTS = f"{WORK}/ledger-"
 """The ledger in a store, which cannot append: `.work/ledger-00000.jsonl` and on, read one after another."""
@@ -57,21 +60,20 @@ class Mirror:
 
         Returns what else lies at the address, and is none of a dataset's.
         """
-        with disk_errors(self.out):
-            with open(self.home / "pull.lock", "w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                held = self.remote.list()
-                self._known = {} if fresh else self._read_known()
-                theirs = {name: one for name, one in held.items() if _is_file_of_ours(name)}
-                for path in [p for p in self.out.rglob("*") if not p.is_dir() or p.is_symlink()]:
-                    name = path.relative_to(self.out).as_posix()
-                    if name not in theirs and not name.startswith(f"{WORK}/"):
-                        path.unlink()
-                self.remote.side_by_side(
-                    lambda name: self._fetch(name, theirs[name]), [name for name in theirs if wants(name)]
-                )
-                self._pull_work(held)
-                self._write_known(theirs)
+        with disk_errors(self.out), open(self.home / "pull.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            held = self.remote.list()
+            self._known = {} if fresh else self._read_known()
+            theirs = {name: one for name, one in held.items() if _is_file_of_ours(name)}
+            for path in [p for p in self.out.rglob("*") if not p.is_dir() or p.is_symlink()]:
+                name = path.relative_to(self.out).as_posix()
+                if name not in theirs and not name.startswith(f"{WORK}/"):
+                    path.unlink()
+            self.remote.side_by_side(
+                lambda name: self._fetch(name, theirs[name]), [name for name in theirs if wants(name)]
+            )
+            self._pull_work(held)
+            self._write_known(theirs)
         return sorted(name for name in held if name not in theirs and not name.startswith(f"{WORK}/"))
 
     def push(self) -> None:
@@ -98,7 +100,14 @@ class Mirror:
         self.remote.delete(name for name in gone if name in self._known)
         for name in gone:
             self._forget(name)
-        self.remote.side_by_side(self._send, [n for n in names if n not in set(gone) and not self._is_same(n)])
+        self.remote.side_by_side(
+            self._send, [n for n in names if n not in set(gone) and not self._is_same(n)]
+        )
+
+    def push_names_like(self, start: str) -> None:
+        """Send every difference among names that begin so."""
+        here = {path.relative_to(self.out).as_posix() for path in self.out.rglob("*") if path.is_file()}
+        self.push_names(sorted(name for name in {*here, *self._known} if name.startswith(start)))
 
     def adopt(self, temporary: str, name: str) -> None:
         """Give a worker's file its final name, there and here. `temporary` is its name inside the folder."""
@@ -106,7 +115,9 @@ class Mirror:
         held = self.remote.stat(name)
         here = self.out / temporary
         if held is None:
-            raise OutputError(f"{self.url}/{name}: gone right after it was written. Run the same command again.")
+            raise OutputError(
+                f"{self.url}/{name}: gone right after it was written. Run the same command again."
+            )
         if plain_size(self.out, temporary) == held.size:
             os.replace(here, self.out / name)
             self._note(name, held)
@@ -164,7 +175,10 @@ class Mirror:
         (self.out / WORK).mkdir(exist_ok=True)
         parts = sorted(name for name in held if name.startswith(LEDGER_PARTS))
         ledger = b"".join(self.remote.read(name) or b"" for name in parts)
-        for name, data in ((LEDGER, ledger), (RUN_FACTS, held.get(RUN_FACTS) and self.remote.read(RUN_FACTS))):
+        for name, data in (
+            (LEDGER, ledger),
+            (RUN_FACTS, held.get(RUN_FACTS) and self.remote.read(RUN_FACTS)),
+        ):
             if data:
                 (self.out / name).write_bytes(data)
             else:
@@ -228,7 +242,38 @@ def local_folder(
     with named(path):
         if not mirror.is_lived_in():
             mirror.pull(wants, fresh)
+            if wants is small and not any((mirror.out / name).exists() for name in (MANIFEST, LEDGER)):
+                mirror.pull()  # nothing says what it is, but its files do
         yield mirror.out
+
+
+def takes_store(
+    wants: Callable[[str], bool] = lambda name: True,
+    *,
+    at: int = 0,
+    fresh: bool = False,
+    sends: str | None = None,
+) -> Callable[[Function], Function]:
+    """Lets a function that takes a dataset's folder (its argument number `at`) take an address in a store, too.
+
+    It is called with the copy (`local_folder`); afterwards files whose names begin with `sends` are the same there.
+    """
+
+    def wrap(function: Function) -> Function:
+        @wraps(function)
+        def called(*args: Any, **options: Any) -> Any:
+            path = args[at] if len(args) > at else None
+            if not isinstance(path, str) or "://" not in path:
+                return function(*args, **options)
+            with local_folder(path, wants, fresh) as copy:
+                result = function(*args[:at], copy, *args[at + 1 :], **options)
+                if sends is not None:
+                    mirror_at(path).push_names_like(sends)
+                return result
+
+        return cast(Function, called)
+
+    return wrap
 
 
 @contextlib.contextmanager
@@ -288,10 +333,34 @@ def bring(path: str | Path, name: str) -> Path | None:
     return Path(path, name) if plain_size(Path(path), name) is not None else None
 
 
-def publish(path: str | Path, *names: str) -> None:
-    """What was written in a folder is written in its store, too."""
+def say_there(path: str | Path, name: str, text: str) -> None:
+    """Write a small file of `.work` that others read; one in a store has no copy here."""
     if is_store(path):
-        mirror_at(str(path)).push_names(names)
+        mirror_at(str(path)).remote.write(name, text.encode())
+    else:
+        Path(path, name).write_text(text, encoding="utf-8")
+
+
+def said_there(path: str | Path, prefix: str) -> Iterator[str]:
+    """The texts of small files of `.work` whose names begin so; what cannot be read is left out."""
+    if is_store(path):
+        remote = mirror_at(str(path)).remote
+        for name in sorted(remote.list(prefix)):
+            yield (remote.read(name) or b"").decode("utf-8", "replace")
+        return
+    for found in sorted(Path(path, prefix).parent.glob(f"{Path(prefix).name}*")):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            yield read_plain(found)
+
+
+def is_there(path: str | Path, name: str) -> bool:
+    """Whether this process sees a file of a folder, where it lies; not whether there is a copy."""
+    if not is_store(path):
+        return os.path.exists(Path(path, name))
+    try:
+        return mirror_at(str(path)).remote.stat(name) is not None
+    except OutputError:  # no credentials, no library
+        return False
 
 
 def small(name: str) -> bool:

@@ -32,7 +32,25 @@ CONNECT_S = 10
 
 _OURS = (TypeError, AttributeError, NameError, AssertionError)
 """Mistakes of code, not of a store."""
-_DENIED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "403")
+_TIMES = ("LastModified", "last_modified", "mtime", "updated", "created")
+_VERSIONS = ("ETag", "etag", "md5Hash", "content_md5")
+"""How the stores' libraries call the time of change, and what changes with the content."""
+_NO_CREDENTIALS = (
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "CredentialRetrievalError",
+    "DefaultCredentialsError",
+    "TokenRetrievalError",
+    "ProfileNotFound",
+)
+_DENIED = (
+    "AccessDenied",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "InvalidToken",
+    "403",
+)
 
 Result = TypeVar("Result")
 
@@ -244,14 +262,14 @@ def _held(info: dict) -> Held | None:
     """What a store says of a file; None for what is no file."""
     if info.get("type") != "file" or info["name"].endswith("/"):
         return None
-    changed = next((info[key] for key in ("LastModified", "last_modified", "mtime", "updated", "created") if key in info), None)  # fmt: skip
+    changed = next((info[key] for key in _TIMES if info.get(key)), None)
     if isinstance(changed, str):
         try:
             changed = datetime.fromisoformat(changed)
         except ValueError:
             changed = None
     at = changed.timestamp() if isinstance(changed, datetime) else changed
-    version = next((info[key] for key in ("ETag", "etag", "md5Hash", "content_md5") if info.get(key)), changed)
+    version = next((info[key] for key in _VERSIONS if info.get(key)), changed)
     return Held(int(info["size"] or 0), str(version), float(at) if at is not None else None)
 
 
@@ -266,8 +284,7 @@ def _code(error: BaseException) -> str:
 
 def _final(error: Exception) -> str | None:
     """What is wrong, where trying again would not help."""
-    if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError",
-                                "DefaultCredentialsError", "TokenRetrievalError", "ProfileNotFound"):  # fmt: skip
+    if type(error).__name__ in _NO_CREDENTIALS:
         return "no credentials: log in, or set them in the environment as the store's own tools want them"
     if isinstance(error, PermissionError) or _code(error) in _DENIED:
         return "access denied: check the credentials and their rights to list, read, write and delete"

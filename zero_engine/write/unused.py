@@ -18,6 +18,7 @@ import pyarrow as pa
 from zero_engine.hashing import digest_file
 from zero_engine.write.atomic import commit, disk_errors, sync_folder
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, WORK, unused_name
+from zero_engine.write.mirror import small, takes_store
 from zero_engine.write.plain import digest_now, plain_size
 from zero_engine.write.shards import candidates_of, write_candidates
 from zero_engine.write.store import DrawingFile, Identify, Trusts, identities, identities_of, index_errors
@@ -58,6 +59,7 @@ def set_strays_aside(out: Path, listed: Iterable[str], trusts: Trusts = lambda n
             set_aside(out, name, trusts)
 
 
+@takes_store(small)
 def unused(out: Path) -> Unused:
     """Drawings, bytes and files in `unused/`; a file that cannot be read counts without drawings."""
     drawings = size = files = 0
@@ -69,6 +71,7 @@ def unused(out: Path) -> Unused:
     return Unused(drawings, size, files)
 
 
+@takes_store(small, sends=f"{UNUSED}/")
 def clean(out: Path) -> Unused:
     """Delete what lies in `unused/`, and say how much it was."""
     found = unused(out)

@@ -40,6 +40,7 @@ from zero_engine.hashing import digest_file
 from zero_engine.write.faults import bad_codes, bad_picture, bad_steps, kept_drawings, null_columns
 from zero_engine.write.finish import side_files, unlisted_files
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.mirror import takes_store
 from zero_engine.write.plain import plain_size
 from zero_engine.write.rejections import FIELDS
 
@@ -68,6 +69,7 @@ class Check:
     detail: str
 
 
+@takes_store(fresh=True)
 def validate_dataset(out: str | Path, on_file: Callable[[str], None] = lambda name: None) -> list[Check]:
     """Run every check; `on_file` hears the name of each file before it is read.
 
