@@ -1,8 +1,8 @@
 """An object store on loopback (moto's server), and a proxy before it that answers as a bad day does."""
 
 import http.client
-import json
 import random
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.faults.conftest import make_run, poisonable  # noqa: F401 (fixtures)
+from zero_engine.cli import main
 from zero_engine.pipeline import Pipeline
 from zero_engine.run.chamber import close_chamber
 from zero_engine.write import mirror, remote
@@ -57,10 +60,8 @@ def forget() -> None:
     """As if this process had just started: connections and copies are looked for anew."""
     remote.remote_at.cache_clear()
     mirror.mirror_at.cache_clear()
-    if "s3fs" in __import__("sys").modules:
-        import s3fs
-
-        s3fs.S3FileSystem.clear_instance_cache()
+    if "s3fs" in sys.modules:
+        sys.modules["s3fs"].S3FileSystem.clear_instance_cache()
 
 
 class Store:
@@ -204,30 +205,23 @@ def bad_day(server: str) -> Iterator[BadDay]:
 
 
 @pytest.fixture
-def make_text(tmp_path: Path):
-    """A pipeline without drawing over a few records of our own."""
+def call(monkeypatch, capsys):
+    """Run the command line; returns exit code, stdout, stderr."""
 
-    def make(out: str, records: int = 12, **sections: object) -> Pipeline:
-        path = tmp_path / "traces.jsonl"
-        lines = [
-            {
-                "id": f"t{n}",
-                "question": "How many?",
-                "rationale": f"{n} apples.\n{n} + 1 pears.",
-                "answer": str(n),
-            }
-            for n in range(records)
-        ]
-        path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, {"id": "bad"}]), "utf-8")
-        document = {
-            "name": "store",
-            "input": {"path": str(path), "format": "generic", "name": "store"},
-            "render": {"generator": "none"},
-            "output": {"path": out, "rows_per_shard": 4},
-            "dask": {"workers": 0},
-        }
-        for name, section in sections.items():
-            document[name] = {**document.get(name, {}), **section} if isinstance(section, dict) else section
-        return Pipeline.model_validate(document)
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["zero-engine", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
 
-    return make
+    return call
+
+
+def write_pipeline(path: Path, pipeline: Pipeline) -> Path:
+    """A pipeline as the file that the command line reads."""
+    path.write_text(yaml.safe_dump(pipeline.model_dump(mode="json")), "utf-8")
+    return path

@@ -76,7 +76,7 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
     from zero_engine.config import read_yaml
     from zero_engine.train.config import training
     from zero_engine.train.data import left_out
-    from zero_engine.write.mirror import tidy
+    from zero_engine.write.place import tidy
 
     told = read_yaml(config) if config else {}
     if not isinstance(told, dict):

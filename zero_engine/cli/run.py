@@ -212,7 +212,7 @@ def _number(workers: str | None) -> int | str | None:
 
 
 def _show(facts: dict) -> None:
-    from zero_engine.write.mirror import here
+    from zero_engine.write.place import here
 
     counts, out = facts["counts"], facts["out"]
     table(

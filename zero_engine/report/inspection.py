@@ -15,7 +15,7 @@ from zero_engine.errors import InputError
 from zero_engine.hashing import digest
 from zero_engine.write.dataset import check_bytes
 from zero_engine.write.manifest import read_manifest
-from zero_engine.write.mirror import takes_store
+from zero_engine.write.place import takes_store
 from zero_engine.write.shards import read_rejections
 
 

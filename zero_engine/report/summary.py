@@ -37,7 +37,7 @@ from zero_engine.report.page import (
 )
 from zero_engine.write.dataset import check_bytes
 from zero_engine.write.manifest import read_manifest
-from zero_engine.write.mirror import takes_store
+from zero_engine.write.place import takes_store
 from zero_engine.write.rejections import read_rejections
 
 REPORT = "report.html"

@@ -25,7 +25,7 @@ from zero_engine.run.flights import Flight
 from zero_engine.run.onerecord import Blame
 from zero_engine.run.sameness import code_digest
 from zero_engine.run.stages import ShardResult, ShardTask, run_shard
-from zero_engine.write.mirror import named, send
+from zero_engine.write.place import named, send
 
 ALONE_SHARE = 0.75
 """Of a shard's time limit, what one of its records may take alone."""
@@ -41,9 +41,8 @@ def make_shard(task: ShardTask) -> ShardResult:
     Raises ZeroEngineError for what the user has to fix, and OutputError where the shard fails although no single
     record does.
     """
-    with named(task.out):
-        with this_chamber() as chamber, Flight(task.out, task.chunk.index) as flight:
-            result = _Shard(task, chamber, flight).make()
+    with named(task.out), this_chamber() as chamber, Flight(task.out, task.chunk.index) as flight:
+        result = _Shard(task, chamber, flight).make()
         send(task.out, *result.temporary)
     return dataclasses.replace(result, code=code_digest())
 

@@ -49,7 +49,7 @@ from zero_engine.write.atomic import disk_errors
 from zero_engine.write.finish import finish_dataset, side_files, unlisted_files
 from zero_engine.write.folder import INDEX, WORK
 from zero_engine.write.manifest import read_manifest, versions
-from zero_engine.write.mirror import as_named, discard, place_of, tidy
+from zero_engine.write.place import as_named, discard, place_of, tidy
 from zero_engine.write.plain import forget_digests
 from zero_engine.write.unused import compact, set_strays_aside, unused
 

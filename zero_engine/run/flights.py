@@ -17,7 +17,7 @@ from pathlib import Path
 
 from zero_engine.errors import OutputError
 from zero_engine.write.folder import WORK
-from zero_engine.write.mirror import discard, said_there, say_there
+from zero_engine.write.place import discard, said_there, say_there
 
 BEAT_S = 5.0
 FLIGHTS = f"{WORK}/flight-"

@@ -28,7 +28,7 @@ from zero_engine.run.reuse import Sources
 from zero_engine.run.stages import parse_all
 from zero_engine.score.gate import pick
 from zero_engine.write.folder import CANDIDATES
-from zero_engine.write.mirror import here, local_folder
+from zero_engine.write.place import here, local_folder
 from zero_engine.write.store import Store
 
 SHAPES_DRAWINGS = ("input.", "parse.", "render.", "gate.", "seed")

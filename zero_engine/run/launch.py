@@ -16,7 +16,7 @@ from zero_engine.run.contain import make_shard
 from zero_engine.run.flights import BEAT_S, flights
 from zero_engine.run.sameness import code_digest
 from zero_engine.run.stages import ShardResult, ShardTask
-from zero_engine.write.mirror import discard
+from zero_engine.write.place import discard
 
 SILENT_S = 24 * BEAT_S
 LOST_AT_MOST = 20

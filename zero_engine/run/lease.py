@@ -30,12 +30,12 @@ class Lease:
 
     def __init__(self, mirror: Mirror) -> None:
         self._remote, self._url = mirror.remote, mirror.url
-        self._facts = {
+        self._beats = 0
+        self._facts: dict[str, object] = {
             "owner": uuid.uuid4().hex,
             "cache": _cache_id(mirror),
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "beat": 0,
         }
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -76,8 +76,8 @@ class Lease:
                 if self._stop.is_set():
                     return
                 if holder(self._remote.read(LEASE)).get("owner") == self._facts["owner"]:
-                    self._facts["beat"] += 1
-                    self._remote.write(LEASE, json.dumps(self._facts).encode())
+                    self._beats += 1
+                    self._remote.write(LEASE, json.dumps({**self._facts, "beat": self._beats}).encode())
 
     def _taken(self, held: dict) -> OutputError:
         who = f"process {held.get('pid')} on {held.get('host')}" if held else "nobody knows who"

@@ -27,7 +27,7 @@ from zero_engine.run.lease import is_leased
 from zero_engine.run.watch import committed_files, last_beginning
 from zero_engine.write.folder import DATASET_INFO, LEDGER, LOCK, MANIFEST, shard_files
 from zero_engine.write.manifest import read_manifest
-from zero_engine.write.mirror import small, takes_store
+from zero_engine.write.place import small, takes_store
 from zero_engine.write.plain import is_name, open_plain, plain_size, read_plain
 from zero_engine.write.store import Identify
 

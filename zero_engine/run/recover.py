@@ -21,7 +21,7 @@ from zero_engine.run.watch import last_beginning
 from zero_engine.write.dataset import is_whole
 from zero_engine.write.folder import REJECTED
 from zero_engine.write.manifest import read_manifest
-from zero_engine.write.mirror import local_folder, small
+from zero_engine.write.place import local_folder, small
 from zero_engine.write.plain import open_plain, require_folder
 
 

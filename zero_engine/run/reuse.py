@@ -7,7 +7,7 @@ from zero_engine.contracts.manifest import ModelInfo
 from zero_engine.errors import InputError
 from zero_engine.run.recorded import Recorded, recorded
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED
-from zero_engine.write.mirror import here, local_folder, place_of
+from zero_engine.write.place import here, local_folder, place_of
 from zero_engine.write.store import Store, drawing_files
 
 

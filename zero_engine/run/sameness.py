@@ -12,7 +12,7 @@ from pathlib import Path
 from zero_engine import __version__
 from zero_engine.hashing import digest
 from zero_engine.pipeline import Render, is_store
-from zero_engine.write.mirror import is_there
+from zero_engine.write.place import is_there
 
 
 @lru_cache(maxsize=1)

@@ -13,7 +13,7 @@ from zero_engine.errors import OutputError
 from zero_engine.read import Chunk
 from zero_engine.write.atomic import disk_errors
 from zero_engine.write.folder import WORK
-from zero_engine.write.mirror import bring, here, send
+from zero_engine.write.place import bring, drop_copy, here, send
 
 
 def spill(chunk: Chunk, out: str) -> tuple[Chunk, str]:
@@ -34,4 +34,6 @@ def fetch(chunk: Chunk, out: str, name: str | None) -> Chunk:
     if path is None:
         raise OutputError(f"{out}: {name} is gone. Something else changed the folder; run again.")
     with open(path, "rb") as file:
-        return dataclasses.replace(chunk, payload=pickle.load(file))
+        whole = dataclasses.replace(chunk, payload=pickle.load(file))
+    drop_copy(out, name)
+    return whole

@@ -30,7 +30,7 @@ from zero_engine.run.plan import scoring_key
 from zero_engine.run.spill import fetch
 from zero_engine.score.gate import judge
 from zero_engine.write.folder import WORK, candidates_name, data_name, rejections_name
-from zero_engine.write.mirror import bring, here
+from zero_engine.write.place import bring, here
 from zero_engine.write.shards import (
     read_candidates,
     read_rejections,

@@ -18,7 +18,7 @@ from zero_engine.run.lease import last_beat
 from zero_engine.run.recorded import Recorded, is_locked, is_ours, recorded
 from zero_engine.run.watch import run_facts
 from zero_engine.write.folder import LEDGER, MANIFEST, WORK
-from zero_engine.write.mirror import local_folder, small
+from zero_engine.write.place import local_folder, small
 from zero_engine.write.plain import require_folder
 from zero_engine.write.unused import unused
 

@@ -17,7 +17,8 @@ from zero_engine.pipeline import is_store
 from zero_engine.run.lease import LEASE, Lease
 from zero_engine.write.atomic import commit
 from zero_engine.write.folder import EVENTS, RUN_FACTS, WORK
-from zero_engine.write.mirror import Mirror, mirror_at, named, part_name
+from zero_engine.write.mirror import Mirror, mirror_at, part_name
+from zero_engine.write.place import named
 
 PART_LINES = 64
 TELL_S = 15.0

@@ -41,7 +41,7 @@ from zero_engine.train.data import COLUMNS, read_rows
 from zero_engine.train.rewards import parse_completion, reward
 from zero_engine.write.dataset import open_rows
 from zero_engine.write.folder import MANIFEST
-from zero_engine.write.mirror import is_there
+from zero_engine.write.place import is_there
 
 
 class Evaluation(Section):

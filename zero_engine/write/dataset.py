@@ -22,7 +22,7 @@ from zero_engine.hashing import digest
 from zero_engine.write.finish import unlisted_files
 from zero_engine.write.folder import DATA
 from zero_engine.write.manifest import read_manifest
-from zero_engine.write.mirror import small, takes_store
+from zero_engine.write.place import small, takes_store
 from zero_engine.write.plain import digest_now, plain_size
 
 if TYPE_CHECKING:

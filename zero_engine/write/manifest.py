@@ -16,7 +16,7 @@ from zero_engine.errors import OutputError
 from zero_engine.hashing import digest_json
 from zero_engine.write.atomic import atomic_write
 from zero_engine.write.folder import MANIFEST
-from zero_engine.write.mirror import takes_store
+from zero_engine.write.place import takes_store
 from zero_engine.write.plain import is_name, read_plain
 
 LIBRARIES = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zero_engine.errors import InputError, OutputError
 from zero_engine.write.export import export_dataset
-from zero_engine.write.mirror import takes_store
+from zero_engine.write.place import takes_store
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

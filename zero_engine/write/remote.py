@@ -7,13 +7,15 @@ again with back-off; any other failure, and one that does not pass, is an Output
 Credentials and endpoints are those that the store's own library finds: environment, its files, the machine's role.
 """
 
+import builtins
+import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,9 +25,9 @@ from zero_engine.pipeline import OBJECT_STORES, is_store
 SINGLE_PUT = 1 << 30
 """Bytes from which a file is sent in parts; S3 takes 5 GB in one request, which is held in memory."""
 PART = 64 << 20
-TRIES, TRIES_AT_FIRST = 8, 3
+TRIES, TRIES_AT_FIRST = 8, 4
 """How often a request is made; fewer until the store has answered once."""
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 15.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 15.0
 AT_ONCE = 8
 """Requests side by side."""
 CONNECT_S = 10
@@ -109,6 +111,11 @@ class Remote:
 
         return self._try(cat)
 
+    def read_all(self, prefix: str) -> builtins.list[bytes]:
+        """The bytes of every object whose name begins so, in the order of the names; without those that are gone."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return [data for data in pool.map(self.read, sorted(self.list(prefix))) if data is not None]
+
     def write(self, name: str, data: bytes) -> None:
         self._try(lambda: self._fs.pipe_file(self._path(name), data))
 
@@ -178,10 +185,9 @@ class Remote:
             uploads = found.get("Uploads", [])
             for upload in uploads:
                 about = {"Bucket": bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
-                self._try(
-                    lambda about=about: self._fs.call_s3("abort_multipart_upload", **about),
-                    missing_is_an_error=False,
-                )
+                with contextlib.suppress(FileNotFoundError):  # ended since it was listed
+                    end = partial(self._fs.call_s3, "abort_multipart_upload", **about)
+                    self._try(end, missing_is_an_error=False)
             if not uploads or not found.get("IsTruncated"):
                 return
 
@@ -243,7 +249,7 @@ def _connect(url: str) -> tuple[Any, str]:
     scheme = url.partition("://")[0]
     options: dict[str, Any] = {"use_listings_cache": False}
     if scheme in ("s3", "s3a"):
-        timeouts = {"connect_timeout": CONNECT_S, "retries": {"max_attempts": 2, "mode": "standard"}}
+        timeouts = {"connect_timeout": CONNECT_S, "retries": {"max_attempts": 0, "mode": "standard"}}
         options["config_kwargs"] = timeouts
     try:
         fs, root = fsspec.url_to_fs(url, **options)

@@ -20,7 +20,7 @@ from zero_engine.contracts.rows import SCHEMA_VERSION, metadata_of
 from zero_engine.errors import OutputError
 from zero_engine.records import Candidate
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, unused_name
-from zero_engine.write.mirror import bring, here
+from zero_engine.write.place import bring, here
 from zero_engine.write.plain import digest_now, plain_size
 from zero_engine.write.shards import candidates_of
 

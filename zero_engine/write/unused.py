@@ -18,7 +18,7 @@ import pyarrow as pa
 from zero_engine.hashing import digest_file
 from zero_engine.write.atomic import commit, disk_errors, sync_folder
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, WORK, unused_name
-from zero_engine.write.mirror import small, takes_store
+from zero_engine.write.place import small, takes_store
 from zero_engine.write.plain import digest_now, plain_size
 from zero_engine.write.shards import candidates_of, write_candidates
 from zero_engine.write.store import DrawingFile, Identify, Trusts, identities, identities_of, index_errors

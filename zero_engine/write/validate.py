@@ -40,7 +40,7 @@ from zero_engine.hashing import digest_file
 from zero_engine.write.faults import bad_codes, bad_picture, bad_steps, kept_drawings, null_columns
 from zero_engine.write.finish import side_files, unlisted_files
 from zero_engine.write.manifest import read_manifest
-from zero_engine.write.mirror import takes_store
+from zero_engine.write.place import takes_store
 from zero_engine.write.plain import plain_size
 from zero_engine.write.rejections import FIELDS
 
