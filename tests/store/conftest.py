@@ -1,7 +1,9 @@
 """An object store on loopback (moto's server), and a proxy before it that answers as a bad day does."""
 
 import http.client
+import os
 import random
+import shutil
 import sys
 import threading
 import time
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.faults.conftest import make_run, poisonable  # noqa: F401 (fixtures)
+from tests.faults.conftest import POISONED, make_run  # noqa: F401 (a fixture)
 from zero_engine.cli import main
 from zero_engine.pipeline import Pipeline
 from zero_engine.run.chamber import close_chamber
@@ -21,39 +23,54 @@ from zero_engine.write import mirror, remote
 BUCKET = "corpus"
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """The address of a store."""
+@pytest.fixture(scope="package")
+def server(repository: Path, tmp_path_factory) -> Iterator[str]:
+    """The address of a store. All tests here share an environment, and so the child that makes their shards."""
     moto = pytest.importorskip("moto.server")
     pytest.importorskip("s3fs")
     running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     running.start()
-    yield "http://{}:{}".format(*running.get_host_and_port())
-    running.stop()
-
-
-@pytest.fixture
-def store(server: str, tmp_path: Path, monkeypatch) -> Iterator["Store"]:
-    """An empty bucket that this process and those it starts write to, and a cache of their own."""
+    address = "http://{}:{}".format(*running.get_host_and_port())
+    folder = tmp_path_factory.mktemp("store")
     environment = {
-        "AWS_ENDPOINT_URL": server,
+        "AWS_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
-        "AWS_CONFIG_FILE": str(tmp_path / "none"),
-        "ZERO_ENGINE_CACHE": str(tmp_path / "cache"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "none"),
+        "AWS_CONFIG_FILE": str(folder / "none"),
+        "ZERO_ENGINE_CACHE": str(folder / "cache"),
+        "ZERO_ENGINE_POISON": "1",
+        "PYTHONPATH": os.pathsep.join([str(POISONED), str(repository)]),
     }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.syspath_prepend(str(repository))
+        patch.syspath_prepend(str(POISONED))
+        yield address
+        close_chamber()
+    running.stop()
+
+
+@pytest.fixture
+def cache(server: str) -> Path:
+    """Where this machine keeps its copies; empty."""
+    folder = Path(os.environ["ZERO_ENGINE_CACHE"])
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+@pytest.fixture
+def store(server: str, cache: Path) -> Iterator["Store"]:
+    """An empty bucket that this process and those it starts write to, and a cache of their own."""
     forget()
     found = Store(server)
     found.make_bucket()
     yield found
     found.delete_bucket()
     forget()
-    close_chamber()
 
 
 def forget() -> None:

@@ -24,7 +24,7 @@ RUN = [sys.executable, "-c", "from zero_engine.cli import main; main()", "run"]
 
 
 @pytest.fixture
-def make(poisonable, make_run):
+def make(server, make_run):
     def make(path: str | None = URL, **sections):
         output = {"path": path, "rows_per_shard": 2} if path else {"rows_per_shard": 2}
         return make_run("local", **{"records": 16, **sections}, output=output)
