@@ -76,3 +76,11 @@ def test_no_library(call, monkeypatch):
     monkeypatch.setattr("fsspec.url_to_fs", absent)
     forget()
     assert "pip install 'zero-engine[s3]'" in refused(call, "validate", "s3://corpus/other")
+
+
+def test_an_input_without_credentials(store, file, call, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    forget()
+    error = refused(call, "run", file, "--input", "s3://corpus/traces.jsonl")
+    assert "s3://corpus/traces.jsonl: cannot be reached: Unable to locate credentials" in error

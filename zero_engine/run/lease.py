@@ -51,8 +51,9 @@ class Lease:
                 raise self._taken(held)
             if held != seen:
                 seen, since = held, time.monotonic()
-            if held.get("cache") == self._facts["cache"] or time.monotonic() - since > SILENT_S:
-                self._remote.delete([LEASE])  # its holder is dead
+            dead = held.get("cache") == self._facts["cache"] or time.monotonic() - since > SILENT_S
+            if dead and holder(self._remote.read(LEASE)) == held:
+                self._remote.delete([LEASE])
             else:
                 time.sleep(POLL_S)
         threading.Thread(target=self._beat, daemon=True).start()
@@ -61,7 +62,7 @@ class Lease:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         with self._lock, contextlib.suppress(OutputError):
-            if holder(self._remote.read(LEASE)).get("owner") == self._facts["owner"]:
+            if self.is_ours():
                 self._remote.delete([LEASE])
 
     def check(self) -> None:
@@ -70,12 +71,15 @@ class Lease:
         if held.get("owner") != self._facts["owner"]:
             raise self._taken(held)
 
+    def is_ours(self) -> bool:
+        return holder(self._remote.read(LEASE)).get("owner") == self._facts["owner"]
+
     def _beat(self) -> None:
         while not self._stop.wait(BEAT_S):
             with self._lock, contextlib.suppress(OutputError):  # the next commit says it
                 if self._stop.is_set():
                     return
-                if holder(self._remote.read(LEASE)).get("owner") == self._facts["owner"]:
+                if self.is_ours():
                     self._beats += 1
                     self._remote.write(LEASE, json.dumps({**self._facts, "beat": self._beats}).encode())
 

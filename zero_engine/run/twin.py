@@ -98,7 +98,7 @@ class Twin:
 
     def clear_work(self) -> None:
         """A finished run leaves nothing but the dataset."""
-        if self._mirror is not None:
+        if self._mirror is not None and self._lease is not None and self._lease.is_ours():
             remote = self._mirror.remote
             remote.end_uploads()
             remote.delete(name for name in remote.list(f"{WORK}/") if name != LEASE)

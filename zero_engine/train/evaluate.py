@@ -41,7 +41,7 @@ from zero_engine.train.data import COLUMNS, read_rows
 from zero_engine.train.rewards import parse_completion, reward
 from zero_engine.write.dataset import open_rows
 from zero_engine.write.folder import MANIFEST
-from zero_engine.write.place import is_there
+from zero_engine.write.place import is_there, local_folder, small
 
 
 class Evaluation(Section):
@@ -273,8 +273,8 @@ def _whole_lines(path: Path) -> set[str]:
 
 def _fingerprint(config: Evaluation) -> str:
     """What is asked, by the bytes of its files; a hub name or an address stands for itself."""
-    manifest = Path(config.data) / "manifest.json"
-    if manifest.exists():
-        return digest_file(manifest)
+    if is_there(config.data, MANIFEST):
+        with local_folder(config.data, small) as folder:
+            return digest_file(folder / MANIFEST)
     paths = [file.path for file in find_inputs(_input(config))]
     return digest(*(digest_file(path) if Path(path).is_file() else path for path in paths))

@@ -168,7 +168,7 @@ class Mirror:
 
     def _pull_work(self, held: dict[str, Held]) -> None:
         """The ledger from its parts, and how far the run is."""
-        (self.out / WORK).mkdir(exist_ok=True)
+        (self.out / WORK).mkdir(parents=True, exist_ok=True)
         ledger = b"".join(self.remote.read_all(LEDGER_PARTS))
         for name, data in (
             (LEDGER, ledger),

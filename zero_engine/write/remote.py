@@ -125,6 +125,9 @@ class Remote:
         def create() -> None:
             try:
                 self._fs.pipe_file(self._path(name), data, mode="create")
+            except TypeError:  # a library that knows no such request
+                if not self._fs.exists(self._path(name)):
+                    self._fs.pipe_file(self._path(name), data)
             except Exception as error:
                 if not isinstance(error, FileExistsError) and _code(error) not in (
                     "PreconditionFailed",
