@@ -23,9 +23,9 @@ from zero_engine.write import mirror, remote
 BUCKET = "corpus"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def server(repository: Path, tmp_path_factory) -> Iterator[str]:
-    """The address of a store. All tests here share an environment, and so the child that makes their shards."""
+    """The address of a store. All tests of a file share an environment, and so the child that makes their shards."""
     moto = pytest.importorskip("moto.server")
     pytest.importorskip("s3fs")
     running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -18,11 +18,11 @@ import pyarrow as pa
 
 from zero_engine.contracts.manifest import Manifest, ShardFile
 from zero_engine.errors import OutputError
-from zero_engine.hashing import digest
+from zero_engine.hashing import digest, digest_file
 from zero_engine.write.finish import unlisted_files
-from zero_engine.write.folder import DATA
+from zero_engine.write.folder import DATA, MANIFEST
 from zero_engine.write.manifest import read_manifest
-from zero_engine.write.place import small, takes_store
+from zero_engine.write.place import is_there, small, takes_store
 from zero_engine.write.plain import digest_now, plain_size
 
 if TYPE_CHECKING:
@@ -95,6 +95,17 @@ def open_rows(path: str | Path, columns: Sequence[str], limit: int | None = None
             batches += [batch.select(list(columns)) for batch in reader if batch.num_rows]
     ends = list(accumulate(batch.num_rows for batch in batches))
     return Rows(batches, ends, _fingerprint(files), limit)
+
+
+def is_dataset(path: str | Path) -> bool:
+    """Whether a finished dataset lies there."""
+    return is_there(path, MANIFEST)
+
+
+@takes_store(lambda name: name == MANIFEST)
+def manifest_digest(path: str | Path) -> str:
+    """sha256 of a dataset's manifest, which names the content of all its files."""
+    return digest_file(Path(path) / MANIFEST)
 
 
 def _fingerprint(files: Sequence[ShardFile]) -> str:
