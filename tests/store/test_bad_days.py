@@ -38,6 +38,7 @@ def hasty(monkeypatch):
     monkeypatch.setattr(remote, "FIRST_WAIT_S", 0.02)
 
 
+@pytest.mark.slow
 def test_failing_requests_change_no_byte(store, bad_day, make, tmp_path, monkeypatch, hasty):
     run_pipeline(make(None))
     monkeypatch.setenv("AWS_ENDPOINT_URL", bad_day.address)

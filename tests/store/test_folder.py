@@ -81,6 +81,7 @@ def test_another_machine_goes_on_and_draws_nothing_again(store, make, tmp_path, 
     assert read(store, tmp_path) == hashes(tmp_path / "local")
 
 
+@pytest.mark.slow
 def test_drawings_are_set_aside_in_the_store_found_again_and_cleaned(store, make, tmp_path, cache):
     run_pipeline(make())
     before = read(store, tmp_path)
