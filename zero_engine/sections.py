@@ -3,6 +3,7 @@
 Each key is documented where it stands; `zero-engine schema pipeline` and docs/pipeline.md print that.
 """
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -10,6 +11,26 @@ from pydantic import Field, field_validator, model_validator
 from zero_engine.config import Section
 from zero_engine.contracts.scores import SCORES
 from zero_engine.painter_sections import Diffusion, Http
+
+OBJECT_STORES = {
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+    "oss": "ossfs",
+    "oci": "ocifs",
+    "tos": "tosfs",
+}
+"""Schemes that a dataset can be written to, and the fsspec package of each: stores where a put is atomic."""
+
+
+def is_store(path: str | Path) -> bool:
+    """Whether a path is an address in an object store."""
+    scheme, separator, _ = str(path).partition("://")
+    return bool(separator) and scheme in OBJECT_STORES
 
 
 class Input(Section):
@@ -166,7 +187,7 @@ class Gate(Section):
 
 class Output(Section):
     path: str
-    """Folder of the dataset; a local path."""
+    """Folder of the dataset: a local path, or an address in an object store such as s3://bucket/folder."""
     rows_per_shard: int = Field(64, ge=1, le=100_000)
     """Input records in one shard: the unit of work, of resume and of the file."""
     image_format: Literal["png", "webp"] = "png"
@@ -177,12 +198,14 @@ class Output(Section):
 
     @field_validator("path")
     @classmethod
-    def _is_local(cls, value: str) -> str:
-        if "://" in value:
-            raise ValueError(
-                f"{value}: a dataset is written to a local or mounted folder; give that, and copy it when done"
-            )
-        return value
+    def _is_writable(cls, value: str) -> str:
+        scheme, separator, rest = value.partition("://")
+        if separator and not is_store(value):
+            known = ", ".join(f"{name}://" for name in sorted(OBJECT_STORES))
+            raise ValueError(f"{value}: {scheme}:// cannot be written to; give a folder, or one of {known}")
+        if separator and "/" not in rest.strip("/"):
+            raise ValueError(f"{value}: give a folder inside the bucket: {scheme}://bucket/folder")
+        return value.rstrip("/") if separator else value
 
 
 class Dask(Section):

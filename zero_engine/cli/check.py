@@ -86,6 +86,7 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
     from zero_engine.config import read_yaml
     from zero_engine.train.config import Fit
     from zero_engine.train.data import left_out
+    from zero_engine.write.place import tidy
 
     told = read_yaml(config) if config else {}
     if not isinstance(told, dict):
@@ -96,7 +97,7 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
     if isinstance(given, dict):
         told["data"] = {**given, "path": str(out)}
     elif isinstance(given, list) and not any(
-        isinstance(entry, dict) and Path(str(entry.get("path"))) == out for entry in given
+        isinstance(entry, dict) and tidy(str(entry.get("path"))) == tidy(out) for entry in given
     ):
         raise InputError(f"{config}: {out} is none of its datasets. Give one that it names, or another file.")
     parts = list(left_out(Fit.of(told, purpose, str(config or "--for"))))

@@ -13,7 +13,14 @@ from zero_engine.errors import OutputError, printable
 from zero_engine.pipeline import Pipeline, load_pipeline
 
 PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="Pipeline file (YAML).")]
-Folder = Annotated[Path, typer.Argument(metavar="OUT", help="Output folder of a run.")]
+
+
+def folder(text: str) -> Any:
+    """A path, or an address in an object store as it is: a path would lose one of its slashes."""
+    return text if "://" in text else Path(text)
+
+
+Folder = Annotated[Path, typer.Argument(parser=folder, metavar="OUT", help="Output folder of a run.")]
 InputPath = Annotated[
     list[str] | None,
     typer.Option(
@@ -54,7 +61,9 @@ Workers = Annotated[
 ]
 Reuse = Annotated[
     list[Path] | None,
-    typer.Option("--reuse", metavar="OUT", help="Reuse drawings of this dataset, too. May be repeated."),
+    typer.Option(
+        "--reuse", parser=folder, metavar="OUT", help="Reuse drawings of this dataset, too. May be repeated."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON on stdout.")]
 

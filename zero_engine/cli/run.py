@@ -171,7 +171,9 @@ def _short(value: object) -> str:
 
 
 def show_summary(facts: dict) -> None:
-    counts, out = facts["counts"], Path(facts["out"])
+    from zero_engine.write.place import here
+
+    counts, out = facts["counts"], facts["out"]
     encoded = facts["encoded"]
     table(
         "",
@@ -226,8 +228,8 @@ def show_summary(facts: dict) -> None:
         ("rejected", "what was left out"),
         ("README.md", "dataset card"),
     ):
-        if (out / name).exists():
-            say(f"  {out / name}  ({what})")
+        if (here(out) / name).exists():
+            say(f"  {out}/{name}  ({what})")
     say("")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, Folder, print_json, say, table
+from zero_engine.cli.options import AsJson, Folder, folder, print_json, say, table
 
 Page = Annotated[Path | None, typer.Option("--page", help="HTML file to write.")]
 Pictures = Annotated[
@@ -74,8 +74,8 @@ def sample(
 
 
 def diff(
-    before: Annotated[Path, typer.Argument(metavar="A", help="Folder of a run.")],
-    after: Annotated[Path, typer.Argument(metavar="B", help="Folder to hold against it.")],
+    before: Annotated[Path, typer.Argument(parser=folder, metavar="A", help="Folder of a run.")],
+    after: Annotated[Path, typer.Argument(parser=folder, metavar="B", help="Folder to hold against it.")],
     count: Annotated[int, typer.Option("-n", "--count", min=0, help="Changes of each kind to show.")] = 5,
     page: Page = None,
     json: AsJson = False,

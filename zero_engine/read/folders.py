@@ -202,7 +202,9 @@ def _expand_remote(path: str, spec: Input, found: Found) -> list[str]:
             return _folder(path.rstrip("/"), names, spec, found)
         if files.exists(plain):
             return [path]
-    except (OSError, ValueError, ImportError, TypeError, AttributeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # each store's library has errors of its own, for credentials and networks
         raise InputError(f"{path}: cannot be reached: {first_line(error)}. Check input.path.") from None
     raise InputError(f"{path}: no such file or folder. Check input.path.")
 

@@ -18,6 +18,7 @@ from zero_engine.report.pictures import shown_picture
 from zero_engine.report.sides import Group, Part, Side, Tile, write_sides
 from zero_engine.run.sample import draw_sample
 from zero_engine.score.calibrate import QUANTILES, Proposal, keep_rates, propose_thresholds
+from zero_engine.write.place import local_folder
 
 PASTED = 0.1
 """Quantile of the gate that is printed to paste."""
@@ -57,10 +58,13 @@ def calibrate(pipeline: Pipeline, traces: int, progress: Progress | None = None)
 
 def stored_drawings(pipeline: Pipeline, traces: int) -> Calibration | None:
     """The drawings of the first traces in the output folder; None where it holds none that this pipeline asks for."""
-    if not Path(pipeline.output.path).is_dir():
-        return None
+    with local_folder(pipeline.output.path) as out:
+        return _stored_in(out, pipeline, traces) if out.is_dir() else None
+
+
+def _stored_in(out: Path, pipeline: Pipeline, traces: int) -> Calibration | None:
     try:
-        folder = open_folder(pipeline.output.path)
+        folder = open_folder(out)
         resolved = folder.resolved
     except (OutputError, ValueError):  # not ours, damaged, or of a version whose pipeline reads otherwise
         return None

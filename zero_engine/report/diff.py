@@ -18,6 +18,7 @@ from zero_engine.contracts.manifest import ShardEntry
 from zero_engine.hashing import digest
 from zero_engine.report.folder import Folder, batches, check_shard, code_of, open_folder
 from zero_engine.run import tally
+from zero_engine.write.place import takes_store
 from zero_engine.write.rejections import read_rejections
 
 KINDS = ("changed", "gained", "lost")
@@ -66,6 +67,8 @@ class _Kept:
     image: bytes | None
 
 
+@takes_store()
+@takes_store(at=1)
 def compare(before: str | Path, after: str | Path, most: int = 24, verify: bool = True) -> Difference:
     """Compare two folders, finished or not; `most` changes of each kind are shown.
 

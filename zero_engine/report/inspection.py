@@ -27,12 +27,14 @@ from zero_engine.report.folder import (
 from zero_engine.report.judged import judged
 from zero_engine.write.atomic import atomic_write, make_folder
 from zero_engine.write.dataset import check_bytes
+from zero_engine.write.place import takes_store
 from zero_engine.write.rejections import read_rejections
 
 LONGEST_NAME = 120
 """Characters of an id in a file's name."""
 
 
+@takes_store()
 def inspect_rows(out: Path, trace_id: str | None, count: int) -> list[dict]:
     """The trace with this id, row or rejected, or the first `count` traces.
 
@@ -58,6 +60,7 @@ def inspect_rows(out: Path, trace_id: str | None, count: int) -> list[dict]:
     return found
 
 
+@takes_store()
 def sample_rows(out: Path, count: int, seed: int = 0, reason: str | None = None) -> list[dict]:
     """`count` traces drawn uniformly, the same for the same seed; with `reason` of those that have it.
 

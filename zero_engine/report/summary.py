@@ -30,6 +30,7 @@ from zero_engine.report.pages import (
 )
 from zero_engine.report.told import Shown, Wall, shown_trace
 from zero_engine.write.folder import REPORT
+from zero_engine.write.place import takes_store
 
 MOST_TRACES = 20_000
 """Traces that a report shows unless it is asked for more; of a larger dataset a uniform sample."""
@@ -37,6 +38,7 @@ WALL_ITEMS, TRACE_ITEMS, GATE_DRAWINGS = 96, 200, 25_000
 """Drawings on a page of a wall, traces on a page of traces, drawings on a page of columns."""
 
 
+@takes_store(sends="report")
 def write_report(
     out: str | Path,
     page: str | Path | None = None,

@@ -16,7 +16,6 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from zero_engine.errors import OutputError
 from zero_engine.pipeline import Dask, Pipeline
@@ -27,6 +26,7 @@ from zero_engine.run.onerecord import Blame
 from zero_engine.run.sameness import code_digest
 from zero_engine.run.stages import ShardResult, ShardTask, run_shard
 from zero_engine.write.folder import WORK
+from zero_engine.write.place import is_there, named, send
 
 ALONE_SHARE = 0.75
 """Of a shard's time limit, what one of its records may take alone."""
@@ -42,10 +42,15 @@ def make_shard(task: ShardTask) -> ShardResult | None:
     Raises ZeroEngineError for what the user has to fix, and OutputError where the shard fails although no single
     record does.
     """
-    if task.run and halt_file(task.out, task.run).exists():
+    if task.run and is_there(task.out, halt_file(task.run)):
         return None
-    with this_chamber() as chamber, Flight(task.out, task.chunk.index, task.run) as flight:
+    with (
+        named(task.out),
+        this_chamber() as chamber,
+        Flight(task.out, task.chunk.index, task.run) as flight,
+    ):
         result = _Shard(task, chamber, flight).make()
+        send(task.out, *result.temporary)
     return dataclasses.replace(result, code=code_digest())
 
 
@@ -146,9 +151,9 @@ class _Shard:
         )
 
 
-def halt_file(out: str | Path, run: str) -> Path:
-    """Where this file exists, no further shard of the run begins."""
-    return Path(out, WORK, f"halt-{run}.tmp")
+def halt_file(run: str) -> str:
+    """Where the folder has this file, no further shard of the run begins."""
+    return f"{WORK}/halt-{run}.tmp"
 
 
 def memory_limit(dask: Dask) -> int | None:

@@ -33,6 +33,7 @@ from zero_engine.score import score_candidates
 from zero_engine.score.gate import pick
 from zero_engine.score.scorer import DRAWN
 from zero_engine.write.folder import ANSWERS
+from zero_engine.write.place import here
 from zero_engine.write.store import Store, Stored
 
 if TYPE_CHECKING:
@@ -290,7 +291,7 @@ def _model(pipeline: Pipeline) -> "UnifiedModel":
     with loading():
         from zero_engine.painters.generators import get_generator
 
-        return get_generator(pipeline.render, Path(pipeline.output.path, ANSWERS).absolute())
+        return get_generator(pipeline.render, here(pipeline.output.path).absolute() / ANSWERS)
 
 
 def _merge(

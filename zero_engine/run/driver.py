@@ -20,18 +20,17 @@ from typing import Any
 
 from zero_engine.contracts.manifest import ShardFile
 from zero_engine.contracts.rows import SCHEMA_VERSION
-from zero_engine.errors import CheckFailed, Interrupted
+from zero_engine.errors import CheckFailed, Interrupted, OutputError
 from zero_engine.hashing import digest
 from zero_engine.painters.answers import Answers
-from zero_engine.painters.generators import generator_fingerprint
 from zero_engine.pipeline import Pipeline, load_pipeline
 from zero_engine.progress import Progress, shown
 from zero_engine.read import Chunk, count_records, iter_chunks
-from zero_engine.render.prompts import compile_template
 from zero_engine.run import tally
 from zero_engine.run.chamber import close_chamber
+from zero_engine.run.checks import check_pipeline
 from zero_engine.run.cluster import open_executor
-from zero_engine.run.contain import checked_input, halt_file
+from zero_engine.run.contain import halt_file
 from zero_engine.run.flights import listening, topic
 from zero_engine.run.inputs import Stamps, changes, stamps
 from zero_engine.run.launch import Launcher
@@ -44,12 +43,13 @@ from zero_engine.run.signals import drain_on_signals
 from zero_engine.run.spill import spill
 from zero_engine.run.stages import ShardResult, ShardTask
 from zero_engine.run.summary import Summary, manifest_of
+from zero_engine.run.twin import held_folder
 from zero_engine.run.watch import Watch
-from zero_engine.score import check_scores
 from zero_engine.write.atomic import disk_errors
 from zero_engine.write.finish import finish_dataset, side_files, unlisted_files
-from zero_engine.write.folder import ANSWERS, INDEX
+from zero_engine.write.folder import ANSWERS, INDEX, WORK
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.place import as_named, discard, place_of, say_there, tidy
 from zero_engine.write.plain import forget_digests
 from zero_engine.write.store import DrawingFile, identities
 from zero_engine.write.unused import compact, set_strays_aside, unused
@@ -85,9 +85,10 @@ def run_pipeline(
         progress.stage(f"reading {_few(pipeline.input.path)}")
         forget_digests()
         model = check_pipeline(pipeline)
-        ledger = open_ledger(Path(pipeline.output.path).absolute(), pipeline, overwrite)
-        sources = Sources(ledger.out, ledger.held, reuse)
-        return _Driver(pipeline, model, ledger, sources, progress, retry).run()
+        with held_folder(pipeline.output.path) as (out, twin):
+            ledger = open_ledger(out, pipeline, overwrite, twin)
+            sources = Sources(pipeline.output.path, ledger.held, reuse)
+            return _Driver(pipeline, model, ledger, sources, progress, retry).run()
     finally:
         progress.stop()
 
@@ -95,17 +96,6 @@ def run_pipeline(
 def _few(paths: str | list[str]) -> str:
     """An input's paths, short enough for a line."""
     return paths if isinstance(paths, str) else paths[0] + f" and {len(paths) - 1} more" * (len(paths) > 1)
-
-
-def check_pipeline(pipeline: Pipeline) -> str | None:
-    """Find mistakes before any work starts; returns the generator's fingerprint, None without drawing.
-
-    Raises PipelineError, InputError or ModelError.
-    """
-    checked_input(pipeline)
-    check_scores(pipeline.score)
-    compile_template(pipeline.render.template)
-    return generator_fingerprint(pipeline.render)
 
 
 class _Driver:
@@ -123,8 +113,10 @@ class _Driver:
         self.retry = retry
         """Shards to make once more although they are done."""
         self.index: str | None = None
-        """File of the index of drawings, once there is one."""
+        """File of the index of drawings inside the folder, once there is one."""
         self.out = ledger.out
+        self.place = place_of(pipeline.output.path)
+        """The folder as workers are told of it: an absolute path, or an address in a store."""
         self.plan = Plan()
         self.totals = tally.empty()
         self.seconds: Counter = Counter()
@@ -163,7 +155,7 @@ class _Driver:
                     self.ledger.close()
         wall_s = time.monotonic() - started
         summary = Summary(
-            out=str(Path(self.pipeline.output.path)),
+            out=tidy(self.pipeline.output.path),
             counts=self.totals,
             plan=self.plan,
             drawn=self.drawn,
@@ -213,21 +205,22 @@ class _Driver:
 
     def _halt(self) -> None:
         """Begin no further shard."""
-        with suppress(OSError):  # no folder yet, or a full disk: the shards that were handed out are made
-            halt_file(self.out, self.name).touch()
+        with suppress(OSError, OutputError):  # no folder yet, or a full disk: what was handed out is made
+            say_there(self.place, halt_file(self.name), "")
 
     def _open(self, stack: ExitStack, draining: threading.Event) -> Launcher:
         """Find who works, and say that the run begins."""
         dask, render = self.pipeline.dask, self.pipeline.render
-        folder, token = os.getcwd(), self.ledger.work / f"token-{uuid.uuid4().hex}.tmp"
+        folder, token = os.getcwd(), f"{WORK}/token-{uuid.uuid4().hex}.tmp"
         with disk_errors(self.out):
-            token.touch()
+            (self.out / token).touch()
+        self.ledger.twin.send_work(token)
         executor = stack.enter_context(
             open_executor(
                 dask,
                 render.device,
-                partial(look_around, str(token), folder, render),
-                lambda said: misfit(said, render, str(self.out), folder),
+                partial(look_around, self.place, token, folder, render),
+                lambda said: misfit(said, render, self.place, folder),
                 self.progress,
                 draining,
             )
@@ -243,9 +236,11 @@ class _Driver:
             self.progress.say(f"{executor.workers} worker{many}, dashboard: {executor.dashboard}")
         self.account.begin(total, self.totals["records"])
         self.watch.began(self.pipeline, total, self.totals["records"], executor.workers)
-        return Launcher(executor, dask, self.out, self._say)
+        self.ledger.twin.tell(now=True)
+        return Launcher(executor, dask, self.place, self._say)
 
     def _say(self, message: str) -> None:
+        message = as_named(self.pipeline.output.path, message)
         self.progress.say(message)
         self.watch.note(message)
 
@@ -266,25 +261,26 @@ class _Driver:
             self._say(f"{self.out / name} is no plain file: moved to {place}")
         if self.model and self.sources.any():
             self.sources.index(self.out / INDEX)
-            self.index = str(self.out / INDEX)
+            self.ledger.twin.send_work(INDEX)
+            self.index = INDEX
         known = self.sources.model(self.model)
         if known:
             self.ledger.describe(known)
         if self.ledger.held.settings and self.pipeline.input.ids == "content":
             self.progress.say(
-                f"{self.out} is of version 1, which called traces without ids by their position: "
+                f"{self.place} is of version 1, which called traces without ids by their position: "
                 "--set input.ids=position finds the drawings of such traces again."
             )
 
     def _submit(self, launcher: Launcher, chunk: Chunk, keys: dict[str, str], decision: Decision) -> None:
         entry = self.ledger.entries.get(chunk.index)
-        chunk, records = spill(chunk, self.ledger.work) if launcher.is_remote else (chunk, None)
+        chunk, records = spill(chunk, self.place) if launcher.is_remote else (chunk, None)
         task = ShardTask(
             chunk=chunk,
             pipeline=self.pipeline,
             model=self.model,
             keys=keys,
-            out=str(self.out),
+            out=self.place,
             start=decision.start or "render",
             committed=entry,
             index=self.index,
@@ -307,7 +303,7 @@ class _Driver:
         if self.pipeline.render.generator == "http" and result.entry.candidates:
             self._forget_answers(result.entry.candidates)
         if task.records:
-            Path(task.records).unlink(missing_ok=True)
+            discard(self.place, task.records)
         if result.model:
             self.ledger.describe(result.model)
         counts = result.entry.counts
@@ -316,6 +312,7 @@ class _Driver:
         self.drawn += result.drawn
         self.encoded += result.encoded
         self.watch.committed(counts["records"], result.drawn, self.workers, result.entry)
+        self.ledger.twin.tell()
         self.account.committed(task.chunk.index, counts, result.drawn)
 
     def _forget_answers(self, file: ShardFile) -> None:

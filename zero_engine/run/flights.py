@@ -19,10 +19,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from zero_engine.errors import OutputError
 from zero_engine.write.folder import WORK
-from zero_engine.write.plain import read_plain
+from zero_engine.write.place import discard, said_there, say_there
 
 BEAT_S = 5.0
+FLIGHTS = f"{WORK}/flight-"
 TELL_EVERY_S = 0.4
 
 _listeners: dict[str, Callable[[dict], None]] = {}
@@ -47,7 +49,7 @@ class Flight:
     """A shard being made by this process; a context manager."""
 
     def __init__(self, out: str, shard: int, run: str = "") -> None:
-        self._path = Path(out, WORK, f"flight-{shard:05d}-{uuid.uuid4().hex}.tmp")
+        self._out, self._name = out, f"{FLIGHTS}{shard:05d}-{uuid.uuid4().hex}.tmp"
         self._facts = {"shard": shard, "host": socket.gethostname(), "pid": os.getpid(), "stage": "start"}
         self._began = time.monotonic()
         self._beats = 0
@@ -63,8 +65,8 @@ class Flight:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        with self._lock, contextlib.suppress(OSError):
-            self._path.unlink()
+        with self._lock, contextlib.suppress(OSError, OutputError):
+            discard(self._out, self._name)
         self._facts["stage"] = "done"
         self._say_now()
 
@@ -101,8 +103,10 @@ class Flight:
                 return
             self._beats += 1
             facts = self._now()
-            with contextlib.suppress(OSError):  # it only informs; a full disk is said by the shard itself
-                self._path.write_text(json.dumps(facts), encoding="utf-8")
+            with contextlib.suppress(
+                OSError, OutputError
+            ):  # it only informs; the shard itself says what is wrong
+                say_there(self._out, self._name, json.dumps(facts))
 
 
 def _teller(run: str) -> Callable[[dict], None]:
@@ -118,8 +122,8 @@ def _teller(run: str) -> Callable[[dict], None]:
     return lambda facts: None
 
 
-def flights(out: Path) -> Iterator[dict]:
+def flights(out: str | Path) -> Iterator[dict]:
     """What is in flight in a folder, by shard; a file that is being written is left out."""
-    for path in sorted((out / WORK).glob("flight-*.tmp")):
-        with contextlib.suppress(OSError, ValueError):
-            yield json.loads(read_plain(path))
+    for text in said_there(out, FLIGHTS):
+        with contextlib.suppress(ValueError):
+            yield json.loads(text)

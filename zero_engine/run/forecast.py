@@ -21,7 +21,7 @@ from zero_engine.read import iter_chunks, read_chunk
 from zero_engine.records import Candidate, ParsedTrace
 from zero_engine.render.identity import known_batch_size, settings_key
 from zero_engine.render.planned import Planned, plan_drawings
-from zero_engine.run.driver import check_pipeline
+from zero_engine.run.checks import check_pipeline
 from zero_engine.run.ledger import open_ledger
 from zero_engine.run.plan import Plan, decide, stage_keys
 from zero_engine.run.recorded import Recorded
@@ -29,6 +29,7 @@ from zero_engine.run.reuse import Sources
 from zero_engine.run.stages import parse_all
 from zero_engine.score.gate import pick
 from zero_engine.write.folder import CANDIDATES
+from zero_engine.write.place import here, local_folder
 from zero_engine.write.store import Store
 
 SHAPES_DRAWINGS = ("input.", "parse.", "render.", "gate.", "seed")
@@ -81,35 +82,37 @@ class Forecast:
 def plan_run(pipeline: Pipeline, reuse: Sequence[str | Path] = ()) -> Forecast:
     """What `run_pipeline` would do. Raises what it would raise before the first shard."""
     check_pipeline(pipeline)
-    out = Path(pipeline.output.path)
-    ledger = open_ledger(out, pipeline)
-    sources = Sources(out, ledger.held, reuse)
-    forecast = Forecast()
+    with local_folder(pipeline.output.path) as out:
+        return _forecast(pipeline, Sources(pipeline.output.path, open_ledger(out, pipeline).held, reuse))
+
+
+def _forecast(pipeline: Pipeline, sources: Sources) -> Forecast:
+    forecast, held = Forecast(), sources.folders[0][1]
     with tempfile.TemporaryDirectory() as folder:
         store = sources.index(Path(folder, "drawings.sqlite")) if sources.any() else None
-        forecast.drawings = _count(pipeline, ledger.held, sources, store, forecast.plan)
-        changed = list(_changed(ledger.held.pipeline, pipeline))
+        forecast.drawings = _count(pipeline, held, sources, store, forecast.plan)
+        changed = list(_changed(held.pipeline, pipeline))
         costly = [key for key, _, _, _ in changed if key.startswith(SHAPES_DRAWINGS)]
         for key, before, now, alone in changed:
             if key not in costly:
-                drawings = Drawings(reused=_held(ledger.held))
+                drawings = Drawings(reused=_held(held))
             elif len(costly) == 1:
                 drawings = forecast.drawings
             else:
-                drawings = _count(alone, ledger.held, sources, store, Plan())
+                drawings = _count(alone, held, sources, store, Plan())
             forecast.changes.append(Change(key, before, now, drawings))
     return forecast
 
 
 def _count(pipeline: Pipeline, held: Recorded, sources: Sources, store: Store | None, plan: Plan) -> Drawings:
     """Go through the input; what the shards need is added to `plan`."""
-    out, generator = Path(pipeline.output.path), generator_fingerprint(pipeline.render)
+    generator = generator_fingerprint(pipeline.render)
     batch_size = known_batch_size(pipeline.render, sources.model(generator))
     settings = None if batch_size is None else settings_key(pipeline.render, generator or "", batch_size)
     drawings, used = Drawings(), 0
     for chunk in iter_chunks(pipeline.input, pipeline.output.rows_per_shard):
         entry = held.entries.get(chunk.index)
-        decision = decide(entry, stage_keys(pipeline, generator, chunk), out)
+        decision = decide(entry, stage_keys(pipeline, generator, chunk), here(sources.out))
         plan.add(chunk, decision)
         if entry and decision.start in (None, "gate"):
             drawings.reused += entry.counts.get("pictures", 0)
@@ -121,7 +124,9 @@ def _count(pipeline: Pipeline, held: Recorded, sources: Sources, store: Store | 
             found = store.places(names) if store and names else {}
             drawings.reused += len(found)
             drawings.made += len(set(names) - set(found)) if names else len(planned)
-            used += sum(folder == str(out) and name.startswith(CANDIDATES) for folder, name in found.values())
+            used += sum(
+                folder == sources.out and name.startswith(CANDIDATES) for folder, name in found.values()
+            )
     drawings.set_aside = max(0, _held(held) - used)
     return drawings
 

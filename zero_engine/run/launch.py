@@ -5,11 +5,9 @@ gone (cut off, or stopped) and only that shard is placed anew. A shard that mere
 result of a worker with other code than the driver's is thrown away.
 """
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from zero_engine.errors import OutputError
 from zero_engine.pipeline import Dask
@@ -18,6 +16,7 @@ from zero_engine.run.contain import make_shard
 from zero_engine.run.flights import BEAT_S, flights
 from zero_engine.run.sameness import code_digest
 from zero_engine.run.stages import ShardResult, ShardTask
+from zero_engine.write.place import discard
 
 SILENT_S = 24 * BEAT_S
 LOST_AT_MOST = 20
@@ -35,7 +34,7 @@ class _Flight:
 class Launcher:
     """A window of shards in flight."""
 
-    def __init__(self, executor: Executor, dask: Dask, out: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, executor: Executor, dask: Dask, out: str, say: Callable[[str], None]) -> None:
         self._executor, self._dask, self._out, self._say = executor, dask, out, say
         self.flights: dict[Job, _Flight] = {}
         self.unbegun = 0
@@ -72,7 +71,7 @@ class Launcher:
             elif result.code == code_digest():
                 done.append((flight.task, result))
             else:
-                _throw_away(result)
+                discard(self._out, *result.temporary)
                 self._again(flight, "its worker has another version of the code")
         if self._executor.is_remote:
             self._listen()
@@ -113,9 +112,3 @@ class Launcher:
                 self.flights.pop(job)
                 self._executor.abandon(job)
                 self._again(flight, f"its worker has been silent for {SILENT_S:g} s")
-
-
-def _throw_away(result: ShardResult) -> None:
-    for path in result.temporary:
-        if os.path.exists(path):
-            os.unlink(path)

@@ -5,7 +5,8 @@ shard's files have their final names (how it is read is `recorded`). A finished 
 the same entries, and opening the folder again turns it back into a ledger as soon as there is something to do, never
 before. Drawings are never lost on the way: a file of drawings moves to `unused/` before another takes its name.
 
-One driver at a time: `.work/lock` is held with flock, which a killed process releases.
+One driver at a time: `.work/lock` is held with flock, which a killed process releases. Where the folder lies in an
+object store, `out` is its copy on this machine, and `twin` does the same there (`run.twin`).
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from zero_engine.contracts.manifest import ModelInfo, ShardEntry
 from zero_engine.errors import OutputError
 from zero_engine.pipeline import Pipeline
 from zero_engine.run.recorded import Recorded, ledger_line, recorded
+from zero_engine.run.twin import Twin
 from zero_engine.write.atomic import commit, disk_errors, make_folder
 from zero_engine.write.finish import unfinish
 from zero_engine.write.folder import ANSWERS, LEDGER, LOCK, OURS, SHARD_FOLDERS, UNUSED, WORK
@@ -29,9 +31,10 @@ from zero_engine.write.unused import set_aside, set_strays_aside
 class Ledger:
     """Committed shards of one output folder, by index. Use `open_ledger`."""
 
-    def __init__(self, out: Path, held: Recorded) -> None:
+    def __init__(self, out: Path, held: Recorded, twin: Twin | None = None) -> None:
         self.out = out
         self.held = held
+        self.twin = twin or Twin()
         self.moved: dict[str, str] = {}
         """What `begin` found in the way, and where it lies now."""
         self._file: IO[str] | None = None
@@ -71,22 +74,25 @@ class Ledger:
                 ) from None
             for stale in self.work.glob("*.tmp"):
                 stale.unlink(missing_ok=True)
-            self._rewrite(pipeline)
+            lines = self._rewrite(pipeline)
             unfinish(self.out)
             set_strays_aside(self.out, self.held.digests(), self.held.trusts)
+            self.twin.begin(lines)
         self.held.finished = False
 
     def commit(self, entry: ShardEntry, temporary: dict[str, str]) -> None:
         """Give a shard's files their final names, then write its line. The order makes a kill harmless."""
+        self.twin.check()
         with disk_errors(self.out):
             old = self.entries.get(entry.index)
             if old:
                 self._void(entry.index, entry)
-            for path, name in temporary.items():
-                commit(Path(path), self.out / name)
+            for made, name in temporary.items():
+                self.twin.name(self.out, made, name)
             self._append(entry.model_dump(mode="json"))
             if old and old.rejections and not entry.rejections:
                 (self.out / old.rejections.name).unlink(missing_ok=True)
+                self.twin.push_names(old.rejections.name)
         self.entries[entry.index] = entry
 
     def describe(self, model: ModelInfo) -> None:
@@ -107,15 +113,18 @@ class Ledger:
 
     def finish(self) -> None:
         """The folder has its manifest."""
+        self.twin.push()
         self.held.finished = True
 
     def close(self) -> None:
         """Release the folder. A finished run leaves no work folder, a failed first one no folder but for answers."""
         if self._file:
             self._file.close()
+        self.twin.tell(now=True)
         answered = any((self.out / ANSWERS).glob("[0-9a-f]" * 32))
         if self.finished or not (self.entries or answered):
             shutil.rmtree(self.work, ignore_errors=True)
+            self.twin.clear_work()
         if not (self.finished or self.entries or answered):
             for folder in (*(self.out / name for name in (*SHARD_FOLDERS, UNUSED)), self.out):
                 with contextlib.suppress(OSError):  # not empty: somebody's files
@@ -135,45 +144,51 @@ class Ledger:
             found == new.sha256 or (new.sha256 == old.sha256 and not self.held.trusts(old.name, found))
         ):
             return  # the file as it is, or as it was before it was damaged
-        set_aside(self.out, old.name, self.held.trusts)
+        place = set_aside(self.out, old.name, self.held.trusts)
+        if place is not None:
+            self.twin.push_names(place)
 
-    def _rewrite(self, pipeline: Pipeline) -> None:
-        """Start the ledger file afresh with all that is known, under a temporary name first."""
+    def _rewrite(self, pipeline: Pipeline) -> list[str]:
+        """Start the ledger file afresh with all that is known, under a temporary name first; returns its lines."""
         temporary = self.work / "ledger.tmp"
         self._file = open(temporary, "w", encoding="utf-8")
-        lines: list[dict] = [{"name": pipeline.name, "pipeline": pipeline.model_dump(mode="json")}]
+        told: list[dict] = [{"name": pipeline.name, "pipeline": pipeline.model_dump(mode="json")}]
         if self.held.settings:
-            lines.append({"settings": self.held.settings})
+            told.append({"settings": self.held.settings})
         if self.model:
-            lines.append({"model": self.model.model_dump(mode="json")})
-        lines += [self.entries[index].model_dump(mode="json") for index in sorted(self.entries)]
-        self._file.writelines(map(ledger_line, lines))
+            told.append({"model": self.model.model_dump(mode="json")})
+        told += [self.entries[index].model_dump(mode="json") for index in sorted(self.entries)]
+        lines = [ledger_line(value) for value in told]
+        self._file.writelines(lines)
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         commit(temporary, self.out / LEDGER)
         self._file = open(self.out / LEDGER, "a", encoding="utf-8")
+        return lines
 
     def _append(self, value: dict) -> None:
         assert self._file is not None, "the ledger is written between begin and close"
-        self._file.write(ledger_line(value))
+        line = ledger_line(value)
+        self._file.write(line)
         self._file.flush()
         os.fsync(self._file.fileno())
+        self.twin.append(line)
 
 
-def open_ledger(out: Path, pipeline: Pipeline, overwrite: bool = False) -> Ledger:
+def open_ledger(out: Path, pipeline: Pipeline, overwrite: bool = False, twin: Twin | None = None) -> Ledger:
     """Read what `out` holds, writing nothing. A folder belongs to a name: input and parameters may change.
 
     Raises OutputError where the folder belongs to a pipeline of another name, or is not ours at all, unless
     `overwrite` says that its rows may be replaced (its drawings are kept).
     """
     if not os.path.lexists(out):
-        return Ledger(out, Recorded())
+        return Ledger(out, Recorded(), twin)
     if not out.is_dir():
         raise OutputError(f"{out}: is a file. Choose a folder for --output.")
     require_folder(out)
     if not any(out.iterdir()):
-        return Ledger(out, Recorded())
+        return Ledger(out, Recorded(), twin)
     held = recorded(out, recover=True)
     if held.name is None and not _only_work(out):
         strangers = sorted(p.name for p in out.iterdir() if p.name not in OURS)
@@ -188,7 +203,7 @@ def open_ledger(out: Path, pipeline: Pipeline, overwrite: bool = False) -> Ledge
                 "Choose another --output, or pass --overwrite to replace its rows; its drawings are kept."
             )
         held.entries, held.finished = {}, False
-    return Ledger(out, held)
+    return Ledger(out, held, twin)
 
 
 def _only_work(out: Path) -> bool:

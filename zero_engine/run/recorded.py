@@ -23,9 +23,12 @@ from zero_engine.errors import OutputError
 from zero_engine.hashing import digest
 from zero_engine.pipeline import Pipeline
 from zero_engine.render.identity import identity_of, known_batch_size, settings_key
+from zero_engine.run.lease import is_leased
 from zero_engine.run.watch import committed_files, last_beginning
+from zero_engine.sections import is_store
 from zero_engine.write.folder import DATASET_INFO, LEDGER, LOCK, MANIFEST, shard_files
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.place import small, takes_store
 from zero_engine.write.plain import is_name, open_plain, plain_size, read_plain
 from zero_engine.write.store import Identify
 
@@ -66,6 +69,7 @@ class Recorded:
         return {file.name: file.sha256 for file in files if file is not None}
 
 
+@takes_store(small)
 def recorded(out: Path, recover: bool = False) -> Recorded:
     """Read what a folder says. Raises OutputError where its manifest is damaged.
 
@@ -152,10 +156,12 @@ def settings_of_version_1(manifest: Manifest) -> str | None:
     return settings_key(render, manifest.model.fingerprint, batch_size)
 
 
-def is_locked(out: Path) -> bool:
+def is_locked(out: str | Path) -> bool:
     """Whether a run is writing to the folder right now."""
+    if is_store(out):
+        return is_leased(str(out))
     try:
-        with open_plain(out / LOCK) as lock:
+        with open_plain(Path(out) / LOCK) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return False
     except BlockingIOError:

@@ -19,7 +19,9 @@ from zero_engine.run.recorded import recorded
 from zero_engine.run.summary import Summary
 from zero_engine.run.watch import last_beginning
 from zero_engine.write.dataset import is_whole
+from zero_engine.write.folder import REJECTED
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.place import local_folder, small
 from zero_engine.write.plain import open_plain, require_folder
 
 
@@ -39,9 +41,9 @@ def pipeline_of(out: str | Path) -> Pipeline:
 
     Raises OutputError where nothing in the folder says it any more.
     """
-    out = Path(out)
-    require_folder(out)
-    document = recorded(out, recover=True).pipeline or last_beginning(out).get("pipeline")
+    with local_folder(out, small) as folder:
+        require_folder(folder)
+        document = recorded(folder, recover=True).pipeline or last_beginning(folder).get("pipeline")
     try:
         pipeline = Pipeline.model_validate(document)
     except ValidationError:
@@ -72,16 +74,20 @@ def retry(
     What succeeds now takes its place: the bytes are those of a run in which it never failed.
     Raises what `run_pipeline` raises, and OutputError where the folder is no finished dataset.
     """
-    out = Path(out)
-    chosen = {entry.index: _chosen(out, entry, reason, stage) for entry in read_manifest(out).shards}
+    chosen = _chosen(out, reason, stage)
     shards = frozenset(index for index, count in chosen.items() if count)
     pipeline = _with_workers(pipeline_of(out), workers)
     summary = run_pipeline(pipeline, progress=progress, retry=shards)
-    left = sum(_chosen(out, entry, reason, stage) for entry in read_manifest(out).shards)
-    return Retried(summary, sum(chosen.values()), left)
+    return Retried(summary, sum(chosen.values()), sum(_chosen(out, reason, stage).values()))
 
 
-def _chosen(out: Path, entry: ShardEntry, reason: str | None, stage: str | None) -> int:
+def _chosen(out: str | Path, reason: str | None, stage: str | None) -> dict[int, int]:
+    """How many rejections of this reason and stage each shard has."""
+    with local_folder(out, lambda name: small(name) or name.startswith(REJECTED)) as folder:
+        return {e.index: _rejected(folder, e, reason, stage) for e in read_manifest(folder).shards}
+
+
+def _rejected(out: Path, entry: ShardEntry, reason: str | None, stage: str | None) -> int:
     if entry.rejections is None or not is_whole(out, entry.rejections):
         return 0  # a damaged file is made again in any case
     count = 0

@@ -7,19 +7,17 @@ from zero_engine.contracts.manifest import ModelInfo
 from zero_engine.errors import InputError
 from zero_engine.run.recorded import Recorded, recorded
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED
+from zero_engine.write.place import here, local_folder, place_of
 from zero_engine.write.store import Store, drawing_files
 
 
 class Sources:
     """The output folder first, then the others in the order named."""
 
-    def __init__(self, out: Path, held: Recorded, reuse: Sequence[str | Path] = ()) -> None:
+    def __init__(self, out: str | Path, held: Recorded, reuse: Sequence[str | Path] = ()) -> None:
         """Raises InputError where a folder to reuse is none of ours."""
-        self.out = out
-        self.folders = [
-            (out, held),
-            *((folder, _held(folder)) for folder in (Path(name).absolute() for name in reuse)),
-        ]
+        self.out = place_of(out)
+        self.folders = [(self.out, held), *((place, _held(place)) for place in map(place_of, reuse))]
 
     def index(self, path: Path) -> Store:
         """An index of all drawings, written to `path`."""
@@ -34,7 +32,7 @@ class Sources:
     def any(self) -> bool:
         """Whether there is anything to be found."""
         return any(
-            any(folder.glob(files))
+            any(here(folder).glob(files))
             for folder, _ in self.folders
             for files in (CANDIDATE_FILES, f"{UNUSED}/*.arrow")
         )
@@ -45,8 +43,9 @@ class Sources:
         return next((model for model in known if model and model.fingerprint == generator), None)
 
 
-def _held(folder: Path) -> Recorded:
-    held = recorded(folder) if folder.is_dir() else Recorded()
+def _held(place: str) -> Recorded:
+    with local_folder(place) as folder:
+        held = recorded(folder) if folder.is_dir() else Recorded()
     if held.name is None:
-        raise InputError(f"--reuse {folder}: not a folder that a run wrote. Check the path.")
+        raise InputError(f"--reuse {place}: not a folder that a run wrote. Check the path.")
     return held

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from zero_engine import __version__
 from zero_engine.hashing import digest
-from zero_engine.pipeline import Render
+from zero_engine.sections import Render, is_store
+from zero_engine.write.place import is_there
 
 
 @lru_cache(maxsize=1)
@@ -22,8 +23,8 @@ def code_digest() -> str:
     return digest(*(part for f in files for part in (f.relative_to(package).as_posix(), f.read_bytes())))[:16]
 
 
-def look_around(token: str, folder: str, render: Render) -> dict:
-    """What a worker says of itself: its code, whether it sees the file `token`, and the model's files."""
+def look_around(out: str, token: str, folder: str, render: Render) -> dict:
+    """What a worker says of itself: its code, whether it sees the file `token` of the folder, and the model's files."""
     try:
         os.chdir(folder)
         sees_folder = True
@@ -32,7 +33,7 @@ def look_around(token: str, folder: str, render: Render) -> dict:
     return {
         "version": __version__,
         "code": code_digest(),
-        "token": os.path.exists(token),
+        "token": is_there(out, token),
         "folder": sees_folder,
         "model": model_files(render),
     }
@@ -68,7 +69,10 @@ def misfit(said: object, render: Render, out: str, folder: str) -> str | None:
             "install the same there"
         )
     if not said["token"]:
-        return f"does not see the output folder {out}; share it under the same path"
+        how = (
+            "give it the store's library and credentials" if is_store(out) else "share it under the same path"
+        )
+        return f"does not see the output folder {out}; {how}"
     if render.generator != "none" and said["model"] != model_files(render):
         what = said["model"] if isinstance(said["model"], str) else "its files differ from those here"
         return (

@@ -14,8 +14,8 @@ from zero_engine.progress import Progress, Silent
 from zero_engine.read import read_traces
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
 from zero_engine.run import marks
+from zero_engine.run.checks import check_pipeline
 from zero_engine.run.drawings import make_drawings
-from zero_engine.run.driver import check_pipeline
 from zero_engine.run.progress import STAGES
 from zero_engine.run.stages import gate_all, parse_all
 

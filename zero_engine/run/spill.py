@@ -8,23 +8,32 @@ Workers write their shards into the same folder, so a file asks for nothing that
 import dataclasses
 import pickle
 import uuid
-from pathlib import Path
 
+from zero_engine.errors import OutputError
 from zero_engine.read import Chunk
 from zero_engine.write.atomic import disk_errors
+from zero_engine.write.folder import WORK
+from zero_engine.write.place import bring, drop_copy, here, send
 
 
-def spill(chunk: Chunk, work: Path) -> tuple[Chunk, str]:
-    """The chunk without its records, and the file that holds them. Raises OutputError for a full disk."""
-    path = work / f"records-{chunk.index:05d}-{uuid.uuid4().hex}.tmp"
+def spill(chunk: Chunk, out: str) -> tuple[Chunk, str]:
+    """The chunk without its records, and the file of the folder that holds them. Raises OutputError for a full disk."""
+    name = f"{WORK}/records-{chunk.index:05d}-{uuid.uuid4().hex}.tmp"
+    path = here(out) / name
     with disk_errors(path), open(path, "wb") as file:
         pickle.dump(chunk.payload, file, protocol=pickle.HIGHEST_PROTOCOL)
-    return dataclasses.replace(chunk, payload=()), str(path)
+    send(out, name)
+    return dataclasses.replace(chunk, payload=()), name
 
 
-def fetch(chunk: Chunk, path: str | None) -> Chunk:
-    """The chunk with its records again; it has them already where `path` is None."""
-    if path is None:
+def fetch(chunk: Chunk, out: str, name: str | None) -> Chunk:
+    """The chunk with its records again; it has them already where `name` is None."""
+    if name is None:
         return chunk
+    path = bring(out, name)
+    if path is None:
+        raise OutputError(f"{out}: {name} is gone. Something else changed the folder; run again.")
     with open(path, "rb") as file:
-        return dataclasses.replace(chunk, payload=pickle.load(file))
+        whole = dataclasses.replace(chunk, payload=pickle.load(file))
+    drop_copy(out, name)
+    return whole

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zero_engine.contracts.manifest import ModelInfo, ShardEntry, ShardFile
-from zero_engine.errors import ZeroEngineError
+from zero_engine.errors import OutputError, ZeroEngineError
 from zero_engine.models.batching import auto_batch_size
 from zero_engine.models.devices import device_kind
 from zero_engine.parse import parse_trace
@@ -32,6 +32,7 @@ from zero_engine.run.plan import scoring_key
 from zero_engine.run.spill import fetch
 from zero_engine.score.gate import judge
 from zero_engine.write.folder import WORK, candidates_name, data_name, rejections_name
+from zero_engine.write.place import bring, here
 from zero_engine.write.shards import (
     read_candidates,
     read_rejections,
@@ -56,11 +57,11 @@ class ShardTask:
     committed: ShardEntry | None = None
     """What the folder holds of this shard."""
     index: str | None = None
-    """File of the `Store` where drawings may be found."""
+    """File of the folder: the `Store` by which drawings may be found."""
     known: ModelInfo | None = None
     """What is known of the generator without loading it."""
     records: str | None = None
-    """File with the chunk's records, where they do not travel inside the task (`spill`)."""
+    """File of the folder with the chunk's records, where they do not travel inside the task (`spill`)."""
     excluded: tuple[Blame, ...] = ()
     """What no process survives; it is rejected untouched."""
     alone: bool = False
@@ -79,7 +80,7 @@ class ShardResult:
 
     entry: ShardEntry
     temporary: dict[str, str]
-    """Temporary path -> final name inside the output folder."""
+    """Temporary name -> final name, both inside the output folder."""
     seconds: dict[str, float] = field(default_factory=dict)
     drawn: int = 0
     """Pictures drawn by this task."""
@@ -98,7 +99,9 @@ def run_shard(task: ShardTask) -> ShardResult | None:
     """
     clock = _Clock()
     with clock.measure("read"):
-        everything = read_all(fetch(task.chunk, task.records), task.pipeline.input, task.excluded, task.alone)
+        everything = read_all(
+            fetch(task.chunk, task.out, task.records), task.pipeline.input, task.excluded, task.alone
+        )
     with clock.measure("parse"):
         parsed, rejections = parse_all(everything, task.pipeline, marked=task.alone)
     if task.proven:
@@ -215,22 +218,30 @@ def _drawings(task: ShardTask, parsed: Sequence[ParsedTrace], clock: "_Clock") -
     if task.start == "gate":
         return _stored(task)
     scored = scoring_key(task.pipeline)
-    return make_drawings(parsed, task.pipeline, task.model, scored, clock.measure, task.index, task.known)
+    index = str(bring(task.out, task.index) or "") if task.index else None
+    return make_drawings(parsed, task.pipeline, task.model, scored, clock.measure, index or None, task.known)
 
 
 def _stored(task: ShardTask) -> Outcome:
     """The committed shard's drawings, and the rejections that drawing and scoring left with them."""
-    out, entry = Path(task.out), task.committed
+    entry = task.committed
     stored = Outcome()
     assert entry is not None, "only a committed shard is gated as it is"
     if entry.candidates:
-        stored.candidates = read_candidates(out / entry.candidates.name)
-        path = str(out / entry.candidates.name)
-        stored.places = [(path, row) for row in range(len(stored.candidates))]
+        path = _committed(task, entry.candidates)
+        stored.candidates = read_candidates(path)
+        stored.places = [(str(path), row) for row in range(len(stored.candidates))]
     if entry.rejections:
-        found = read_rejections(out / entry.rejections.name)
+        found = read_rejections(_committed(task, entry.rejections))
         stored.rejections = [r for r in found if r.stage in ("render", "score")]
     return stored
+
+
+def _committed(task: ShardTask, file: ShardFile) -> Path:
+    path = bring(task.out, file.name)
+    if path is None:
+        raise OutputError(f"{task.out}: {file.name} is gone. Something else changed the folder; run again.")
+    return path
 
 
 def _write(
@@ -251,7 +262,8 @@ def _write(
     }
     files: dict = {}
     kept = task.committed.candidates if task.committed else None
-    if kept and unchanged(made, str(Path(task.out, kept.name)), kept.rows):
+    out = here(task.out)
+    if kept and unchanged(made, str(out / kept.name), kept.rows):
         files["candidates"] = kept
     elif made.candidates:
         failed = any(r.stage == "score" for r in made.rejections)
@@ -265,12 +277,12 @@ def _write(
     temporary: dict[str, str] = {}
     try:
         for kind, (name, write) in writers.items():
-            path = Path(task.out) / WORK / f"{kind}-{index:05d}-{unique}.tmp"
-            temporary[str(path)] = name
-            files[kind] = write(path).renamed(name)
+            place = f"{WORK}/{kind}-{index:05d}-{unique}.tmp"
+            temporary[place] = name
+            files[kind] = write(out / place).renamed(name)
     except BaseException:
         for name in temporary:
-            Path(name).unlink(missing_ok=True)
+            (out / name).unlink(missing_ok=True)
         raise
     return files, temporary
 

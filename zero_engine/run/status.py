@@ -13,31 +13,39 @@ from pathlib import Path
 from zero_engine.errors import OutputError
 from zero_engine.run import tally
 from zero_engine.run.flights import flights
+from zero_engine.run.lease import last_beat
 from zero_engine.run.recorded import Recorded, is_locked, is_ours, recorded
 from zero_engine.run.watch import run_facts
+from zero_engine.sections import is_store
 from zero_engine.write.folder import LEDGER, MANIFEST, WORK
+from zero_engine.write.place import local_folder, small
 from zero_engine.write.plain import require_folder
 from zero_engine.write.unused import unused
 
 STALLED_S = 300.0
 
 
-def folder_status(out: Path) -> dict:
+def folder_status(folder: str | Path) -> dict:
     """All that `zero-engine status` says, JSON-able. Raises OutputError where the folder is none of ours."""
+    with local_folder(folder, small) as out:
+        return _status(out, folder)
+
+
+def _status(out: Path, folder: str | Path) -> dict:
     require_folder(out)
     held, damage = _recorded(out)
     if held.name is None:
         raise OutputError(f"{out}: no run has written here. Check the path.")
     totals = tally.total(entry.counts for entry in held.entries.values())
-    running = is_locked(out)
+    running = is_locked(folder)
     facts = run_facts(out) or {}
-    in_flight = list(flights(out)) if running else []
+    in_flight = list(flights(folder)) if running else []
     now = time.time()
     committed = _number(facts.get("committed")) or _changed(out / (MANIFEST if held.finished else LEDGER))
     quiet_s = None if committed is None else max(0.0, now - committed)
     total = totals["records"] if held.finished else facts.get("total")
     if running:
-        alive = max([committed or 0.0, _number(facts.get("began")) or 0.0, *_signs_of_life(out)])
+        alive = max([committed or 0.0, _number(facts.get("began")) or 0.0, *_signs_of_life(folder)])
         state = "stalled" if now - alive > STALLED_S else "running"
     elif held.finished:
         state = "finished"
@@ -45,7 +53,7 @@ def folder_status(out: Path) -> dict:
         state = damage or "stopped; run again to go on"
     read = (held.pipeline or {}).get("input", {}) if isinstance(held.pipeline, dict) else {}
     return {
-        "out": str(out),
+        "out": str(folder),
         "pipeline": {"name": held.name, "input": read.get("path"), "format": read.get("format")},
         "state": state,
         "shards": len(held.entries),
@@ -86,8 +94,10 @@ def _pace(facts: dict, done: int, total: object, now: float, running: bool) -> d
     return {"records_per_s": round(rate, 3), "eta_s": left}
 
 
-def _signs_of_life(out: Path) -> list[float]:
-    return [at for path in (out / WORK).glob("flight-*.tmp") if (at := _changed(path)) is not None]
+def _signs_of_life(folder: str | Path) -> list[float]:
+    if is_store(folder):
+        return [last_beat(str(folder))]
+    return [at for path in Path(folder, WORK).glob("flight-*.tmp") if (at := _changed(path)) is not None]
 
 
 def _changed(path: Path) -> float | None:

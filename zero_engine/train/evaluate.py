@@ -48,7 +48,7 @@ from zero_engine.train.config import Rewards
 from zero_engine.train.data import COLUMNS, read_rows
 from zero_engine.train.judge import Judge, judge_answers
 from zero_engine.train.rewards import parse_completion, reward
-from zero_engine.write.dataset import open_rows
+from zero_engine.write.dataset import is_dataset, manifest_digest, open_rows
 
 
 class Evaluation(Section):
@@ -203,7 +203,7 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
 
     Raises InputError for an answer that is a whole solution: every judgement by it would be wrong.
     """
-    if (Path(config.data) / "manifest.json").exists():
+    if is_dataset(config.data):
         rows = open_rows(config.data, COLUMNS, config.limit)
         for row in read_rows(rows, range(len(rows))):
             yield _asked(config, encoder, row, _task(row["id"], None), judged)
@@ -327,8 +327,7 @@ def _whole_lines(path: Path) -> set[str]:
 
 def _fingerprint(config: Evaluation) -> str:
     """What is asked, by the bytes of its files; a hub name or an address stands for itself."""
-    manifest = Path(config.data) / "manifest.json"
-    if manifest.exists():
-        return digest_file(manifest)
+    if is_dataset(config.data):
+        return manifest_digest(config.data)
     paths = [file.path for file in find_inputs(_input(config))]
     return digest(*(digest_file(path) if Path(path).is_file() else path for path in paths))

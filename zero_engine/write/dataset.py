@@ -18,9 +18,11 @@ import pyarrow as pa
 
 from zero_engine.contracts.manifest import Manifest, ShardFile
 from zero_engine.errors import OutputError
-from zero_engine.hashing import digest
+from zero_engine.hashing import digest, digest_file
 from zero_engine.write.finish import unlisted_files
+from zero_engine.write.folder import DATA, MANIFEST
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.place import is_there, small, takes_store
 from zero_engine.write.plain import digest_now, plain_size
 
 if TYPE_CHECKING:
@@ -31,14 +33,15 @@ VERIFY_BYTES = 2 << 30
 """A few seconds of reading."""
 
 
+@takes_store()
 def open_dataset(
     path: str | Path, config: str = "default", streaming: bool = False, verify: bool | None = None
 ) -> "datasets.Dataset | datasets.IterableDataset":
     """The rows (`default`) or the drawings (`candidates`) of a finished dataset.
 
-    Nothing is copied: a `datasets.Dataset` over memory-mapped files, or with `streaming` an
-    IterableDataset. `verify` reads every byte first and compares it with the manifest; None does so for datasets of up
-    to VERIFY_BYTES. Raises OutputError where the folder is not a finished, untouched dataset.
+    Nothing is copied (a folder in an object store is fetched first): a `datasets.Dataset` over memory-mapped files, or
+    with `streaming` an IterableDataset. `verify` reads every byte first and compares it with the manifest; None does so
+    for datasets of up to VERIFY_BYTES. Raises OutputError where the folder is not a finished, untouched dataset.
     """
     out = Path(path)
     files = check_files(out, read_manifest(out), config)
@@ -81,6 +84,7 @@ class Rows:
         return batch, position - (self.ends[number] - batch.num_rows)
 
 
+@takes_store(lambda name: name.startswith(DATA) or small(name))
 def open_rows(path: str | Path, columns: Sequence[str], limit: int | None = None) -> Rows:
     """Some columns of the rows of a finished dataset, the first `limit` rows of it. Raises as `open_dataset` does."""
     out = Path(path)
@@ -91,6 +95,17 @@ def open_rows(path: str | Path, columns: Sequence[str], limit: int | None = None
             batches += [batch.select(list(columns)) for batch in reader if batch.num_rows]
     ends = list(accumulate(batch.num_rows for batch in batches))
     return Rows(batches, ends, _fingerprint(files), limit)
+
+
+def is_dataset(path: str | Path) -> bool:
+    """Whether a finished dataset lies there."""
+    return is_there(path, MANIFEST)
+
+
+@takes_store(lambda name: name == MANIFEST)
+def manifest_digest(path: str | Path) -> str:
+    """sha256 of a dataset's manifest, which names the content of all its files."""
+    return digest_file(Path(path) / MANIFEST)
 
 
 def _fingerprint(files: Sequence[ShardFile]) -> str:

@@ -16,6 +16,7 @@ from zero_engine.errors import OutputError
 from zero_engine.hashing import digest_json
 from zero_engine.write.atomic import atomic_write
 from zero_engine.write.folder import MANIFEST
+from zero_engine.write.place import takes_store
 from zero_engine.write.plain import is_name, read_plain
 
 LIBRARIES = (
@@ -30,6 +31,7 @@ LIBRARIES = (
 )
 
 
+@takes_store(lambda name: name == MANIFEST)
 def read_manifest(out: str | Path) -> Manifest:
     """The manifest of a finished dataset. Raises OutputError where there is none, or it is not ours."""
     path = Path(out) / MANIFEST

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zero_engine.errors import InputError, OutputError
 from zero_engine.write.export import export_dataset
+from zero_engine.write.place import takes_store
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -38,6 +39,7 @@ class Push:
                 "url": self.url}  # fmt: skip
 
 
+@takes_store()
 def push_dataset(
     out: str | Path,
     repo: str,

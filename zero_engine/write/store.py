@@ -20,6 +20,7 @@ from zero_engine.contracts.rows import SCHEMA_VERSION, metadata_of
 from zero_engine.errors import OutputError
 from zero_engine.records import Candidate
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, unused_name
+from zero_engine.write.place import bring, here
 from zero_engine.write.plain import digest_now, plain_size
 from zero_engine.write.shards import candidates_of
 
@@ -37,6 +38,7 @@ class DrawingFile:
     """A file of drawings, by what it holds rather than by where it lies."""
 
     folder: str
+    """An absolute path, or an address in a store: good on every machine that sees it."""
     name: str
     sha256: str
     """Of its bytes; 16 digits of it do, as in the names of `unused/`."""
@@ -54,23 +56,25 @@ class Stored:
     """File (when the index was made) and row; None where the file is of an earlier version of the schema."""
 
 
-def drawing_files(folder: Path, known: dict[str, str], trusts: Trusts | None = None) -> list[DrawingFile]:
+def drawing_files(
+    place: str | Path, known: dict[str, str], trusts: Trusts | None = None
+) -> list[DrawingFile]:
     """All files of drawings in a folder, those in use first.
 
     `known` is sha256 by name; a file without one is read for it. With `trusts` every file in use is read, and one whose
     name and sha256 it does not accept is left out: it was damaged after it was committed.
     """
-    files = []
+    files, folder = [], here(place)
     for path in sorted(folder.glob(CANDIDATE_FILES)):
         name = f"{path.parent.name}/{path.name}"
         if plain_size(folder, name) is None:
             continue
         if trusts is None:
-            files.append(DrawingFile(str(folder), name, known.get(name) or digest_now(path)))
+            files.append(DrawingFile(str(place), name, known.get(name) or digest_now(path)))
         elif trusts(name, found := digest_now(path)):
-            files.append(DrawingFile(str(folder), name, found))
+            files.append(DrawingFile(str(place), name, found))
     aside = [p for p in sorted((folder / UNUSED).glob("*.arrow")) if plain_size(folder, f"{UNUSED}/{p.name}")]
-    return files + [DrawingFile(str(folder), f"{UNUSED}/{path.name}", path.stem) for path in aside]
+    return files + [DrawingFile(str(place), f"{UNUSED}/{path.name}", path.stem) for path in aside]
 
 
 class Store:
@@ -123,7 +127,7 @@ class Store:
             file = DrawingFile(*self._db.execute(query, (number,)).fetchone())
             path = locate(file)
             if path is not None:
-                found.update(_take(path, str(Path(file.folder, file.name)), sorted(rows)))
+                found.update(_take(path, str(here(file.folder) / file.name), sorted(rows)))
         return found
 
     def _rows(self, names: Sequence[str]) -> Iterator[tuple[str, int, int]]:
@@ -150,7 +154,8 @@ def identities(file: DrawingFile, identify: Identify | None = None) -> Iterator[
     """(row, identity) of every drawing of a file, "" where it cannot be told; nothing of a file that cannot be read."""
     row = 0
     try:
-        with pa.memory_map(str(Path(file.folder, file.name))) as source, pa.ipc.open_stream(source) as reader:
+        path = here(file.folder) / file.name
+        with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
             for batch in reader:
                 for name in identities_of(batch, identify):
                     yield row, name
@@ -179,10 +184,8 @@ def _whole(batch: pa.RecordBatch, name: str) -> list:
 def locate(file: DrawingFile) -> Path | None:
     """Where the file lies now, if it is still what it was."""
     for name in (unused_name(file.sha256), file.name):
-        path = Path(file.folder, name)
-        if plain_size(Path(file.folder), name) is None:
-            continue
-        if digest_now(path).startswith(file.sha256):
+        path = bring(file.folder, name)
+        if path is not None and digest_now(path).startswith(file.sha256):
             return path
     return None
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 from zero_engine.hashing import digest_file
 from zero_engine.write.atomic import commit, disk_errors, sync_folder
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, WORK, unused_name
+from zero_engine.write.place import small, takes_store
 from zero_engine.write.plain import digest_now, plain_size
 from zero_engine.write.shards import candidates_of, write_candidates
 from zero_engine.write.store import DrawingFile, Identify, Trusts, identities, identities_of, index_errors
@@ -32,20 +33,21 @@ class Unused:
     files: int = 0
 
 
-def set_aside(out: Path, name: str, trusts: Trusts = lambda name, sha256: True) -> None:
+def set_aside(out: Path, name: str, trusts: Trusts = lambda name, sha256: True) -> str | None:
     """Move a file of drawings to `unused/`, under a name by which nothing is found in it where `trusts` refuses it.
 
-    A file that is not there is nobody's loss.
+    Returns that name; None for a file that is not there, which is nobody's loss.
     """
     path = out / name
     if plain_size(out, name) is None:
-        return
+        return None
     with disk_errors(out):
         (out / UNUSED).mkdir(exist_ok=True)
         found = digest_now(path)
         place = unused_name(found) if trusts(name, found) else f"{UNUSED}/damaged-{found[:16]}.arrow"
         commit(path, out / place)
         sync_folder(path.parent)
+    return place
 
 
 def set_strays_aside(out: Path, listed: Iterable[str], trusts: Trusts = lambda name, sha256: True) -> None:
@@ -57,6 +59,7 @@ def set_strays_aside(out: Path, listed: Iterable[str], trusts: Trusts = lambda n
             set_aside(out, name, trusts)
 
 
+@takes_store(small)
 def unused(out: Path) -> Unused:
     """Drawings, bytes and files in `unused/`; a file that cannot be read counts without drawings."""
     drawings = size = files = 0
@@ -68,6 +71,7 @@ def unused(out: Path) -> Unused:
     return Unused(drawings, size, files)
 
 
+@takes_store(small, sends=f"{UNUSED}/")
 def clean(out: Path) -> Unused:
     """Delete what lies in `unused/`, and say how much it was."""
     found = unused(out)

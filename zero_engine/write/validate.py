@@ -48,6 +48,7 @@ from zero_engine.write.faults import (
 )
 from zero_engine.write.finish import side_files, unlisted_files
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.place import takes_store
 from zero_engine.write.plain import plain_size
 from zero_engine.write.rejections import FIELDS
 
@@ -76,6 +77,7 @@ class Check:
     detail: str
 
 
+@takes_store(fresh=True)
 def validate_dataset(out: str | Path, on_file: Callable[[str], None] = lambda name: None) -> list[Check]:
     """Run every check; `on_file` hears the name of each file before it is read.
 

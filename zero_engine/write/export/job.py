@@ -25,6 +25,7 @@ from zero_engine.write.atomic import atomic_write, disk_errors
 from zero_engine.write.dataset import check_files
 from zero_engine.write.export.rows import SUFFIXES, Row, any_given, read_rows
 from zero_engine.write.manifest import read_manifest
+from zero_engine.write.place import takes_store
 
 RECORD, ASIDE, LEFT_OUT = "export.json", ".export", "left_out.jsonl"
 PICTURES = frozenset(suffix for _, suffix in SUFFIXES) | {".bin"}
@@ -111,6 +112,7 @@ class Format:
     """Which of `template` and `max_length` it takes."""
 
 
+@takes_store(at=1)
 def run_export(
     fmt: Format,
     dataset: str | Path,
