@@ -40,8 +40,8 @@ $(RUN_STAMP): $(DECLARED)
 	@touch $@
 
 $(DEV_STAMP): $(RUN_STAMP)
-	@echo 'Installing the extras train, diffusion, ocr and dev into .venv.'
-	@$(INSTALL) --no-build-isolation --editable '.[train,diffusion,ocr,dev]'
+	@echo 'Installing the extras train, diffusion, ocr, s3 and dev into .venv.'
+	@$(INSTALL) --no-build-isolation --editable '.[train,diffusion,ocr,s3,dev]'
 	@touch $@
 
 setup: $(DEV_STAMP)
