@@ -11,11 +11,13 @@ import zipfile
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from zero_engine.errors import InputError
+from zero_engine.images import encode_image
 from zero_engine.pipeline import Input
 from zero_engine.read import check_input, count_records, iter_chunks, read_traces
 from zero_engine.records import Rejection, Trace
@@ -283,7 +285,7 @@ def test_an_unreachable_hub_name_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_hub_rows_are_streamed_with_their_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
 
-    picture = b"\x89PNG\r\n\x1a\n" + b"0" * 20
+    picture = encode_image(np.zeros((4, 4, 3), np.uint8))
     features = datasets.Features(
         question=datasets.Value("string"), rationale=datasets.Value("string"), image=datasets.Image()
     )
