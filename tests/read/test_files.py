@@ -114,6 +114,8 @@ CONTAINERS = {
     "json lines, crlf": LINES.replace(b"\n", b"\r\n"),
     "json lines, bom": b"\xef\xbb\xbf" + LINES,
     "gzip": gzip.compress(LINES),
+    "gzip in gzip": gzip.compress(gzip.compress(LINES)),
+    "zstd in gzip": gzip.compress(zstd(LINES)),
     "gzip of two members": gzip.compress(LINES[:400]) + gzip.compress(LINES[400:]),
     "zstd": zstd(LINES),
     "bz2": bz2.compress(LINES),
@@ -228,6 +230,11 @@ def test_csv_cells_may_hold_lists_and_line_breaks(tmp_path: Path) -> None:
         ("cut.arrow", as_arrow(stream=False)[:-40], "cut.arrow: damaged or not readable"),
         ("cut.jsonl.gz", gzip.compress(LINES)[:-30], "cut.jsonl.gz: the gzip data is cut or damaged"),
         ("cut.jsonl.zst", zstd(LINES)[:-30], "cut.jsonl.zst: the zstd data is cut or damaged"),
+        (
+            "nameless.csv",
+            b"How many eggs does Janet sell each day at the market?,She sells 16 - 3 - 4 = 9 of the eggs a day.,9\n",
+            "the first line looks like a record, not like names of columns .*Write a line of names above it",
+        ),
         (
             "prose.jsonl",
             b"this is no data\nat all\n",

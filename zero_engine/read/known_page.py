@@ -55,12 +55,11 @@ A file of yours: `zero-engine init FILE` looks at it, shows its first trace as i
 with the lines below filled in. What every format has in common:
 
 - `columns` says where the format's fields are: a column, a path (`meta.id`, `turns.-1.text`), or a template over
-  several
-  columns (`"{{instruction}}\\n{{input}}"`). A key that the format does not read, and a column that no record has, are
-  errors.
-- Thought tags are found, not configured: `<think>`, `<thinking>`, `<Thought>`, `<reasoning>`, `<|begin_of_thought|>`,
-  Kimi's,
-  Seed's and Magistral's, harmony's channels; never opened or never closed, too (`think_unopened`, `think_unclosed`).
+  several columns (`"{{instruction}}\\n{{input}}"`). A key that the format does not read, and a column that no record
+  has, are errors.
+- Thought tags are found, not configured: `<think>`, `<thinking>`, `<Thought>`, `<reasoning>`, `<CoT>`,
+  `<|begin_of_thought|>`, Kimi's, Seed's and Magistral's, harmony's channels; with blanks inside or escaped as in a web
+  page, never opened or never closed, too (`think_unopened`, `think_unclosed`).
   Markers of chat templates go, and a question that stands before the answer is the trace's where it has none.
 - The corpus's own answer is the trace's. Where the model said another, the trace is noted `answer_differs_from_gold`.
 - Pictures keep their places. A mark in a text (`<image>`, `<image_2>`, `![](path)`, `<image_start>[key]<image_end>`,
