@@ -2,12 +2,15 @@
 
 RGB uint8 arrays (H, W, 3) on one side, lossless PNG or WebP on the other. The same pixels give the same
 bytes, so a dataset can be compared by its files; OpenCV does the work, whose channel order (BGR) stays in
-here. A picture that no model drew is fitted to the model's size before it is encoded as codes.
+here. Pillow decodes what is transparent, or unknown to OpenCV. A picture that no model drew is fitted to the model's
+size before it is encoded as codes.
 """
+
+import io
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 _ENCODINGS = {
     "png": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 6]),
@@ -30,11 +33,43 @@ def encode_image(image_HW3: np.ndarray, image_format: str = "png") -> bytes:
 
 
 def decode_image(data: bytes) -> np.ndarray:
-    """RGB uint8 (H, W, 3) of any picture that OpenCV reads. Raises ValueError for bytes that are none."""
-    image_HW3 = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if image_HW3 is None:
-        raise ValueError(f"{len(data)} bytes are not a readable picture")
-    return cv2.cvtColor(image_HW3, cv2.COLOR_BGR2RGB)
+    """RGB uint8 (H, W, 3) of a picture, upright, on white where it is transparent; of several frames the first.
+
+    Raises ValueError for bytes that are no whole picture.
+    """
+    image_HW3 = None
+    if data and not _is_transparent(data):
+        image_HW3 = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image_HW3 is not None:
+        return cv2.cvtColor(image_HW3, cv2.COLOR_BGR2RGB)
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return np.asarray(on_white(ImageOps.exif_transpose(picture)))
+    except Exception:  # whatever the decoder makes of bad bytes
+        raise ValueError(f"{len(data)} bytes are not a readable picture") from None
+
+
+def why_broken(data: bytes) -> str | None:
+    """Why a picture cannot be decoded as a whole; None where it can."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.load()
+    except Exception as error:  # whatever the decoder makes of bad bytes
+        return f"{len(data):,} bytes that do not decode ({type(error).__name__}: {error})"
+    return None
+
+
+def _is_transparent(data: bytes) -> bool:
+    """Whether a picture says that it may have transparent pixels."""
+    if data.startswith(_MAGIC["png"]):
+        return data[25:26] in (b"\4", b"\6") or b"tRNS" in data[: max(0, data.find(b"IDAT"))]
+    if data.startswith((b"\xff\xd8", b"BM")):
+        return False
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return picture.has_transparency_data
+    except Exception:  # OpenCV may still read it
+        return False
 
 
 def convert_image(data: bytes, image_format: str) -> bytes:

@@ -103,8 +103,10 @@ class Pipeline(Section):
         if self.render.context == "pictures":  # what the gate keeps stands in later prompts
             render["gate"] = everything["gate"]
         gate = everything["gate"]
-        if self.has_own_pixels():
-            render["pixels"] = "original"  # what candidates/ hold
+        if self.render.generator not in ("none", "unified"):
+            render["pixels"] = (
+                "original"  # a painting's, where candidates/ once held what its codes decode to
+            )
         if self.output.pixels != "original":
             gate = {**gate, "pixels": self.output.pixels}
         return {
@@ -122,10 +124,6 @@ class Pipeline(Section):
             "score": {k: v for k, v in everything["score"].items() if v is not None},
             "gate": gate,
         }
-
-    def has_own_pixels(self) -> bool:
-        """Whether pictures can be something else than what their codes decode to."""
-        return self.render.generator not in ("none", "unified")
 
     def __repr__(self) -> str:
         """`Pipeline(gsm8k-nano: gsm8k.jsonl -> out/gsm8k_nano, 4 drawings a step by nano)`."""

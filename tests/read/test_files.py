@@ -11,11 +11,13 @@ import zipfile
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from zero_engine.errors import InputError
+from zero_engine.images import encode_image
 from zero_engine.pipeline import Input
 from zero_engine.read import check_input, count_records, iter_chunks, read_traces
 from zero_engine.records import Rejection, Trace
@@ -112,6 +114,8 @@ CONTAINERS = {
     "json lines, crlf": LINES.replace(b"\n", b"\r\n"),
     "json lines, bom": b"\xef\xbb\xbf" + LINES,
     "gzip": gzip.compress(LINES),
+    "gzip in gzip": gzip.compress(gzip.compress(LINES)),
+    "zstd in gzip": gzip.compress(zstd(LINES)),
     "gzip of two members": gzip.compress(LINES[:400]) + gzip.compress(LINES[400:]),
     "zstd": zstd(LINES),
     "bz2": bz2.compress(LINES),
@@ -227,6 +231,11 @@ def test_csv_cells_may_hold_lists_and_line_breaks(tmp_path: Path) -> None:
         ("cut.jsonl.gz", gzip.compress(LINES)[:-30], "cut.jsonl.gz: the gzip data is cut or damaged"),
         ("cut.jsonl.zst", zstd(LINES)[:-30], "cut.jsonl.zst: the zstd data is cut or damaged"),
         (
+            "nameless.csv",
+            b"How many eggs does Janet sell each day at the market?,She sells 16 - 3 - 4 = 9 of the eggs a day.,9\n",
+            "the first line looks like a record, not like names of columns .*Write a line of names above it",
+        ),
+        (
             "prose.jsonl",
             b"this is no data\nat all\n",
             "invalid JSON.*does not fit any of the first 2 records",
@@ -283,7 +292,7 @@ def test_an_unreachable_hub_name_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_hub_rows_are_streamed_with_their_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
 
-    picture = b"\x89PNG\r\n\x1a\n" + b"0" * 20
+    picture = encode_image(np.zeros((4, 4, 3), np.uint8))
     features = datasets.Features(
         question=datasets.Value("string"), rationale=datasets.Value("string"), image=datasets.Image()
     )

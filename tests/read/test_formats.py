@@ -5,13 +5,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from zero_engine.images import encode_image
 from zero_engine.pipeline import Input
 from zero_engine.read import FORMATS, read_traces
 from zero_engine.records import Rejection, Trace
 
-PICTURE = b"\x89PNG\r\n\x1a\n" + b"\0" * 300
+PICTURE = encode_image(np.random.default_rng(0).integers(0, 256, (12, 12, 3), np.uint8))
 
 
 def read(folder: Path, record: dict[str, Any], format: str, **options: Any) -> list[Trace | Rejection]:
@@ -199,8 +201,11 @@ def test_messages_take_pictures_from_content_and_from_the_images_column(tmp_path
     record = chat(("user", content), ("assistant", "<think>a</think>b"))
     assert trace(tmp_path, record, "messages").question_images == (PICTURE,)
     (tmp_path / "one.png").write_bytes(PICTURE)
+    (tmp_path / "one.png").write_bytes(PICTURE)
     record = chat(("user", "no mark"), ("assistant", "<think>a</think>b"), images=["one.png"])
-    assert trace(tmp_path, record, "messages").notes == ("image_placeholders:0_of_1",)
+    found = trace(tmp_path, record, "messages")
+    assert found.question == "no mark" and found.question_images == (PICTURE,)
+    assert found.notes == ("image_placeholders:0_of_1",)
 
 
 @pytest.mark.parametrize("messages", ["text", 5, [1], [{"role": "user", "content": 5}]])

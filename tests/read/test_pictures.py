@@ -40,6 +40,15 @@ def test_a_picture_over_the_limit_is_refused(tmp_path: Path) -> None:
     assert isinstance(item, Trace)
 
 
+def test_a_line_of_pixels_is_refused_for_a_codec_would_blow_it_up(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(picture("PNG", (1, 300)))
+    (item,) = read(tmp_path, "x.png")
+    assert isinstance(item, Rejection) and item.reason == "picture_too_narrow"
+    (tmp_path / "x.png").write_bytes(picture("PNG", (2, 500)))
+    (item,) = read(tmp_path, "x.png")
+    assert isinstance(item, Trace)
+
+
 class Pages(http.server.BaseHTTPRequestHandler):
     asked: list[str] = []
 

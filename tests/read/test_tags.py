@@ -32,6 +32,26 @@ def test_blocks_are_found(text: str, rationale: str, answer: str, notes: tuple[s
     assert (found.rationale, found.answer, found.notes) == (rationale, answer, notes)
 
 
+@pytest.mark.parametrize(
+    ("text", "notes"),
+    [
+        ("< think >a</ think >b", ()),
+        ("&lt;think&gt;\na\n&lt;/think&gt;\nb", ()),
+        ("<CoT>a</CoT>b", ()),
+        ("a\n< /chain_of_thought>\nb", ("think_unopened",)),
+        ("<rationale>a</rationale>b", ()),
+    ],
+)
+def test_tags_are_found_however_they_are_spelt(text: str, notes: tuple[str, ...]) -> None:
+    found = split_thinking(text)
+    assert found is not None and (found.rationale, found.answer, found.notes) == ("a", "b", notes)
+
+
+@pytest.mark.parametrize("text", ["1 < think > 2", "a cot b > c", "x &lt; y &gt; z"])
+def test_what_looks_like_a_tag_is_text(text: str) -> None:
+    assert split_thinking(text) is None
+
+
 @pytest.mark.parametrize("text", ["no tags", "", "the `<think>` tag", 'say "</think>" now'])
 def test_text_without_a_block_has_none(text: str) -> None:
     assert split_thinking(text, TAGS) is None

@@ -1,8 +1,8 @@
 """Given pictures and the steps they belong to: a step ends at a picture.
 
-A picture belongs to the step whose words stand last before it; one before all words belongs to the first step. A step
-that goes on after its picture is cut there, if both sides say something. A row has one picture a step: a second one
-is left out and counted.
+A picture belongs to the step whose words stand last before it, or, where nothing but a label does (`Step 2:`), to the
+step of that label; one before all words belongs to the first step. A step that goes on after its picture is cut there,
+if both sides say something. A row has one picture a step: a second one is left out and counted.
 """
 
 import re
@@ -10,12 +10,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from zero_engine.parse.markers import MARKER_WORDS
 from zero_engine.parse.steps import is_visible
 from zero_engine.records import Given
 
 HELD = "trace_images"
 """Note of a trace whose rationale has pictures of its own. `redrawn`: they were dropped; parsing takes it away."""
 SAYS_SOMETHING = re.compile(r"[^\W_]")
+LABEL = re.compile(
+    rf"[\W_]{{0,9}}(?:{'|'.join(MARKER_WORDS)})?[\W_]{{0,9}}\d{{0,6}}[\W_]{{0,9}}", re.IGNORECASE
+)
 
 
 def between_words(rationale: str, steps: Sequence[str], given: Sequence[Given]) -> Iterator[str | Given]:
@@ -25,26 +29,31 @@ def between_words(rationale: str, steps: Sequence[str], given: Sequence[Given]) 
     for step in steps:
         start = max(rationale.find(step, end), end)
         end = start + len(step)
+        of_label: list[Given] = []
         while waiting and waiting[0].at < end:
             before, after = rationale[start : waiting[0].at], rationale[max(start, waiting[0].at) : end]
             if not SAYS_SOMETHING.search(after):
                 break
+            if before and LABEL.fullmatch(before):
+                of_label.append(waiting.popleft())
+                continue
             if SAYS_SOMETHING.search(before):
                 yield before.strip()
-                start = waiting[0].at
+                yield from of_label
+                of_label, start = [], waiting[0].at
             yield waiting.popleft()
         yield rationale[start:end].strip()
+        yield from of_label
         while waiting and waiting[0].at <= end:
             yield waiting.popleft()
     yield from waiting
 
 
 def after_steps(steps: Sequence[Sequence[str]], given: Sequence[Given]) -> Iterator[str | Given]:
-    """The pieces of each step, then its pictures. `Given.at` is the index of a step."""
+    """The pieces of each step, then its pictures. `Given.at` is the index of a step; one that is not there has none."""
     for index, pieces in enumerate(steps):
         yield from pieces
         yield from (picture for picture in given if picture.at == index)
-    yield from (picture for picture in given if picture.at >= len(steps))
 
 
 def paired(stream: Iterable[str | Given]) -> tuple[list[tuple[str, Given | None]], int]:
@@ -73,4 +82,4 @@ def by_characters(rationale: str, steps: Sequence[str], given: Sequence[Given]) 
         found = rationale.find(step.strip(), end)
         end = found + len(step.strip()) if found >= 0 else end
         ends.append(end)
-    return [replace(one, at=ends[one.at] if one.at < len(ends) else len(rationale)) for one in given]
+    return [replace(one, at=ends[one.at]) for one in given if one.at < len(ends)]

@@ -63,6 +63,8 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
     if spec.calculator_notes == "drop" and "<<" in rationale:
         stream = (CALCULATOR_NOTE.sub("", item) if isinstance(item, str) else item for item in stream)
     pieces, lost = paired(stream)
+    if trace.steps is not None:
+        lost += sum(one.at >= len(trace.steps) for one in trace.given)
     if trace.given:
         notes = tuple(note for note in notes if note.partition(":")[0] != HELD)
     answer = extract_answer(trace.answer or hashed, rationale)

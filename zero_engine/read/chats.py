@@ -11,13 +11,13 @@ The gold answer is the record's `answer`, or `reference_answer` in a message's `
 (a-m-team/AM-DeepSeek-R1-Distilled-1.4M, dataset card); it belongs to the last trace.
 """
 
+import re
 from typing import Any
 
-from zero_engine.parse.given import HELD
 from zero_engine.pipeline import Input
 from zero_engine.read.fields import Draft, Record, Unusable, find, gold_text, missing, texts, unpacked_list
 from zero_engine.read.markers import ASSISTANT, ROLES, TOOL, USER
-from zero_engine.read.places import MARK, PLACE, mark, tidied
+from zero_engine.read.places import MARK, PLACE, called, mark, plain, tidied, written
 from zero_engine.read.tags import split_thinking
 
 MESSAGES = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
@@ -120,7 +120,6 @@ def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
     reasoned_drafts: list[Draft] = []
     silent: list[Draft] = []
     thought: list[str] = []
-    shown_in_answers = 0
     for turn in turns:
         role, before = _role(turn), len(pictures.taken)
         said, reasoned = _content(turn, pictures)
@@ -134,8 +133,7 @@ def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
         if isinstance(channel, str) and channel.lower() in THOUGHT_CHANNELS:
             thought.append(said)
             continue
-        if shown := len(pictures.taken) - before:
-            shown_in_answers += shown
+        if len(pictures.taken) > before:
             said, reasoned = tidied(said, str.strip), reasoned and tidied(reasoned, str.strip)
         inner = "\n\n".join([*thought, *([reasoned] if reasoned else [])])
         thought = []
@@ -153,8 +151,6 @@ def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
         else:
             (reasoned_drafts if _has_thought(said, spec) else silent).append(draft)
     notes = pictures.notes()
-    if shown_in_answers:
-        notes += (f"{HELD}:{shown_in_answers}",)
     if reasoned_drafts and silent:
         notes += (f"turns_without_reasoning:{len(silent)}",)
     elif silent:
@@ -167,9 +163,12 @@ def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
     }
     if unused := len(pictures.taken) - len(used):
         notes += (f"turn_images_dropped:{unused}",)
+    first = drafts[0].question if drafts else ""
     for draft in drafts:
         draft.notes += notes
         draft.pictures = tuple(pictures.taken)
+        if draft.question == first:
+            draft.images, draft.image_names = pictures.without_marks()
     return drafts
 
 
@@ -231,8 +230,7 @@ def _add_part(part: Record, said: list[str], thoughts: list[str], pictures: "_Pi
         if isinstance(value, str) and value:
             thoughts.append(pictures.marked(value))
     elif kind in PICTURE_TYPES or "inline_data" in part:
-        picture = part.get("inline_data", {}).get("data") if "inline_data" in part else value
-        picture = picture.get("url") if isinstance(picture, dict) and "url" in picture else picture
+        picture = _picture_of(part, value)
         place = pictures.place(picture) if picture else pictures.marked(PLACE)  # of TRL: filled from `images`
         if thoughts and not said:
             thoughts[-1] += place
@@ -240,6 +238,15 @@ def _add_part(part: Record, said: list[str], thoughts: list[str], pictures: "_Pi
             said.append(place)
     elif kind in TEXT_TYPES and isinstance(value, str):
         said.append(pictures.marked(value))
+
+
+def _picture_of(part: Record, value: Any) -> Any:
+    """A part's picture, as OpenAI, Anthropic, Gemini and transformers spell it; "" where it has none."""
+    held = part.get("inline_data") or part.get("source")
+    if isinstance(held, dict):
+        return held.get("data") or held.get("url") or ""
+    value = value or next((part[key] for key in ("image", "image_url", "url", "path") if part.get(key)), "")
+    return value["url"] if isinstance(value, dict) and "url" in value else value
 
 
 def _details(parts: list[Any]) -> list[str]:
@@ -258,12 +265,14 @@ def _details(parts: list[Any]) -> list[str]:
 
 
 class _Pictures:
-    """Marks the pictures of a record's turns; its `images` are dealt to their `<image>` marks in order."""
+    """Marks the pictures of a record's turns; those of its `images` are dealt to their marks (`places`), in order."""
 
     def __init__(self, record: Record) -> None:
-        images = record.get("images") or []
-        self._images = images if isinstance(images, list) else [images]
+        self._name = "images" if record.get("images") is not None else "image"
+        images = record.get(self._name) or []
+        self._images = list(images) if isinstance(images, (list, tuple)) else [images]
         self._asked = 0
+        self._first = 1
         self.taken: list[tuple[str, object]] = []
         """Key and reference of each marked picture."""
 
@@ -273,27 +282,48 @@ class _Pictures:
         return mark(len(self.taken) - 1)
 
     def marked(self, text: str) -> str:
-        """The text with our mark for each `<image>`, or none where `images` has no more."""
-        if PLACE not in text:
-            return text
-        pieces = text.split(PLACE)
-        return pieces[0] + "".join(self._next() + piece for piece in pieces[1:])
+        """The text with our mark for each mark of the corpus, or none where `images` has no more."""
+        found = written(text, self._images) if self._images else plain(text)
+        pieces, end = [], 0
+        for one in found:
+            pieces += [text[end : one.start()], self._shown(one)]
+            end = one.end()
+        return "".join([*pieces, text[end:]])
 
     def notes(self) -> tuple[str, ...]:
         if self._asked == len(self._images):
             return ()
         return (f"image_placeholders:{self._asked}_of_{len(self._images)}",)
 
-    def _next(self) -> str:
+    def without_marks(self) -> tuple[tuple[object, ...], tuple[str, ...]]:
+        """The pictures of `images` where no text has a mark, and their names: they belong to the first question."""
+        if self._asked:
+            return (), ()
+        return tuple(self._images), tuple(f"{self._name}[{at}]" for at in range(len(self._images)))
+
+    def _paths(self) -> dict[str, int]:
+        return {path: at for at, image in enumerate(self._images) for path in called(image)}
+
+    def _shown(self, found: re.Match[str]) -> str:
+        """The mark of the picture that a mark of the corpus stands for."""
+        if (name := found["name"]) and name not in self._paths():
+            return self.place(name)
         self._asked += 1
-        if self._asked > len(self._images):
+        if name:
+            at = self._paths()[name]
+        elif found["number"]:
+            self._first = 0 if int(found["number"]) == 0 else self._first
+            at = int(found["number"]) - self._first
+        else:
+            at = self._asked - 1
+        if not 0 <= at < len(self._images):
             return ""
-        self.taken.append((f"images[{self._asked - 1}]", self._images[self._asked - 1]))
+        self.taken.append((f"{self._name}[{at}]", self._images[at]))
         return mark(len(self.taken) - 1)
 
 
 class _Unmarked(_Pictures):
-    """For texts in which pictures have no place: `<image>` is left as it is."""
+    """For texts in which pictures have no place: marks are left as they are."""
 
     def place(self, reference: object) -> str:
         return ""

@@ -2,29 +2,25 @@
 
 Layouts: openai/grade-school-math (README), google-deepmind/AQuA (README), eladsegal/strategyqa (README), openai/prm800k
 (README: `question.problem`, `label.steps[].completions[]`) and its phase-1 rows as xhghhh/Enhancing-PRM800K has them,
-hendrycks/math (README), QwenLM/ProcessBench (README). `generic` is for everything else.
+hendrycks/math (README), QwenLM/ProcessBench (README). `generic.generic` is for everything else.
 """
 
 import re
 from typing import Any
 
-from zero_engine.parse.given import HELD
 from zero_engine.pipeline import Input
-from zero_engine.read.chats import marked_question
 from zero_engine.read.fields import (
     Draft,
     Record,
     Unusable,
     first_text,
-    gold_choice,
     gold_text,
     missing,
     optional_text,
     text,
     texts,
 )
-from zero_engine.read.pictured import as_pictures
-from zero_engine.read.places import PLACE, in_question, mark
+from zero_engine.read.generic import generic, own_picture
 
 ANSWER_LINE = re.compile(
     r"[ \t]*(?:the\s+)?(?:correct\s+)?(?:answer|ans|option|choice)(?:\s+is)?"
@@ -34,112 +30,18 @@ ANSWER_LINE = re.compile(
 OPTION_LABEL = re.compile(r"\s*\(?([A-Z])\s*[).:]\s*")
 
 
-def generic(record: Record, spec: Input) -> list[Draft]:
-    """id, question, rationale, answer, response, choices, steps, image, step_images under these names or `columns`.
-
-    `response` is what the model said after its thought: its answer stands in where there is no gold one. `step_images`
-    has a picture or null for each of `steps`; without steps, one for each `<image>` in the rationale.
-    """
-    if "question" not in record:
-        raise missing(record, spec.columns.get("question", "question"))
-    steps = step_texts(record, "steps") or None
-    if record.get("rationale") is None and steps is None:
-        if "rationale" not in record and "steps" not in record:
-            raise missing(record, spec.columns.get("rationale", "rationale"))
-        if record.get("rationale", "") is None or "rationale" not in record:
-            raise Unusable("missing_value", f"{spec.columns.get('rationale', 'rationale')} is null")
-    rationale = (
-        rationale_text(record, "rationale") if record.get("rationale") is not None else "\n".join(steps or ())
-    )
-    images, choices = as_pictures(record.get("image")), texts(record, "choices")
-    asked, pictures = marked_question(record["question"], images)
-    images = tuple(one for one in images if all(one is not taken for _, taken in pictures))
-    question = text({"question": asked}, "question")
-    notes: tuple[str, ...] = ()
-    if not pictures:
-        question, notes = in_question(question, images, "image" in record)
-    # `{rationale: answer}`: a column that was given another meaning has not its own as well
-    taken = "answer" not in spec.columns and "answer" in spec.columns.values()
-    draft = Draft(
-        question,
-        rationale,
-        None if taken else gold_choice(record, "answer", choices),
-        steps,
-        choices,
-        images,
-        pictures,
-        notes=notes,
-        said=optional_text(record, "response"),
-    )
-    if record.get("step_images") is not None:
-        _give_pictures(
-            draft, as_pictures(record["step_images"]), spec.columns.get("step_images", "step_images")
-        )
-    return [draft]
-
-
-def _give_pictures(draft: Draft, pictures: tuple[object, ...], name: str) -> None:
-    """Put each picture to its step, or into the rationale where the corpus marks no steps."""
-    named = tuple((f"{name}[{at}]", picture) for at, picture in enumerate(pictures))
-    if draft.steps is not None:
-        draft.steps = tuple(
-            step.replace(PLACE, "").strip() if PLACE in step else step for step in draft.steps
-        )
-        draft.given = tuple((at, *one) for at, one in enumerate(named) if one[1] is not None)
-        return
-    pieces = draft.rationale.split(PLACE)
-    if len(pieces) - 1 != len(pictures):
-        raise Unusable(
-            "wrong_type",
-            f"{name} has {len(pictures)} pictures; it goes with `steps`, or with as many {PLACE} in the rationale "
-            f"(there are {len(pieces) - 1})",
-        )
-    first = len(draft.pictures)
-    draft.rationale = pieces[0] + "".join(mark(at + first) + piece for at, piece in enumerate(pieces[1:]))
-    draft.pictures, draft.notes = (*draft.pictures, *named), (*draft.notes, HELD)
-
-
-def rationale_text(record: Record, key: str) -> str:
-    """A rationale: a text, or a list of one or more texts."""
-    value = record[key]
-    if isinstance(value, (list, tuple)) and value and all(isinstance(item, str) for item in value):
-        return "\n\n".join(value)
-    return text(record, key)
-
-
-def step_texts(record: Record, key: str) -> tuple[str, ...]:
-    """Steps that the corpus marks: a list of texts, or of objects that have one."""
-    value = record.get(key)
-    if isinstance(value, (list, tuple)) and value and all(isinstance(item, dict) for item in value):
-        found = []
-        for item in value:
-            said = next(
-                (
-                    item[name]
-                    for name in ("text", "step", "content", "value")
-                    if isinstance(item.get(name), str)
-                ),
-                None,
-            )
-            if said is None:
-                raise Unusable(
-                    "wrong_type", f"{key}: a step has no text; it has {', '.join(map(str, list(item)[:8]))}"
-                )
-            found.append(said)
-        return tuple(found)
-    return texts(record, key)
-
-
 def dataset(record: Record, spec: Input) -> list[Draft]:
     """Rows that an earlier run wrote: question, its pictures, answer, choices and the steps as they stand.
 
     Of the steps' pictures, those that the corpus gave are given again.
     """
     images = tuple(record.get("question_images") or ())
-    (draft,) = generic({**record, "image": list(images)} if images else record, spec)
     steps = record["steps"] if isinstance(record.get("steps"), (list, tuple)) else ()
+    told = [{"text": step.get("text")} if isinstance(step, dict) else step for step in steps]
+    asked = {**record, "steps": told} if told else record
+    (draft,) = generic({**asked, "image": list(images)} if images else asked, spec)
     draft.given = tuple(
-        (at, f"steps[{at}].image", step["image"])
+        (at, f"steps[{at}].image", own_picture(step))
         for at, step in enumerate(steps)
         if isinstance(step, dict) and step.get("origin") == "given" and step.get("image")
     )

@@ -17,12 +17,14 @@ from zero_engine.read.jsontext import Refused
 DELIMITERS = ",\t;|"
 LONGEST_CELL_CHARS = 1 << 30
 SHOWN_CHARS = 200
+LONGEST_NAME, PROSE_WORDS = 200, 8
+"""A header's name is shorter than that, and no two of its names have so many words."""
 
 
 def table_records(lines: Iterator[str], path: str, limit_bytes: int) -> Iterator[bytes]:
     """Each row as the bytes of a JSON object with the header's names as keys, or as `Refused`.
 
-    Raises InputError for a header with two equal names.
+    Raises InputError for a header with two equal names, and for a first line that is a record rather than names.
     """
     csv.field_size_limit(LONGEST_CELL_CHARS)
     source = _Lines(lines, limit_bytes)
@@ -58,6 +60,13 @@ def _header(source: "_Lines", first: str, delimiter: str, path: str) -> list[str
     header, _ = _row(source, first, delimiter, 1 << 20)
     if header is None:
         raise InputError(f"{path}: the header has a quote that is not closed. Fix the first line.")
+    told = sum(len(name.split()) >= PROSE_WORDS for name in header)
+    if told > 1 or any(len(name) > LONGEST_NAME or "\n" in name for name in header):
+        shown = f"{first.strip()[:60]}.."
+        raise InputError(
+            f"{path}: the first line looks like a record, not like names of columns ({shown!r}). Write a line of names "
+            f"above it, e.g. question{delimiter}answer."
+        )
     seen: set[str] = set()
     for name in header:
         if name in seen:

@@ -13,7 +13,7 @@ from zero_engine.read.files import COLUMNAR, InputFile
 from zero_engine.read.formats import format_named, id_paths
 from zero_engine.read.images import PictureRules, load_pictures
 from zero_engine.read.jsontext import Refused
-from zero_engine.read.places import PLACE, without_places
+from zero_engine.read.places import PLACE, picture_of_question, without_places
 from zero_engine.read.raw import place
 from zero_engine.read.repeats import content_name
 from zero_engine.read.where import keeps
@@ -107,10 +107,7 @@ class Decoder:
             if type(record) is not dict:
                 raise Unusable("not_an_object", _not_an_object(record))
             drafts = self._drafts(record, self.spec)
-            pictures = [
-                load_pictures(draft.images, file.path, self._pictures) if self._keeps(draft) else ()
-                for draft in drafts
-            ]
+            pictures = [self._load(draft, file.path) if self._keeps(draft) else () for draft in drafts]
         except Unusable as problem:
             return [self._reject(problem, record, file, row, base)]
         source = Source(self.name, file.path, row, self.spec.license)
@@ -154,6 +151,10 @@ class Decoder:
 
     def _keeps(self, draft: Draft) -> bool:
         return bool(draft.images) and self.spec.question_images == "keep"
+
+    def _load(self, draft: Draft, path: str) -> tuple[bytes, ...]:
+        names = draft.image_names or tuple(map(picture_of_question, range(len(draft.images))))
+        return load_pictures(draft.images, names, path, self._pictures)
 
     def _reject(self, problem: Unusable, record: Any, file: InputFile, row: int, name: str) -> Rejection:
         detail = f"{place(file.path, file.kind, row)}: {problem.detail}"

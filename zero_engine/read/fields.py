@@ -35,6 +35,8 @@ class Draft:
     choices: tuple[str, ...] = ()
     images: tuple[object, ...] = ()
     """References to the question's pictures: bytes, base64, data URL, path, or datasets' {bytes, path}."""
+    image_names: tuple[str, ...] = ()
+    """Their keys, for rejections; empty where no key tells them apart."""
     pictures: tuple[tuple[str, object], ...] = ()
     """Key and reference of every picture that a mark in a text stands for (`places`)."""
     given: tuple[tuple[int, str, object], ...] = ()

@@ -94,15 +94,16 @@ def is_one_pass(path: str) -> bool:
 
 @contextmanager
 def open_unpacked(path: str) -> Iterator[IO[bytes]]:
-    """The file's content, decompressed where its first bytes say so.
+    """The file's content, decompressed where its first bytes say so, twice where it was compressed twice.
 
     Raises InputError naming the file where the compressed data is cut or damaged.
     """
     packing = None
     with open_raw(path) as raw, _damage_named(path, lambda: packing):
         raw, head = _peek(raw, 8)
-        packing = next((name for magic, name in COMPRESSIONS.items() if head.startswith(magic)), None)
-        yield _unpack(raw, packing)
+        packing = _packing(head)
+        file = _unpack(raw, packing)
+        yield _unpack(file, _packing(file.peek(8))) if packing else file
 
 
 def first_line(error: BaseException) -> str:
@@ -210,11 +211,15 @@ def _damage_named(path: str, packing: Any) -> Iterator[None]:
         raise InputError(f"{path}: {what}: {first_line(error)}. Fetch the file again.") from None
 
 
+def _packing(head: bytes) -> str | None:
+    return next((name for magic, name in COMPRESSIONS.items() if head.startswith(magic)), None)
+
+
 def _unpack(raw: IO[bytes], packing: str | None) -> Any:
     if packing is None:
         return raw
     if packing == "gzip":
-        return io.BufferedReader(gzip.GzipFile(fileobj=raw), UNPACKED_BYTES)
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw, mode="rb"), UNPACKED_BYTES)
     if packing in ("bz2", "xz"):
         return io.BufferedReader(bz2.BZ2File(raw) if packing == "bz2" else lzma.LZMAFile(raw), UNPACKED_BYTES)
     import pyarrow

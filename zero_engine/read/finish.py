@@ -54,7 +54,15 @@ def _read_thought(draft: Draft, spec: Input, by_people: bool) -> None:
 
 def _may_close(text: str) -> bool:
     """A cheap no: whether a closing tag could be in a text, or a chat marker."""
-    return "</" in text or "|" in text or "[/" in text or "\u25c1" in text or "\uff5c" in text
+    return (
+        "</" in text
+        or "|" in text
+        or "&lt;" in text
+        or "< /" in text
+        or "[/" in text
+        or "\u25c1" in text
+        or "\uff5c" in text
+    )
 
 
 def _differs(draft: Draft) -> bool:

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 from zero_engine.errors import InputError
 from zero_engine.pipeline import Input
-from zero_engine.read import chats, corpora, outputs, pictured
+from zero_engine.read import chats, corpora, generic, outputs, pictured
 from zero_engine.read.columns import check_keys, mapped
 from zero_engine.read.fields import Draft, Record
 from zero_engine.read.finish import finished
+from zero_engine.read.generic import leave_unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,10 @@ class Format:
         """Traces of one record. Raises Unusable where there is none."""
         if spec.columns:
             record = mapped(record, spec.columns)
-        return [finished(draft, spec, self.by_people) for draft in self.read(record, spec)]
+        drafts = self.read(record, spec)
+        if record.get("image") or record.get("images"):
+            leave_unread(drafts, record)
+        return [finished(draft, spec, self.by_people) for draft in drafts]
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -78,9 +82,9 @@ FORMATS: dict[str, Format] = {
             "generic",
             ("question", "rationale"),
             "Any names, by your own map",
-            corpora.generic,
+            generic.generic,
             ("id", "uuid"),
-            ("answer", "response", "choices", "steps", "image", "step_images"),
+            ("answer", "response", "choices", "steps", "image", "images", "step_images"),
         ),
         Format(
             "gsm8k",
@@ -175,7 +179,7 @@ FORMATS: dict[str, Format] = {
             "Chats: a trace a reasoning turn",
             chats.messages,
             CHAT_IDS,
-            (*chats.MESSAGES[1:], *GOLD, "images"),
+            (*chats.MESSAGES[1:], *GOLD, "images", "image"),
         ),
         Format(
             "prompt_completion",
@@ -183,7 +187,7 @@ FORMATS: dict[str, Format] = {
             "TRL: prompt and completion, text or messages",
             chats.prompt_completion,
             CHAT_IDS,
-            ("answer", "images"),
+            ("answer", "images", "image"),
         ),
         Format(
             "think",

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from zero_engine.parse.given import HELD
 from zero_engine.read.fields import Unusable
-from zero_engine.read.images import PictureRules, load_pictures
+from zero_engine.read.images import PictureRules, load_picture
 from zero_engine.records import Given, Trace
 
 
@@ -40,13 +40,10 @@ def reference_digest(given: Given) -> bytes:
 
 
 def _loaded(given: Given, input_path: str, rules: PictureRules) -> Given:
-    if given.reference is None:
-        return replace(given, problem=("image_missing", "the record has no picture under this name"))
     try:
-        (image,) = load_pictures((given.reference,), input_path, rules)
+        return replace(given, image=load_picture(given.reference, input_path, rules))
     except Unusable as problem:
         return replace(given, problem=(problem.reason, problem.detail))
-    return replace(given, image=image)
 
 
 def _is_held(note: str) -> bool:

@@ -1,14 +1,14 @@
-"""Pictures of a question: from whatever a corpus holds to encoded bytes, and which references are followed.
+"""Pictures of a question or a step: from whatever a corpus holds to encoded bytes, and which references are followed.
 
 Bytes stay as they are encoded. Text is a data URL, a path relative to the input file, or base64.
-`datasets` stores {bytes, path}. What is missing or no picture is the trace's rejection, because a
-question about a picture means nothing without it.
+`datasets` stores {bytes, path}. A question's picture that is missing, or is none, is the trace's rejection, because a
+question about a picture means nothing without it; a step's is the step's (`given`).
 
 A reference is what somebody else wrote, so by default it leads only to files under the input's own folder (links
 followed): neither `/etc` nor `..` nor a URL (`picture_refused`). `input.pictures: anywhere` allows any local file,
 `fetch` http and https from the hosts that `input.picture_hosts` names, and from no other that one sends on to. Chained
 and other protocols (`simplecache::..`, `file://`, `memory://`) are never followed. Pictures with more pixels than the
-limit are refused by their header, undecoded.
+limit are refused by their header, undecoded; the others are decoded once, so that a broken one is known by its name.
 """
 
 import base64
@@ -20,10 +20,12 @@ import struct
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from zero_engine.errors import InputError
+from zero_engine.images import why_broken
 from zero_engine.pipeline import Input
 from zero_engine.read.fields import Unusable
 from zero_engine.read.files import INSIDE, is_one_pass, is_remote, open_raw
@@ -35,6 +37,8 @@ PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}(?::/|::)")
 LARGEST_BYTES = 256 * 1024 * 1024
 FETCH_TIMEOUT_S = 20.0
 DEEPEST_REFERENCE = 8
+MOST_NARROW = 256
+"""How often a picture's shorter side may go into its longer one: a codec enlarges the shorter one to its own size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +57,42 @@ class PictureRules:
         return cls(spec.pictures, hosts, spec.max_picture_pixels, roots(spec))
 
 
-def load_pictures(references: tuple[object, ...], input_path: str, rules: PictureRules) -> tuple[bytes, ...]:
-    """Encoded bytes of each reference. Raises Unusable(image_missing, picture_refused, picture_too_large,
-    not_a_picture)."""
-    pictures = tuple(_load(one, input_path, rules, 0) for one in references if one is not None)
-    for picture in pictures:
-        if not picture.startswith(MAGIC):
-            raise Unusable(
-                "not_a_picture", f"an image holds {picture[:8]!r}..., which no picture format begins with"
-            )
-        width, height = picture_size(picture) or (0, 0)
-        if width * height > rules.max_pixels:
-            raise Unusable(
-                "picture_too_large",
-                f"a picture of {width} x {height} pixels; input.max_picture_pixels is {rules.max_pixels}",
-            )
-    return pictures
+def load_pictures(
+    references: Sequence[object], names: Sequence[str], input_path: str, rules: PictureRules
+) -> tuple[bytes, ...]:
+    """Encoded bytes of each reference. Raises Unusable with the picture's name in its detail (`load_picture`)."""
+    pictures = []
+    for reference, name in zip(references, names, strict=True):
+        try:
+            pictures.append(load_picture(reference, input_path, rules))
+        except Unusable as problem:
+            raise Unusable(problem.reason, f"{name}: {problem.detail}") from None
+    return tuple(pictures)
+
+
+def load_picture(reference: object, input_path: str, rules: PictureRules) -> bytes:
+    """Encoded bytes of a reference. Raises Unusable(image_missing, picture_refused, picture_too_large,
+    picture_too_narrow, not_a_picture, picture_broken)."""
+    if reference is None:
+        raise Unusable("image_missing", "the record has no picture under this name")
+    picture = _load(reference, input_path, rules, 0)
+    if not picture.startswith(MAGIC):
+        raise Unusable(
+            "not_a_picture", f"an image holds {picture[:8]!r}..., which no picture format begins with"
+        )
+    width, height = picture_size(picture) or (0, 0)
+    if width * height > rules.max_pixels:
+        raise Unusable(
+            "picture_too_large",
+            f"a picture of {width} x {height} pixels; input.max_picture_pixels is {rules.max_pixels}",
+        )
+    if max(width, height) > MOST_NARROW * min(width, height):
+        raise Unusable(
+            "picture_too_narrow", f"a picture of {width} x {height} pixels, over 1 : {MOST_NARROW}"
+        )
+    if problem := why_broken(picture):
+        raise Unusable("picture_broken", problem)
+    return picture
 
 
 def picture_size(data: bytes) -> tuple[int, int] | None:

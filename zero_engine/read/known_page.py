@@ -55,14 +55,23 @@ A file of yours: `zero-engine init FILE` looks at it, shows its first trace as i
 with the lines below filled in. What every format has in common:
 
 - `columns` says where the format's fields are: a column, a path (`meta.id`, `turns.-1.text`), or a template over
-  several
-  columns (`"{{instruction}}\\n{{input}}"`). A key that the format does not read, and a column that no record has, are
-  errors.
-- Thought tags are found, not configured: `<think>`, `<thinking>`, `<Thought>`, `<reasoning>`, `<|begin_of_thought|>`,
-  Kimi's,
-  Seed's and Magistral's, harmony's channels; never opened or never closed, too (`think_unopened`, `think_unclosed`).
+  several columns (`"{{instruction}}\\n{{input}}"`). A key that the format does not read, and a column that no record
+  has, are errors.
+- Thought tags are found, not configured: `<think>`, `<thinking>`, `<Thought>`, `<reasoning>`, `<CoT>`,
+  `<|begin_of_thought|>`, Kimi's, Seed's and Magistral's, harmony's channels; with blanks inside or escaped as in a web
+  page, never opened or never closed, too (`think_unopened`, `think_unclosed`).
   Markers of chat templates go, and a question that stands before the answer is the trace's where it has none.
 - The corpus's own answer is the trace's. Where the model said another, the trace is noted `answer_differs_from_gold`.
+- Pictures keep their places. A mark in a text (`<image>`, `<image_2>`, `![](path)`, `<image_start>[key]<image_end>`,
+  `<|image_pad|>` and others alike) stands for a picture of the record: in the question U+FFFC takes its place, in the
+  rationale the picture belongs to the step whose words stand before it (`render.given` says what becomes of it), in an
+  option it goes behind the question. No mark is left in a text. Where marks and pictures are not as many, notes say so:
+  `image_placeholders:1_of_2` (the question then has no places), `image_marks_dropped:n`, `image_unplaced:key`,
+  `image_missing:key`, `given_dropped:n`, `answer_images_dropped:n`, `turn_images_dropped:n`, `images_unread:n` (the
+  format reads no pictures). A broken or missing picture of the question is the trace's rejection, one of a step the
+  step's, with its key.
+- Pictures may be PNG, JPEG, WebP, GIF (its first frame), BMP or TIFF. They are seen upright, and on white where they
+  are transparent; rows have them as they came.
 - `where` keeps the traces for which an expression holds: columns, the fields of the trace, `correctness` of a
   generation,
   comparisons, `in`, `and`, `or`, `not`, `len(x)`, `lower(x)`. `duplicates: reject` leaves out what says the same.

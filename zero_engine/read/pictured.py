@@ -11,13 +11,20 @@ import re
 from zero_engine.parse.given import HELD
 from zero_engine.pipeline import Input
 from zero_engine.read.fields import Draft, Record, Unusable, gold_text, missing, optional_text, text, texts
-from zero_engine.read.places import in_question, mark, tidied
+from zero_engine.read.places import PLACE, dropped, in_question, mark, tidied, unmarked
 
-PLACEHOLDER = re.compile(r"<image_start>\[([^\]\n]{1,200})\]<image_end>")
+KEY = r"(?:problem|reasoning)_image_\d{1,3}"
+PLACEHOLDER = re.compile(
+    rf"<image_start>\s{{0,9}}\[?([^\[\]\n<>]{{1,200}})\]?\s{{0,9}}<image_end>"
+    rf"|(?:<image_start>\s{{0,9}})?\[({KEY})\](?:\s{{0,9}}<image_end>)?",
+    re.IGNORECASE,
+)
+IN_COLUMN = re.compile(KEY)
 THOUGHT = re.compile(r"rea?soning_thought_(\d{1,3})")
 DRAWN = re.compile(r"reasoning_image_(\d{1,3})")
+ASKED = re.compile(r"problem_image_(\d{1,3})")
 ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
-TAGS = re.compile(r"<image_start>|<image_end>|</?think>")
+TAGS = re.compile(r"<image_start>|<image_end>|</?think>", re.IGNORECASE)
 
 
 def m3cot(record: Record, spec: Input) -> list[Draft]:
@@ -25,15 +32,16 @@ def m3cot(record: Record, spec: Input) -> list[Draft]:
     context = optional_text(record, "context")
     question = text(record, "question")
     images = as_pictures(record.get("image"))
-    question, notes = in_question(f"{context}\n{question}" if context else question, images, True)
+    question, images, notes = in_question(f"{context}\n{question}" if context else question, images, True)
+    rationale, more = unmarked(text(record, "rationale"))
     return [
         Draft(
             question,
-            text(record, "rationale"),
+            rationale,
             gold_text(record, "answer"),
             choices=texts(record, "choices"),
             images=images,
-            notes=notes,
+            notes=notes + dropped(more),
         )
     ]
 
@@ -41,61 +49,80 @@ def m3cot(record: Record, spec: Input) -> list[Draft]:
 def zebra_cot(record: Record, spec: Input) -> list[Draft]:
     """`Question`, `Text Reasoning Trace`, `Final Answer`; pictures by key in `<image_start>[key]<image_end>`.
 
-    A key without a picture is noted by name: it leaves its place in the question, and its step in the trace.
+    A key without a picture is noted by name, `image_missing:key`: it leaves its place in the question, and its step in
+    the trace. Columns that no text names are noted, too, `image_unplaced:key`; those of the problem then belong to the
+    question, without a place.
     """
     question, rationale = text(record, "Question"), text(record, "Text Reasoning Trace")
-    asked, told = PLACEHOLDER.findall(question), PLACEHOLDER.findall(rationale)
-    notes = tuple(f"image_missing:{key}" for key in asked + told if not record.get(key))
+    columns = {str(name).lower(): str(name) for name in record}
+    asked, told = _keys_in(question, columns), _keys_in(rationale, columns)
+    notes = tuple(f"image_missing:{key}" for key in asked + told if not is_there(record.get(key)))
     keys = list(dict.fromkeys(asked + told))
-
-    def placed(found: re.Match[str]) -> str:
-        return mark(keys.index(found.group(1)))
-
-    question = PLACEHOLDER.sub(lambda found: placed(found) if record.get(found.group(1)) else "", question)
-    if "<image_start>" in rationale:
-        rationale = tidied(PLACEHOLDER.sub(placed, rationale), _closed_up)
-        notes += (HELD,) if told else (f"{HELD}_dropped",)
+    spare = [key for key in columns.values() if IN_COLUMN.fullmatch(key) and key not in keys]
+    spare = [key for key in spare if is_there(record[key])]
+    problem = [key for key in spare if ASKED.fullmatch(key)]
+    of_problem = tuple(record[key] for key in problem)
+    if asked:
+        there = iter([mark(keys.index(key)) if is_there(record.get(key)) else "" for key in asked])
+        question, images = PLACEHOLDER.sub(lambda found: next(there), question), of_problem
+        notes += tuple(f"image_unplaced:{key}" for key in problem)
+    else:
+        question, images, more = in_question(question, of_problem, True)
+        notes += more
+    if told:
+        numbers = iter(told)
+        rationale = tidied(
+            PLACEHOLDER.sub(lambda found: mark(keys.index(next(numbers))), rationale), _closed_up
+        )
+    notes += tuple(f"image_unplaced:{key}" for key in spare if not ASKED.fullmatch(key))
+    notes += (HELD,) if told else (f"{HELD}_dropped",) if "<image_start>" in rationale else ()
+    question, in_question_left = unmarked(TAGS.sub("", question))
+    rationale, left = unmarked(TAGS.sub("", rationale))
+    answer, in_answer = unmarked(PLACEHOLDER.sub(PLACE, gold_text(record, "Final Answer") or ""))
     return [
         Draft(
             question.strip(),
             rationale,
-            gold_text(record, "Final Answer"),
-            pictures=tuple((key, record.get(key) or None) for key in keys),
-            notes=notes,
+            answer or None,
+            images=images,
+            image_names=tuple(problem[of_problem.index(one)] for one in images),
+            pictures=tuple((key, record[key] if is_there(record.get(key)) else None) for key in keys),
+            notes=notes + dropped(in_question_left + left + in_answer),
         )
     ]
 
 
 def thinkmorph(record: Record, spec: Input) -> list[Draft]:
-    """`question`, `answer`, `problem_image_0`, and thoughts and pictures of the trace by turns, in order."""
-    thoughts = {int(found.group(1)): name for name in record if (found := THOUGHT.fullmatch(str(name)))}
+    """`question`, `answer`, `problem_image_0`, and thoughts and pictures of the trace by turns, in order.
+
+    Thoughts may have the tags that ThinkMorph's loader puts around them, `<think>`, `<image_start>` and `<answer>`.
+    """
+    thoughts = _numbered(record, THOUGHT)
     if not thoughts:
         raise missing(record, "resoning_thought_0")
-    shown = {
-        int(found.group(1)): str(name)
-        for name in record
-        if (found := DRAWN.fullmatch(str(name))) and record[name]
-    }
+    shown = {number: name for number, name in _numbered(record, DRAWN).items() if is_there(record[name])}
     pictures = tuple((name, record[name]) for _, name in sorted(shown.items()))
     places = {number: place for place, number in enumerate(sorted(shown))}
-    rationale, begun = "", False
+    rationale, answer, lost = "", None, 0
     for number in sorted({*thoughts, *shown}):
-        if number in thoughts and (thought := optional_text(record, thoughts[number])):
-            rationale += ("\n\n" if begun else "") + thought
-            begun = True
+        thought = optional_text(record, thoughts[number]) if number in thoughts else None
+        if thought:
+            said, found, marks = _loaders_text(thought)
+            answer, lost = found or answer, lost + marks
+            rationale += ("\n\n" if rationale and said else "") + said
         rationale += mark(places[number]) if number in shown else ""
-    images = tuple(
-        record[name] for name in sorted(record) if str(name).startswith("problem_image_") and record[name]
-    )
-    question, notes = in_question(text(record, "question"), images, True)
+    names = [name for _, name in sorted(_numbered(record, ASKED).items()) if is_there(record[name])]
+    given = tuple(record[name] for name in names)
+    question, images, notes = in_question(text(record, "question"), given, True)
     return [
         Draft(
             question,
             rationale,
-            gold_text(record, "answer"),
+            gold_text(record, "answer") or answer,
             images=images,
+            image_names=tuple(names[given.index(one)] for one in images),
             pictures=pictures,
-            notes=(*notes, HELD) if shown else notes,
+            notes=notes + dropped(lost) + ((HELD,) if shown else ()),
         )
     ]
 
@@ -121,24 +148,34 @@ def bagel(record: Record, spec: Input) -> list[Draft]:
         steps = tuple(str(one[0] if isinstance(one, (list, tuple)) and one else one) for one in instructions)
         given = tuple((at, f"image_list[{at + 1}]", one) for at, one in enumerate(pictures[1:]))
         return [
-            Draft("", "\n".join(steps), gold_text(record, "answer"), steps, images=pictures[:1], given=given)
+            Draft(
+                "",
+                "\n".join(steps),
+                gold_text(record, "answer"),
+                steps,
+                images=pictures[:1],
+                image_names=("image_list[0]",),
+                given=given,
+            )
         ]
-    told = texts(record, "output_text_list")
-    answer = next((found[1].strip() for one in reversed(told) if (found := ANSWER.search(one))), None)
+    outputs = texts(record, "output_text_list")
+    told = [_loaders_text(one) for one in outputs]
+    answer = next((found for _, found, _ in reversed(told) if found), None)
+    announced = sum(one.rstrip().endswith("<image_start>") for one in outputs) + 1
+    pictures += (None,) * (announced - len(pictures))
     named = tuple((f"image_list[{at}]", one) for at, one in enumerate(pictures))
-    parts = [
-        TAGS.sub("", ANSWER.sub("", one)).strip() + (mark(at) if at < len(pictures) else "")
-        for at, one in enumerate(told, 1)
-    ]
+    parts = [said + (mark(at) if at < len(pictures) else "") for at, (said, _, _) in enumerate(told, 1)]
     parts += [mark(at) for at in range(len(told) + 1, len(pictures))]
     asked = instructions[0][0] if isinstance(instructions[0], (list, tuple)) else instructions[0]
-    question, notes = in_question(str(asked), pictures[:1], True)
+    question, images, notes = in_question(str(asked), pictures[:1], True)
+    notes += dropped(sum(lost for _, _, lost in told))
     return [
         Draft(
             question,
             "\n\n".join(part for part in parts if part),
             gold_text(record, "answer") or answer,
-            images=pictures[:1],
+            images=images,
+            image_names=("image_list[0]",),
             pictures=named,
             notes=(*notes, HELD) if len(pictures) > 1 else notes,
         )
@@ -155,3 +192,28 @@ def as_pictures(value: object) -> tuple[object, ...]:
 def _closed_up(text_: str) -> str:
     """The text without the blanks that stood before a picture."""
     return "\n".join(line.rstrip() for line in text_.split("\n"))
+
+
+def is_there(value: object) -> bool:
+    """Whether a column holds a picture, or what leads to one: an object has to have bytes, a path or an address."""
+    if isinstance(value, dict):
+        return any(value.get(key) for key in ("bytes", "path", "url"))
+    return isinstance(value, (str, bytes)) and bool(value)
+
+
+def _keys_in(said: str, columns: dict[str, str]) -> list[str]:
+    """The keys in a text, as the record's columns spell them."""
+    keys = [(found[1] or found[2]).strip() for found in PLACEHOLDER.finditer(said)]
+    return [columns.get(key.lower(), key) for key in keys]
+
+
+def _numbered(record: Record, column: re.Pattern[str]) -> dict[int, str]:
+    """Columns of a numbered name, by their number."""
+    return {int(found[1]): str(name) for name in record if (found := column.fullmatch(str(name)))}
+
+
+def _loaders_text(said: str) -> tuple[str, str | None, int]:
+    """A text without the tags of ThinkMorph's loader, the answer in it, and how many marks of pictures it lost."""
+    found = ANSWER.search(said)
+    bare, lost = unmarked(TAGS.sub("", ANSWER.sub("", said)))
+    return bare.strip(), found[1].strip() or None if found else None, lost

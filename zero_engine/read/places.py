@@ -2,18 +2,34 @@
 
 A format writes `mark(n)` in the place of picture n of `Draft.pictures`; chat markers, thought tags and blanks may then
 be cut as in any text. `settle` reads the marks when that is done: the question has a `PICTURE` in the place of each of
-its pictures, the rationale has none, and `Draft.given` says how many characters stand before each of its own. What a
-corpus writes itself, `<image>`, is left in no text of a record with pictures.
+its pictures, the rationale has none, and `Draft.given` says how many characters stand before each of its own.
+
+Corpora write marks of their own, and none of them is left in a text of a record with pictures:
+
+    <image>                 the next picture; also <|image|>, <|image_pad|>, <start_of_image>, <image_placeholder>
+    <image_2>, <image 2>    picture 2, counted from 1, or from 0 where a number is 0; also <|image_2|>
+    ![alt](path)            the picture of that path, or the one that a data URL holds
 """
 
+import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from zero_engine.read.fields import Draft
 from zero_engine.records import PICTURE
 
 PLACE = "<image>"
-"""The mark that many corpora write in a text, one for each of the record's pictures."""
+"""The mark that most corpora write in a text, one for each of the record's pictures."""
+WRITTEN = re.compile(
+    r"(?:<\|vision_start\|>)?"
+    r"(?:<(?:image|img|image_placeholder|start_of_image|imagehere)>|<\|image(?:_pad)?\|>)"
+    r"(?:<\|vision_end\|>|</img>)?"
+    r"|<\|?(?:image|img)[ _-]?(?P<number>\d{1,3})\|?>"
+    r"|!\[[^\]\n]{0,200}\]\((?P<name>data:image/[^()\s]+|[^()\s]{1,1024})\)",
+    re.IGNORECASE,
+)
+"""A mark of a corpus, in any spelling."""
+BLANKS = re.compile("[ \t]{1,9}(?=\ue000)")
 MARK = re.compile("\ue000(\\d{1,9})\ue001")
 
 
@@ -38,26 +54,107 @@ def tidied(text: str, tidy: Callable[[str], str]) -> str:
     return "".join(found)
 
 
-def in_question(question: str, images: tuple[object, ...], marked: bool) -> tuple[str, tuple[str, ...]]:
-    """A question with a `PICTURE` for each `<image>`, or a note where there are not as many marks as pictures.
+def dealt(texts: Sequence[str], images: Sequence[object]) -> tuple[list[str], tuple[object, ...]] | None:
+    """The texts with our mark for each mark of the corpus, and the pictures: mark n stands for picture n.
 
-    `marked`: whether such a mark means a picture even where the record has none.
+    The pictures are `images` and behind them those of data URLs. None where one of `images` has no mark, or a mark no
+    picture.
+    """
+    names = {name: at for at in reversed(range(len(images))) for name in called(images[at])}
+    marks = [found for text in texts for found in written(text, images)]
+    held = list(
+        dict.fromkeys(found["name"] for found in marks if found["name"] and found["name"] not in names)
+    )
+    names |= {url: len(images) + at for at, url in enumerate(held)}
+    numbers = {int(found["number"]) for found in marks if found["number"]}
+    first = 0 if 0 in numbers else 1
+    told = {number - first for number in numbers} | {names[found["name"]] for found in marks if found["name"]}
+    pictures = (*images, *held)
+    free = [at for at in range(len(pictures)) if at not in told]
+    plain = sum(not found["number"] and not found["name"] for found in marks)
+    if plain != len(free) or not told <= set(range(len(pictures))):
+        return None
+    waiting = iter(free)
+
+    def placed(found: re.Match[str]) -> str:
+        if found["name"]:
+            return mark(names[found["name"]]) if found["name"] in names else found[0]
+        return mark(int(found["number"]) - first if found["number"] else next(waiting))
+
+    return [WRITTEN.sub(placed, text) for text in texts], pictures
+
+
+def written(text: str, images: Sequence[object] = ()) -> list[re.Match[str]]:
+    """The corpus's marks in a text. Of those that name a path, only the ones of `images`, and data URLs."""
+    if "<" not in text and "](" not in text:
+        return []
+    paths = {path for image in images for path in called(image)}
+    return [
+        found
+        for found in WRITTEN.finditer(text)
+        if not (name := found["name"]) or name in paths or name[:5] == "data:"
+    ]
+
+
+def plain(text: str) -> list[re.Match[str]]:
+    """The marks `<image>`, which mean a picture even where a record has none."""
+    return [found for found in WRITTEN.finditer(text) if found[0] == PLACE] if PLACE in text else []
+
+
+def snug(text: str) -> str:
+    """The text without the blanks before our marks."""
+    return BLANKS.sub("", text)
+
+
+def in_question(
+    question: str, images: tuple[object, ...], marked: bool
+) -> tuple[str, tuple[object, ...], tuple[str, ...]]:
+    """A question with a `PICTURE` for each mark, its pictures in their order, and notes.
+
+    The note `image_placeholders:k_of_n` says that there are k marks for n pictures: then the question has no places.
+    `marked`: whether `<image>` means a picture even where the record has none.
     """
     if images and question.count(PICTURE) == len(images):
-        return question, ()
+        return question, images, ()
     question = question.replace(PICTURE, "") if images else question
-    count = question.count(PLACE)
+    count = len(written(question, images)) if images else question.count(PLACE)
     if not count or not (images or marked):
-        return question, ()
-    if count == len(images):
-        return question.replace(PLACE, PICTURE), ()
-    return without_places(question), (f"image_placeholders:{count}_of_{len(images)}",)
+        return question, images, ()
+    if images and (placed := dealt([question], images)):
+        (asked,), pictures = placed
+        return MARK.sub(PICTURE, asked), tuple(pictures[int(n)] for n in MARK.findall(asked)), ()
+    return without_places(question), images, (f"image_placeholders:{count}_of_{len(images)}",)
 
 
-def without_places(question: str) -> str:
-    """The question without the marks of its pictures."""
-    pieces = [piece.strip(" \t") for piece in re.split(f"{PLACE}|{PICTURE}", question)]
+def without_places(text: str) -> str:
+    """The text without the marks of its pictures."""
+    bare = WRITTEN.sub(lambda found: found[0] if found["name"] else PICTURE, text)
+    pieces = [piece.strip(" \t") for piece in bare.split(PICTURE)]
     return " ".join(piece for piece in pieces if piece).strip()
+
+
+def unmarked(text: str) -> tuple[str, int]:
+    """The text without the corpus's marks and the blanks before them, and how many there were."""
+    found = written(text)
+    if not found:
+        return text, 0
+    starts = [0, *(one.end() for one in found)]
+    ends = [*(one.start() for one in found), len(text)]
+    pieces = [text[start:end] for start, end in zip(starts, ends, strict=True)]
+    return "".join([*(piece.rstrip(" \t") for piece in pieces[:-1]), pieces[-1]]).strip(), len(found)
+
+
+def dropped(count: int) -> tuple[str, ...]:
+    """The note of marks that stood where no picture has a place."""
+    return (f"image_marks_dropped:{count}",) if count else ()
+
+
+def called(image: object) -> tuple[str, ...]:
+    """What a text may call a picture: its path, or the path's last part."""
+    path = image.get("path") if isinstance(image, dict) else image
+    if not isinstance(path, str) or len(path) > 1024:
+        return ()
+    return (path, posixpath.basename(path))
 
 
 def settle(draft: Draft) -> None:
@@ -66,7 +163,9 @@ def settle(draft: Draft) -> None:
     own = [int(number) for number in MARK.findall(question) if int(number) < len(draft.pictures)]
     if own:
         draft.question = MARK.sub(PICTURE, question) + PICTURE * len(draft.images)
+        names = draft.image_names or tuple(map(picture_of_question, range(len(draft.images))))
         draft.images = (*(draft.pictures[number][1] for number in own), *draft.images)
+        draft.image_names = (*(draft.pictures[number][0] for number in own), *names)
     pieces = MARK.split(draft.rationale)
     if len(pieces) > 1:
         draft.rationale = "".join(pieces[::2])
@@ -78,3 +177,8 @@ def settle(draft: Draft) -> None:
     if draft.said and (shown := len(MARK.findall(draft.said))):
         draft.said = MARK.sub("", draft.said).strip() or None
         draft.notes += (f"answer_images_dropped:{shown}",)
+
+
+def picture_of_question(at: int) -> str:
+    """What a picture is called that no column or mark names."""
+    return f"picture {at + 1} of the question"

@@ -1,8 +1,9 @@
 """Thought tags: where the rationale of one text begins and ends.
 
-The tags are found, not configured: those of `FAMILIES`, in any case, the family that begins first. Models write them
-with every fault there is: never opened (the prompt held the tag), never closed (the text was cut), opened again after a
-first answer, or named in prose. The rules:
+The tags are found, not configured: those of `FAMILIES`, in any case, with blanks inside (`< think >`) or escaped as in
+a web page (`&lt;think&gt;`), the family that begins first. Models write them with every fault there is: never opened
+(the prompt held the tag), never closed (the text was cut), opened again after a first answer, or named in prose. The
+rules:
 - A block opens at a tag that begins a line, or at any tag that is closed later; inside a block
   further opening tags are prose.
 - Of the closing tags before the next opening one, a block closes at the first that is at an edge of
@@ -29,6 +30,11 @@ FAMILIES: tuple[tuple[str, str], ...] = (
     ("<reasoning>", "</reasoning>"),
     ("<reason>", "</reason>"),
     ("<scratchpad>", "</scratchpad>"),
+    ("<cot>", "</cot>"),
+    ("<chain_of_thought>", "</chain_of_thought>"),
+    ("<thought_process>", "</thought_process>"),
+    ("<thinking_process>", "</thinking_process>"),
+    ("<rationale>", "</rationale>"),
     ("<inner_thought>", "</inner_thought>"),
     ("<seed:think>", "</seed:think>"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
@@ -43,7 +49,24 @@ FAMILIES: tuple[tuple[str, str], ...] = (
 (begin_of_thought), Kimi (the ones with triangles), Magistral (brackets). Harmony's channels are read by `markers`."""
 ANSWER_OPENS = ("<answer>", "<output>", "<|begin_of_solution|>", "<response>", "<solution>")
 """Tags that begin an answer: what follows one is not thought, also where the thought was never closed."""
-_FIRST = re.compile("|".join(re.escape(tag) for pair in FAMILIES for tag in pair), re.IGNORECASE)
+_ANGLED = re.compile(r"<(/?)([\w:]+)>")
+
+
+def _spelt(tag: str) -> str:
+    """The pattern of a tag in use, however it is spelt."""
+    found = _ANGLED.fullmatch(tag)
+    if found is None:
+        return re.escape(tag)
+    return rf"(?:<|&lt;)[ \t]{{0,3}}{found[1]}[ \t]{{0,3}}{re.escape(found[2])}[ \t]{{0,3}}(?:>|&gt;)"
+
+
+def _plain(mark: re.Match[str]) -> str:
+    """A tag in use as `FAMILIES` spells it."""
+    said = mark.group().lower().replace("&lt;", "<").replace("&gt;", ">")
+    return "".join(said.split())
+
+
+_FIRST = re.compile("|".join(_spelt(tag) for pair in FAMILIES for tag in pair), re.IGNORECASE)
 _ANSWER = re.compile(
     r"^[ \t]*(?:" + "|".join(map(re.escape, ANSWER_OPENS)) + ")", re.IGNORECASE | re.MULTILINE
 )
@@ -72,34 +95,45 @@ def split_thinking(text: str, tags: tuple[str, str] | None = None) -> Thinking |
         )
         if first is None:
             return None
-        tags, found = _FAMILY[first.group().lower()], int(re.IGNORECASE)
+        tags, in_use = _FAMILY[_plain(first)], True
     else:
         if tags[0] not in text and tags[1] not in text:
             return None
-        found = 0
-    return _split(text, tags, found)
+        in_use = False
+    return _split(text, tags, in_use)
 
 
 def _may_hold(text: str) -> bool:
     """A cheap no: whether a tag of the families could be in a text at all."""
-    if ">" not in text and "]" not in text and "\u25b7" not in text:
+    if ">" not in text and "]" not in text and "\u25b7" not in text and "&gt;" not in text:
         return False
-    return "hink" in text or "ought" in text or "eason" in text or "cratchpad" in text or _is_shouted(text)
+    return any(part in text for part in _PARTS)
 
 
-def _is_shouted(text: str) -> bool:
-    return "HINK" in text or "OUGHT" in text or "EASON" in text or "CRATCHPAD" in text
+_PARTS = (
+    "hink",
+    "ought",
+    "eason",
+    "cratchpad",
+    "ationale",
+    "cot",
+    "HINK",
+    "OUGHT",
+    "EASON",
+    "CRATCHPAD",
+    "ATIONALE",
+    "CoT",
+    "COT",
+)
 
 
-def _split(text: str, tags: tuple[str, str], flags: int) -> Thinking | None:
-    closing = tags[1].lower() if flags else tags[1]
+def _split(text: str, tags: tuple[str, str], in_use: bool) -> Thinking | None:
     kinds: list[bool] = []
     marks: list[re.Match[str]] = []
-    for mark in _pattern(tags, flags).finditer(text):
+    for mark in _pattern(tags, in_use).finditer(text):
         if not _is_quoted(text, mark):
-            said = mark.group().lower() if flags else mark.group()
             marks.append(mark)
-            kinds.append(said == closing)
+            kinds.append((_plain(mark) if in_use else mark.group()) == tags[1])
     closes = [i for i, is_close in enumerate(kinds) if is_close]
     blocks: list[tuple[re.Match[str] | None, ...]] = []
     last_close = closes[-1] if closes else -1
@@ -168,8 +202,10 @@ def _block_end(
 
 
 @lru_cache(maxsize=32)
-def _pattern(tags: tuple[str, str], flags: int) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(tag) for tag in tags), flags)
+def _pattern(tags: tuple[str, str], in_use: bool) -> re.Pattern[str]:
+    if in_use:
+        return re.compile("|".join(map(_spelt, tags)), re.IGNORECASE)
+    return re.compile("|".join(map(re.escape, tags)))
 
 
 def _is_quoted(text: str, mark: re.Match[str]) -> bool:

@@ -1,0 +1,268 @@
+"""The format `generic`: any corpus, under the names that the user's column map gives.
+
+Pictures. `image` or `images` are the question's: a picture, a list of them, or columns `image_1`, `image_2` and so on.
+Where the texts hold a mark for each of them (`places`), a picture stands where its mark stands: in the question; in an
+option, which is then called `picture n` while the picture goes behind the question; or in the rationale, whose step it
+then belongs to. The steps' pictures may also be in `step_images`, or in each step beside its text.
+"""
+
+import re
+
+from zero_engine.parse.given import HELD
+from zero_engine.pipeline import Input
+from zero_engine.read.chats import marked_question
+from zero_engine.read.fields import (
+    Draft,
+    Record,
+    Unusable,
+    gold_choice,
+    missing,
+    optional_text,
+    text,
+    texts,
+)
+from zero_engine.read.pictured import as_pictures, is_there
+from zero_engine.read.places import (
+    MARK,
+    PLACE,
+    dealt,
+    dropped,
+    in_question,
+    mark,
+    snug,
+    unmarked,
+    without_places,
+    written,
+)
+
+NUMBERED = re.compile(r"image_?(\d{1,3})")
+PICTURE_KEYS = ("image", "picture")
+"""Where a step, or an option, that is an object has its picture."""
+
+
+def generic(record: Record, spec: Input) -> list[Draft]:
+    """id, question, rationale, answer, response, choices, steps, image, step_images under these names or `columns`.
+
+    `response` is what the model said after its thought: its answer stands in where there is no gold one. `step_images`
+    has a picture or null for each of `steps`; without steps, one for each `<image>` in the rationale.
+    """
+    if "question" not in record:
+        raise missing(record, spec.columns.get("question", "question"))
+    steps = step_texts(record, "steps") or None
+    if record.get("rationale") is None and steps is None:
+        if "rationale" not in record and "steps" not in record:
+            raise missing(record, spec.columns.get("rationale", "rationale"))
+        if record.get("rationale", "") is None or "rationale" not in record:
+            raise Unusable("missing_value", f"{spec.columns.get('rationale', 'rationale')} is null")
+    rationale = (
+        rationale_text(record, "rationale") if record.get("rationale") is not None else "\n".join(steps or ())
+    )
+    name, images = question_pictures(record)
+    asked, pictures = marked_question(record["question"], images)
+    images = tuple(one for one in images if all(one is not taken for _, taken in pictures))
+    choices, shown = _choices(record)
+    # `{rationale: answer}`: a column that was given another meaning has not its own as well
+    taken = "answer" not in spec.columns and "answer" in spec.columns.values()
+    draft = Draft(
+        text({"question": asked}, "question"),
+        rationale,
+        None if taken else gold_choice(record, "answer", choices),
+        steps,
+        choices,
+        pictures=pictures,
+        said=optional_text(record, "response"),
+    )
+    if pictures:
+        draft.images = images
+    else:
+        _place(draft, name, images, record.get("step_images") is not None)
+    for at, picture in shown:
+        draft.pictures += ((f"choices[{at}]", picture),)
+        _show_option(draft, at, mark(len(draft.pictures) - 1))
+    _give_pictures(draft, record, spec.columns.get("step_images", "step_images"))
+    if draft.pictures or draft.images or draft.given or images:
+        _without_marks(draft)
+    return [draft]
+
+
+def question_pictures(record: Record) -> tuple[str, tuple[object, ...]]:
+    """The column of the question's pictures, or "" without one; and its pictures, of which some may be null."""
+    for name in ("image", "images"):
+        if record.get(name) is not None:
+            return name, as_pictures(record[name])
+    if "image" in record or "images" in record:
+        return "image", ()
+    numbered = sorted(
+        (int(found[1]), str(name))
+        for name in record
+        if (found := NUMBERED.fullmatch(str(name))) and is_there(record[name])
+    )
+    last = numbered[-1][0] if numbered else 0
+    by_number = {number: record[name] for number, name in numbered}
+    first = 0 if 0 in by_number else 1
+    return ("image", tuple(map(by_number.get, range(first, last + 1)))) if numbered else ("", ())
+
+
+def leave_unread(drafts: list[Draft], record: Record) -> None:
+    """Note the question's pictures where a format reads none, and take their marks out of the texts."""
+    count = sum(is_there(one) for one in question_pictures(record)[1])
+    for draft in drafts:
+        if count and not (draft.images or draft.pictures or draft.given):
+            draft.question = without_places(draft.question)
+            _without_marks(draft)
+            draft.notes += (f"images_unread:{count}",)
+
+
+def rationale_text(record: Record, key: str) -> str:
+    """A rationale: a text, or a list of one or more texts."""
+    value = record[key]
+    if isinstance(value, (list, tuple)) and value and all(isinstance(item, str) for item in value):
+        return "\n\n".join(value)
+    return text(record, key)
+
+
+def step_texts(record: Record, key: str) -> tuple[str, ...]:
+    """Steps that the corpus marks: a list of texts, or of objects that have one."""
+    value = record.get(key)
+    if isinstance(value, (list, tuple)) and value and all(isinstance(item, dict) for item in value):
+        found = []
+        for item in value:
+            said = next(
+                (
+                    item[name]
+                    for name in ("text", "step", "content", "value")
+                    if isinstance(item.get(name), str)
+                ),
+                None,
+            )
+            if said is None:
+                raise Unusable(
+                    "wrong_type", f"{key}: a step has no text; it has {', '.join(map(str, list(item)[:8]))}"
+                )
+            found.append(said)
+        return tuple(found)
+    return texts(record, key)
+
+
+def own_picture(item: object) -> object:
+    """The picture that a step or an option holds beside its text, or None."""
+    if not isinstance(item, dict):
+        return None
+    return next((item[key] for key in PICTURE_KEYS if is_there(item.get(key))), None)
+
+
+def _choices(record: Record) -> tuple[tuple[str, ...], tuple[tuple[int, object], ...]]:
+    """The options, and (place, picture) of those that are pictures."""
+    value = record.get("choices")
+    if not (isinstance(value, (list, tuple)) and any(isinstance(item, dict) for item in value)):
+        return texts(record, "choices"), ()
+    told: list[object] = []
+    shown: list[tuple[int, object]] = []
+    for at, item in enumerate(value):
+        picture = own_picture(item) or (item if is_there(item) else None)
+        if picture is None:
+            told.append(item)
+            continue
+        said = item.get("text") if isinstance(item, dict) else None
+        told.append(said if isinstance(said, str) else "")
+        shown.append((at, picture))
+    return texts({"choices": told}, "choices"), tuple(shown)
+
+
+def _place(draft: Draft, name: str, images: tuple[object, ...], own_marks: bool) -> None:
+    """Put pictures where their marks stand. `own_marks`: those of the rationale stand for `step_images`."""
+    there = tuple(one for one in images if one is not None)
+    trace = [] if own_marks else list(draft.steps or (draft.rationale,))
+    asked = [draft.question, *draft.choices]
+    if name == "images" or any(
+        map(written, asked)
+    ):  # an `image` without a mark is the question's, whatever follows
+        for told in ([*asked, *trace], asked):
+            for pool in (images, there):
+                if any(written(one, there) for one in told) and (placed := dealt(told, pool)):
+                    _use(draft, placed[0], tuple((f"{name}[{at}]", one) for at, one in enumerate(placed[1])))
+                    return
+    draft.question, draft.images, notes = in_question(draft.question, there, name != "")
+    draft.image_names = tuple(f"{name}[{images.index(one)}]" for one in draft.images)
+    draft.notes += notes
+
+
+def _use(draft: Draft, placed: list[str], pool: tuple[tuple[str, object], ...]) -> None:
+    """Take texts with marks: those of the question, of its options, and of the trace if they are there."""
+    for number in MARK.findall("".join(placed)):
+        if pool[int(number)][1] is None:
+            raise Unusable("image_missing", f"{pool[int(number)][0]} is null")
+    draft.pictures, draft.question = pool, placed[0]
+    options, trace = placed[1 : 1 + len(draft.choices)], placed[1 + len(draft.choices) :]
+    for at, option in enumerate(options):
+        for number in MARK.findall(option):
+            _show_option(draft, at, mark(number))
+    if trace and draft.steps is None:
+        draft.rationale = snug(trace[0])
+    elif trace:
+        _give_marked(draft, trace, 0)
+
+
+def _show_option(draft: Draft, at: int, shown: str) -> None:
+    """Put the picture of an option behind the question, and say in the option which picture it is."""
+    draft.question += ("\n" if shown and draft.question else "") + shown
+    place = len(MARK.findall(draft.question))
+    own = unmarked(MARK.sub("", draft.choices[at]))[0].strip()
+    told = f"{own} (picture {place})" if own else f"picture {place}"
+    draft.choices = (*draft.choices[:at], told, *draft.choices[at + 1 :])
+
+
+def _give_pictures(draft: Draft, record: Record, name: str) -> None:
+    """Put each picture of `step_images`, or of a step that is an object, to its step or into the rationale."""
+    items = record["steps"] if draft.steps is not None and isinstance(record["steps"], (list, tuple)) else ()
+    draft.given += tuple(
+        (at, f"steps[{at}]", picture) for at, item in enumerate(items) if (picture := own_picture(item))
+    )
+    if record.get("step_images") is None:
+        return
+    pictures = as_pictures(record["step_images"])
+    named = tuple((f"{name}[{at}]", picture) for at, picture in enumerate(pictures))
+    placed = dealt(draft.steps or (draft.rationale,), pictures)
+    first = len(draft.pictures)
+    if draft.steps is None:
+        if placed is None:
+            raise Unusable(
+                "wrong_type",
+                f"{name} has {len(pictures)} pictures; it goes with `steps`, or with as many {PLACE} in the rationale "
+                f"(there are {len(written(draft.rationale))})",
+            )
+        (marked,), pictures = placed
+        draft.rationale = MARK.sub(lambda found: mark(int(found[1]) + first), snug(marked))
+        draft.pictures += tuple((f"{name}[{at}]", picture) for at, picture in enumerate(pictures))
+        draft.notes += (HELD,)
+    elif placed is not None and len(pictures) != len(draft.steps):
+        draft.pictures += named
+        _give_marked(draft, placed[0], first)
+    else:
+        given = tuple((at, *one) for at, one in enumerate(named) if one[1] is not None)
+        with_one = {at for at, *_ in given}
+        draft.steps = tuple(unmarked(one)[0] if at in with_one else one for at, one in enumerate(draft.steps))
+        draft.given += given
+
+
+def _give_marked(draft: Draft, steps: list[str], first: int) -> None:
+    """Give each step that the corpus marks the pictures whose marks it holds, counted from `first`."""
+    draft.steps = tuple(MARK.sub("", step).strip() if MARK.search(step) else step for step in steps)
+    draft.given += tuple(
+        (at, *draft.pictures[int(number) + first])
+        for at, step in enumerate(steps)
+        for number in MARK.findall(step)
+    )
+
+
+def _without_marks(draft: Draft) -> None:
+    """Take out of the trace, its options and its answer the marks that are left, and count them."""
+    draft.rationale, count = unmarked(draft.rationale)
+    if draft.steps is not None:
+        steps = [unmarked(step) for step in draft.steps]
+        draft.steps, count = tuple(step for step, _ in steps), sum(found for _, found in steps)
+    options = [unmarked(option) for option in draft.choices]
+    draft.choices = tuple(option for option, _ in options)
+    draft.answer, in_answer = unmarked(draft.answer or "")
+    draft.answer = draft.answer or None
+    draft.notes += dropped(count + in_answer + sum(found for _, found in options))
