@@ -74,7 +74,7 @@ def test_a_round_that_is_worse_by_the_oracle_is_said_and_stops_the_loop(rounds):
     found = run(rounds, *ruin, ok=1)
     assert found["stopped"] and found["model"] == "nano" and len(found["rounds"]) == 2
     first, second = found["rounds"]
-    assert first["judged"] == first["pictures"] and first["right_rate"] == first["kept_right_rate"] == 1.0
+    assert first["judged"] == first["pictures"] and 0.5 < first["right_rate"] <= first["kept_right_rate"]
     assert second["worse"] and "round 2 is worse: 0.0 % of its drawings are right" in found["worse"]
 
 

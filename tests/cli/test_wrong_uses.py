@@ -63,7 +63,7 @@ USES: list[tuple[str, str]] = [
     ("preview PIPELINE --input nowhere.jsonl", "nowhere.jsonl"),
     ("run PIPELINE --output DATA", "DATA"),
     ("run PIPELINE --output /proc/nope", "cannot be made"),
-    ("run PIPELINE --output s3://bucket/x", "local or mounted folder"),
+    ("run PIPELINE --output ftp://host/x", "cannot be written to"),
     ("run PIPELINE --reuse nowhere --output TMP/r", "nowhere"),
     # keys and values
     ("run PIPELINE --set render.guidance", "expected key=value"),

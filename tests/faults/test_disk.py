@@ -121,13 +121,13 @@ def test_a_clock_set_back_changes_nothing(poisonable, make_run, monkeypatch):
     assert folder_status(Path(out))["last_commit_age_s"] >= 0
 
 
-@pytest.mark.parametrize("scheme", ["s3", "gs", "abfs", "file", "nosuch"])
+@pytest.mark.parametrize("scheme", ["ftp", "file", "nosuch"])
 def test_an_address_instead_of_a_folder_is_one_line_and_writes_nothing(tmp_path, scheme, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("pipeline.yaml").write_text("input: {path: nowhere.jsonl}\noutput: {path: out}\n")
     command = f"{RUN} pipeline.yaml --output {scheme}://bucket/x"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2 and "local or mounted folder" in done.stderr
+    assert done.returncode == 2 and "cannot be written to" in done.stderr
     assert done.stderr.count("\n") == 1 and os.listdir() == ["pipeline.yaml"]
 
 
