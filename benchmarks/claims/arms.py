@@ -276,6 +276,7 @@ class Plan:
                 "seed": seed,
                 "input": {"path": str(folder.with_suffix(".jsonl")), "format": "generic"},
                 "render": {"model": self.document["model"], **render},
+                "score": {"names": ["likelihood"]},
                 "gate": {**gate, "on_reject": "drop_trace"},
                 "output": {"path": str(folder)},
                 "dask": {"workers": 1},
@@ -307,6 +308,7 @@ class Plan:
         return {
             "rank": {"likelihood": 1.0},
             "min": {"likelihood": self._generator(experiment)["least_likelihood"]},
+            "max": {},
         }
 
     def _drawing(self, generator: dict) -> dict:
@@ -319,7 +321,7 @@ class Plan:
         }
 
     def _pool(self, setting: dict) -> list[worlds.Task]:
-        return list(worlds.tasks(setting, "train", 2 * setting["train"]))
+        return list(worlds.tasks(setting, "train", setting["train"] * 7 // 5))
 
 
 _NO_GATE: dict[str, dict] = {"rank": {}, "min": {}, "max": {}}
