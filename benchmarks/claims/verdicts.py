@@ -47,7 +47,13 @@ def verdicts(document: dict[str, Any], rows: Iterable[dict[str, Any]]) -> dict[s
         }  # fmt: skip
     for family in {said["family"] for said in found.values()}:
         names = [name for name, said in found.items() if said["family"] == family]
-        for name, p in zip(names, holm([found[name]["p"] for name in names]), strict=True):
+        still_open = sum(
+            said["family"] == family and name not in found for name, said in document["contrasts"].items()
+        )
+        adjusted = holm(
+            [*(found[name]["p"] for name in names), *[1.0] * still_open]
+        )  # open ones share the error
+        for name, p in zip(names, adjusted, strict=False):
             facts["contrasts"][name] = found[name] | {
                 "holm": p,
                 "verdict": _verdict(found[name], p, document["level"], document["margin"]),
