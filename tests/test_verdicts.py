@@ -13,10 +13,12 @@ DOCUMENT = {
     "level": 0.05,
     "margin": 5,
     "contrasts": {
-        "it helps": {"family": "f", "of": ["e", "a", 1], "against": ["e", "b", 1], "predicted": "at least 20"},
+        "it helps": {"family": "f", "of": ["e", "a", 1], "against": ["e", "b", 1], "predicted": "at least 20",
+                     "headline": True},
         "it helps a lot": {"family": "g", "of": ["e", "a", 1], "against": ["e", "b", 1], "predicted": "at least 90"},
         "nothing helps": {"family": "pictures", "of": ["e", "a", 1], "against": ["e", "b", 1],
                           "predicted": "at most 0"},
+        "it does not harm": {"family": "i", "of": ["e", "b", 1], "against": ["e", "a", 1], "predicted": "at most 0"},
         "equal": {"family": "h", "of": ["e", "a", 1], "against": ["e", "a", 1], "predicted": "equal"},
         "not run": {"family": "f", "of": ["e", "c", 1], "against": ["e", "b", 1], "predicted": "at least 1"},
     },
@@ -38,6 +40,7 @@ def test_each_verdict_is_what_the_numbers_say():
         "it helps": "held",
         "it helps a lot": "an effect, smaller than predicted",
         "nothing helps": "did not hold",
+        "it does not harm": "held",
         "equal": "held",
         "not run": "open",
     }
@@ -59,4 +62,4 @@ def test_the_page_and_the_figure_name_every_contrast():
     for name in DOCUMENT["contrasts"]:
         assert name in page(facts)
         assert name in figure(facts)
-    assert "+40.0 points" in sentences(facts)
+    assert "It helps: +40.0 points" in sentences(facts) and "Nothing helps" not in sentences(facts)

@@ -56,7 +56,7 @@ class Plan:
         model = self._training(experiment, arm, steps, seed)
 
         def make(folder: Path) -> None:
-            asked = list(worlds.tasks(setting, "test", setting["questions"]))
+            asked = worlds.tasks(setting, "test", setting["questions"])
             found = swaps(model.folder(self.bench) / "model", asked, self._room(setting, True))
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "swaps.json").write_text(json.dumps(shares(found)))
@@ -70,7 +70,7 @@ class Plan:
 
     def _answer(self, settings: dict, model: Stage) -> Callable[[Path], None]:
         def make(folder: Path) -> None:
-            asked = list(worlds.tasks(settings["task"], "test", settings["task"]["questions"]))
+            asked = worlds.tasks(settings["task"], "test", settings["task"]["questions"])
             file = folder.with_suffix(".jsonl")
             worlds.write(file, asked, "none")
             said = [f"{key}={settings[key]}" for key in ("mode", "max_new_tokens")]
@@ -142,7 +142,7 @@ class Plan:
         Its tasks are other ones than the arms'.
         """
         setting, warm_up = self._task(experiment), self.document["warm_up"]
-        chosen = list(worlds.tasks(setting, "train", warm_up["tasks"], seed=1))
+        chosen = worlds.tasks(setting, "train", warm_up["tasks"], seed=1)
         data = [
             self._run(f"warm {kind}", {"task": setting, "pictures": kind, "tasks": warm_up["tasks"]}, render,
                       lambda folder, kind=kind: worlds.write(folder, chosen, kind))
@@ -276,6 +276,7 @@ class Plan:
                 "seed": seed,
                 "input": {"path": str(folder.with_suffix(".jsonl")), "format": "generic"},
                 "render": {"model": self.document["model"], **render},
+                "score": {"names": ["likelihood"]},
                 "gate": {**gate, "on_reject": "drop_trace"},
                 "output": {"path": str(folder)},
                 "dask": {"workers": 1},
@@ -307,6 +308,7 @@ class Plan:
         return {
             "rank": {"likelihood": 1.0},
             "min": {"likelihood": self._generator(experiment)["least_likelihood"]},
+            "max": {},
         }
 
     def _drawing(self, generator: dict) -> dict:
@@ -319,7 +321,7 @@ class Plan:
         }
 
     def _pool(self, setting: dict) -> list[worlds.Task]:
-        return list(worlds.tasks(setting, "train", 2 * setting["train"]))
+        return worlds.tasks(setting, "train", setting["train"] * 7 // 5)
 
 
 _NO_GATE: dict[str, dict] = {"rank": {}, "min": {}, "max": {}}

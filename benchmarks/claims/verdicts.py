@@ -47,10 +47,16 @@ def verdicts(document: dict[str, Any], rows: Iterable[dict[str, Any]]) -> dict[s
         }  # fmt: skip
     for family in {said["family"] for said in found.values()}:
         names = [name for name, said in found.items() if said["family"] == family]
-        for name, p in zip(names, holm([found[name]["p"] for name in names]), strict=True):
+        still_open = sum(
+            said["family"] == family and name not in found for name, said in document["contrasts"].items()
+        )
+        adjusted = holm(
+            [*(found[name]["p"] for name in names), *[1.0] * still_open]
+        )  # open ones share the error
+        for name, p in zip(names, adjusted, strict=False):
             facts["contrasts"][name] = found[name] | {
                 "holm": p,
-                "verdict": _verdict(found[name], p, document["level"]),
+                "verdict": _verdict(found[name], p, document["level"], document["margin"]),
             }
     facts["contrasts"] = {name: facts["contrasts"][name] for name in document["contrasts"]}
     return facts
@@ -63,8 +69,8 @@ def _seeds(document: dict[str, Any], experiment: str) -> int:
     return document.get("experiments", {}).get(experiment, {}).get("seeds", document["seeds"])
 
 
-def _verdict(said: dict[str, Any], p: float, level: float) -> str:
-    """held, or what is short of it."""
+def _verdict(said: dict[str, Any], p: float, level: float, margin: float) -> str:
+    """held, or what is short of it. "At most" is held where the interval ends below it, give or take the margin."""
     sure = p < level
     if said["predicted"] == "equal":
         return "held" if sure else "not shown"
@@ -73,7 +79,9 @@ def _verdict(said: dict[str, Any], p: float, level: float) -> str:
         if sure and said["points"] >= float(points):
             return "held"
         return "an effect, smaller than predicted" if sure and said["points"] > 0 else "not shown"
-    return "did not hold" if sure and said["points"] > float(points) else "held"
+    if sure and said["points"] > float(points):
+        return "did not hold"
+    return "held" if said["high"] <= float(points) + margin else "not shown"
 
 
 def _cells(rows: Iterable[dict[str, Any]]) -> dict[Cell, tuple[np.ndarray, np.ndarray]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +21,16 @@ from zero_engine.world.sight_tasks import Task, sight_tasks
 BLANK = np.full((64, 64, 3), 255, np.uint8)
 
 
-def tasks(setting: dict, split: str, count: int, seed: int = 0) -> Iterator[Task]:
+def tasks(setting: dict, split: str, count: int, seed: int = 0) -> list[Task]:
     """Tasks of a setting of claims.yaml: a family of sight tasks, or `stated`, silent walks that say where they are."""
-    family = "silent" if setting["family"] == "stated" else setting["family"]
-    low, high = map(int, setting.get("moves", "2-4").split("-"))
-    for task in sight_tasks(family, count, split, seed, (low, high)):
-        yield _stated(task) if setting["family"] == "stated" else task
+    return _tasks(setting["family"], setting.get("moves", "2-4"), split, count, seed)
+
+
+@cache
+def _tasks(family: str, moves: str, split: str, count: int, seed: int) -> list[Task]:
+    low, high = map(int, moves.split("-"))
+    found = sight_tasks("silent" if family == "stated" else family, count, split, seed, (low, high))
+    return [_stated(task) if family == "stated" else task for task in found]
 
 
 def _stated(task: Task) -> Task:
