@@ -98,6 +98,8 @@ def test_one_candidate_more_draws_one_a_step(begun, hashes):
     again = run_pipeline(pipeline("out", render={"candidates": 3}))
     assert again.drawn == again.counts["steps_drawn"]
     assert hashes("out") == hashes(run_pipeline(pipeline("fresh", render={"candidates": 3})).out)
+    assert run_pipeline(pipeline("out", render={"candidates": 1})).drawn == 0
+    assert hashes("out") == hashes(run_pipeline(pipeline("one", render={"candidates": 1})).out)
 
 
 def test_another_template_draws_only_steps_whose_prompt_changed(begun, hashes):

@@ -43,9 +43,15 @@ def stage_keys(pipeline: Pipeline, model: str | None, chunk: Chunk) -> dict[str,
 
 
 def scoring_key(pipeline: Pipeline) -> str:
-    """How drawings are scored: 16 hex digits over the score section, what scores, and the version of the code."""
+    """How drawings are scored: 16 hex digits over the score section, what scores, and the version of the code.
+
+    `duplicate` compares the drawings of a trace, so how many there are of a step is a part of it.
+    """
     parameters = digest_json(pipeline.stage_parameters()["score"])
-    return digest(str(VERSIONS["score"]), parameters, outside_fingerprint(pipeline.score))[:16]
+    rivals = (
+        f"{pipeline.render.candidates} {pipeline.render.given}" if "duplicate" in pipeline.score.names else ""
+    )
+    return digest(str(VERSIONS["score"]), parameters, outside_fingerprint(pipeline.score), rivals)[:16]
 
 
 @dataclass(frozen=True, slots=True)
