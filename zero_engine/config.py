@@ -9,14 +9,15 @@ written out, and its depth.
 """
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from zero_engine.errors import PipelineError
+from zero_engine.errors import OutputError, PipelineError
 
 LARGEST_YAML_CHARS = 4 << 20
 MOST_NODES = 200_000
@@ -27,6 +28,29 @@ class Section(BaseModel):
     """A part of a pipeline file: closed and frozen, with its fields' docstrings as their help."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
+"""An address such as s3://bucket/x, also with the slash that `Path` takes from it."""
+
+
+def refuse_address(path: str | Path) -> None:
+    """Raises OutputError for an address where only a local path can be written: a folder of that name would be made."""
+    if found := _ADDRESS.fullmatch(str(path)):
+        raise OutputError(
+            f"{found[1]}://{found[2]}: only a run writes to an address. Name a local folder and copy it."
+        )
+
+
+def _is_local(path: str) -> str:
+    try:
+        refuse_address(path)
+    except OutputError as error:
+        raise ValueError(str(error).rstrip(".")) from None
+    return path
+
+
+LocalPath = Annotated[str, AfterValidator(_is_local)]
 
 
 def read_yaml(path: str | Path) -> object:

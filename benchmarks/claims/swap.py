@@ -21,7 +21,7 @@ from zero_engine.models import load_chameleon
 from zero_engine.models.chameleon.interleaved import generate
 from zero_engine.models.prompt import Sampling
 from zero_engine.render.answers import read_answer
-from zero_engine.render.sequences import TEMPLATES, Encoder, Plain
+from zero_engine.render.sequences import TEMPLATES, Encoder, Example, Plain
 from zero_engine.train.rewards import parse_completion
 from zero_engine.world.grid import MOVES, SIZE
 from zero_engine.world.kind import Spec
@@ -120,7 +120,8 @@ def _prompt(encoder: Encoder, task: Task, at: int, swapped: Spec) -> list[int]:
         "steps": [{"text": text, "codes": each} for text, each in zip(task.steps, codes, strict=False)],
     }
     example = encoder.example(row)
-    ids = example.ids.tolist()  # type: ignore[union-attr]
+    assert isinstance(example, Example), example
+    ids = example.ids.tolist()
     return ids[: len(ids) - ids[::-1].index(encoder.layout.eoi)]
 
 

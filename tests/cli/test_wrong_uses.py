@@ -64,6 +64,22 @@ USES: list[tuple[str, str]] = [
     ("run PIPELINE --output DATA", "DATA"),
     ("run PIPELINE --output /proc/nope", "cannot be made"),
     ("run PIPELINE --output ftp://host/x", "cannot be written to"),
+    # addresses where only a local path can be written
+    ("export OUT --to messages --output s3://bucket/x", "s3://bucket/x: only a run writes to an address"),
+    ("answer nano DATA --output s3://bucket/x", "s3://bucket/x: only a run writes to an address"),
+    ("eval nano DATA --output s3://bucket/x", "s3://bucket/x: only a run writes to an address"),
+    ("train sft TRAINING --output gs://bucket/x", "gs://bucket/x: only a run writes to an address"),
+    ("train sft TRAINING --set output=s3:/bucket/x", "s3://bucket/x: only a run writes to an address"),
+    ("preview PIPELINE --page s3://bucket/x.html", "s3://bucket/x.html: only a run writes to an address"),
+    ("report OUT --page s3://bucket/x.html", "s3://bucket/x.html: only a run writes to an address"),
+    ("diff OUT OUT --page s3://bucket/x.html", "s3://bucket/x.html: only a run writes to an address"),
+    ("inspect OUT --pictures s3://bucket/x", "s3://bucket/x: only a run writes to an address"),
+    ("init DATA --write s3://bucket/x.yaml", "s3://bucket/x.yaml: only a run writes to an address"),
+    (
+        "models make-tasks --output s3://bucket/t.jsonl",
+        "s3://bucket/t.jsonl: only a run writes to an address",
+    ),
+    ("models train-nano --output s3://bucket/x", "s3://bucket/x: only a run writes to an address"),
     ("run PIPELINE --reuse nowhere --output TMP/r", "nowhere"),
     # keys and values
     ("run PIPELINE --set render.guidance", "expected key=value"),

@@ -40,7 +40,7 @@ def call(monkeypatch, capsys):
     return run
 
 
-def test_every_command_says_it_in_one_line_and_run_repairs_it(poisonable, make_run, call, tmp_path):
+def test_every_command_says_it_in_one_line_and_run_repairs_it(poisonable, make_run, call, tmp_path, data):
     pipeline = make_run(records=8, poison={5: "POISON raises reading"})
     whole = Path(run_pipeline(pipeline).out)
     kept = tmp_path / "kept"
@@ -50,14 +50,21 @@ def test_every_command_says_it_in_one_line_and_run_repairs_it(poisonable, make_r
     secret.write_bytes(b"outside " * 100)
     file = tmp_path / "pipeline.yaml"
     file.write_text(yaml.safe_dump(pipeline.model_dump(mode="json")))
+    training = {
+        "model": str(data / "goldens" / "tiny-anole"), "output": str(tmp_path / "trained"), "steps": 1, "device": "cpu",
+        "data": {"path": str(whole), "pictures": False}, "loss": {"perception": 0},
+    }  # fmt: skip
+    (tmp_path / "training.yaml").write_text(yaml.safe_dump(training))
     outside = hashlib.sha256(secret.read_bytes()).hexdigest()
     for seed in seeds(24):
         shutil.rmtree(whole)
         shutil.copytree(kept, whole)
         os.utime(secret, ns=(0, 0))
         what = damage(whole, seed, secret)
-        for command in ("validate", "inspect", "report", "status"):
-            code, said = call(command, whole)
+        shutil.rmtree(tmp_path / "trained", ignore_errors=True)
+        train = ("train", "sft", tmp_path / "training.yaml")
+        for command in (("validate", whole), ("inspect", whole), ("report", whole), ("status", whole), train):
+            code, said = call(*command)
             assert code in (0, 1, 2), (seed, what, command, said)
             assert "Traceback" not in said
             errors = [line for line in said.splitlines() if line.startswith("zero-engine:")]

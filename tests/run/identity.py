@@ -1,10 +1,13 @@
 """What tests of identity share: six traces of two steps, a pipeline over them, and the identities of a folder."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from zero_engine.pipeline import Pipeline
+from zero_engine.run import run_pipeline
 from zero_engine.write.store import DrawingFile, identities
+from zero_engine.write.validate import validate_dataset
 
 TRACES = 6
 
@@ -37,3 +40,13 @@ def names_in(out: str | Path) -> set[str]:
     """Identities of all drawings of a folder, in use or not."""
     files = [*Path(out, "candidates").glob("*.arrow"), *Path(out, "unused").glob("*.arrow")]
     return {name for f in files for _, name in identities(DrawingFile(str(f.parent), f.name, ""))}
+
+
+def assert_draws_nothing(hashes: Callable, change: dict | Callable[[], dict]) -> None:
+    """The folder `out` under changed sections: nothing is drawn, and its bytes are those of a fresh run."""
+    sections = change() if callable(change) else change
+    again = run_pipeline(pipeline("out", **sections))
+    assert again.drawn == 0
+    assert hashes("out") == hashes(run_pipeline(pipeline("fresh", **sections)).out)
+    assert not Path("out/unused").exists()
+    assert all(check.ok for check in validate_dataset("out"))

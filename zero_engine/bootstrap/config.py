@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import Field
 
-from zero_engine.config import Section, parse_config, read_yaml
+from zero_engine.config import LocalPath, Section, parse_config, read_yaml
 from zero_engine.errors import PipelineError
 from zero_engine.pipeline import Pipeline
 from zero_engine.train.config import Sft, Source
@@ -46,7 +46,7 @@ class Bootstrap(Section):
     name: str = Field("rounds", pattern=r"^[\w.-]+$")
     model: str = "nano"
     """Who draws the first round: `nano`, a checkpoint folder, or a hub name."""
-    output: str
+    output: LocalPath
     """Folder of all rounds: rounds/01/data, rounds/01/train-..., and rounds.json."""
     rounds: int = Field(2, ge=1, le=99)
     """Rounds of drawing and training. What the last model draws is one more folder of data."""

@@ -9,6 +9,7 @@ import typer
 
 from zero_engine.cli.completion import complete_set
 from zero_engine.cli.screen import hush
+from zero_engine.config import refuse_address
 from zero_engine.errors import OutputError, printable
 from zero_engine.pipeline import Pipeline, load_pipeline
 
@@ -42,15 +43,16 @@ Limit = Annotated[
     typer.Option("--limit", min=1, metavar="N", help="Read at most this many records of the input."),
 ]
 SET_HELP = "Override a key of the file, e.g. --set {}. May be repeated. All keys: zero-engine schema {}."
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help=SET_HELP.format("render.guidance=3", "pipeline"),
-        autocompletion=complete_set("pipeline"),
-    ),
-]
+
+
+def set_option(kind: str, example: str) -> Any:
+    """`--set KEY=VALUE` of a command on a file of a kind, which completes its keys."""
+    return typer.Option(
+        "--set", metavar="KEY=VALUE", help=SET_HELP.format(example, kind), autocompletion=complete_set(kind)
+    )
+
+
+Set = Annotated[list[str] | None, set_option("pipeline", "render.guidance=3")]
 Workers = Annotated[
     str | None,
     typer.Option(
@@ -165,6 +167,7 @@ def descriptions(what: str, texts: dict[str, str]) -> None:
 
 def file_to_write(path: Path) -> Path:
     """The path, if a file can be written there. Raises OutputError before any work is done for it."""
+    refuse_address(path)
     if path.is_dir():
         raise OutputError(f"{path}: is a folder. Name a file in it.")
     if not path.parent.is_dir():
@@ -174,6 +177,7 @@ def file_to_write(path: Path) -> Path:
 
 def folder_to_write(path: Path) -> Path:
     """The path, if it is a folder or one can be made there. Raises OutputError before any work is done for it."""
+    refuse_address(path)
     there = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not there.is_dir():
         raise OutputError(f"{path}: {there} is a file. Name a folder.")

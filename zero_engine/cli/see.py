@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, Folder, folder, print_json, say, table
+from zero_engine.cli.options import AsJson, Folder, file_to_write, folder, print_json, say, table
 
 Page = Annotated[Path | None, typer.Option("--page", help="HTML file to write.")]
 Pictures = Annotated[
@@ -41,7 +41,7 @@ def report(
     """
     from zero_engine.report import write_report
 
-    say(str(write_report(out, page, most, reason)))
+    say(str(write_report(out, page and file_to_write(page), most, reason)))
 
 
 def inspect(
@@ -87,6 +87,8 @@ def diff(
     from zero_engine.report.diff import KINDS, compare
     from zero_engine.report.diff_page import write_diff
 
+    if page is not None:
+        file_to_write(page)
     found = compare(before, after, most=max(count, 100 if page else 0))
     written = write_diff(page, found) if page else None
     if json:

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zero_engine.cli.completion import complete_set
-from zero_engine.cli.options import SET_HELP, AsJson, Limit, folder_to_write, print_json, say, table
+from zero_engine.cli.options import AsJson, Limit, folder_to_write, print_json, say, set_option, table
 from zero_engine.cli.screen import console
 from zero_engine.errors import PipelineError
 from zero_engine.progress import Progress, Silent
@@ -18,24 +17,8 @@ OutputPath = Annotated[
     str | None,
     typer.Option("--output", metavar="PATH", help="Write into this folder."),
 ]
-SetSft = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help=SET_HELP.format("optimiser.learning_rate=1e-4", "sft"),
-        autocompletion=complete_set("sft"),
-    ),
-]
-SetRl = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help=SET_HELP.format("max_new_tokens=512", "rl"),
-        autocompletion=complete_set("rl"),
-    ),
-]
+SetSft = Annotated[list[str] | None, set_option("sft", "optimiser.learning_rate=1e-4")]
+SetRl = Annotated[list[str] | None, set_option("rl", "max_new_tokens=512")]
 
 
 @app.command()

@@ -7,20 +7,9 @@ first of a list of answers that are all right (`answers: {text: [5, five]}`).
 from typing import Any
 
 from zero_engine.read.fields import Record
+from zero_engine.read.naming import GOLD
 
-NAMES = (
-    "expected_answer",
-    "final_answer",
-    "ground_truth_answer",
-    "reference_answer",
-    "gold_answer",
-    "correct_answer",
-    "answer",
-    "ground_truth",
-    "gold",
-    "answer_key",
-    "answers",
-)
+NAMES = (*GOLD, "answers")
 HOLDERS = ("reward_model", "extra_info", "meta", "metadata", "info")
 """Objects that may hold a column of one of the names."""
 INSIDE = ("ground_truth", "value", "text", "answer", "final_answer", "target", "content")

@@ -48,7 +48,7 @@ RATIONALE = (
     "model_output",
     "text",
 )
-ANSWER = (
+GOLD = (
     "expected_answer",
     "final_answer",
     "ground_truth_answer",
@@ -57,9 +57,13 @@ ANSWER = (
     "correct_answer",
     "answer",
     "answer_key",
-    "ground_truth_solution",
     "ground_truth",
     "gold",
+)
+"""Names of the answer that is known to be right."""
+ANSWER = (
+    *GOLD,
+    "ground_truth_solution",
     "reference",
     "truth",
     "gt",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zero_engine.hashing import seed_for
-from zero_engine.score.pictures import AT_ONCE, picture_starts
+from zero_engine.score.pictures import hidden_states_of, picture_starts
 
 if TYPE_CHECKING:
     from zero_engine.models.chameleon.model import Chameleon
@@ -60,23 +60,16 @@ def _text_means(model: "Chameleon", jobs: Sequence[tuple[np.ndarray, np.ndarray]
     """Mean log p of the ids at these positions of each sequence, over the vocabulary without codes and their marks."""
     import torch
 
-    from zero_engine.models.chameleon.training_forward import hidden_states
-
     head_VD = model.module.lm_head.weight
     code_of = model.layout.code_of(len(head_VD))
     pictured = torch.from_numpy(code_of >= 0).to(model.device)
     pictured[[model.layout.boi, model.layout.eoi]] = True
     means: list[float] = []
     with torch.no_grad():
-        for at in range(0, len(jobs), AT_ONCE):
-            part = jobs[at : at + AT_ONCE]
-            ids_BT = np.zeros((len(part), max(len(ids) for ids, _ in part)), np.int64)
-            for row, (ids, _) in enumerate(part):
-                ids_BT[row, : len(ids)] = ids
-            hidden_BTD = hidden_states(model.module, torch.from_numpy(ids_BT).to(model.device))
-            for row, (ids, text) in enumerate(part):
-                logits_MV = (hidden_BTD[row, torch.from_numpy(text - 1)] @ head_VD.T).float()
-                logp_MV = logits_MV.masked_fill(pictured, -torch.inf).log_softmax(-1)
-                targets = torch.from_numpy(ids[text]).to(model.device)
-                means.append(float(logp_MV.gather(1, targets[:, None]).mean()))
+        hidden = hidden_states_of(model, [ids for ids, _ in jobs])
+        for (ids, text), hidden_TD in zip(jobs, hidden, strict=True):
+            logits_MV = (hidden_TD[torch.from_numpy(text - 1)] @ head_VD.T).float()
+            logp_MV = logits_MV.masked_fill(pictured, -torch.inf).log_softmax(-1)
+            targets = torch.from_numpy(ids[text]).to(model.device)
+            means.append(float(logp_MV.gather(1, targets[:, None]).mean()))
     return means

@@ -9,7 +9,7 @@ trained. Here the projection is the one that PeSFT left beside the checkpoint, w
 drawn before, and a missing one score 0, which the reference does not say.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -82,23 +82,30 @@ def picture_distances(
     """
     import torch
 
-    from zero_engine.models.chameleon.training_forward import hidden_states
-
     code_of, count = model.layout.code_of(len(model.module.lm_head.weight)), model.codes_per_picture
     codebook_KE = torch.from_numpy(model.codebook()).to(model.device)
     found: list[list[float]] = []
     with torch.no_grad():
-        for at in range(0, len(sequences), AT_ONCE):
-            part = sequences[at : at + AT_ONCE]
-            ids_BT = np.zeros((len(part), max(len(ids) for ids, _ in part)), np.int64)
-            for row, (ids, _) in enumerate(part):
-                ids_BT[row, : len(ids)] = ids
-            hidden_BTD = hidden_states(model.module, torch.from_numpy(ids_BT).to(model.device))
-            for row, (ids, prompt) in enumerate(part):
-                starts = picture_starts(ids, prompt, code_of, model.layout, count)
-                hidden_TD, codes_T = hidden_BTD[row], code_of[ids]
-                found.append(distances_at(hidden_TD, codes_T, starts, count, projection, codebook_KE))
+        hidden = hidden_states_of(model, [ids for ids, _ in sequences])
+        for (ids, prompt), hidden_TD in zip(sequences, hidden, strict=True):
+            starts = picture_starts(ids, prompt, code_of, model.layout, count)
+            found.append(distances_at(hidden_TD, code_of[ids], starts, count, projection, codebook_KE))
     return found
+
+
+def hidden_states_of(model: "Chameleon", sequences: Sequence[np.ndarray]) -> Iterator["Tensor"]:
+    """The last hidden states (T, D) of each sequence of ids; `AT_ONCE` go through one forward pass."""
+    import torch
+
+    from zero_engine.models.chameleon.training_forward import hidden_states
+
+    for at in range(0, len(sequences), AT_ONCE):
+        part = sequences[at : at + AT_ONCE]
+        ids_BT = np.zeros((len(part), max(map(len, part))), np.int64)
+        for row, ids in enumerate(part):
+            ids_BT[row, : len(ids)] = ids
+        hidden_BTD = hidden_states(model.module, torch.from_numpy(ids_BT).to(model.device))
+        yield from (hidden_TD[: len(ids)] for hidden_TD, ids in zip(hidden_BTD, part, strict=True))
 
 
 def picture_starts(

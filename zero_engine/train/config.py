@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from zero_engine.config import Section, parse_config, read_yaml
+from zero_engine.config import LocalPath, Section, parse_config, read_yaml
 from zero_engine.errors import PipelineError
 from zero_engine.render.sequences import TEMPLATES, Template, pieces_of
 
@@ -104,7 +104,7 @@ class Training(Section):
     seed: int = Field(0, ge=0)
     model: str = "nano"
     """`nano`, a checkpoint folder, or a hub name."""
-    output: str
+    output: LocalPath
     """Folder of the training: states, logs, and the trained model in `model/`."""
     data: Data
     lora: Lora | None = None

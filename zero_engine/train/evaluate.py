@@ -23,7 +23,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from zero_engine.config import Section
+from zero_engine.config import LocalPath, Section
 from zero_engine.errors import InputError
 from zero_engine.hashing import digest, digest_file, seed_for
 from zero_engine.images import decode_image, encode_image
@@ -57,7 +57,7 @@ class Evaluation(Section):
     """A dataset folder, or any file, folder or name that `run` reads."""
     format: str = "generic"
     """Column map of the file, as for `run`: gsm8k, m3cot, aqua, ... (zero-engine schema formats)."""
-    output: str
+    output: LocalPath
     template: str | Template = "omni_r1"
     mode: Literal["text-only", "interleaved-text-image", "unrestricted"] = "interleaved-text-image"
     max_new_tokens: int = Field(1024, ge=1)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from zero_engine.config import refuse_address
 from zero_engine.errors import OutputError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -45,6 +46,7 @@ def durable_write(path: str | Path, mode: str = "wb", named: Path | None = None)
     `named` is the path that an error message should give. Raises OutputError like `atomic_write`.
     """
     path = Path(path)
+    refuse_address(named or path)
     encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
     with disk_errors(named or path):
         # outside the try: a failed open must not remove what lies there
@@ -61,6 +63,7 @@ def durable_write(path: str | Path, mode: str = "wb", named: Path | None = None)
 
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it. Raises OutputError where the path, the disk or its owner does not let us."""
+    refuse_address(folder)
     with disk_errors(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)

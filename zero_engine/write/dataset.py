@@ -44,10 +44,7 @@ def open_dataset(
     for datasets of up to VERIFY_BYTES. Raises OutputError where the folder is not a finished, untouched dataset.
     """
     out = Path(path)
-    files = check_files(out, read_manifest(out), config)
-    if verify or (verify is None and sum(file.bytes for file in files) <= VERIFY_BYTES):
-        for file in files:
-            check_bytes(out, file)
+    files = _verified(out, config, verify)
     from datasets import Dataset, IterableDataset, NamedSplit
     from datasets.table import MemoryMappedTable, concat_tables
 
@@ -59,6 +56,14 @@ def open_dataset(
     if not len(rows):  # to_iterable_dataset refuses an empty table
         return IterableDataset.from_generator(_nothing, features=rows.features)
     return rows.to_iterable_dataset(num_shards=min(len(files), len(rows)))
+
+
+def _verified(out: Path, config: str = "default", verify: bool | None = None) -> list[ShardFile]:
+    files = check_files(out, read_manifest(out), config)
+    if verify or (verify is None and sum(file.bytes for file in files) <= VERIFY_BYTES):
+        for file in files:
+            check_bytes(out, file)
+    return files
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +93,17 @@ class Rows:
 def open_rows(path: str | Path, columns: Sequence[str], limit: int | None = None) -> Rows:
     """Some columns of the rows of a finished dataset, the first `limit` rows of it. Raises as `open_dataset` does."""
     out = Path(path)
-    files = check_files(out, read_manifest(out))
+    files = _verified(out)
     batches: list[pa.RecordBatch] = []
     for file in files:
-        with pa.memory_map(str(out / file.name)) as source, pa.ipc.open_stream(source) as reader:
-            batches += [batch.select(list(columns)) for batch in reader if batch.num_rows]
+        try:
+            with pa.memory_map(str(out / file.name)) as source, pa.ipc.open_stream(source) as reader:
+                batches += [batch.select(list(columns)) for batch in reader if batch.num_rows]
+        except (OSError, pa.ArrowException) as error:  # damaged, in a dataset too large to be read first
+            said = str(error).splitlines()[0].rstrip(".")
+            raise OutputError(
+                f"{out / file.name}: cannot be read ({said}). Run `zero-engine validate {out}`."
+            ) from None
     ends = list(accumulate(batch.num_rows for batch in batches))
     return Rows(batches, ends, _fingerprint(files), limit)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zero_engine.config import refuse_address
 from zero_engine.contracts.manifest import Manifest, ShardFile
 from zero_engine.errors import OutputError
 from zero_engine.hashing import digest, digest_file
@@ -125,6 +126,7 @@ def run_export(
 
     Raises OutputError where the dataset is not finished, the folder holds something else, or a count is wrong.
     """
+    refuse_address(directory)
     out, target, progress = Path(dataset), Path(directory), progress or Silent()
     manifest = read_manifest(out)
     progress.stage(f"checking {out}")
