@@ -9,6 +9,7 @@ What is printed may quote a corpus, and a corpus may hold what a terminal obeys:
 """
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -16,6 +17,11 @@ _OBEYED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 """Control characters but tab and line break, marks that turn the direction of text, and lone surrogates."""
+
+
+def command(name: str, path: object) -> str:
+    """A command on a path as it is typed: a path with blanks is quoted."""
+    return f"zero-engine {name} {shlex.quote(str(path))}"
 
 
 def printable(text: str, one_line: bool = False) -> str:

@@ -184,3 +184,14 @@ def test_facts_are_json_on_every_command_that_prints_some(places, monkeypatch, c
         monkeypatch.setattr(sys, "argv", ["zero-engine", *(filled(w, places) for w in use.split()), "--json"])
         main()
         assert json.loads(capsys.readouterr().out), use
+
+
+def test_a_command_to_type_is_one_that_a_shell_takes(places, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("my data").mkdir()
+    monkeypatch.setattr(sys, "argv", ["zero-engine", "init", places["DATA"], "--write", "my data/my.yaml"])
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code
+    assert "zero-engine run 'my data/my.yaml'" in capsys.readouterr().out

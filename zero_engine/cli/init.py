@@ -9,7 +9,7 @@ import yaml
 
 from zero_engine.cli.completion import complete_set
 from zero_engine.cli.options import AsJson, file_to_write, print_json, say
-from zero_engine.errors import OutputError
+from zero_engine.errors import OutputError, command
 from zero_engine.pipeline import Input, parse_config
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _show(proposal: "Proposal", target: Path) -> None:
         say(f"  answer:   {_short(parsed.answer) if parsed.answer is not None else 'none found'}")
         if parsed.notes:
             say(f"  notes:    {', '.join(parsed.notes)}")
-    say(f"\nwrote {target}: zero-engine run {target}")
+    say(f"\nwrote {target}: {command('run', target)}")
 
 
 def _facts(proposal: "Proposal", target: Path) -> dict:

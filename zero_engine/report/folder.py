@@ -15,7 +15,7 @@ import pyarrow as pa
 from zero_engine.contracts.manifest import ModelInfo, ShardEntry
 from zero_engine.contracts.rows import PLUGIN_SCORES, scores_in
 from zero_engine.contracts.scores import SCORES, in_order
-from zero_engine.errors import OutputError
+from zero_engine.errors import OutputError, command
 from zero_engine.pipeline import Gate, Pipeline
 from zero_engine.records import Candidate, Rejection
 from zero_engine.run import tally
@@ -100,7 +100,7 @@ def open_folder(out: str | Path) -> Folder:
     if held.name is None:
         if is_ours(out):
             raise OutputError(
-                f"{out}: its record is lost. Run again, or `zero-engine recover {out}`, to remake it."
+                f"{out}: its record is lost. Run again, or `{command('recover', out)}`, to remake it."
             )
         raise OutputError(f"{out}: no run has written here. Check the path.")
     if held.finished:

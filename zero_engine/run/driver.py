@@ -20,7 +20,7 @@ from typing import Any
 
 from zero_engine.contracts.manifest import ShardFile
 from zero_engine.contracts.rows import SCHEMA_VERSION
-from zero_engine.errors import CheckFailed, Interrupted, OutputError
+from zero_engine.errors import CheckFailed, Interrupted, OutputError, command
 from zero_engine.hashing import digest
 from zero_engine.painters.answers import Answers
 from zero_engine.pipeline import Pipeline, load_pipeline
@@ -168,7 +168,7 @@ class _Driver:
         if self.totals["traces"] != self.totals["rows"] + self.totals["rejected_traces"]:
             raise CheckFailed(
                 f"{self.out}: {self.totals['traces']} traces in, but {self.totals['rows']} rows and "
-                f"{self.totals['rejected_traces']} rejected traces out. Run `zero-engine validate {self.out}`."
+                f"{self.totals['rejected_traces']} rejected traces out. Run `{command('validate', self.out)}`."
             )
         return summary
 

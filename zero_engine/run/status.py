@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from zero_engine.errors import OutputError
+from zero_engine.errors import OutputError, command
 from zero_engine.run import tally
 from zero_engine.run.flights import flights
 from zero_engine.run.lease import last_beat
@@ -77,9 +77,9 @@ def _recorded(out: Path) -> tuple[Recorded, str]:
         held = recorded(out, recover=True)
         if held.name is None:
             raise
-        return held, f"damaged; run again, or `zero-engine recover {out}` ({error})"
+        return held, f"damaged; run again, or `{command('recover', out)}` ({error})"
     if held.name is None and is_ours(out):
-        return recorded(out, recover=True), f"its record is lost; run again, or `zero-engine recover {out}`"
+        return recorded(out, recover=True), f"its record is lost; run again, or `{command('recover', out)}`"
     return held, ""
 
 

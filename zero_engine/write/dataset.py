@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from zero_engine.contracts.manifest import Manifest, ShardFile
-from zero_engine.errors import OutputError
+from zero_engine.errors import OutputError, command
 from zero_engine.hashing import digest, digest_file
 from zero_engine.write.finish import unlisted_files
 from zero_engine.write.folder import DATA, MANIFEST
@@ -102,7 +102,7 @@ def open_rows(path: str | Path, columns: Sequence[str], limit: int | None = None
         except (OSError, pa.ArrowException) as error:  # damaged, in a dataset too large to be read first
             said = str(error).splitlines()[0].rstrip(".")
             raise OutputError(
-                f"{out / file.name}: cannot be read ({said}). Run `zero-engine validate {out}`."
+                f"{out / file.name}: cannot be read ({said}). Run `{command('validate', out)}`."
             ) from None
     ends = list(accumulate(batch.num_rows for batch in batches))
     return Rows(batches, ends, _fingerprint(files), limit)
@@ -158,7 +158,7 @@ def check_bytes(out: Path, file: ShardFile) -> Path:
     if not is_whole(out, file):
         raise OutputError(
             f"{path}: missing, or its bytes are not those that were committed. "
-            f"Run again, or `zero-engine recover {out}`, to remake it."
+            f"Run again, or `{command('recover', out)}`, to remake it."
         )
     return path
 

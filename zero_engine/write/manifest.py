@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from zero_engine import __version__
 from zero_engine.contracts.manifest import Manifest
-from zero_engine.errors import OutputError
+from zero_engine.errors import OutputError, command
 from zero_engine.hashing import digest_json
 from zero_engine.write.atomic import atomic_write
 from zero_engine.write.folder import MANIFEST
@@ -45,7 +45,7 @@ def read_manifest(out: str | Path) -> Manifest:
     except (OSError, UnicodeDecodeError) as error:
         why = " ".join(str(error).split())
         raise OutputError(
-            f"{path}: cannot be read ({why}). Run `zero-engine recover {out}` to remake it."
+            f"{path}: cannot be read ({why}). Run `{command('recover', out)}` to remake it."
         ) from None
     try:
         manifest = Manifest.model_validate_json(text)
@@ -54,11 +54,11 @@ def read_manifest(out: str | Path) -> Manifest:
         key = ".".join(str(part) for part in first["loc"]) or "the file"
         raise OutputError(
             f"{path}: {key}: {' '.join(first['msg'].split())}. Damaged, or of another version: "
-            f"run again, or `zero-engine recover {out}`, to remake it."
+            f"run again, or `{command('recover', out)}`, to remake it."
         ) from None
     if problem := _problem(manifest):
         raise OutputError(
-            f"{path}: damaged: {problem}. Run again, or `zero-engine recover {out}`, to remake it."
+            f"{path}: damaged: {problem}. Run again, or `{command('recover', out)}`, to remake it."
         )
     return manifest
 
