@@ -1,5 +1,6 @@
 """A child process that is contained: what it does ends there, and the next task finds another."""
 
+import gc
 import os
 import signal
 import sys
@@ -33,6 +34,16 @@ def answer(what: str) -> object:
     if what == "mistake":
         raise InputError("look there")
     raise KeyError(what)
+
+
+def brought(_: object) -> tuple[list[str], list[bool]]:
+    """What the child imported to make shards, and whether it collects garbage while a model loads and then."""
+    import zero_engine.run.contain  # noqa: F401 (what a shard's task is made of)
+
+    heavy = ("zero_engine.run.driver", "distributed", "dask", "datasets", "torch", "transformers")
+    with marks.loading():
+        collects = [gc.isenabled()]
+    return [name for name in heavy if name in sys.modules], [*collects, gc.isenabled()]
 
 
 @pytest.fixture
@@ -75,3 +86,7 @@ def test_ctrl_c_for_the_whole_group_leaves_it_alone(chamber):
     os.kill(pid, signal.SIGINT)
     os.kill(pid, signal.SIGTERM)
     assert chamber.run(answer, "pid", PLENTY) == pid
+
+
+def test_the_child_brings_nothing_that_shards_do_not_need(chamber):
+    assert chamber.run(brought, None, PLENTY) == ([], [False, True])

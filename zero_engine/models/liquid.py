@@ -15,6 +15,7 @@ Facts: a fork of FoundationVision's Liquid (IAMXII/liquid), `evaluation/inferenc
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -52,6 +53,10 @@ class _Codec(nn.Module):
         self.model = nn.Module()
         self.model.vqmodel = vq.attach_decoder(ChameleonVQVAE(config.vq_config))
 
+    @property
+    def vqmodel(self) -> ChameleonVQVAE:
+        return cast(ChameleonVQVAE, self.model.vqmodel)
+
 
 def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) -> "Liquid":
     """Read a checkpoint folder. Raises ModelError, one line, when it is no whole checkpoint."""
@@ -73,7 +78,7 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
             f"{name}: {len(wrong)} weights of the picture codec in {path / CODEC} are missing or wrong (first: "
             f"{wrong[0]}). Give an Anole checkpoint."
         )
-    vqmodel = codec.model.vqmodel.eval().requires_grad_(False)
+    vqmodel = codec.vqmodel.eval().requires_grad_(False)
     return Liquid(module, vqmodel, tokenizer, image_processor, name=name, fingerprint=fingerprint)
 
 
