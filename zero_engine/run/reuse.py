@@ -24,7 +24,7 @@ class Sources:
         files = (
             (file, held.identify)
             for folder, held in self.folders
-            for file in drawing_files(folder, held.digests(), held.trusts if folder == self.out else None)
+            for file in drawing_files(folder, held.trusts)
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         return Store.build(path, files)
@@ -45,7 +45,7 @@ class Sources:
 
 def _held(place: str) -> Recorded:
     with local_folder(place) as folder:
-        held = recorded(folder) if folder.is_dir() else Recorded()
+        held = recorded(folder, recover=True) if folder.is_dir() else Recorded()
     if held.name is None:
         raise InputError(f"--reuse {place}: not a folder that a run wrote. Check the path.")
     return held
