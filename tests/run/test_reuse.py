@@ -3,6 +3,7 @@
 The model is one of noise.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from tests.run.given_corpus import packed, picture
 from tests.run.identity import names_in, pipeline
 from zero_engine.cli.app import app
 from zero_engine.run import plan_run, run_pipeline
+from zero_engine.write.folder import unused_name
 from zero_engine.write.unused import unused
 from zero_engine.write.validate import validate_dataset
 
@@ -120,6 +122,18 @@ def test_what_cannot_be_read_in_unused_stops_no_run(here):
         damaged[found.start()] = 0x91
         Path("out/unused", f"{number:016x}.arrow").write_bytes(damaged)
     assert run_pipeline(asked("out", input={"license": "CC0"})).drawn == 0
+
+
+def test_drawings_that_lie_twice_in_unused_are_kept_once(here):
+    """A run that is stopped while drawings are wanted again leaves them in two files; a later one sets both aside."""
+    sections = {"output": {"rows_per_shard": 1}}
+    run_pipeline(asked("out", **sections))
+    names, whole = names_in("out"), [p.read_bytes() for p in Path("out/candidates").glob("*.arrow")]
+    run_pipeline(asked("out", render={"candidates": 1}, **sections))
+    for content in whole:
+        Path("out", unused_name(hashlib.sha256(content).hexdigest())).write_bytes(content)
+    after = run_pipeline(asked("out", render={"candidates": 1}, input={"license": "CC0"}, **sections))
+    assert names_in("out") == names and after.unused.drawings == DRAWN // 2
 
 
 def test_a_folder_to_reuse_may_have_lost_its_manifest(here, hashes):

@@ -105,29 +105,34 @@ def compact(out: Path, names: Iterable[str], identify: Identify | None = None) -
     with disk_errors(out), index_errors(path), Seen(path) as seen:
         for name in names:
             seen.add(identity for _, identity in identities(DrawingFile(str(out), name, "")))
+        made = set[Path]()
         for file in aside:
-            _keep_what_is_new(out, file, seen, identify)
+            if file not in made:  # else it holds what was new in an earlier one
+                made.add(_keep_what_is_new(out, file, seen, identify))
         sync_folder(out / UNUSED)
     with contextlib.suppress(OSError):
         (out / UNUSED).rmdir()
 
 
-def _keep_what_is_new(out: Path, path: Path, seen: "Seen", identify: Identify | None) -> None:
-    """Rewrite a file without the drawings seen elsewhere; as it is, where it has none of them."""
+def _keep_what_is_new(out: Path, path: Path, seen: "Seen", identify: Identify | None) -> Path:
+    """Rewrite a file without the drawings seen elsewhere; as it is, where it has none of them. Returns its path now.
+
+    That may be the path of a file that was there: rows that are the same have the same name.
+    """
     if not digest_file(path).startswith(path.stem):
-        return  # damaged: nobody can tell what is in it, so it stays
+        return path  # damaged: nobody can tell what is in it, so it stays
     rows, needs_identities = [], False
     try:
         for batch in _batches(path):
             needs_identities |= "identity" not in batch.schema.names
             rows += identities_of(batch, identify)
     except (pa.ArrowException, ValueError, KeyError):
-        return  # damaged before it was set aside
+        return path  # damaged before it was set aside
     if not rows or "" in rows:
-        return  # older than what the folder remembers
-    fresh = seen.add(rows)
+        return path  # older than what the folder remembers
+    fresh, place = seen.add(rows), path
     if all(fresh) and not needs_identities:
-        return
+        return path
     if any(fresh):
         candidates, texts, position = [], {}, 0
         for batch in _batches(path):
@@ -138,10 +143,12 @@ def _keep_what_is_new(out: Path, path: Path, seen: "Seen", identify: Identify | 
                 position += 1
         temporary = out / WORK / f"unused-{uuid.uuid4().hex}.tmp"
         file = write_candidates(temporary, candidates, texts)
-        commit(temporary, out / unused_name(file.sha256))
-        if path.name == Path(unused_name(file.sha256)).name:
-            return
+        place = out / unused_name(file.sha256)
+        commit(temporary, place)
+        if place == path:
+            return path
     path.unlink()
+    return place
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
