@@ -23,6 +23,8 @@ from zero_engine.write.folder import unused_name
 from zero_engine.write.unused import unused
 from zero_engine.write.validate import validate_dataset
 
+pytestmark = pytest.mark.slow
+
 STEPS = 2
 DRAWN = 2 * STEPS * 4
 
