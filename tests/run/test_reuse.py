@@ -18,6 +18,7 @@ from tests.faults.conftest import poisoned_children
 from tests.run.given_corpus import packed, picture
 from tests.run.identity import names_in, pipeline
 from zero_engine.cli.app import app
+from zero_engine.errors import InputError
 from zero_engine.run import plan_run, run_pipeline
 from zero_engine.write.folder import unused_name
 from zero_engine.write.unused import unused
@@ -91,10 +92,21 @@ def test_a_damaged_file_hides_no_whole_copy(here):
         shutil.copytree("out", folder)
     damage(Path("damaged/candidates/part-00001.arrow"))
     for reuse in (["damaged"], ["damaged", "whole"]):
-        planned = plan_run(asked("other"), reuse).drawings
+        planned = plan_run(asked("other"), reuse)
         summary = run_pipeline(asked("other"), reuse=reuse)
-        assert planned.made == summary.drawn == (DRAWN // 2 if reuse == ["damaged"] else 0)
+        assert planned.drawings.made == summary.drawn == (DRAWN // 2 if reuse == ["damaged"] else 0)
+        assert planned.passed_over == [str(here / "damaged/candidates/part-00001.arrow")]
+        assert "part-00001.arrow: damaged" in Path("other/events.jsonl").read_text(encoding="utf-8")
         shutil.rmtree("other")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty", "corpus.jsonl", "link"])
+def test_what_is_no_folder_of_ours_cannot_be_reused(here, name):
+    Path("empty").mkdir()
+    Path("link").symlink_to("nowhere")
+    with pytest.raises(InputError, match=f"--reuse .*{name}: not a folder that a run wrote"):
+        run_pipeline(asked("other"), reuse=[name])
+    assert not Path("other").exists()
 
 
 def test_what_was_damaged_while_set_aside_hides_no_whole_copy(here, hashes):

@@ -72,12 +72,15 @@ class Forecast:
     plan: Plan = field(default_factory=Plan)
     drawings: Drawings = field(default_factory=Drawings)
     changes: list[Change] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+    """Files of folders to reuse that are damaged or cannot be read."""
 
     def as_dict(self) -> dict:
         return {
             **self.plan.as_dict(),
             "drawings": asdict(self.drawings),
             "changes": [asdict(change) for change in self.changes],
+            "passed_over": self.passed_over,
         }
 
 
@@ -93,6 +96,7 @@ def _forecast(pipeline: Pipeline, sources: Sources) -> Forecast:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = sources.index(folder / "drawings.sqlite") if sources.any() else None
+        forecast.passed_over = sources.passed_over
         forecast.drawings = _count(pipeline, held, sources, store, folder, forecast.plan)
         changed = list(_changed(held.pipeline, pipeline))
         costly = [key for key, _, _, _ in changed if key.startswith(SHAPES_DRAWINGS)]

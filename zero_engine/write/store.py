@@ -61,11 +61,14 @@ class Stored:
     """Whether it is the first drawing of its trace in the file."""
 
 
-def drawing_files(place: str | Path, trusts: Trusts) -> Iterator[DrawingFile]:
+def drawing_files(
+    place: str | Path, trusts: Trusts, passed_over: list[str] | None = None
+) -> Iterator[DrawingFile]:
     """All files of drawings in a folder that are what was committed, those in use first.
 
     Every file is read. One in use whose name and sha256 `trusts` does not accept was damaged after it was committed,
     and so was one in `unused/` that is not what its name says; a whole copy of it may lie in a folder that comes later.
+    Such files, and those that cannot be read, join `passed_over`.
     """
     folder = here(place)
     for files in (CANDIDATE_FILES, f"{UNUSED}/*.arrow"):
@@ -76,6 +79,8 @@ def drawing_files(place: str | Path, trusts: Trusts) -> Iterator[DrawingFile]:
             found = digest_now(path)
             if unused_name(found) == name if files != CANDIDATE_FILES else trusts(name, found):
                 yield DrawingFile(str(place), name, found)
+            elif passed_over is not None:
+                passed_over.append(f"{place}/{name}")
 
 
 class Store:
