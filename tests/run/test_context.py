@@ -115,9 +115,8 @@ def test_the_plan_counts_what_sees_a_step_with_new_rivals_as_to_be_made(varied, 
     planned = plan_run(seeing("out", render=render, gate=LIKELIEST)).drawings
     first = plan_run(seeing("out", render=VARIED, gate=LIKELIEST, parse={"max_steps": 1})).drawings
     assert first.made == 0
-    assert (
-        planned.reused == first.reused
-    )  # which of the first steps' drawings later ones see, nobody knows yet
+    # which of the first steps' drawings later ones see, nobody knows yet
+    assert planned.reused == first.reused
 
 
 def test_pictures_of_the_question_stand_where_the_template_puts_them(seeing, tmp_path, hashes):
