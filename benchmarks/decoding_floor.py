@@ -14,6 +14,7 @@ as it is there. A batch that the card cannot hold says so; `gb` is the most memo
 import argparse
 import json
 import sys
+from collections import Counter
 
 import torch
 from decoding import GUIDANCE, TOP_P, Generate, asked, processor_of, seconds, shapes, tokenizer_of
@@ -119,35 +120,26 @@ def profile(model: Chameleon, batch: int, steps: int = 32) -> None:
     middle = torch.randint(10, (2 * batch, model.codes_per_picture // 2)).tolist()
     rows = [[*ids, model.layout.boi] for ids in middle]
     sampling = Sampling(top_p=TOP_P, guidance=GUIDANCE)
+    drawn = (model.trunk, model.code_head, model._code_ids, rows[:batch], rows[batch:], range(batch))
 
-    def run() -> None:
-        draw_codes(
-            model.trunk,
-            model.code_head,
-            model._code_ids,
-            rows[:batch],
-            rows[batch:],
-            range(batch),
-            steps,
-            sampling,
-        )
+    def run(length: int) -> Counter[str]:
+        """Milliseconds by kernel, and `all`, of the prompts and the first codes."""
+        wall_ms = 1000 * seconds(lambda: draw_codes(*drawn, length, sampling))
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as found:
+            draw_codes(*drawn, length, sampling)
+            torch.cuda.synchronize()
+        spent = Counter({"all": wall_ms})
+        for kernel in found.key_averages():
+            spent[kernel.key] += kernel.self_device_time_total / 1000
+        return spent
 
-    run()
-    wall_ms = 1000 * seconds(run) / steps
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as found:
-        run()
-        torch.cuda.synchronize()
-    kernels = sorted(found.key_averages(), key=lambda kernel: -kernel.self_device_time_total)
-    by_name = {kernel.key[:70]: kernel.self_device_time_total / 1000 / steps for kernel in kernels}
-    busy_ms = sum(by_name.values())
-    say(
-        profile=batch,
-        step_ms=wall_ms,
-        busy_ms=busy_ms,
-        kernels=sum(kernel.count for kernel in kernels) / steps,
-    )
-    for name, spent in list(by_name.items())[:14]:
-        say(kernel=name, ms=spent, share=spent / busy_ms)
+    run(2)
+    short, long = run(4), run(4 + steps)
+    each = {name: (long[name] - short[name]) / steps for name in long}
+    whole_ms = each.pop("all")
+    say(profile=batch, step_ms=whole_ms, busy_ms=sum(each.values()))
+    for name in sorted(each, key=each.__getitem__, reverse=True)[:14]:
+        say(kernel=name[:90], ms=each[name], share=each[name] / whole_ms)
 
 
 def floor_bytes(model: Chameleon, prompts: list[str], guidance: float) -> float:

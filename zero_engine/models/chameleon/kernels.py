@@ -69,7 +69,7 @@ def attend(queries_MHd: Tensor, cache: Tensor, lengths_M: Tensor, where: Tensor,
 
 
 @triton.jit
-def _rms_norm(rows, weights, eps, out, width, BLOCK: tl.constexpr):
+def _rms_norm(rows, weights, eps, out, width: tl.constexpr, BLOCK: tl.constexpr):
     at = tl.arange(0, BLOCK)
     inside, start = at < width, tl.program_id(0).to(tl.int64) * width
     row = tl.load(rows + start + at, mask=inside, other=0.0).to(tl.float32)
@@ -82,11 +82,12 @@ def _rms_norm(rows, weights, eps, out, width, BLOCK: tl.constexpr):
 @triton.jit
 def _place(
     qkv, weights, biases, eps, cos, sin, lengths, where, queries, keys, values,
-    slots, heads, kv_heads, room, width, BLOCK: tl.constexpr,
+    slots, heads, kv_heads, room, width: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     node, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
     at = tl.arange(0, BLOCK)
-    inside, kind = at < width, queries.dtype.element_ty
+    inside = at < width
+    kind: tl.constexpr = queries.dtype.element_ty
     source = qkv + (node * (heads + 2 * kv_heads) + head) * width
     slot = tl.load(where)
     if head < heads + kv_heads:
@@ -112,7 +113,9 @@ def _place(
 
 
 @triton.jit
-def _normed(source, weights, biases, head, width, at, inside, mean, inverse, kind: tl.constexpr):
+def _normed(
+    source, weights, biases, head, width: tl.constexpr, at, inside, mean, inverse, kind: tl.constexpr
+):
     row = tl.load(source + at, mask=inside, other=0.0).to(tl.float32)
     normed = ((row - mean) * inverse).to(kind).to(tl.float32)
     weight = tl.load(weights + head * width + at, mask=inside, other=0.0).to(tl.float32)
@@ -122,7 +125,7 @@ def _normed(source, weights, biases, head, width, at, inside, mean, inverse, kin
 
 @triton.jit
 def _attend(
-    queries, keys, values, lengths, where, out, slots, heads, group, room, width,
+    queries, keys, values, lengths, where, out, slots, heads, group, room, width: tl.constexpr,
     BLOCK: tl.constexpr, SLOTS: tl.constexpr,
 ):  # fmt: skip
     node, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
@@ -151,7 +154,19 @@ def _attend(
 
 
 @triton.jit
-def _see(query, keys, values, first, end, width, best, total, seen, BLOCK: tl.constexpr, SLOTS: tl.constexpr):
+def _see(
+    query,
+    keys,
+    values,
+    first,
+    end,
+    width: tl.constexpr,
+    best,
+    total,
+    seen,
+    BLOCK: tl.constexpr,
+    SLOTS: tl.constexpr,
+):
     """Goes on with a softmax that is computed slot by slot: its highest score, its sum and the values that it saw."""
     at = tl.arange(0, BLOCK)
     for start in range(first, end, SLOTS):
