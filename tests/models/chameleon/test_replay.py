@@ -1,5 +1,7 @@
 """CUDA graphs: recorded once a drawing, and no other codes for them; the kernels that they record."""
 
+import gc
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -61,7 +63,7 @@ class OnCpu:
         return function(*inputs)
 
     def record(self, function, inputs):
-        self.recorded, self.function, self.records = True, function, self.records + 1
+        self.recorded, self.function, self.records = True, weakref.WeakMethod(function), self.records + 1
         self.held, self.output = [given.clone() for given in inputs], torch.empty_like(inputs[0])
         self.met = self._addresses()
 
@@ -70,18 +72,18 @@ class OnCpu:
         self.replays += 1
         for held, given in zip(self.held, inputs, strict=True):
             held.copy_(given)
-        return self.output.copy_(self.function(*self.held))
+        return self.output.copy_(self.function()(*self.held))
 
     def _addresses(self):
-        return [(layer.data_ptr(), layer.shape) for layer in self.function.__self__.cache]
+        return [(layer.data_ptr(), layer.shape) for layer in self.function().__self__.cache]
 
 
 def as_on_a_gpu(monkeypatch, model) -> OnCpu:
     """From now on the model draws as on a GPU, with stand-ins for the kernels and the graph."""
     recorder = OnCpu()
 
-    def replay(function, device):
-        made = Replay(function, device)
+    def replay(device):
+        made = Replay(device)
         made.recorder = recorder
         recorder.forget()
         return made
@@ -96,7 +98,7 @@ def as_on_a_gpu(monkeypatch, model) -> OnCpu:
 
 
 def test_a_drawing_records_one_graph_and_has_the_codes_of_one_without(monkeypatch):
-    model = load_model("nano")
+    model = load_model("nano", device="cpu")
     plain = model.draw(requests(PROMPTS, [1, 2, 3]), Sampling(guidance=1.5))
     recorder = as_on_a_gpu(monkeypatch, model)
     replayed = model.draw(requests(PROMPTS, [1, 2, 3]), Sampling(guidance=1.5))
@@ -105,8 +107,27 @@ def test_a_drawing_records_one_graph_and_has_the_codes_of_one_without(monkeypatc
     assert (recorder.records, recorder.replays) == (1, 62)  # 63 steps, of which the first is called
 
 
+def test_the_cache_of_a_drawing_ends_with_it(monkeypatch):
+    model = load_model("nano", device="cpu")
+    as_on_a_gpu(monkeypatch, model)
+    held: list[weakref.ref] = []
+    made = graphed.GraphedMemory.__init__
+
+    def noted(self, *given):
+        made(self, *given)
+        held.append(weakref.ref(self))
+
+    monkeypatch.setattr(graphed.GraphedMemory, "__init__", noted)
+    gc.disable()
+    try:
+        model.draw(requests(PROMPTS, [1, 2, 3]), Sampling(guidance=1.5))
+        assert [one() for one in held] == [None]
+    finally:
+        gc.enable()
+
+
 def test_answers_of_different_lengths_are_the_same_with_graphs(monkeypatch):
-    model = load_model("nano")
+    model = load_model("nano", device="cpu")
     asked = [prompt_ids(model, text) for text in [*PROMPTS, *(f"{n} + {n} = " for n in range(9))]]
 
     def answers():
@@ -126,11 +147,14 @@ def test_what_cannot_be_recorded_is_called_from_then_on(caplog):
         def record(self, function, inputs):
             raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
-    double = Replay(lambda x: 2 * x, torch.device("cpu"))
-    double.recorder = Refuses()
-    assert [double(torch.tensor(value)).item() for value in (1, 2, 3)] == [2, 4, 6]
-    double.forget()
-    assert double(torch.tensor(4)).item() == 8
+    def double(value):
+        return replay(lambda x: 2 * x, torch.tensor(value)).item()
+
+    replay = Replay(torch.device("cpu"))
+    replay.recorder = Refuses()
+    assert [double(value) for value in (1, 2, 3)] == [2, 4, 6]
+    replay.forget()
+    assert double(4) == 8
     assert len(caplog.records) == 1 and "\n" not in caplog.text.strip()
     assert "without CUDA graphs" in caplog.text
 
@@ -170,9 +194,9 @@ def test_a_gpu_draws_the_same_codes_with_graphs_and_without(monkeypatch, caplog)
     model = load_model("nano", device="cuda", dtype="float32")
     replayed = model.draw(requests(PROMPTS, [1, 2, 3]), Sampling(guidance=1.5))
     assert not caplog.records
-    on_cpu = load_model("nano", dtype="float32").draw(requests(PROMPTS, [1, 2, 3]), Sampling(guidance=1.5))
+    on_cpu = load_model("nano", device="cpu").draw(requests(PROMPTS, [1, 2, 3]), Sampling(guidance=1.5))
     assert (replayed.codes == on_cpu.codes).all(axis=1).mean() > 0.5
-    monkeypatch.setattr(graphed, "Replay", lambda function, device: Replay(function, torch.device("cpu")))
+    monkeypatch.setattr(graphed, "Replay", lambda device: Replay(torch.device("cpu")))
     assert np.array_equal(
         model.draw(requests(PROMPTS, [1, 2, 3]), Sampling(guidance=1.5)).codes, replayed.codes
     )

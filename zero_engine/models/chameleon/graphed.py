@@ -41,7 +41,7 @@ class GraphedMemory:
             held = layer.new_empty((*layer.shape[:3], len(self.numbers), layer.shape[4]))
             held[:, :, :, : self.slots] = layer
             self.cache.append(held)
-        self.run_layers = Replay(self._run_layers, trunk.device)
+        self.replay = Replay(trunk.device)
 
     def fork(self, sources: Sequence[int]) -> None:
         """Nothing: no node splits on a GPU."""
@@ -53,12 +53,12 @@ class GraphedMemory:
         self.lengths = self.lengths[chosen]
         for number, layer in enumerate(self.cache):
             self.cache[number] = layer[:, chosen]
-        self.run_layers.forget()
+        self.replay.forget()
 
     def advance(self, hidden_MD: Tensor, step: int) -> Tensor:
         """Runs the layers on the embeddings of `step`'s tokens, (M, D). Returns the normed hidden states, (M, D)."""
         slot = self.slots + step
-        return self.run_layers(hidden_MD, self.numbers[slot : slot + 1])
+        return self.replay(self._run_layers, hidden_MD, self.numbers[slot : slot + 1])
 
     def _run_layers(self, hidden_MD: Tensor, where: Tensor) -> Tensor:
         """One step through all layers. It reads no value on the host, so a CUDA graph can record it."""
