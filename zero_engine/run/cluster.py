@@ -9,9 +9,10 @@ is replaced here. Settings made here do not reach an existing scheduler, so the 
 worker, or no scheduler, for `dask.workers_timeout_s` is one line and the end. A local cluster and its dashboard
 listen on 127.0.0.1 alone; `tls://` takes distributed's own settings (`distributed.comm.tls`).
 
-Ctrl-C does not reach workers, although the terminal sends it to every process of the group: a drain needs them. A
-cluster is started, and a scheduler called, in a thread in which SIGINT is blocked, and processes inherit that; the main
-thread stays free to hear Ctrl-C and to say what is waited for. Who presses twice waits for no process to end in order.
+Ctrl-C and SIGTERM do not reach workers, although they are sent to every process of the group: a drain needs them. A
+cluster is started, and a scheduler called, in a thread in which both are blocked, and processes inherit that (`obey`
+says who may still end a worker); the main thread stays free to hear them and to say what is waited for. Who presses twice
+waits for no process to end in order.
 """
 
 import contextlib
@@ -214,7 +215,7 @@ def _attended(make: Callable[[], T], stop: threading.Event | None) -> T:
 
     def work() -> None:
         _start_tracker()
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             made.append(make())
         except BaseException as error:  # raised again by who waits
@@ -300,6 +301,7 @@ def _local_cluster(dask: Dask, workers: int, has_gpus: bool) -> Any:
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
+                preload=["zero_engine.run.obey"],
             )
         except (OSError, RuntimeError, TimeoutError) as error:
             problem = error
