@@ -11,8 +11,8 @@ listen on 127.0.0.1 alone; `tls://` takes distributed's own settings (`distribut
 
 Ctrl-C and SIGTERM do not reach workers, although they are sent to every process of the group: a drain needs them. A
 cluster is started, and a scheduler called, in a thread in which both are blocked, and processes inherit that (`obey`
-says who may still end a worker); the main thread stays free to hear them and to say what is waited for. Who presses twice
-waits for no process to end in order.
+says who may still end a worker); the main thread stays free to hear them and to say what is waited for. Who presses
+twice waits for no process to end in order.
 """
 
 import contextlib
