@@ -122,6 +122,17 @@ def test_a_second_ctrl_c_stops_now_and_the_run_resumes_exactly(poisonable, make_
     assert hashes(pipeline.output.path) == plain
 
 
+def test_who_presses_again_while_a_command_ends_sees_no_traceback(poisonable, make_run, tmp_path):
+    at_hand(make_run(), tmp_path)
+    with terminal(tmp_path) as screen:
+        screen.read_until(lambda: "starting" in screen.plain)
+        screen.press_ctrl_c()
+        screen.read_until(lambda: "interrupted." in screen.plain)
+        screen.press_ctrl_c()
+        screen.wait()
+        assert screen.code in (130, -2) and "Traceback" not in screen.plain
+
+
 def test_a_dead_scheduler_is_named_at_once_and_ctrl_c_ends_the_wait(poisonable, make_run, tmp_path):
     at_hand(make_run(dask={"scheduler": "tcp://127.0.0.1:9"}), tmp_path)
     with terminal(tmp_path) as screen:
