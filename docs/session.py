@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-COLUMNS, ROWS = 100, 40
+COLUMNS, ROWS = 100, 56
 LIMIT_S = 1800.0
 DEMO = "zero-engine demo --workers 1 --limit 12 --set output.rows_per_shard=4"
 
@@ -97,7 +97,7 @@ def record(command: str, every_s: float) -> list[str]:
             screen.watch(lambda text: "report.html in a browser" in text)
             screen.clear()
             screen.type("zero-engine diff out/before out/gsm8k_nano -n 2")
-            screen.watch(lambda text: re.search(r"^(lost|gained|changed): .*\n.*\$ *$", text, re.M))
+            screen.watch(lambda text: re.search(r"^(lost|gained|changed): .*^\$$", text, re.M | re.S))
             return [anywhere(frame, folder) for frame in screen.frames]
         finally:
             screen.close()

@@ -20,6 +20,7 @@ import glob
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
@@ -307,5 +308,13 @@ def _local_cluster(dask: Dask, workers: int, has_gpus: bool) -> Any:
             problem = error
     raise InputError(
         f"dask: {workers} local workers do not start ({one_line(problem or RuntimeError())}). "
-        "Ask for fewer: --workers 1, or 0."
+        f"Ask for fewer: --workers 1, or 0.{_guard_missing()}"
     ) from None
+
+
+def _guard_missing() -> str:
+    """What a script of the user's may lack: each worker imports it, and so calls the run once more."""
+    script = getattr(sys.modules.get("__main__"), "__file__", None) or ""
+    if not script.endswith(".py"):
+        return ""
+    return f' In {script}, call the run below `if __name__ == "__main__":`, because each worker imports that file.'
