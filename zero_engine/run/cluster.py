@@ -315,6 +315,6 @@ def _local_cluster(dask: Dask, workers: int, has_gpus: bool) -> Any:
 def _guard_missing() -> str:
     """What a script of the user's may lack: each worker imports it, and so calls the run once more."""
     script = getattr(sys.modules.get("__main__"), "__file__", None) or ""
-    if not script.endswith(".py"):
+    if not script.endswith(".py") or script.endswith("__main__.py"):
         return ""
     return f' In {script}, call the run below `if __name__ == "__main__":`, because each worker imports that file.'
