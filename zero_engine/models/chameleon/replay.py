@@ -69,7 +69,6 @@ class Recorder:
 
     def __init__(self, device: torch.device):
         self.stream = _stream(device)
-        self.pool = torch.cuda.graph_pool_handle()
         self.recording: _Recording | None = None
 
     @property
@@ -91,7 +90,7 @@ class Recorder:
         graph, held = torch.cuda.CUDAGraph(), [given.clone() for given in inputs]
         torch.cuda.synchronize(self.stream.device)
         with torch.cuda.stream(self.stream):
-            graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
+            graph.capture_begin(capture_error_mode="thread_local")
             try:
                 output = function(*held)
             finally:
