@@ -3,14 +3,16 @@
 import json
 import os
 import shutil
+import signal
 
 import pytest
 
 from tests.faults.conftest import hashes
 from tests.store.conftest import forget, write_pipeline
 from zero_engine import open_dataset
-from zero_engine.errors import OutputError
+from zero_engine.errors import Interrupted, OutputError
 from zero_engine.run import plan_run, run_pipeline
+from zero_engine.run.ledger import Ledger
 from zero_engine.run.recover import retry
 from zero_engine.run.status import folder_status
 from zero_engine.write.dataset import open_rows
@@ -50,6 +52,26 @@ def test_a_run_leaves_the_bytes_of_a_local_one_and_nothing_else(store, make, tmp
         assert store.read(f"sets/one/{name}") == (tmp_path / "local" / name).read_bytes()
     assert store.uploads() == []
     assert not list(cache.rglob("*.tmp"))
+
+
+@pytest.mark.slow
+def test_ctrl_c_halts_shards_in_the_store_and_the_run_goes_on(store, make, tmp_path, monkeypatch):
+    commits = []
+
+    def commit(ledger, *what, honest=Ledger.commit):
+        honest(ledger, *what)
+        commits.append(what)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    run_pipeline(make(None, records=16))
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "commit", commit)
+        with pytest.raises(Interrupted, match="stopped with 1 shard .*s3://corpus/sets/one"):
+            run_pipeline(make(records=16))
+    assert len(commits) == 1, "what had not begun was not begun"
+    assert run_pipeline(make(records=16)).plan.as_dict()["done"] == 1
+    assert read(store, tmp_path) == hashes(tmp_path / "local")
+    assert not [name for name in store.names("sets/one") if "halt-" in name]
 
 
 @pytest.mark.slow
