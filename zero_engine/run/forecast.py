@@ -145,8 +145,8 @@ def _count(
 def _not_asked_for(out: str, held: Recorded, kept: Sequence[ShardFile], asked: Seen) -> int:
     """Drawings in use in the folder that lie neither in the files `kept` nor under a name in `asked`."""
     names = {file.name for file in kept}
-    for file in kept:
-        asked.add(name for _, name in identities(DrawingFile(out, file.name, file.sha256), held.identify))
+    for one in kept:
+        asked.add(name for _, name in identities(DrawingFile(out, one.name, one.sha256), held.identify))
     fresh = 0
     for file in drawing_files(out, held.trusts):
         if file.name.startswith(CANDIDATES) and file.name not in names:
