@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from tests.faults.conftest import poisoned_children
 from tests.run.given_corpus import packed, picture
 from tests.run.identity import names_in, pipeline
 from zero_engine.cli.app import app
-from zero_engine.errors import InputError
+from zero_engine.errors import InputError, Interrupted
 from zero_engine.run import plan_run, run_pipeline
+from zero_engine.run.ledger import Ledger
 from zero_engine.write.folder import unused_name
 from zero_engine.write.unused import unused
 from zero_engine.write.validate import validate_dataset
@@ -118,6 +120,25 @@ def test_what_was_damaged_while_set_aside_hides_no_whole_copy(here, hashes):
     assert plan_run(asked("out"), ["whole"]).drawings.made == 0
     assert run_pipeline(asked("out"), reuse=["whole"]).drawn == 0
     assert hashes("out") == before
+
+
+def test_what_was_set_aside_is_found_where_all_else_is_gone(here):
+    run_pipeline(asked("out", render={"guidance": 2.0}))
+    for path in Path("out").iterdir():
+        if path.name != "unused":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert run_pipeline(asked("other"), reuse=["out"]).drawn == 0
+    assert run_pipeline(asked("out")).drawn == 0
+
+
+def test_a_run_that_is_stopped_in_a_change_counts_the_shards_that_are_as_asked(here, monkeypatch):
+    def commit(ledger: Ledger, *what: object, honest: Callable = Ledger.commit) -> None:
+        honest(ledger, *what)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Ledger, "commit", commit)
+    with pytest.raises(Interrupted, match=r"stopped with 1 shard \(1 records\) committed"):
+        run_pipeline(asked("out", output={"rows_per_shard": 1}))
 
 
 def test_overwriting_believes_no_damaged_file(here, hashes):

@@ -120,7 +120,7 @@ class _Driver:
         self.plan = Plan()
         self.totals = tally.empty()
         self.seconds: Counter = Counter()
-        self.drawn = self.encoded = 0
+        self.drawn = self.encoded = self.commits = 0
         self.launcher: Launcher | None = None
         self.watch = Watch(ledger.out)
         self.inputs: Stamps = {}
@@ -302,6 +302,7 @@ class _Driver:
 
     def _commit(self, task: ShardTask, result: ShardResult) -> None:
         self.ledger.commit(result.entry, result.temporary)
+        self.commits += 1
         if self.pipeline.render.generator == "http" and result.entry.candidates:
             self._forget_answers(result.entry.candidates)
         if task.records:
@@ -323,7 +324,7 @@ class _Driver:
         Answers(self.out / ANSWERS).forget(name for _, name in committed if name)
 
     def _stopped(self) -> Interrupted:
-        done = len(self.ledger.entries)
+        done = self.plan.starts["done"] + self.commits
         shards = f"{done} shard" + "s" * (done != 1)
         return Interrupted(
             f"stopped with {shards} ({self.totals['records']:,} records) committed in {self.out}. "

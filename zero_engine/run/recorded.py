@@ -26,7 +26,7 @@ from zero_engine.render.identity import identity_of, known_batch_size, settings_
 from zero_engine.run.lease import is_leased
 from zero_engine.run.watch import committed_files, last_beginning
 from zero_engine.sections import is_store
-from zero_engine.write.folder import DATASET_INFO, LEDGER, LOCK, MANIFEST, shard_files
+from zero_engine.write.folder import DATASET_INFO, LEDGER, LOCK, MANIFEST, UNUSED, shard_files
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.place import small, takes_store
 from zero_engine.write.plain import is_name, open_plain, plain_size, read_plain
@@ -122,8 +122,11 @@ def _add(line: dict, found: Recorded) -> None:
 
 
 def is_ours(out: Path) -> bool:
-    """Whether a folder holds files of a dataset, by what they say of themselves."""
-    for name in shard_files(out):
+    """Whether a folder holds files of a dataset, or drawings set aside, by what they say of themselves."""
+    for name in (
+        *shard_files(out),
+        *(f"{UNUSED}/{path.name}" for path in sorted((out / UNUSED).glob("*.arrow"))),
+    ):
         if name.endswith(".arrow") and plain_size(out, name):
             try:
                 with pa.memory_map(str(out / name)) as source, pa.ipc.open_stream(source) as reader:
