@@ -136,7 +136,7 @@ def _count(
                 reused = sum(name in found for name in names)
                 drawings.reused += reused
                 drawings.made += len(planned) - reused
-                asked.add(found)
+                asked.note(found)
         if len(kept) < sum(entry.candidates is not None for entry in held.entries.values()):
             drawings.set_aside = _not_asked_for(sources.out, held, kept, asked)
     return drawings
@@ -146,12 +146,12 @@ def _not_asked_for(out: str, held: Recorded, kept: Sequence[ShardFile], asked: S
     """Drawings in use in the folder that lie neither in the files `kept` nor under a name in `asked`."""
     names = {file.name for file in kept}
     for one in kept:
-        asked.add(name for _, name in identities(DrawingFile(out, one.name, one.sha256), held.identify))
+        asked.note(name for _, name in identities(DrawingFile(out, one.name, one.sha256), held.identify))
     fresh = 0
     for file in drawing_files(out, held.trusts):
         if file.name.startswith(CANDIDATES) and file.name not in names:
             told = [name for _, name in identities(file, held.identify)]
-            fresh += told.count("") + sum(asked.add(told))
+            fresh += told.count("") + asked.note(told)
     return fresh
 
 
