@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 TAG = re.compile(
-    r"<(?P<end>/?)(?P<name>answer|final_answer|output|solution)>|<\|(?P<edge>begin|end)_of_(?P<part>solution|answer)\|>"
+    r"<(?P<end>/?)(?P<name>answer|final_answer|output|solution|conclusion)>|<\|(?P<edge>begin|end)_of_(?P<part>solution|answer)\|>"
     r"|\[(?P<close>/?)(?P<mark>ANSWER)\]",
     re.IGNORECASE,
 )

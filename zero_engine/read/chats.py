@@ -7,8 +7,8 @@ record. Where some turns reason, those that do not are counted in the note `turn
 does, every answer is a trace, with the note `no_thought_tags`.
 
 Roles are read in any case and under any name in use (`from`/`value`, `role`/`content`, Gemini's `model` and `parts`).
-The gold answer is the record's `answer`, or `reference_answer` in a message's `info`
-(a-m-team/AM-DeepSeek-R1-Distilled-1.4M, dataset card); it belongs to the last trace.
+The gold answer is the record's `answer`, or `reference_answer` or `ground_truth` in a message's `info`
+(a-m-team/AM-DeepSeek-R1-Distilled-1.4M and AM-Thinking-v1-Distilled, dataset cards); it belongs to the last trace.
 """
 
 import re
@@ -34,6 +34,7 @@ REASONING_TYPES = (
 TEXT_TYPES = ("text", "input_text", "output_text", "value", None)
 PICTURE_TYPES = ("image", "image_url", "input_image", "picture")
 TEXT_KEYS = ("text", "value", "content", "thinking", "reasoning", "summary")
+GOLD_INFO = ("reference_answer", "ground_truth", "gold_answer", "expected_answer")
 THOUGHT_CHANNELS = ("analysis", "thinking", "commentary")
 
 
@@ -77,7 +78,7 @@ def message_list(record: Record) -> list[Record]:
 def question_text(value: Any) -> Any:
     """A question that may be a list of messages, as its last user turn; anything else as it is."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        said = [_content(turn, _Unmarked({}))[0] for turn in value if _role(turn) == USER]
+        said = [_content(turn, _Unmarked({}))[0] for turn in value if role_of(turn) == USER]
         return said[-1] if said else value
     return value
 
@@ -86,7 +87,7 @@ def marked_question(value: Any, images: tuple[object, ...]) -> tuple[Any, tuple[
     """Like `question_text`, with a mark for each picture in a message, and the pictures."""
     pictures = _Pictures({"images": list(images)})
     turns = value if isinstance(value, list) and value and isinstance(value[0], dict) else []
-    asked = [turn for turn in turns if _role(turn) == USER]
+    asked = [turn for turn in turns if role_of(turn) == USER]
     return (_content(asked[-1], pictures)[0], tuple(pictures.taken)) if asked else (value, ())
 
 
@@ -121,11 +122,11 @@ def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
     silent: list[Draft] = []
     thought: list[str] = []
     for turn in turns:
-        role, before = _role(turn), len(pictures.taken)
+        role, before = role_of(turn), len(pictures.taken)
         said, reasoned = _content(turn, pictures)
         if role == USER:
             question, thought = said, []
-            gold = find(turn, "info.reference_answer") or gold
+            gold = _gold(turn, gold)
             continue
         if role != ASSISTANT:
             continue
@@ -177,12 +178,13 @@ def _has_thought(said: str, spec: Input) -> bool:
 
 
 def _gold(turn: Record, gold: Any) -> str | None:
-    own = find(turn, "info.reference_answer")
-    value = own if own not in (None, "") else gold
-    return gold_text({"reference_answer": value}, "reference_answer")
+    """The known answer in what a message says about itself, else the one before it."""
+    own = [find(turn, f"info.{key}") for key in GOLD_INFO]
+    return gold_text({"gold": next((one for one in own if one not in (None, "")), gold)}, "gold")
 
 
-def _role(turn: Record) -> str:
+def role_of(turn: Record) -> str:
+    """Who speaks in a message; the tool where that is not known."""
     name = next((turn[key] for key in ("role", "from", "speaker", "author", "sender") if turn.get(key)), None)
     if isinstance(name, dict):
         name = name.get("role")

@@ -130,6 +130,14 @@ def gold_choice(record: Record, key: str, choices: tuple[str, ...]) -> str | Non
     return gold_text(record, key)
 
 
+def step_text(item: Any) -> str | None:
+    """The text of a step, which may be an object that has one."""
+    if not isinstance(item, dict):
+        return item if isinstance(item, str) else None
+    keys = ("text", "step", "content", "value", "thought", "description")
+    return next((item[key] for key in keys if isinstance(item.get(key), str)), None)
+
+
 def identity(record: Record, paths: tuple[str, ...]) -> str | None:
     """The record's own id, as text: the first of these fields that holds a text or a whole number."""
     for path in paths:
@@ -171,12 +179,34 @@ def texts(record: Record, key: str) -> tuple[str, ...]:
     if value is None or value == "":
         return ()
     if isinstance(value, str):
-        value = unpacked_list(value)
+        value = unpacked_list(value) or lettered(value)
     if isinstance(value, dict):  # AQuA-like {"A": "5", "B": "6"} and ARC-like {"label": [..], "text": [..]}
         value = value["text"] if isinstance(value.get("text"), list) else list(value.values())
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, (str, int, float)) for item in value):
         raise Unusable("wrong_type", f"{key} must be a list of texts, got {_short(record[key])}")
     return tuple(str(item) for item in value)
+
+
+LETTERED = re.compile(r"(?:^|[\s,;])\(?([A-Za-z])[ ]?[).:][ \t]*(?=\S)")
+MOST_LETTERED = 10_000
+"""Characters of a text that is searched for options."""
+
+
+def lettered(value: str) -> list[str] | None:
+    """The options of one text, `a ) 38 , b ) 27` or a line each (allenai/math_qa, dataset card), or None.
+
+    The letters must run from the first on, and the text must begin with it.
+    """
+    text = value[:MOST_LETTERED].strip()
+    marks: list[re.Match[str]] = []
+    for found in LETTERED.finditer(text):
+        if found[1].lower() == chr(ord("a") + len(marks)):
+            marks.append(found)
+    if len(marks) < 2 or marks[0].start() > 0 or len(value) > MOST_LETTERED:
+        return None
+    ends = [*(mark.start() for mark in marks[1:]), len(text)]
+    options = [text[mark.end() : end].strip(" \t\r\n,;") for mark, end in zip(marks, ends, strict=True)]
+    return options if all(options) else None
 
 
 def unpacked_list(value: str) -> list[Any] | None:

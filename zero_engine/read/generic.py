@@ -18,6 +18,7 @@ from zero_engine.read.fields import (
     gold_choice,
     missing,
     optional_text,
+    step_text,
     text,
     texts,
 )
@@ -127,14 +128,7 @@ def step_texts(record: Record, key: str) -> tuple[str, ...]:
     if isinstance(value, (list, tuple)) and value and all(isinstance(item, dict) for item in value):
         found = []
         for item in value:
-            said = next(
-                (
-                    item[name]
-                    for name in ("text", "step", "content", "value")
-                    if isinstance(item.get(name), str)
-                ),
-                None,
-            )
+            said = step_text(item)
             if said is None:
                 raise Unusable(
                     "wrong_type", f"{key}: a step has no text; it has {', '.join(map(str, list(item)[:8]))}"

@@ -21,6 +21,7 @@ from zero_engine.read.folders import find_inputs, look_for
 from zero_engine.read.formats import Format, checked_format
 from zero_engine.read.guess import guess
 from zero_engine.read.jsontext import Refused
+from zero_engine.read.naming import QUESTION, is_named
 from zero_engine.read.tables import read_rows
 from zero_engine.read.where import check_where, compiled
 from zero_engine.records import Rejection, Trace
@@ -196,8 +197,8 @@ def _misfit(spec: Input, problem: Rejection, tried: int, records: list[Record]) 
 
 
 def wrapped_in(records: list[Record]) -> str | None:
-    """The key of a document whose value is a list of records."""
-    if len(records) != 1:
+    """The key of a document whose value is a list of records; a document with a question is a record itself."""
+    if len(records) != 1 or any(is_named(key, QUESTION[:5]) and value for key, value in records[0].items()):
         return None
     lists = [
         key

@@ -42,6 +42,7 @@ RESPONSE_KEYS = (
     "text",
     "answer_content",
 )
+GENERATION_KEYS = (*RESPONSE_KEYS, "content", "value", "message", "solution")
 GENERATIONS = ("generations", "responses", "outputs", "completions", "solutions", "samples", "candidates")
 CORRECTNESS = ("correctness", "correctness_math_verify", "correctness_llama", "correct", "is_correct")
 NUMBERED = re.compile(r"(?P<stem>\w+?)_?(?P<number>\d{1,3})")
@@ -59,8 +60,9 @@ def think(record: Record, spec: Input) -> list[Draft]:
 def generations(record: Record, spec: Input) -> list[Draft]:
     """One trace for each generation, with its `correctness` for `input.where`.
 
-    The generations are a list, or numbered columns (`r1_solution_1`, ..): columns: {generations: r1_solution_1} takes
-    the row of them. (open-r1/OpenR1-Math-220k and zwhe99/DeepMath-103K, dataset cards.)
+    The generations are a list of texts, of messages or of objects with a text and a verdict of their own, or numbered
+    columns (`r1_solution_1`, ..): columns: {generations: r1_solution_1} takes the row of them.
+    (open-r1/OpenR1-Math-220k, zwhe99/DeepMath-103K and facebook/natural_reasoning, dataset cards.)
     """
     written = _generations(record, spec)
     verdicts = _verdicts(record, len(written))
@@ -287,6 +289,12 @@ def _generations(record: Record, spec: Input) -> tuple[str, ...]:
             for one in value
             if one and isinstance(one[-1], dict) and isinstance(one[-1].get("content"), str)
         )
+    elif isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        found = tuple(filter(None, map(text_of, value)))
+        if len(found) < len(value):
+            raise Unusable(
+                "wrong_type", f"{key}: {len(value) - len(found)} of {len(value)} objects have no text"
+            )
     elif isinstance(value, str) and not value.lstrip().startswith("["):
         found = (value,)
     else:
@@ -296,8 +304,18 @@ def _generations(record: Record, spec: Input) -> tuple[str, ...]:
     return found
 
 
+def text_of(generation: Any) -> str | None:
+    """The text of a generation that is an object: `{response_model, response}`, `{text, correct}`, a message."""
+    if not isinstance(generation, dict):
+        return None
+    return next((generation[key] for key in GENERATION_KEYS if isinstance(generation.get(key), str)), None)
+
+
 def _verdicts(record: Record, count: int) -> list[Any]:
     """What the corpus says of each generation: True, False, or None where it says nothing."""
+    written = next((record[key] for key in GENERATIONS if key in record), None)
+    if isinstance(written, list) and len(written) == count and all(isinstance(one, dict) for one in written):
+        return [next((one[key] for key in CORRECTNESS if key in one), None) for one in written]
     for key in CORRECTNESS:
         value = record.get(key)
         if isinstance(value, list) and len(value) == count:

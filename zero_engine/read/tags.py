@@ -47,8 +47,10 @@ FAMILIES: tuple[tuple[str, str], ...] = (
 """Opening and closing tags in use: DeepSeek-R1, QwQ, Qwen3 and many (think), Claude-like (thinking), Marco-o1
 (Thought), LLaVA-CoT and GRPO recipes (reasoning), Seed-OSS (seed:think), Sky-T1, Bespoke-Stratos and OpenThoughts
 (begin_of_thought), Kimi (the ones with triangles), Magistral (brackets). Harmony's channels are read by `markers`."""
-ANSWER_OPENS = ("<answer>", "<output>", "<|begin_of_solution|>", "<response>", "<solution>")
+ANSWER_OPENS = ("<answer>", "<output>", "<|begin_of_solution|>", "<response>", "<solution>", "<conclusion>")
 """Tags that begin an answer: what follows one is not thought, also where the thought was never closed."""
+SECTION = re.compile(r"[ \t]*</?(?:summary|caption|perception|observation|description)>[ \t]*", re.IGNORECASE)
+"""Tags of sections before the thought (LLaVA-CoT's summary and caption): they go, their text is thought."""
 _ANGLED = re.compile(r"<(/?)([\w:]+)>")
 
 
@@ -161,6 +163,8 @@ def _split(text: str, tags: tuple[str, str], in_use: bool) -> Thinking | None:
     for mark in (mark for block in blocks for mark in block if mark):
         pieces.append(text[position : mark.start()])
         position = mark.end()
+    if blocks[0][0] is not None:
+        pieces[0] = SECTION.sub("", pieces[0])
     if blocks[-1][-1] is None:
         notes += ("think_unclosed",)
         answer = _ANSWER.search(text, position)
