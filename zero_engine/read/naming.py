@@ -81,6 +81,7 @@ ANSWER = (
     "target",
     "ans",
     "a",
+    "correct",
     "label",
     "solution",
 )
@@ -145,7 +146,7 @@ def guess_columns(records: list[Record]) -> dict[str, str]:
         if name := by_name(pool, names):
             found["rationale"] = name
             break
-    pool = [name for name in told if name not in found.values()]
+    pool = [name for name in told if name not in found.values() and not _is_verdict(records, name)]
     if "rationale" in found:
         pool = [name for name in pool if columns[name] <= 4 * max(columns[found["rationale"]], LONG)]
     if name := by_name(pool, ANSWER):
@@ -185,6 +186,11 @@ def _question(prose: list[str], told: list[str], records: list[Record]) -> str |
         if share_of(records, name, _ends_asking) > REPEAT_SHARE and not is_named(name, THOUGHT)
     ]
     return named if named in asking or not asking else asking[0]
+
+
+def _is_verdict(records: list[Record], name: str) -> bool:
+    """Whether a column says that a trace is right, rather than which answer is."""
+    return spelled(name) == "correct" and not any(isinstance(find(record, name), str) for record in records)
 
 
 def is_opposite(name: str) -> bool:
