@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 Record = dict[str, Any]
@@ -109,6 +110,8 @@ def optional_text(record: Record, key: str) -> str | None:
         return "yes" if value else "no"
     if isinstance(value, float):
         return None if math.isnan(value) else str(value)
+    if isinstance(value, Decimal):
+        return None if value.is_nan() else str(value)
     if isinstance(value, int):
         return str(value)
     if isinstance(value, (list, tuple)) and len(value) == 1:

@@ -209,7 +209,11 @@ def wrapped_in(records: list[Record]) -> str | None:
     ]
     texts = [value for value in records[0].values() if isinstance(value, str) and len(value) > LONGEST_LABEL]
     lists = ["train"] if "train" in lists else lists
-    return lists[0] if len(lists) == 1 and not texts else None
+    if texts or len(lists) > 1:
+        return None
+    inner = [(key, wrapped_in([value])) for key, value in records[0].items() if isinstance(value, dict)]
+    paths = lists or [f"{key}.{path}" for key, path in inner if path]
+    return paths[0] if len(paths) == 1 else None
 
 
 def other_shape(records: list[Record]) -> str | None:
