@@ -1,4 +1,5 @@
-"""Boxes: the content of `\\boxed{..}` or, without one, of `\\fbox{..}`, by braces that balance. One pass, linear in the length."""
+"""Boxes: the content of `\\boxed{..}` or, without one, of `\\fbox{..}`, by braces that balance. One pass, linear in the
+length."""
 
 import re
 

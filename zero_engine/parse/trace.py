@@ -62,7 +62,8 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
         stream = between_words(rationale, texts, given) if given else iter(texts)
     if spec.calculator_notes == "drop" and "<<" in rationale:
         stream = [
-            CALCULATOR_NOTE.sub("", item) if isinstance(item, str) and "<<" in item else item for item in stream
+            CALCULATOR_NOTE.sub("", item) if isinstance(item, str) and "<<" in item else item
+            for item in stream
         ]
     pieces, lost = paired(stream)
     if trace.steps is not None:
