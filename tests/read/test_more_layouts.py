@@ -154,3 +154,72 @@ def test_a_guess_does_not_hang_on_the_hash_seed(tmp_path: Path) -> None:
         for seed in ("1", "2")
     }
     assert len(said) == 1 and b"good" in said.pop()
+
+
+def read(path: Path, record: dict[str, Any], **options: Any) -> list[ParsedTrace]:
+    path.write_text(json.dumps(record))
+    items = read_traces(Input(path=str(path), **options))
+    found = [parse_trace(item, Parse()) for item in items if isinstance(item, Trace)]
+    assert all(isinstance(one, ParsedTrace) for one in found)
+    return [one for one in found if isinstance(one, ParsedTrace)]
+
+
+def say(role: str, content: str, **more: Any) -> dict[str, Any]:
+    return {"role": role, "content": content, **more}
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [USER, say("thinking", WAY), say("assistant", "5")],
+        [USER, say("reasoning", WAY), say("assistant", "5")],
+        [USER, say("assistant", "", reasoning_content=WAY), say("tool", "5"), say("assistant", "The answer is 5.")],
+        [say("user", ASKED.partition("?")[0] + "?"), say("assistant", f"<think>{WAY}</think>**5**")],
+    ],
+)  # fmt: skip
+def test_thought_and_answer_in_turns_of_their_own(tmp_path: Path, turns: list[Any]) -> None:
+    (found,) = read(tmp_path / "x.jsonl", {"messages": turns}, format="messages")
+    assert [step.text for step in found.steps] == STEPS and found.answer == "5"
+
+
+def test_a_question_in_two_turns_is_whole(tmp_path: Path) -> None:
+    turns = [say("user", "Ann has 3."), say("user", "How many?"), say("assistant", WAY), say("user", "And 4?"),
+             say("assistant", WAY)]  # fmt: skip
+    found = read(tmp_path / "x.jsonl", {"messages": turns}, format="messages")
+    assert [one.trace.question for one in found] == ["Ann has 3.\nHow many?", "And 4?"]
+
+
+@pytest.mark.parametrize(
+    ("generations", "verdicts"),
+    [
+        (["a b. \\boxed{5}", None, "c d. \\boxed{6}"], ["true", "false", "False"]),
+        ([["a b. \\boxed{5}"], [], ["c d."]], "[true, false, false]"),
+        ([say("assistant", "a b. \\boxed{5}"), {}, say("assistant", "c d.")], [1, 0, 0]),
+    ],
+)
+def test_verdicts_stay_with_their_generations(tmp_path: Path, generations: Any, verdicts: Any) -> None:
+    record = {"question": ASKED, "generations": generations, "correctness": verdicts, "answer": "5"}
+    (found,) = read(tmp_path / "x.jsonl", record, format="generations", where="correctness")
+    assert found.steps[0].text.startswith("a b.") and "generations_empty:1" in found.notes
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "<thinking><step>Ann starts with 3 apples.</step><count>3</count><step>She buys 2 more, so 3 + 2 = 5 apples."
+        "</step><reward>0.9</reward></thinking><answer>5</answer>",
+        f"<think><plan>{STEPS[0]}</plan><reflection>{STEPS[1]}</reflection></think>5",
+        f"<analysis>{WAY}</analysis>5",
+        f"<think>{WAY}</think><|begin_of_box|>5<|end_of_box|>",
+    ],
+)
+def test_tags_that_part_a_thought_are_no_text(tmp_path: Path, response: str) -> None:
+    (found,) = read(tmp_path / "x.jsonl", {"question": ASKED, "response": response}, format="think")
+    assert [step.text for step in found.steps] == STEPS and found.answer == "5"
+
+
+def test_a_place_among_choices_may_be_a_float(tmp_path: Path) -> None:
+    record = {"question": ASKED, "rationale": WAY, "choices": ["four", "five"], "answer": 1.0}
+    assert read(tmp_path / "x.jsonl", record, format="generic")[0].answer == "B"
+    record["choices"] = ["1.0", "2.0"]
+    assert read(tmp_path / "x.jsonl", record, format="generic")[0].answer == "1.0"

@@ -1,10 +1,11 @@
 """Column maps of chats: a list of messages, in every spelling of one, and prompt and completion.
 
 A message list gives one trace for every assistant turn that reasons: in a field of its own (`reasoning_content`,
-`reasoning`, `thinking`, `reasoning_details`), in typed content ({type: reasoning}), in a channel of harmony, or in
-thought tags inside the text. The question is the last user turn before it; earlier turns and tool results stay in the
-record. Where some turns reason, those that do not are counted in the note `turns_without_reasoning:n`; where none
-does, every answer is a trace, with the note `no_thought_tags`.
+`reasoning`, `thinking`, `reasoning_details`), in typed content ({type: reasoning}), in a channel of harmony, in a turn
+of a role of its own (`thinking`), or in thought tags inside the text. The question is the last user turn before it,
+with those right before that; earlier turns and tool results stay in the record. An answer in a later turn, behind a
+tool's, is that of the turn that reasoned. Where some turns reason, those that do not are counted in the note
+`turns_without_reasoning:n`; where none does, every answer is a trace, with the note `no_thought_tags`.
 
 Roles are read in any case and under any name in use (`from`/`value`, `role`/`content`, Gemini's `model` and `parts`).
 The gold answer is the record's `answer`, or `reference_answer` or `ground_truth` in a message's `info`
@@ -35,6 +36,7 @@ TEXT_TYPES = ("text", "input_text", "output_text", "value", None)
 PICTURE_TYPES = ("image", "image_url", "input_image", "picture")
 TEXT_KEYS = ("text", "value", "content", "thinking", "reasoning", "summary")
 GOLD_INFO = ("reference_answer", "ground_truth", "gold_answer", "expected_answer")
+THOUGHT_ROLES = ("thinking", "thought", "think", "reasoning", "reasoning_content", "analysis")
 THOUGHT_CHANNELS = ("analysis", "thinking", "commentary")
 
 
@@ -117,19 +119,25 @@ def _as_turns(value: Any, role: str) -> list[Record]:
 
 def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
     pictures = _Pictures(record)
-    question, gold = "", None
+    question, gold, is_asking = "", None, False
     reasoned_drafts: list[Draft] = []
     silent: list[Draft] = []
     thought: list[str] = []
+    waiting: Draft | None = None  # a turn that reasoned and has not answered
     for turn in turns:
         role, before = role_of(turn), len(pictures.taken)
         said, reasoned = _content(turn, pictures)
         if role == USER:
-            question, thought = said, []
+            question, thought = (f"{question}\n{said}" if is_asking and said else said), []
+            is_asking, waiting = True, None
             gold = _gold(turn, gold)
+            continue
+        if str(turn.get("role") or turn.get("from")).lower() in THOUGHT_ROLES:
+            thought.append(said)
             continue
         if role != ASSISTANT:
             continue
+        is_asking = False
         channel = turn.get("channel")
         if isinstance(channel, str) and channel.lower() in THOUGHT_CHANNELS:
             thought.append(said)
@@ -140,6 +148,9 @@ def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
         thought = []
         if not said and not inner:
             continue
+        if waiting and not inner and not _has_thought(said, spec):
+            waiting.said, waiting = said, None
+            continue
         draft = Draft(question, said, _gold(turn, gold))
         if inner:
             tagged = split_thinking(said, spec.think_tags)
@@ -149,6 +160,7 @@ def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
             draft.said = (tagged.answer if tagged else said) or None
             draft.notes = tagged.notes if tagged else ()
             reasoned_drafts.append(draft)
+            waiting = None if draft.said else draft
         else:
             (reasoned_drafts if _has_thought(said, spec) else silent).append(draft)
     notes = pictures.notes()

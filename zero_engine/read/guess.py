@@ -133,7 +133,7 @@ def _several(records: list[Record], names: list[str]) -> Iterator[Guess]:
             if isinstance(value, str) and name in lists
             else None
         )
-        if name in lists and many and all(isinstance(item, str) or text_of(item) for item in many):
+        if name in lists and many and all(item is None or text_of(item) for item in many):
             yield Guess(
                 "generations", _with_answer({"generations": name}, question, records), "a list of generations"
             )
