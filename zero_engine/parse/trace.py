@@ -61,10 +61,10 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
         given = by_characters(rationale, trace.steps, trace.given) if trace.steps else trace.given
         stream = between_words(rationale, texts, given) if given else iter(texts)
     if spec.calculator_notes == "drop" and "<<" in rationale:
-        stream = [
+        stream = (
             CALCULATOR_NOTE.sub("", item) if isinstance(item, str) and "<<" in item else item
             for item in stream
-        ]
+        )
     pieces, lost = paired(stream)
     if trace.steps is not None:
         lost += sum(one.at >= len(trace.steps) for one in trace.given)

@@ -281,6 +281,7 @@ def _question(record: Record, response: str) -> str:
 
 
 def _generations(record: Record, spec: Input) -> tuple[str | None, ...]:
+    found: tuple[str | None, ...]
     key = next((key for key in GENERATIONS if key in record), None)
     if key is None:
         raise missing(record, "generations")

@@ -32,13 +32,11 @@ def questions_input(
         return spec
     said = _text_in(records, asked)
     kept = {name: own[name] for name in ("id", "answer", "choices", "image", "images") if name in own}
-    for update in (
-        {"columns": {**own, **dict.fromkeys(rest, said)}},
-        {"format": "generic", "columns": {**kept, "question": asked, "rationale": said}},
-    ):
-        if _gives_traces(tried := spec.model_copy(update=update), records):
-            return tried
-    return spec
+    same = spec.model_copy(update={"columns": own | dict.fromkeys(rest, said)})
+    if _gives_traces(same, records):
+        return same
+    columns = kept | {"question": asked, "rationale": said}
+    return spec.model_copy(update={"format": "generic", "columns": columns})
 
 
 def _gives_traces(spec: Input, records: list[Record]) -> bool:
