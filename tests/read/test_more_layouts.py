@@ -83,6 +83,11 @@ def first(path: Path, *records: Any, **options: Any) -> ParsedTrace:
                      id="VisualPRM"),
         pytest.param({"text": f"<|im_start|>user\n{ASKED}<|im_end|>\n<|im_start|>assistant\n<|im_start|>think\n{WAY}\n"
                               "<|im_start|>answer\nThe answer is \\boxed{5}.<|im_end|>"}, "5", id="s1K, tokenized"),
+        pytest.param({"question": ASKED, "steps": WAY, "final": 5}, "5", id="steps in one text"),
+        pytest.param({"conversation": [{"system": "s", "input": ASKED, "output": THOUGHT}]}, "5", id="XTuner"),
+        pytest.param({"conversation": [{"human": ASKED, "assistant": THOUGHT}]}, "5", id="Firefly"),
+        pytest.param({"question": ASKED, "predicted_answer": "7", "generated_solution": f"{WAY} \\boxed{{5}}"}, "5",
+                     id="a prediction is no gold answer"),
         pytest.param({"role_1": "Mathematician", "sub_topic": "x", "message_1": ASKED,
                       "message_2": f"{WAY} The answer is 5."}, "5", id="CAMEL"),
         pytest.param({"messages": [USER | {"info": {"ground_truth": 5}}, {"role": "assistant", "content": WAY}]}, "5",

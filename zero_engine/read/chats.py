@@ -16,12 +16,12 @@ import re
 from typing import Any
 
 from zero_engine.pipeline import Input
-from zero_engine.read.fields import Draft, Record, Unusable, find, gold_text, missing, texts, unpacked_list
-from zero_engine.read.markers import ASSISTANT, ROLES, TOOL, USER
+from zero_engine.read.fields import Draft, Record, Unusable, find, gold_text, missing, texts
+from zero_engine.read.markers import ASSISTANT, USER
 from zero_engine.read.places import MARK, PLACE, called, mark, plain, tidied, written
 from zero_engine.read.tags import split_thinking
+from zero_engine.read.turns import as_turns, message_list, role_of
 
-MESSAGES = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
 REASONING_KEYS = ("reasoning_content", "reasoning", "thinking", "thought", "inner_thought", "analysis")
 REASONING_TYPES = (
     "reasoning",
@@ -60,21 +60,12 @@ def prompt_completion(record: Record, spec: Input) -> list[Draft]:
     for key in ("prompt", "completion"):
         if key not in record:
             raise missing(record, key)
-    prompt, completion = _as_turns(record["prompt"], "user"), _as_turns(record["completion"], "assistant")
+    prompt, completion = as_turns(record["prompt"], "user"), as_turns(record["completion"], "assistant")
     drafts = _drafts([*prompt, *completion], record, spec)
     if not drafts:
         raise Unusable("no_reasoning", "the completion holds no text")
     drafts[-1].answer = gold_text(record, "answer")
     return drafts[-1:]
-
-
-def message_list(record: Record) -> list[Record]:
-    """The messages of a record. Raises Unusable where there is no list of them."""
-    key = next((key for key in MESSAGES if record.get(key) is not None), None)
-    key = key or next((key for key in MESSAGES if key in record), None)
-    if key is None:
-        raise missing(record, "messages", "conversations")
-    return _turn_list(record[key], key)
 
 
 def question_text(value: Any) -> Any:
@@ -91,30 +82,6 @@ def marked_question(value: Any, images: tuple[object, ...]) -> tuple[Any, tuple[
     turns = value if isinstance(value, list) and value and isinstance(value[0], dict) else []
     asked = [turn for turn in turns if role_of(turn) == USER]
     return (_content(asked[-1], pictures)[0], tuple(pictures.taken)) if asked else (value, ())
-
-
-def _turn_list(value: Any, key: str) -> list[Record]:
-    turns = unpacked_list(value) if isinstance(value, str) else value
-    if isinstance(turns, dict) and all(isinstance(column, list) for column in turns.values()):
-        lengths = {
-            len(column) for column in turns.values()
-        }  # a struct of lists, as datasets once stored them
-        turns = (
-            [dict(zip(turns, cells, strict=True)) for cells in zip(*turns.values(), strict=True)]
-            if len(lengths) == 1
-            else turns
-        )
-    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
-        raise Unusable("wrong_type", f"{key} must be a list of messages, got {type(turns).__name__}")
-    return turns
-
-
-def _as_turns(value: Any, role: str) -> list[Record]:
-    if isinstance(value, str) and not (
-        value.lstrip().startswith("[{") and isinstance(unpacked_list(value), list)
-    ):
-        return [{"role": role, "content": value}]
-    return _turn_list(value, "prompt" if role == "user" else "completion")
 
 
 def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
@@ -193,14 +160,6 @@ def _gold(turn: Record, gold: Any) -> str | None:
     """The known answer in what a message says about itself, else the one before it."""
     own = [find(turn, f"info.{key}") for key in GOLD_INFO]
     return gold_text({"gold": next((one for one in own if one not in (None, "")), gold)}, "gold")
-
-
-def role_of(turn: Record) -> str:
-    """Who speaks in a message; the tool where that is not known."""
-    name = next((turn[key] for key in ("role", "from", "speaker", "author", "sender") if turn.get(key)), None)
-    if isinstance(name, dict):
-        name = name.get("role")
-    return ROLES.get(name.strip().lower(), TOOL) if isinstance(name, str) else TOOL
 
 
 def _content(turn: Record, pictures: "_Pictures") -> tuple[str, str | None]:

@@ -49,6 +49,10 @@ def generic(record: Record, spec: Input) -> list[Draft]:
     """
     if "question" not in record:
         raise missing(record, spec.columns.get("question", "question"))
+    if (
+        spec.columns.get("rationale") == "steps"
+    ):  # a column that was given another meaning has not its own as well
+        record = {**record, "steps": None}
     steps = step_texts(record, "steps") or None
     if record.get("rationale") is None and steps is None:
         if "rationale" not in record and "steps" not in record:
@@ -62,7 +66,7 @@ def generic(record: Record, spec: Input) -> list[Draft]:
     asked, pictures = marked_question(record["question"], images)
     images = tuple(one for one in images if all(one is not taken for _, taken in pictures))
     choices, shown = _choices(record)
-    # `{rationale: answer}`: a column that was given another meaning has not its own as well
+    # the same of `{rationale: answer}`
     taken = "answer" not in spec.columns and "answer" in spec.columns.values()
     draft = Draft(
         text({"question": asked}, "question"),

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zero_engine.pipeline import Input
-from zero_engine.read.chats import MESSAGES
 from zero_engine.read.fields import Draft, Record, Unusable, find, unpacked_list
 from zero_engine.read.formats import FORMATS
 from zero_engine.read.gold import gold_path, is_one_answer
@@ -36,6 +35,7 @@ from zero_engine.read.naming import (
 )
 from zero_engine.read.outputs import GENERATIONS, QUESTION_KEYS, json_output, text_of
 from zero_engine.read.tags import split_thinking
+from zero_engine.read.turns import MESSAGES, PAIRS
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +233,12 @@ def _is_chat(records: list[Record], key: str) -> bool:
         isinstance(value, list)
         and bool(value)
         and isinstance(value[0], dict)
-        and bool({"role", "from", "speaker", "author"} & set(value[0]))
+        and bool({"role", "from", "speaker", "author"} & set(value[0]) or _is_pair(value[0], key))
     )
+
+
+def _is_pair(turn: Record, key: str) -> bool:
+    return key in MESSAGES and any(question in turn and answer in turn for question, answer in PAIRS)
 
 
 def _is_json_output(value: Any) -> bool:

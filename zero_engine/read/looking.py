@@ -211,8 +211,16 @@ def wrapped_in(records: list[Record]) -> str | None:
     lists = ["train"] if "train" in lists else lists
     if texts or len(lists) > 1:
         return None
-    inner = [(key, wrapped_in([value])) for key, value in records[0].items() if isinstance(value, dict)]
-    paths = lists or [f"{key}.{path}" for key, path in inner if path]
+    inner = [
+        f"{key}.{name}"
+        for key, value in records[0].items()
+        if isinstance(value, dict)
+        for name, held in value.items()
+        if isinstance(held, list)
+        and held
+        and all(isinstance(item, dict) and not CHAT_KEYS & set(item) for item in held)
+    ]
+    paths = lists or inner
     return paths[0] if len(paths) == 1 else None
 
 

@@ -11,9 +11,10 @@ import itertools
 import re
 from typing import Any
 
-from zero_engine.read.chats import question_text, role_of
+from zero_engine.read.chats import question_text
 from zero_engine.read.fields import Record, find, step_text
 from zero_engine.read.markers import ASSISTANT, USER
+from zero_engine.read.turns import role_of
 
 QUESTION = (
     "question",
@@ -81,6 +82,7 @@ ANSWER = (
     "target",
     "ans",
     "a",
+    "final",
     "correct",
     "label",
     "solution",
@@ -96,6 +98,8 @@ RESPONSE = (
 )
 NOT_MEANT = ("rejected", "incorrect", "wrong", "negative", "distractor")
 """What the names of columns begin with that hold the opposite of a trace."""
+NOT_GOLD = ("predicted", "prediction", "pred_", "model_", "extracted", "generated")
+"""What the names of columns begin with that hold a model's answer."""
 CHOICES = ("choices", "options", "candidates")
 LONG = 40
 """Characters from which on a text is more likely reasoning than an answer."""
@@ -147,6 +151,7 @@ def guess_columns(records: list[Record]) -> dict[str, str]:
             found["rationale"] = name
             break
     pool = [name for name in told if name not in found.values() and not _is_verdict(records, name)]
+    pool = [name for name in pool if not spelled(name).startswith(NOT_GOLD)]
     if "rationale" in found:
         pool = [name for name in pool if columns[name] <= 4 * max(columns[found["rationale"]], LONG)]
     if name := by_name(pool, ANSWER):

@@ -6,11 +6,11 @@ question (a GSM8K file without its answers, chats that end with the user).
 """
 
 from zero_engine.pipeline import Input
-from zero_engine.read.chats import MESSAGES
 from zero_engine.read.fields import Record, Unusable, find
 from zero_engine.read.formats import checked_format
 from zero_engine.read.looking import first_records
 from zero_engine.read.outputs import QUESTION_KEYS
+from zero_engine.read.turns import MESSAGES
 
 
 def questions_input(
