@@ -16,6 +16,8 @@ from zero_engine.write.export import export_dataset
 from zero_engine.write.export.rows import Row
 from zero_engine.write.manifest import read_manifest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -29,7 +31,6 @@ def demo(tmp_path_factory) -> Path:
     return out
 
 
-@pytest.mark.slow
 def test_the_snippets_of_the_card_run_and_decode_codes_to_the_picture(demo, tmp_path):
     for place, folder in enumerate((demo, _parquet(demo, tmp_path))):
         card = (folder / "README.md").read_text()

@@ -10,7 +10,7 @@ import typer
 
 from zero_engine.cli.options import AsJson, Folder, print_json, say, table
 from zero_engine.cli.screen import console
-from zero_engine.errors import CheckFailed, InputError, OutputError
+from zero_engine.errors import CheckFailed, InputError, OutputError, command
 from zero_engine.progress import on_items
 
 
@@ -40,6 +40,10 @@ def validate(
     json: AsJson = False,
 ) -> None:
     """Read every file of a dataset again and check hashes, schema, pictures, codes and counts."""
+    if purpose is None and config is not None:
+        raise InputError("--config goes with --for: give --for sft or --for rl, too, or leave --config out.")
+    if purpose is not None and (repair or decode):
+        raise InputError("--for names rows and changes nothing: leave out --repair and --decode.")
     if purpose is not None:
         _validate_for(out, purpose, config, json)
         return
@@ -78,21 +82,19 @@ def validate(
     if failed:
         raise CheckFailed(
             f"{out}: {failed[0].name}: {failed[0].detail}. "
-            f"Run the pipeline again, or `zero-engine validate --repair {out}`, to repair it."
+            f"Run the pipeline again, or `{command('validate --repair', out)}`, to repair it."
         )
 
 
 def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> None:
-    from zero_engine.config import read_yaml
+    from zero_engine.config import kind_of, read_yaml
     from zero_engine.train.config import Fit
     from zero_engine.train.data import left_out
     from zero_engine.write.place import tidy
 
     told = read_yaml(config) if config else {}
     if not isinstance(told, dict):
-        raise InputError(
-            f"{config}: expected `key: value` lines, got {type(told).__name__}. Give a training file."
-        )
+        raise InputError(f"{config}: expected `key: value` lines, got {kind_of(told)}. Give a training file.")
     given = told.get("data") or {}
     if isinstance(given, dict):
         told["data"] = {**given, "path": str(out)}

@@ -54,7 +54,7 @@ def check(
     """Load a model, read a picture and draw one; print layout, memory and speed."""
     import time
 
-    file_to_write(Path(picture))
+    file_to_write(Path(picture), ".png")
     console().stage(f"loading {name}")
 
     from zero_engine.images import encode_image

@@ -180,7 +180,7 @@ def _place(draft: Draft, name: str, images: tuple[object, ...], own_marks: bool)
                 if any(written(one, there) for one in told) and (placed := dealt(told, pool)):
                     _use(draft, placed[0], tuple((f"{name}[{at}]", one) for at, one in enumerate(placed[1])))
                     return
-    draft.question, draft.images, notes = in_question(draft.question, there, name != "")
+    draft.question, draft.images, notes = in_question(draft.question, there, name != "" or own_marks)
     draft.image_names = tuple(f"{name}[{images.index(one)}]" for one in draft.images)
     draft.notes += notes
 

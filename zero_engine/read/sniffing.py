@@ -34,6 +34,10 @@ def sniff(path: str, encoding: str | None = None) -> InputFile:
             kind += "_rows"
         return InputFile(path, kind)
     encoding = encoding or next((name for mark, name in BYTE_ORDER_MARKS if head.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and _is_binary(head):
+        raise InputError(
+            f"{path}: this is no text. Check input.path, or name the encoding of the text with input.encoding."
+        )
     if what := _not_records(head):
         raise InputError(f"{path}: this is {what}, not records. Check input.path.")
     return InputFile(
@@ -84,6 +88,7 @@ def _binary_kind(head: bytes) -> str | None:
     return None
 
 
+_SEEN_IN_TEXT = bytes(byte for byte in range(256) if byte >= 32 or chr(byte) in "\t\n\r\f\x1b")
 _KNOWN = {
     b"%PDF": "a PDF",
     b"SQLite format 3": "an SQLite database",
@@ -113,6 +118,11 @@ _KNOWN = {
 def _not_records(head: bytes) -> str | None:
     """What some files are that people hand over by mistake."""
     return next((what for magic, what in _KNOWN.items() if head.startswith(magic)), None)
+
+
+def _is_binary(head: bytes) -> bool:
+    """Whether bytes hold more control characters than a text does: over one in twenty."""
+    return 20 * len(head.translate(None, _SEEN_IN_TEXT)) > len(head)
 
 
 def _decoded(head: bytes, encoding: str) -> str:

@@ -261,6 +261,8 @@ class _Driver:
             self._say(f"{self.out / name} is no plain file: moved to {place}")
         if self.model and self.sources.any():
             self.sources.index(self.out / INDEX)
+            if self.sources.passed_over:
+                self._say(f"{_few(self.sources.passed_over)}: damaged, or not to be read; not reused.")
             self.ledger.twin.send_work(INDEX)
             self.index = INDEX
         known = self.sources.model(self.model)

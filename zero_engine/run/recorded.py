@@ -49,10 +49,17 @@ class Recorded:
     """`settings_key` of drawings of version 1, whose files hold no identities."""
     committed: frozenset[str] = frozenset()
     """sha256 of files that `events.jsonl` tells of, where nothing better does."""
+    given_up: dict[str, str] = field(default_factory=dict)
+    """sha256, by name, of the files of drawings of shards that `--overwrite` gave up."""
+
+    def give_up(self) -> None:
+        """Another pipeline takes the folder: its shards are none any more, what their files were is still known."""
+        self.given_up = self.digests()
+        self.entries, self.finished = {}, False
 
     def trusts(self, name: str, sha256: str) -> bool:
         """Whether a file of drawings with this content was committed, under any name; yes where nothing tells."""
-        digests = self.digests()
+        digests = self.given_up | self.digests()
         if sha256 in digests.values():
             return True
         return name not in digests and (not self.committed or sha256 in self.committed)

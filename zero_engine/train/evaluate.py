@@ -70,6 +70,8 @@ class Evaluation(Section):
     columns: dict[str, str] = {}
     """Where question, answer, choices, image, id and task are, if not under these names."""
     device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """auto: float32 on a CPU, bfloat16 on a GPU."""
     judge: Judge | None = None
     """A model behind an OpenAI-style endpoint that judges answers beside the rule."""
 
@@ -96,14 +98,14 @@ def respond(
     """The answers in `predictions.jsonl`, made where they are not there yet, and how many records hold no question."""
     progress = progress or Silent()
     progress.stage(f"loading {config.model}")
-    model = load_chameleon(config.model, device=config.device)
+    model = load_chameleon(config.model, device=config.device, dtype=config.dtype)
     progress.stage(f"reading {config.data}")
     out = Path(config.output)
     out.mkdir(parents=True, exist_ok=True)
     identity = {
         k: v
         for k, v in config.model_dump(mode="json").items()
-        if k not in ("output", "device", "batch_size", "judge")
+        if k not in ("output", "device", "dtype", "batch_size", "judge")
     }
     identity |= {"model": model_fingerprint(config.model), "data": _fingerprint(config), "judged": judged}
     record = out / "evaluation.json"
