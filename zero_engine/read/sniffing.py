@@ -34,12 +34,12 @@ def sniff(path: str, encoding: str | None = None) -> InputFile:
             kind += "_rows"
         return InputFile(path, kind)
     encoding = encoding or next((name for mark, name in BYTE_ORDER_MARKS if head.startswith(mark)), "utf-8")
+    if what := _not_records(head):
+        raise InputError(f"{path}: this is {what}, not records. Check input.path.")
     if encoding == "utf-8" and _is_binary(head):
         raise InputError(
             f"{path}: this is no text. Check input.path, or name the encoding of the text with input.encoding."
         )
-    if what := _not_records(head):
-        raise InputError(f"{path}: this is {what}, not records. Check input.path.")
     return InputFile(
         path, _text_kind(_decoded(head, encoding), path), "utf-8" if encoding == "utf-8-sig" else encoding
     )
