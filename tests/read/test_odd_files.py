@@ -97,3 +97,22 @@ def test_a_number_too_long_is_said_without_python(tmp_path: Path) -> None:
     assert (
         isinstance(last, Rejection) and "x.jsonl:4: invalid JSON: a number of over 4300 digits" in last.detail
     )
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "sep=;\nquestion;rationale;answer\n1 + 1?;One, and one.;2\n",
+        "sep=\t\r\nquestion\trationale\tanswer\r\n1 + 1?\tOne.\t2\r\n",
+        "question, rationale, answer\n1 + 1?,One.,2\n",
+    ],
+)
+def test_a_table_with_a_line_of_excel_or_blanks_in_its_header(tmp_path: Path, table: str) -> None:
+    (tmp_path / "x.csv").write_bytes(table.encode())
+    assert count(tmp_path / "x.csv") == 1
+
+
+def test_zeros_behind_the_last_record_cost_no_other(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(LINES.encode() + bytes(400))
+    items = list(read_traces(Input(path=str(tmp_path / "x.jsonl"), format="generic")))
+    assert [isinstance(item, Trace) for item in items] == [True, True, True, False]

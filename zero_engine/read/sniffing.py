@@ -36,7 +36,7 @@ def sniff(path: str, encoding: str | None = None) -> InputFile:
     encoding = encoding or next((name for mark, name in BYTE_ORDER_MARKS if head.startswith(mark)), "utf-8")
     if what := _not_records(head):
         raise InputError(f"{path}: this is {what}, not records. Check input.path.")
-    if encoding == "utf-8" and _is_binary(head):
+    if encoding == "utf-8" and _is_binary(head.rstrip(b"\0") or head):
         raise InputError(
             f"{path}: this is no text. Check input.path, or name the encoding of the text with input.encoding."
         )
