@@ -379,7 +379,3 @@ def test_a_mark_in_a_question_without_a_picture_is_noted_where_the_steps_have_pi
     row = {"question": "What <image> is it?", "steps": ["one", "two"], "step_images": ["b.png", None]}
     found = one(tmp_path, {**row, "answer": "4"}, "generic")
     assert (found.question, found.notes) == ("What is it?", ("image_placeholders:1_of_0",))
-    assert (
-        one(tmp_path, {**row, "answer": "4", "step_images": None}, "generic").question
-        == "What <image> is it?"
-    )

@@ -107,7 +107,13 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
     if json:
         facts = [{"id": r.trace_id, "reason": r.reason, "detail": r.detail} for r in found]
         each = [{"path": path, "rows": size, "fit": size - len(lost)} for path, size, lost in parts]
-        whole = {"ok": not found, "rows": rows, "fit": rows - len(found), "datasets": each, "left_out": facts}
+        whole = {
+            "ok": not found and rows > 0,
+            "rows": rows,
+            "fit": rows - len(found),
+            "datasets": each,
+            "left_out": facts,
+        }
         print_json(whole)
     else:
         named = [(r.trace_id, r.reason, r.detail) for r in found]
@@ -119,6 +125,10 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
         raise CheckFailed(
             f"{out}: {len(found)} of {rows} rows cannot be trained on (first: {found[0].trace_id}: {found[0].reason}). "
             "A training would leave them out."
+        )
+    if rows == 0:
+        raise CheckFailed(
+            f"{out}: there are no rows to train on. See what the run left out in {out}/rejected."
         )
 
 

@@ -43,6 +43,7 @@ from zero_engine.render.sequences import Encoder, Plain, Question, Template, pie
 from zero_engine.score.faithful import gains
 from zero_engine.score.pictures import is_blank
 from zero_engine.statistics import wilson
+from zero_engine.train.asking import questions_input
 from zero_engine.train.checkpoint import check_identity
 from zero_engine.train.config import Rewards
 from zero_engine.train.data import COLUMNS, read_rows
@@ -210,7 +211,9 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
         for row in read_rows(rows, range(len(rows))):
             yield _asked(config, encoder, row, _task(row["id"], None), judged)
         return
-    for trace in read_traces(_input(config)):
+    for trace in read_traces(
+        questions_input(config.data, config.format, config.columns, config.limit, judged)
+    ):
         if isinstance(trace, Rejection):
             yield trace
             continue
@@ -234,15 +237,6 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
         yield _asked(
             config, encoder, row, _task(trace.id, record.get(config.columns.get("task", "task"))), judged
         )
-
-
-def _input(config: Evaluation) -> Input:
-    columns = {name: path for name, path in config.columns.items() if name != "task"}
-    if config.format == "generic":
-        # a trace must have a rationale and a question has none: its own text stands there, and is not looked at
-        columns.setdefault("question", "question")
-        columns["rationale"] = columns["question"]
-    return Input(path=config.data, format=config.format, columns=columns, limit=config.limit)
 
 
 def _asked(config: Evaluation, encoder: Encoder, row: dict, task: str, judged: bool) -> Asked | Rejection:
@@ -309,6 +303,7 @@ def _save_pictures(out: Path, model, question_id: str, pictures: Sequence[np.nda
 def _save(out: Path, question_id: str, kind: str, images: Sequence[bytes]) -> list[str]:
     """Writes a question's pictures, whatever kind of picture they are; their names."""
     stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in question_id)[:100]
+    stem += "" if stem == question_id else f"-{digest(question_id)[:8]}"
     names = [f"pictures/{stem}-{kind}{number}.png" for number in range(len(images))]
     for name, image in zip(names, images, strict=True):
         (out / name).parent.mkdir(exist_ok=True)
@@ -331,5 +326,5 @@ def _fingerprint(config: Evaluation) -> str:
     """What is asked, by the bytes of its files; a hub name or an address stands for itself."""
     if is_dataset(config.data):
         return manifest_digest(config.data)
-    paths = [file.path for file in find_inputs(_input(config))]
+    paths = [file.path for file in find_inputs(Input(path=config.data))]
     return digest(*(digest_file(path) if Path(path).is_file() else path for path in paths))
