@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_models import tiny_diffusion, tiny_janus
+from tiny_models import tiny_diffusion, tiny_emu3, tiny_janus, tiny_liquid
 from typer.testing import CliRunner
 
 from zero_engine import load_pipeline, open_dataset, run_pipeline
@@ -144,6 +144,18 @@ def test_janus_draws_and_reads_with_a_checkpoint_of_its_family(small, tmp_path):
         assert len(drawing["codes"]) == 16 and drawing["image"].size == (32, 32)
         scores = [drawing[name] for name in ("likelihood", "unconditional", "caption")]
         assert all(score < 0 for score in scores)
+
+
+@pytest.mark.parametrize("family", ["emu3", "liquid"])
+def test_emu3_and_liquid_draw_with_checkpoints_of_their_families(family, small, tmp_path):
+    model = tiny_emu3(tmp_path) if family == "emu3" else tiny_liquid(tmp_path, Path(TINY))
+    said = [f"render.model={model}", "parse.max_steps=2", "gate.max={blank: 1.0}"]
+    pipeline = small(f"gsm8k_{family}.yaml", *said)
+    candidates = check(pipeline, drawings=8)
+    for drawing in candidates:
+        assert len(drawing["codes"]) == 16 and drawing["image"].size == (32, 32)
+        assert drawing["likelihood"] < 0 and (family == "emu3" or drawing["caption"] < 0)
+    assert all(c.ok for c in [*validate_dataset(pipeline.output.path), check_codes(pipeline.output.path)])
 
 
 SMALL_TRAINING = [

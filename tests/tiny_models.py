@@ -117,3 +117,71 @@ def tiny_clip(folder: Path, kind: str = "clip") -> Path:
     sides = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
     CLIPImageProcessorPil(**sides).save_pretrained(folder / kind)
     return folder / kind
+
+
+def tiny_emu3(folder: Path) -> Path:
+    """An Emu3 checkpoint, seeded: 4 x 4 codes of 64, pictures of 32 x 32 pixels, every byte a token."""
+    from transformers import Emu3Config, Emu3ForConditionalGeneration, Emu3ImageProcessor
+
+    torch.manual_seed(0)
+    names = [
+        "<image>",
+        "<|image start|>",
+        "<|image token|>",
+        "<|image end|>",
+        *(f"<|extra_{n}|>" for n in range(200, 205)),
+    ]
+    tokenizer = byte_tokenizer(
+        [*names, *(f"<|visual token {code:06d}|>" for code in range(64))], "<|extra_203|>"
+    )
+    codec = {
+        "codebook_size": 64, "base_channels": 32, "channel_multiplier": [1, 1, 1, 1], "num_res_blocks": 1,
+        "hidden_size": 32, "attn_resolutions": [3],
+    }  # fmt: skip
+    text = {
+        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512, "initializer_range": 0.3,
+        "pad_token_id": 0, "bos_token_id": tokenizer.bos_token_id, "eos_token_id": 1,
+    }  # fmt: skip
+    config = Emu3Config(
+        vq_config=codec, text_config=text, vocabulary_map=tokenizer.get_vocab(), image_area=1024
+    )
+    emu3 = Emu3ForConditionalGeneration(config)
+    for parameter in emu3.model.vqmodel.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    emu3.save_pretrained(folder / "emu3")
+    tokenizer.save_pretrained(folder / "emu3")
+    Emu3ImageProcessor(image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(folder / "emu3")
+    return folder / "emu3"
+
+
+def byte_tokenizer(special: list[str], bos: str):
+    """Every byte a token, and special ones behind."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = ["<pad>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE({name: i for i, name in enumerate(letters)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in special])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", bos_token=bos
+    )
+
+
+def tiny_liquid(folder: Path, anole: Path) -> Path:
+    """A Liquid checkpoint, seeded, every byte a token, with a tiny Anole checkpoint for its codec."""
+    from transformers import GemmaConfig, GemmaForCausalLM
+
+    torch.manual_seed(0)
+    tokenizer = byte_tokenizer(["<bos>", "<boi>", "<eoi>", "<unconditional>"], "<bos>")
+    config = GemmaConfig(
+        vocab_size=len(tokenizer) + 64, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=16, max_position_embeddings=512,
+        initializer_range=0.3, pad_token_id=0, bos_token_id=tokenizer.bos_token_id, eos_token_id=1,
+    )  # fmt: skip
+    GemmaForCausalLM(config).save_pretrained(folder / "liquid")
+    tokenizer.save_pretrained(folder / "liquid")
+    (folder / "liquid" / "codec").symlink_to(anole.resolve())
+    return folder / "liquid"

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from fake_model import FakeModel
-from tiny_models import tiny_janus
+from tiny_models import tiny_emu3, tiny_janus, tiny_liquid
 
 from zero_engine.errors import ModelError
 from zero_engine.models import UnifiedModel, load_chameleon, load_model
@@ -33,10 +33,20 @@ def janus(tmp_path_factory):
     return tiny_janus(tmp_path_factory.mktemp("janus") / "tiny")
 
 
-@pytest.fixture(params=["chameleon", "janus", "painted", "fake"])
-def family(request, model, janus):
-    if request.param == "janus":
-        return load_model(str(janus), device="cpu")
+@pytest.fixture(scope="module")
+def emu3(tmp_path_factory):
+    return tiny_emu3(tmp_path_factory.mktemp("emu3"))
+
+
+@pytest.fixture(scope="module")
+def liquid(tmp_path_factory, tiny_anole):
+    return tiny_liquid(tmp_path_factory.mktemp("liquid"), tiny_anole)
+
+
+@pytest.fixture(params=["chameleon", "janus", "emu3", "liquid", "painted", "fake"])
+def family(request, model, janus, emu3, liquid):
+    if request.param in ("janus", "emu3", "liquid"):
+        return load_model(str(request.getfixturevalue(request.param)), device="cpu")
     return {"chameleon": model, "painted": PaintedModel(model, Grey()), "fake": FakeModel()}[request.param]
 
 

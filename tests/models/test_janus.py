@@ -148,7 +148,7 @@ def test_it_is_found_by_its_configuration_and_checked_like_any_model(folder, tmp
     other = shutil.copytree(folder, tmp_path / "other")
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps({**config, "model_type": "llava"}))
-    with pytest.raises(ModelError, match="'llava', not one of chameleon, janus"):
+    with pytest.raises(ModelError, match="'llava', not one of chameleon, janus, emu3, gemma"):
         load_model(str(other))
     (other / "config.json").write_text(json.dumps(config))
     (other / "preprocessor_config.json").unlink()

@@ -23,7 +23,7 @@ class Footprint:
     def of(cls, module: Any, config: Any, codes: int) -> "Footprint":
         """The footprint of a transformers module with the text configuration `config` and `codes` codes a picture."""
         weights = sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
-        head_width = config.hidden_size // config.num_attention_heads
+        head_width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         slot = 2 * config.num_hidden_layers * config.num_key_value_heads * head_width
         return cls(weights, 2 * codes * slot * module.lm_head.weight.element_size())
 

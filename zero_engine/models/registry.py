@@ -27,8 +27,15 @@ _PATTERNS = [
     "tokenizer*",
     "*.safetensors",
     "*.safetensors.index.json",
+    "codec/*.json",
+    "codec/*.safetensors",
 ]
-FAMILIES = {"chameleon": "zero_engine.models.chameleon.loading", "janus": "zero_engine.models.janus"}
+FAMILIES = {
+    "chameleon": "zero_engine.models.chameleon.loading",
+    "janus": "zero_engine.models.janus",
+    "emu3": "zero_engine.models.emu3",
+    "gemma": "zero_engine.models.liquid",
+}
 """`model_type` of config.json -> the module whose `load` reads such a checkpoint."""
 SIGHTED = {"chameleon"}
 """Families whose prompts may hold pictures (`UnifiedModel.sees_pictures`), known before a model is loaded."""

@@ -125,7 +125,7 @@ def _set_up(pipe: Any, settings: DiffusionSettings, device: str) -> Any:
 
 
 class Diffusion:
-    """A loaded pipeline with its arguments: a `Painter` that `CutsPrompts`."""
+    """A loaded pipeline with its arguments: a `Painter` that `CutsPrompts` and `Describes` itself."""
 
     def __init__(self, pipe: Any, render: Render):
         self.name, self.pipe = _settings(render).model, pipe
@@ -160,6 +160,20 @@ class Diffusion:
                 lengths = [len(part(prompt, verbose=False)["input_ids"]) for prompt in prompts]
                 beyond.append([max(0, length - limit) for length in lengths])
         return [min(row) for row in zip(*beyond, strict=True)] if beyond else [0] * len(prompts)
+
+    def describe(self) -> dict[str, object]:
+        """Class, what its call is given, weights and where they lie."""
+        given = {**self.options, **({} if self.negative is None else {"negative_prompt": self.negative})}
+        parts = [part for part in self.pipe.components.values() if hasattr(part, "parameters")]
+        weights = [weight for part in parts for weight in part.parameters()]
+        return {
+            "family": type(self.pipe).__name__,
+            "call": ", ".join(f"{name}={value!r}" for name, value in given.items()),
+            "parameters": f"{sum(weight.numel() for weight in weights):,}",
+            "weights_mb": round(sum(w.numel() * w.element_size() for w in weights) / 1e6, 1),
+            "dtype": str(self.pipe.dtype).removeprefix("torch."),
+            "device": str(self.pipe.device),
+        }
 
 
 def _settings(render: Render) -> DiffusionSettings:

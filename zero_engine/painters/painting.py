@@ -68,6 +68,14 @@ class CutsPrompts(Protocol):
         """Number of tokens cut at each prompt's end."""
 
 
+@runtime_checkable
+class Describes(Protocol):
+    """A painter that says what it is."""
+
+    def describe(self) -> dict[str, object]:
+        """Facts by name, for `zero-engine models check`."""
+
+
 class PaintedModel:
     """A `UnifiedModel` that draws with a painter and does everything else with its reader."""
 
@@ -146,4 +154,5 @@ class PaintedModel:
         return self.reader.prompt_length(prompt)
 
     def describe(self) -> dict[str, object]:
-        return self.reader.describe()
+        """The painter's own facts; the reader's are those of `render.model`."""
+        return self.painter.describe() if isinstance(self.painter, Describes) else {}

@@ -40,7 +40,7 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
             if (path / "generation_config.json").is_file():
                 module.generation_config = GenerationConfig.from_pretrained(path, local_files_only=True)
         report = fill(module, weight_files(path), target, chosen)
-        image_processor = _image_processor(path, vq.picture_size(module.config.vq_config))
+        image_processor = codec_processor(path, vq.picture_size(module.config.vq_config))
         vectors = module.model.vqmodel.quantize.embedding.weight
         projection = read_projection(path, module.config.hidden_size, vectors.shape[1])
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError, SafetensorError) as error:
@@ -103,7 +103,8 @@ def _refuse_what_does_not_fit(report: Report, name: str, path: Path) -> None:
         )
 
 
-def _image_processor(path: Path, size: int) -> ChameleonImageProcessorPil:
+def codec_processor(path: Path, size: int) -> ChameleonImageProcessorPil:
+    """The folder's image processor; the published one's settings, for pictures of `size`, where it has none."""
     if (path / "preprocessor_config.json").is_file():
         return ChameleonImageProcessorPil.from_pretrained(path, local_files_only=True)
     return ChameleonImageProcessorPil(size={"shortest_edge": size}, crop_size={"height": size, "width": size})
