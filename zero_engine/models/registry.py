@@ -32,9 +32,9 @@ _PATTERNS = [
 ]
 FAMILIES = {
     "chameleon": "zero_engine.models.chameleon.loading",
-    "janus": "zero_engine.models.janus",
-    "emu3": "zero_engine.models.emu3",
-    "gemma": "zero_engine.models.liquid",
+    "janus": "zero_engine.families.janus",
+    "emu3": "zero_engine.families.emu3",
+    "gemma": "zero_engine.families.liquid",
 }
 """`model_type` of config.json -> the module whose `load` reads such a checkpoint."""
 SIGHTED = {"chameleon"}

@@ -30,11 +30,11 @@ from transformers import (
 from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
 
 from zero_engine.errors import ModelError
+from zero_engine.families.mainline import InVocabulary, read_module, reading, token_id
 from zero_engine.images import on_white
 from zero_engine.models.chameleon import vq
 from zero_engine.models.chameleon.loading import codec_processor
 from zero_engine.models.chameleon.weights import read_weights, weight_files
-from zero_engine.models.mainline import InVocabulary, read_module, reading, token_id
 
 CODEC = "codec"
 ASKED, CAPTION = " Generate an image based on this description.", "The caption of this image is:"
