@@ -15,6 +15,7 @@ Facts: a fork of FoundationVision's Liquid (IAMXII/liquid), `evaluation/inferenc
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -73,7 +74,7 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
             f"{name}: {len(wrong)} weights of the picture codec in {path / CODEC} are missing or wrong (first: "
             f"{wrong[0]}). Give an Anole checkpoint."
         )
-    vqmodel = codec.model.vqmodel.eval().requires_grad_(False)
+    vqmodel = cast(nn.Module, codec.model.vqmodel).eval().requires_grad_(False)
     return Liquid(module, vqmodel, tokenizer, image_processor, name=name, fingerprint=fingerprint)
 
 

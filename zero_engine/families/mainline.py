@@ -45,7 +45,9 @@ def reading(name: str, path: Path) -> Iterator[None]:
         ) from error
 
 
-def read_module(kind: type, path: Path, name: str, device: str, dtype: str, **options: Any) -> Any:
+def read_module(
+    kind: type[PreTrainedModel], path: Path, name: str, device: str, dtype: str, **options: Any
+) -> Any:
     """A module of that class with the folder's weights. Raises ModelError where weights are missing or unsound."""
     target = device_named(device)
     module, report = kind.from_pretrained(
