@@ -124,17 +124,16 @@ def test_every_step_has_its_picture_and_its_codes(kind, alone, place):
     assert all(check.ok for check in checks)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_run_on_two_workers_that_was_killed_ends_with_the_bytes_of_one_without(kind, alone, killed):
-    summary = run_pipeline(killed[kind])
-    assert summary.drawn == TRACES - 2 and hashes(summary.out) == alone[kind]
-
-
-def test_one_worker_makes_the_same_bytes(alone, pipeline, cluster, killed):
+@pytest.fixture(scope="module")
+def resumed(killed, cluster):
+    """The same runs, ended by one worker."""
     cluster.scale(1)
-    for kind in KINDS:
-        asked = pipeline(kind, "one", scheduler=cluster.scheduler_address)
-        assert hashes(run_pipeline(asked).out) == alone[kind], kind
+    return {kind: run_pipeline(run) for kind, run in killed.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_killed_on_two_workers_and_ended_on_one_has_the_bytes_of_one_without(kind, alone, resumed):
+    assert resumed[kind].drawn == TRACES - 2 and hashes(resumed[kind].out) == alone[kind]
 
 
 @pytest.mark.parametrize("kind", CLASSES)

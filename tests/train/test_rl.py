@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from tests.train.conftest import TINY, build, two_processes
 from zero_engine.config import parse_config
 from zero_engine.render.answers import read_answer
+from zero_engine.train import rl
 from zero_engine.train.advantage import advantages, differs, overlong_penalty
 from zero_engine.train.config import Rl, Sft
 from zero_engine.train.loop import prepare
@@ -189,6 +190,44 @@ def test_what_the_rules_forced_has_no_gradient_and_parts_add_up(undecided, quest
     again = sampler.sample(run.snapshot(), [question], 0, 0)[0]
     assert [a.text for a in again] == [a.text for a in groups[0]]
     assert [a.text for a in sampler.sample(run.snapshot(), [question], 1, 0)[0]] != [a.text for a in again]
+
+
+@pytest.mark.parametrize("changes", [{}, {"updates": 2, "kl": 0.1, "loss": "grpo"}], ids=["once", "updates"])
+def test_equal_answers_run_once_and_weigh_as_often_as_they_were_given(
+    undecided, questions, tmp_path, monkeypatch, changes
+):
+    changes = {**changes, "optimiser": {"learning_rate": 1e-5, "schedule": "constant"}}
+    run = prepare(config(undecided, questions, tmp_path, **changes), "rl", projected=False)
+    sampler = Sampler(run.model, run.config)
+    question = run.encoder.question(next(iter(_rows(run))), 48)
+    sampled = sampler.sample(run.snapshot(), [question] * 4, 0, 0)
+    right, wrong = (
+        next(a for group in sampled for a in group if a.reward.accuracy == value) for value in (1, 0)
+    )
+    groups = [[right, wrong, right, right, right, wrong], [wrong, right, wrong, wrong, wrong, wrong]]
+    start = {name: weight.clone() for name, weight in run.bare.policy.state_dict().items()}
+    reference = run.snapshot() if run.config.kl else None
+    learnt, rows = [], []
+    for once in (True, False):
+        if not once:
+            monkeypatch.setattr(rl, "copies_of", lambda groups: dict.fromkeys(range(12), 1))
+        run.bare.policy.load_state_dict(start)
+        run.optimizer.state.clear()
+        states = range(len(sampler.rules.masks))
+        allowed = {state: sampler.rules.masks[state].nonzero()[:, 0] for state in states}
+        rows.append(sum(len(batch.ids) for batch, _ in prepare_batches(run, sampler, groups)))
+        figures = rl._learn(run, sampler, groups, 0, allowed, reference)
+        weights = {name: weight.clone() for name, weight in run.bare.policy.state_dict().items()}
+        slopes = [weight.grad.clone() for weight in run.bare.parameters() if weight.grad is not None]
+        learnt.append((figures, weights, slopes))
+    assert rows == [4, 12]
+    (figures, weights, slopes), (expected, as_before, slopes_before) = learnt
+    assert figures == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    # Adam moves a weight by its rate whatever the gradient's size, so the last bits of small gradients show
+    assert max((weights[name] - as_before[name]).abs().max().item() for name in start) < 1e-6
+    assert max((weights[name] - start[name]).abs().max().item() for name in start) > 9e-6
+    apart = max((one - other).abs().max().item() for one, other in zip(slopes, slopes_before, strict=True))
+    assert apart < 1e-6 < max(slope.abs().max().item() for slope in slopes)
 
 
 def _rows(run):

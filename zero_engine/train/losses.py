@@ -184,20 +184,22 @@ def policy_loss(
     clip_high: float,
     reference_M: Tensor | None = None,
     kl: float = 0.0,
+    copies_M: Tensor | float = 1.0,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """-sum of scale min(r A, clip(r) A), plus kl times the k3 estimate of KL(new, reference).
 
-    `scale_M` is `token_scales` times the weight of the token's modality; 0 for a token that the rules forced.
-    Figures are sums over tokens that count: clipped above and below, the largest |log r|, KL.
+    `scale_M` is `token_scales` times the weight of the token's modality; 0 for a token that the rules forced. A token
+    that stands for `copies_M` equal ones has the sum of their scales. Figures are sums over tokens that count, copies,
+    too: clipped above and below, KL.
     """
     log_ratio = (logp_M - old_M).clamp(-LOG_RATIO, LOG_RATIO)
     ratio = log_ratio.exp()
     surrogate = torch.minimum(ratio * advantage_M, ratio.clamp(1 - clip_low, 1 + clip_high) * advantage_M)
     loss = -(scale_M * surrogate).sum()
-    counted = scale_M > 0
+    counted = copies_M * (scale_M > 0)
     figures = {
-        "clip_high": (counted & (advantage_M > 0) & (ratio > 1 + clip_high)).sum(),
-        "clip_low": (counted & (advantage_M < 0) & (ratio < 1 - clip_low)).sum(),
+        "clip_high": (counted * (advantage_M > 0) * (ratio > 1 + clip_high)).sum(),
+        "clip_low": (counted * (advantage_M < 0) * (ratio < 1 - clip_low)).sum(),
         "tokens": counted.sum(),
     }
     if reference_M is not None and kl:

@@ -7,6 +7,8 @@ up to `rounds` rounds of sampling to fill the step; advantages within groups; a 
 the policy chose, with every normaliser counted before the first backward pass. With one update a step the policy is the
 one that sampled, so the old log-probability is the new one, and its ratio exactly 1; with more, the old ones are taken
 first, by the same arithmetic. What sampling itself computed is compared with that and logged.
+
+Equal answers of a group run once, with the weight of all of them: a sure model often gives the same answer twice.
 """
 
 import json
@@ -139,8 +141,9 @@ def _learn(
             clip_high=config.clip_high,
             reference_M=aside.get("reference"),
             kl=config.kl,
+            copies_M=aside["copies"],
         )
-        chosen = aside["scale"] > 0
+        chosen = aside["copies"] * (aside["scale"] > 0)
         off = ((new_M.detach() - aside["sampled"]).abs() * chosen).sum()
         return loss, {**figures, "entropy": (entropy_M * chosen).sum(), "sampler_gap": off}
 
@@ -169,7 +172,10 @@ def prepare_batches(run: Run[Rl], sampler: Sampler, groups: Sequence[Sequence[An
     scales = token_scales(config.loss, lengths, config.max_new_tokens).numpy()
     weigh = np.array([0.0, config.text, config.picture], np.float32)
     states = sampler.states(answers)
-    order = sorted(range(len(answers)), key=lambda i: len(answers[i].question.prompt) + len(kinds[i]))
+    copies = copies_of(groups)
+    if len(copies) < accelerator.num_processes:  # each process needs something to do
+        copies = dict.fromkeys(range(len(answers)), 1)
+    order = sorted(copies, key=lambda i: len(answers[i].question.prompt) + len(kinds[i]))
     mine = order[accelerator.process_index :: accelerator.num_processes]
     drawn = []
     for start in range(0, len(mine), config.micro_batch):
@@ -177,7 +183,8 @@ def prepare_batches(run: Run[Rl], sampler: Sampler, groups: Sequence[Sequence[An
         batch = collate([_example(answers[i]) for i in chosen], run.encoder.pad).to(run.device)
         aside = {
             "state": [states[i] for i in chosen],
-            "scale": [(scales[i] * weigh[kinds[i]]).astype(np.float32) for i in chosen],
+            "scale": [(copies[i] * scales[i] * weigh[kinds[i]]).astype(np.float32) for i in chosen],
+            "copies": [np.full(len(kinds[i]), copies[i], np.float32) for i in chosen],
             "advantage": [np.full(len(kinds[i]), gains[i], np.float32) for i in chosen],
             "sampled": [answers[i].continuation.logp for i in chosen],
         }
@@ -185,6 +192,17 @@ def prepare_batches(run: Run[Rl], sampler: Sampler, groups: Sequence[Sequence[An
             (batch, {k: torch.from_numpy(np.concatenate(v)).to(run.device) for k, v in aside.items()})
         )
     return drawn
+
+
+def copies_of(groups: Sequence[Sequence[Answer]]) -> dict[int, int]:
+    """The first place of each answer among all answers, and how often its group holds it, with the same reward."""
+    first: dict[tuple[int, bytes, float], int] = {}
+    copies: dict[int, int] = {}
+    answers = [(number, answer) for number, group in enumerate(groups) for answer in group]
+    for place, (number, answer) in enumerate(answers):
+        place = first.setdefault((number, answer.continuation.ids.tobytes(), answer.score), place)
+        copies[place] = copies.get(place, 0) + 1
+    return copies
 
 
 def _example(answer: Answer) -> Example:
