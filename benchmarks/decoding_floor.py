@@ -1,23 +1,27 @@
-"""Drawing with the shapes of Anole-7B on a GPU, in bfloat16 with guidance: how near to what its memory allows.
+"""Drawing with the shapes of Anole-7B on a GPU, in bfloat16: how near to what its memory allows.
 
-    python benchmarks/decoding_floor.py --json                      # random weights, made on the card
-    python benchmarks/decoding_floor.py --batch 16 --no-generate    # without transformers' `generate`, which is slow
+    python benchmarks/decoding_floor.py                             # random weights, made on the card
+    python benchmarks/decoding_floor.py --batch 16 --generate       # without transformers' `generate`, which is slow
+    python benchmarks/decoding_floor.py --profile 32                # where a step's time goes, too
 
 The floor: a step cannot be faster than the weights and the keys and values that it needs can be read, at the bandwidth
 that copying two gigabytes reaches on the card (a copy moves each byte twice). `share_of_floor` is that time over the
-time measured; `ratio` is ours over the best of `generate`'s ways of guidance and caches (see decoding.py), at the same
-batch. On a card below 40 GB give a smaller batch: out of memory ends it.
+time measured; `ratio` is ours over the better of `generate`'s two caches at the same batch, its guidance in one batch
+(apart, it would read the weights twice; see decoding.py). All prompts differ. A line of JSON for each figure, as soon
+as it is there. A batch that the card cannot hold says so; `gb` is the most memory that torch held.
 """
 
 import argparse
 import json
 import sys
+from collections import Counter
 
 import torch
 from decoding import GUIDANCE, TOP_P, Generate, asked, processor_of, seconds, shapes, tokenizer_of
 from transformers import ChameleonConfig
 from transformers.utils import logging as transformers_logging
 
+from zero_engine.models.chameleon.drawing import draw_codes
 from zero_engine.models.chameleon.loading import empty_module
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.prompt import Sampling, requests
@@ -53,47 +57,96 @@ def main() -> None:
     device = torch.device(options.device)
     model = random_model(shapes() if options.nano else shapes(**ANOLE_7B), device)
     bandwidth = copy_bandwidth(device)
-    figures: dict[str, object] = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "copy_gb_per_s": bandwidth / 1e9,
-        "weights_gb": weight_bytes(model) / 1e9,
-    }
-    figures |= {str(batch): measure(model, batch, bandwidth, options) for batch in options.batch}
-    print(json.dumps(figures) if options.json else "\n".join(f"{k}: {v}" for k, v in figures.items()))
-
-
-def measure(model: Chameleon, batch: int, bandwidth: float, options: argparse.Namespace) -> dict[str, float]:
-    """Figures of one batch size."""
-    prompts, seeds = asked(batch, options.candidates)
-    draw_s = min(
-        seconds(lambda: model.draw(requests(prompts, seeds), Sampling(top_p=TOP_P, guidance=GUIDANCE)))
-        for _ in range(1 + options.repeats)
+    card = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    say(
+        device=card,
+        torch=torch.__version__,
+        copy_gb_per_s=bandwidth / 1e9,
+        weights_gb=weight_bytes(model) / 1e9,
     )
-    floor_s = floor_bytes(model, prompts) / bandwidth
-    found = {
-        "pictures_per_s": batch / draw_s,
-        "codes_per_s": batch * model.codes_per_picture / draw_s,
-        "seconds": draw_s,
-        "floor_seconds": floor_s,
-        "share_of_floor": floor_s / draw_s,
-    }
-    if options.generate:
-        opponent = Generate(model)
-        ways = [
-            lambda draw=draw, cache=cache: draw(prompts, cache)
-            for draw in (opponent.guided_apart, opponent.guided_together)
-            for cache in ("dynamic", "static")
-        ]
-        generate_s = min(seconds(way) for way in ways)
-        found |= {"generate_pictures_per_s": batch / generate_s, "ratio": generate_s / draw_s}
-    return found
+    draw(model, 2, GUIDANCE)  # loads libraries and compiles kernels
+    for batch in options.profile:
+        profile(model, batch)
+    for batch in options.batch:
+        for guidance in options.guidance:
+            measure(model, batch, guidance, bandwidth, batch in options.generate)
 
 
-def floor_bytes(model: Chameleon, prompts: list[str]) -> float:
-    """What a drawing with guidance has to read: each step the weights, and all keys and values so far."""
-    seen = sum(model.prompt_length(prompt) + model.prompt_length("") for prompt in prompts)
+def say(**figures: object) -> None:
+    print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}), flush=True)
+
+
+def draw(model: Chameleon, batch: int, guidance: float) -> None:
+    model.draw(requests(*asked(batch, candidates=1)), Sampling(top_p=TOP_P, guidance=guidance))
+
+
+def measure(model: Chameleon, batch: int, guidance: float, bandwidth: float, generate: bool) -> None:
+    """Prints the figures of one batch size."""
+    named = {"batch": batch, "guidance": guidance}
+    cuda = model.device.type == "cuda"
+    if cuda:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    prompts, _ = asked(batch, candidates=1)
+    try:
+        draw_s = seconds(lambda: draw(model, batch, guidance))
+    except torch.OutOfMemoryError:
+        say(**named, out_of_memory=True)
+        return
+    floor_s = floor_bytes(model, prompts, guidance) / bandwidth
+    say(
+        **named,
+        pictures_per_s=batch / draw_s,
+        codes_per_s=batch * model.codes_per_picture / draw_s,
+        seconds=draw_s,
+        floor_seconds=floor_s,
+        share_of_floor=floor_s / draw_s,
+        gb=torch.cuda.max_memory_allocated() / 1e9 if cuda else 0.0,
+    )
+    if not generate:
+        return
+    opponent = Generate(model)
+    way = opponent.plain if guidance == 1 else opponent.guided_together
+    found = {cache: seconds(lambda cache=cache: way(prompts, cache)) for cache in ("dynamic", "static")}
+    say(
+        **named,
+        **{f"generate_{cache}_seconds": value for cache, value in found.items()},
+        ratio=min(found.values()) / draw_s,
+    )
+
+
+def profile(model: Chameleon, batch: int, steps: int = 32) -> None:
+    """Prints where the time of a step goes in the middle of a picture: milliseconds by kernel, and in all."""
+    middle = torch.randint(10, (2 * batch, model.codes_per_picture // 2)).tolist()
+    rows = [[*ids, model.layout.boi] for ids in middle]
+    sampling = Sampling(top_p=TOP_P, guidance=GUIDANCE)
+    drawn = (model.trunk, model.code_head, model._code_ids, rows[:batch], rows[batch:], range(batch))
+
+    def run(length: int) -> Counter[str]:
+        """Milliseconds by kernel, and `all`, of the prompts and the first codes."""
+        wall_ms = 1000 * seconds(lambda: draw_codes(*drawn, length, sampling))
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as found:
+            draw_codes(*drawn, length, sampling)
+            torch.cuda.synchronize()
+        spent = Counter({"all": wall_ms})
+        for kernel in found.key_averages():
+            spent[kernel.key] += kernel.self_device_time_total / 1000
+        return spent
+
+    run(2)
+    short, long = run(4), run(4 + steps)
+    each = {name: (long[name] - short[name]) / steps for name in long}
+    whole_ms = each.pop("all")
+    say(profile=batch, step_ms=whole_ms, busy_ms=sum(each.values()))
+    for name in sorted(each, key=each.__getitem__, reverse=True)[:14]:
+        say(kernel=name[:90], ms=each[name], share=each[name] / whole_ms)
+
+
+def floor_bytes(model: Chameleon, prompts: list[str], guidance: float) -> float:
+    """What a drawing has to read: each step the weights, and all keys and values so far."""
+    rows = [*prompts, *([""] * len(prompts) if guidance != 1 else [])]
     steps = model.codes_per_picture - 1  # the first code comes from the prompt
-    slots = steps * seen + 2 * len(prompts) * steps * (steps + 1) / 2
+    slots = steps * sum(map(model.prompt_length, rows)) + len(rows) * steps * (steps + 1) / 2
     slot_bytes = model.footprint.drawing / (2 * model.codes_per_picture)
     return steps * weight_bytes(model) + slots * slot_bytes
 
@@ -132,13 +185,12 @@ def random_model(config: ChameleonConfig, device: torch.device) -> Chameleon:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 16])
-    parser.add_argument("--candidates", type=int, default=4, help="pictures of each prompt")
-    parser.add_argument("--repeats", type=int, default=2, help="after a first drawing that warms up")
+    parser.add_argument("--batch", type=int, nargs="*", default=[1, 8, 32, 64])
+    parser.add_argument("--guidance", type=float, nargs="+", default=[GUIDANCE, 1.0])
+    parser.add_argument("--generate", type=int, nargs="*", default=[32], help="batches of `generate`")
+    parser.add_argument("--profile", type=int, nargs="*", default=[], help="batches to profile")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--nano", action="store_true", help="the nano model's shapes, to try the script")
-    parser.add_argument("--no-generate", dest="generate", action="store_false")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, by batch size")
     return parser.parse_args()
 
 

@@ -1,4 +1,5 @@
-"""Record docs/session.txt: a small demo in a real terminal (tmux), stopped by Ctrl-C, gone on with, and looked at.
+"""Record docs/session.txt: a small demo in a real terminal (tmux), stopped by Ctrl-C, gone on with, and
+compared with the same drawings behind another gate.
 
     python docs/session.py docs/session.txt [--command zero-engine] [--every 5]
 
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-COLUMNS, ROWS = 100, 40
+COLUMNS, ROWS = 100, 56
 LIMIT_S = 1800.0
 DEMO = "zero-engine demo --workers 1 --limit 12 --set output.rows_per_shard=4"
 
@@ -90,6 +91,13 @@ def record(command: str, every_s: float) -> list[str]:
             screen.clear()
             screen.type("zero-engine status out/gsm8k_nano")
             screen.watch(lambda text: "unused drawings" in text)
+            screen.clear()
+            screen.type("cp -r out/gsm8k_nano out/before")
+            screen.type(f"{DEMO} --set gate.min.likelihood=-0.005   # another gate: nothing is drawn")
+            screen.watch(lambda text: "report.html in a browser" in text)
+            screen.clear()
+            screen.type("zero-engine diff out/before out/gsm8k_nano -n 2")
+            screen.watch(lambda text: re.search(r"^(lost|gained|changed): .*^\$$", text, re.M | re.S))
             return [anywhere(frame, folder) for frame in screen.frames]
         finally:
             screen.close()

@@ -1,8 +1,8 @@
 """The package's layers: imports go one way, the front door is light, and files stay readable.
 
 errors, hashing, images, progress, statistics, world, bundled -> records -> config -> painter_sections
--> sections, pipeline, contracts -> read, parse -> models -> painters -> render, score -> nano -> write -> run -> report
--> train -> bootstrap -> cli
+-> sections, pipeline, contracts -> read, parse -> models -> families, painters -> render, score -> nano -> write -> run
+-> report -> train -> bootstrap -> cli
 """
 
 import ast
@@ -22,7 +22,7 @@ LAYERS = (
     ("sections", "pipeline", "contracts"),
     ("read", "parse"),
     ("models",),
-    ("painters",),
+    ("families", "painters"),
     ("render", "score"),
     ("nano",),
     ("write",),

@@ -55,8 +55,8 @@ def test_the_memory_of_the_table_is_that_of_the_published_shapes(family, page):
 def test_the_pictures_of_the_table_are_those_of_the_published_codecs(page):
     from transformers import ChameleonConfig, Emu3Config
 
+    from zero_engine.families.emu3 import AREA
     from zero_engine.models.chameleon import vq
-    from zero_engine.models.emu3 import AREA
 
     anole = ChameleonConfig().vq_config
     side = vq.picture_size(anole)

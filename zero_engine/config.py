@@ -9,6 +9,7 @@ written out, and its depth.
 """
 
 import difflib
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from zero_engine.errors import OutputError, PipelineError
+from zero_engine.errors import OutputError, PipelineError, command
 
 LARGEST_YAML_CHARS = 4 << 20
 MOST_NODES = 200_000
@@ -50,7 +51,15 @@ def _is_local(path: str) -> str:
     return path
 
 
-LocalPath = Annotated[str, AfterValidator(_is_local)]
+def at_home(path: str) -> str:
+    """The path with `~` as the home folder: a file of settings is read by no shell. Raises ValueError for no path."""
+    if not path.strip() or "\0" in path:
+        raise ValueError("must be a path")
+    return os.path.expanduser(path)
+
+
+HomePath = Annotated[str, AfterValidator(at_home)]
+LocalPath = Annotated[str, AfterValidator(at_home), AfterValidator(_is_local)]
 
 
 def read_yaml(path: str | Path) -> object:
@@ -58,14 +67,24 @@ def read_yaml(path: str | Path) -> object:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
-        raise PipelineError(
-            f"{path}: cannot read the pipeline file: {error.strerror}. Check the path."
-        ) from None
+        raise PipelineError(f"{path}: cannot read the file: {error.strerror}. Check the path.") from None
     except UnicodeDecodeError as error:
         raise PipelineError(f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8.") from None
-    return parse_yaml(text, str(path))
+    try:
+        return parse_yaml(text, str(path))
+    except PipelineError as error:
+        if Path(path).suffix.lower() in (".yaml", ".yml"):
+            raise
+        raise PipelineError(
+            f"{error} For a file of data, `{command('init', path)}` writes a pipeline."
+        ) from None
 
 
+_PATTERNS = {
+    r"^[\w.-]+$": "letters, digits, dots, - and _",
+    r"^https?://": "an address such as http://host:8000/v1",
+}
+_KINDS = {list: "a list", str: "a text", type(None): "nothing"}
 _TOLD_BY = {
     "input": "a pipeline file, for zero-engine run",
     "data": "a training file, for zero-engine train",
@@ -77,7 +96,7 @@ _TOLD_BY = {
 def parse_config(model: type[Section], document: object, where: str, overrides: Sequence[str] = ()) -> Any:
     """Validate a YAML document, with overrides, against a section; also used for training files."""
     if not isinstance(document, dict):
-        raise PipelineError(f"{where}: expected `key: value` lines, got {type(document).__name__}.")
+        raise PipelineError(f"{where}: expected `key: value` lines, got {kind_of(document)}.")
     for key, what in _TOLD_BY.items():
         if key in document and key not in model.model_fields:
             raise PipelineError(f"{where}: this is {what}. Give it to that command.")
@@ -87,6 +106,11 @@ def parse_config(model: type[Section], document: object, where: str, overrides: 
         return model.model_validate(document)
     except ValidationError as error:
         raise PipelineError(_one_line(error, model, where)) from None
+
+
+def kind_of(document: object) -> str:
+    """What a YAML document is, in words."""
+    return _KINDS.get(type(document), f"the value {_shown(document)}")
 
 
 def parse_yaml(text: str, where: str) -> object:
@@ -149,7 +173,7 @@ def _check_size(root: yaml.Node, where: str) -> None:
 
 def _apply(document: dict[str, Any], override: str) -> None:
     key, found, value = override.partition("=")
-    if not found or not key:
+    if not found or not all(key.strip().split(".")):
         raise PipelineError(f"--set {override}: expected key=value, e.g. --set render.guidance=3.")
     *parents, last = key.strip().split(".")
     node = document
@@ -177,6 +201,8 @@ def _one_line(error: ValidationError, model: type[Section], where: str) -> str:
     if first["type"] == "value_error" and not first["loc"]:
         return f"{where}: {first['ctx']['error']}.{more}"
     message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if first["type"] == "string_pattern_mismatch":
+        message = f"must be {_PATTERNS.get(first['ctx']['pattern'], first['ctx']['pattern'])}"
     return f"{where}: {key} {message}, got {_shown(first['input'])}.{more}"
 
 

@@ -3,12 +3,13 @@
 Each key is documented where it stands; `zero-engine schema pipeline` and docs/pipeline.md print that.
 """
 
+import re
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from zero_engine.config import Section
+from zero_engine.config import HomePath, Section
 from zero_engine.contracts.scores import SCORES
 from zero_engine.painter_sections import Diffusion, Http
 
@@ -26,6 +27,8 @@ OBJECT_STORES = {
 }
 """Schemes that a dataset can be written to, and the fsspec package of each: stores where a put is atomic."""
 
+_HALF_AN_ADDRESS = re.compile(rf"([A-Za-z][\w+.-]+):/(?!/)|({'|'.join(OBJECT_STORES)}):(?!//)", re.I)
+
 
 def is_store(path: str | Path) -> bool:
     """Whether a path is an address in an object store."""
@@ -34,7 +37,7 @@ def is_store(path: str | Path) -> bool:
 
 
 class Input(Section):
-    path: str | list[str]
+    path: HomePath | list[HomePath]
     """File, glob, folder, archive, `-` for stdin, URL (fsspec) or Hugging Face dataset name; or a list of them."""
     format: str = "generic"
     """Column map by name: see `zero-engine schema formats` and docs/formats.md."""
@@ -186,7 +189,7 @@ class Gate(Section):
 
 
 class Output(Section):
-    path: str
+    path: HomePath
     """Folder of the dataset: a local path, or an address in an object store such as s3://bucket/folder."""
     rows_per_shard: int = Field(64, ge=1, le=100_000)
     """Input records in one shard: the unit of work, of resume and of the file."""
@@ -200,6 +203,10 @@ class Output(Section):
     @classmethod
     def _is_writable(cls, value: str) -> str:
         scheme, separator, rest = value.partition("://")
+        if broken := _HALF_AN_ADDRESS.match(value):
+            raise ValueError(
+                f"{value}: an address has two slashes, as {broken[1] or broken[2]}://bucket/folder"
+            )
         if separator and not is_store(value):
             known = ", ".join(f"{name}://" for name in sorted(OBJECT_STORES))
             raise ValueError(f"{value}: {scheme}:// cannot be written to; give a folder, or one of {known}")

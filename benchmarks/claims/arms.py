@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import worlds
-from stages import Bench, Stage, call, command
+from stages import Stage, call, command
 from swap import shares, swaps
 
 from zero_engine.images import decode_image
@@ -25,9 +25,9 @@ _TEMPLATE = "{{ step }}{{ picture }}"
 class Plan:
     """The stages of the experiments in a document (claims.yaml)."""
 
-    def __init__(self, document: dict[str, Any], bench: Bench):
-        self.document, self.bench = document, bench
-        self._stages: dict[str, Stage] = {}
+    def __init__(self, document: dict[str, Any], out: Path, device: str = "cpu"):
+        self.document, self.out, self.device = document, out, device
+        self.stages: dict[str, Stage] = {}
 
     def answers(self, experiment: str, arm: str, steps: int, seed: int) -> Stage:
         """The answers of an arm's training after so many steps, `answers.json`: a list of records by question.
@@ -57,7 +57,7 @@ class Plan:
 
         def make(folder: Path) -> None:
             asked = worlds.tasks(setting, "test", setting["questions"])
-            found = swaps(model.folder(self.bench) / "model", asked, self._room(setting, True))
+            found = swaps(model.folder(self.out) / "model", asked, self._room(setting, True), self.device)
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "swaps.json").write_text(json.dumps(shares(found)))
 
@@ -74,9 +74,10 @@ class Plan:
             file = folder.with_suffix(".jsonl")
             worlds.write(file, asked, "none")
             said = [f"{key}={settings[key]}" for key in ("mode", "max_new_tokens")]
-            said += ["template=bare", "device=cpu"]
+            said += ["template=bare", "dtype=float32", f"device={self.device}"]
+            said += ["batch_size=256"] * (self.device != "cpu")
             options = [part for pair in said for part in ("--set", pair)]
-            trained = str(model.folder(self.bench) / "model")
+            trained = str(model.folder(self.out) / "model")
             call(folder, ["eval", trained, str(file), "--output", str(folder), *options])
             rows = map(json.loads, (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines())
             found = {row["id"]: row for row in rows}
@@ -107,10 +108,10 @@ class Plan:
                 folder,
                 {
                     "seed": seed,
-                    "model": str(start.folder(self.bench) / "model"),
+                    "model": str(start.folder(self.out) / "model"),
                     "output": str(folder),
                     "data": {
-                        "path": str(data.folder(self.bench)),
+                        "path": str(data.folder(self.out)),
                         "template": "bare",
                         "max_length": 1024 + room,
                     },
@@ -128,7 +129,7 @@ class Plan:
                     "max_new_tokens": room,
                     "precision": settings["precision"],
                     "save_every": 10,
-                    "device": "cpu",
+                    "device": self.device,
                 },
                 "train",
                 "rl",
@@ -157,8 +158,8 @@ class Plan:
     def _train(self, settings: dict, start: Stage | None, data: Sequence[Stage]) -> Callable[[Path], None]:
         def make(folder: Path) -> None:
             rows = {"template": "bare", "max_length": 1024, "pictures": settings["pictures"]}
-            paths = [str(one.folder(self.bench)) for one in data]
-            model = self.document["model"] if start is None else str(start.folder(self.bench) / "model")
+            paths = [str(one.folder(self.out)) for one in data]
+            model = self.document["model"] if start is None else str(start.folder(self.out) / "model")
             command(
                 folder,
                 {
@@ -178,7 +179,7 @@ class Plan:
                     "batch_size": settings["batch_size"],
                     "micro_batch": settings["batch_size"],
                     "precision": settings["precision"],
-                    "device": "cpu",
+                    "device": self.device,
                 },
                 "train",
                 "sft",
@@ -194,7 +195,7 @@ class Plan:
         ids = "random" if how.get("gate") == "random" else "kept"
 
         def write(path: Path) -> None:
-            numbers = set(json.loads((chosen.folder(self.bench) / "chosen.json").read_text())[ids])
+            numbers = set(json.loads((chosen.folder(self.out) / "chosen.json").read_text())[ids])
             worlds.write(path, pool, "none" if how["pictures"] == "drawn" else how["pictures"], numbers)
 
         settings = {"task": setting, **how}
@@ -234,7 +235,7 @@ class Plan:
 
         def make(folder: Path) -> None:
             pool = self._pool(setting)
-            rows = open_dataset(drawn.folder(self.bench))
+            rows = open_dataset(drawn.folder(self.out))
             kept = {row["id"] for row in rows}
             of_length: dict[int, list[str]] = defaultdict(list)
             for task in pool:
@@ -275,13 +276,18 @@ class Plan:
                 "name": "claims",
                 "seed": seed,
                 "input": {"path": str(folder.with_suffix(".jsonl")), "format": "generic"},
-                "render": {"model": self.document["model"], **render},
+                "render": {
+                    "model": self.document["model"],
+                    "device": self.device,
+                    "dtype": "float32",
+                    **render,
+                },
                 "score": {"names": ["likelihood"]},
                 "gate": {**gate, "on_reject": "drop_trace"},
                 "output": {"path": str(folder)},
-                "dask": {"workers": 1},
+                "dask": {"workers": 1 if self.device == "cpu" else 0},
             }
-            there = [part for one in reuse for part in ("--reuse", str(one.folder(self.bench)))]
+            there = [part for one in reuse for part in ("--reuse", str(one.folder(self.out)))]
             file = folder.with_suffix(".yaml")
             command(folder, document, "run", "--no-report") if not there else (
                 file.write_text(json.dumps(document)),
@@ -296,7 +302,7 @@ class Plan:
     ) -> Stage:
         settings = {**settings, "model": model_fingerprint(self.document["model"])} if not after else settings
         stage = Stage(name, settings, make, mark, after)
-        return self._stages.setdefault(f"{name} {stage.key}", stage)
+        return self.stages.setdefault(stage.key, stage)
 
     def _task(self, experiment: str) -> dict:
         return self.document["tasks"][self.document["experiments"][experiment]["task"]]

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from arms import Plan
-from stages import Bench, OutOfTime, Stage
+from stages import Stage, carry_out
 from verdicts import verdicts
 
 HERE = Path(__file__).resolve().parent
@@ -43,6 +44,12 @@ class Answers:
         for row in rows:
             self.by_stage.setdefault(row["stage"], []).append(row)
 
+    def there(self, stage: Stage) -> bool:
+        return stage.key[:16] in self.by_stage
+
+    def of(self, stage: Stage) -> list[dict[str, Any]]:
+        return self.by_stage[stage.key[:16]]
+
     def add(self, job: Job, stage: Stage, found: list[dict[str, Any]]) -> None:
         named = dict(zip(("experiment", "arm", "steps", "seed"), job, strict=True))
         self.by_stage[stage.key[:16]] = [{**named, "stage": stage.key[:16], **row} for row in found]
@@ -58,59 +65,77 @@ class Answers:
 def main() -> None:
     options = _arguments()
     document = yaml.safe_load((HERE / "claims.yaml").read_text(encoding="utf-8"))
-    bench = Bench(options.out, time.time() + 60 * options.minutes, say=lambda line: print(line, flush=True))
-    plan, answers = Plan(document, bench), Answers(options.results / "answers.parquet")
+    plan, answers = Plan(document, options.out), Answers(options.results / "answers.parquet")
 
     def seeds(name: str) -> range:
         return range(1 if options.pilot else document["experiments"][name].get("seeds", document["seeds"]))
 
+    names = options.experiments or list(document["experiments"])
     jobs = [
         (name, arm, steps, seed)
-        for name in options.experiments or document["experiments"]
+        for name in names
         for arm, each in document["experiments"][name]["steps"].items()
         for steps, seed in product(each, seeds(name))
     ]
-    jobs.sort(
-        key=lambda job: (list(document["experiments"]).index(job[0]), job[3])
-    )  # a seed whole, then the next
+    jobs.sort(key=lambda job: (names.index(job[0]), job[3]))  # a seed whole, then the next
     stages = {job: plan.answers(*job) for job in jobs}
-    todo = [job for job in jobs if stages[job].key[:16] not in answers.by_stage]
+    job_of = {stage.key: job for job, stage in stages.items()}
+    swaps = {
+        name: [plan.swaps(experiment, arm, steps, seed) for seed in seeds(experiment)]
+        for name, (experiment, arm, steps) in document["swaps"].items()
+        if experiment in names
+    }
+    todo = [stages[job] for job in jobs if not answers.there(stages[job])]
     print(f"{len(jobs) - len(todo)} of {len(jobs)} evaluations are there")
 
-    def answer(job: Job) -> tuple[Job, list[dict[str, Any]] | None]:
-        try:
-            return job, json.loads((stages[job].done(bench) / "answers.json").read_text())
-        except OutOfTime:
-            return job, None
+    def ready(stage: Stage) -> None:
+        if stage.key in job_of:
+            found = json.loads((stage.folder(options.out) / stage.mark).read_text())
+            answers.add(job_of[stage.key], stage, found)
+            answers.save()
 
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for job, found in pool.map(answer, todo):
-            if found is not None:
-                answers.add(job, stages[job], found)
-                answers.save()
-    left = [job for job in jobs if stages[job].key[:16] not in answers.by_stage]
-    current = {
-        stages[job].key[:16]: answers.by_stage[stages[job].key[:16]] for job in jobs if job not in left
+    os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}  # the workers inherit it
+    workers = ProcessPoolExecutor(
+        options.jobs,
+        multiprocessing.get_context("spawn"),
+        _begin_worker,
+        (document, jobs, list(document["swaps"].values()), options.out, options.device),
+    )
+    deadline = time.time() + 60 * options.minutes
+    wanted = todo + [stage for each in swaps.values() for stage in each]
+    with workers:
+        carry_out(wanted, options.out, workers, options.jobs, _make, deadline, ready)
+    left = [job for job in jobs if not answers.there(stages[job])]
+    facts = verdicts(document, [row for job in jobs if job not in left for row in answers.of(stages[job])])
+    facts["swaps"] = {
+        name: [json.loads((stage.folder(options.out) / stage.mark).read_text()) for stage in each]
+        for name, each in swaps.items()
+        if all(stage.done(options.out) for stage in each)
     }
-    facts = verdicts(document, [row for rows in current.values() for row in rows])
-    facts["swaps"] = swapped(document, plan, {job[0] for job in jobs if job not in left}, seeds)
     (options.results / "claims.json").write_text(json.dumps(facts, indent=2) + "\n")
     print(f"{len(left)} evaluations are left; {options.results / 'claims.json'}")
 
 
-def swapped(
-    document: dict[str, Any], plan: Plan, ready: set[str], seeds: Callable[[str], range]
-) -> dict[str, Any]:
-    """E3: by name, the shares of every seed, of experiments whose trainings are there."""
-    found: dict[str, Any] = {}
-    for name, (experiment, arm, steps) in document["swaps"].items():
-        try:
-            stages = [plan.swaps(experiment, arm, steps, seed) for seed in seeds(experiment)]
-            if experiment in ready:
-                found[name] = [json.loads((s.done(plan.bench) / "swaps.json").read_text()) for s in stages]
-        except OutOfTime:
-            print(f"{name} is left")
-    return found
+_plan: Plan
+"""A worker's own; it knows all stages."""
+
+
+def _begin_worker(
+    document: dict[str, Any], jobs: list[Job], swaps: list[tuple[str, str, int]], out: Path, device: str
+) -> None:
+    global _plan
+    _plan = Plan(document, out, device)
+    for job in jobs:
+        _plan.answers(*job)
+    for (experiment, arm, steps), seed in product(swaps, range(document["seeds"])):
+        _plan.swaps(experiment, arm, steps, seed)
+
+
+def _make(key: str) -> float:
+    """Make a stage, in a worker; returns the seconds that it took."""
+    began, stage = time.perf_counter(), _plan.stages[key]
+    stage.make(stage.folder(_plan.out))
+    return time.perf_counter() - began
 
 
 def _arguments() -> argparse.Namespace:
@@ -120,6 +145,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results" / "claims")
     parser.add_argument("--minutes", type=float, default=85.0, help="begin no stage after so many minutes")
     parser.add_argument("--jobs", type=int, default=2, help="stages at a time, one thread each")
+    parser.add_argument(
+        "--device", default="cpu", help="cuda runs many small jobs beside one another: --jobs 14"
+    )
     parser.add_argument("--pilot", action="store_true", help="one seed only")
     return parser.parse_args()
 

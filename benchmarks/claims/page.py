@@ -39,6 +39,8 @@ def page(facts: dict[str, Any]) -> str:
         "its interval is a two-way cluster bootstrap over both, its p an exact sign-flip test over seeds, adjusted by",
         "Holm within a family. What is predicted to be at most so much holds where its interval ends below that, give",
         "or take the margin; two arms are called equal where their difference is surely within it.",
+        "Stated walks and predictions were trained and answered on an H100 (`--device cuda --jobs 15`), all else on",
+        "CPUs; no contrast mixes the two.",
         "",
         "![Differences with their intervals](pictures/claims.svg)",
         "",

@@ -8,34 +8,18 @@ asked for by its last one, so where the answers of a training are known, nothing
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from threading import Lock
 
 import yaml
 
 from zero_engine.hashing import digest_json
-
-
-class OutOfTime(Exception):
-    """The stage's turn comes after the time that there is."""
-
-
-@dataclass(eq=False)
-class Bench:
-    """Where stages lie, and until when one may begin."""
-
-    out: Path
-    deadline: float = float("inf")
-    say: Callable[[str], None] = print
-    _locks: dict[str, Lock] = field(default_factory=dict)
-
-    def lock(self, name: str) -> Lock:
-        return self._locks.setdefault(name, Lock())
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,27 +32,56 @@ class Stage:
     mark: str
     after: tuple[Stage, ...] = ()
 
-    @property
+    @cached_property
     def key(self) -> str:
         return digest_json([self.name.partition(" ")[0], self.settings, *(stage.key for stage in self.after)])
 
-    def folder(self, bench: Bench) -> Path:
-        return bench.out / f"{self.name.replace(' ', '-')}-{self.key[:10]}"
+    def folder(self, out: Path) -> Path:
+        return out / f"{self.name.replace(' ', '-')}-{self.key[:10]}"
 
-    def done(self, bench: Bench) -> Path:
-        """The folder, made where it is not there yet, stages before it first. Raises OutOfTime."""
-        folder = self.folder(bench)
-        with bench.lock(folder.name):
-            if (folder / self.mark).exists():
-                return folder
-            for stage in self.after:
-                stage.done(bench)
-            if time.time() > bench.deadline:
-                raise OutOfTime(self.name)
-            began = time.perf_counter()
-            self.make(folder)
-            bench.say(f"{folder.name:<44} {time.perf_counter() - began:7.1f} s")
-        return folder
+    def done(self, out: Path) -> bool:
+        return (self.folder(out) / self.mark).exists()
+
+
+def carry_out(
+    wanted: list[Stage],
+    out: Path,
+    workers: Executor,
+    jobs: int,
+    make: Callable[[str], float],
+    deadline: float,
+    ready: Callable[[Stage], None],
+) -> None:
+    """Make the stages and all before them, as early in the list as can be; begins none after the deadline.
+
+    `make` gets the key of a stage, in a worker, and returns the seconds that it took. `ready` is called for each of
+    `wanted` that is done.
+    """
+    waiting = {stage.key: stage for last in wanted for stage in _with_all_before(last)}
+    asked = {stage.key for stage in wanted}
+    running: dict[Future[float], Stage] = {}
+    while True:
+        for key, stage in list(waiting.items()):
+            if stage.done(out):
+                del waiting[key]
+                if key in asked:
+                    ready(stage)
+        busy = {stage.key for stage in running.values()}
+        if time.time() < deadline:
+            for key, stage in waiting.items():
+                if len(running) < jobs and key not in busy and all(one.done(out) for one in stage.after):
+                    running[workers.submit(make, key)] = stage
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            stage = running.pop(future)
+            print(f"{stage.folder(out).name:<44} {future.result():7.1f} s", flush=True)
+
+
+def _with_all_before(stage: Stage) -> Iterator[Stage]:
+    for one in stage.after:
+        yield from _with_all_before(one)
+    yield stage
 
 
 def command(folder: Path, document: dict, *words: str) -> None:
@@ -81,14 +94,32 @@ def command(folder: Path, document: dict, *words: str) -> None:
 
 
 def call(folder: Path, arguments: list[str]) -> None:
-    """Run `zero-engine` with one thread; its output goes to a log beside the folder. A failure ends the program."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+    """Run `zero-engine` in this process; its output goes to a log beside the folder. A failure ends the program."""
+    from zero_engine.cli import main
+
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_suffix(".log"), "a", encoding="utf-8") as log:
-        words = [sys.executable, "-c", "from zero_engine.cli import main; main()", *arguments]
-        done = subprocess.run(words, env=environment, stdout=log, stderr=log)
-    if done.returncode:
-        lines = folder.with_suffix(".log").read_text(encoding="utf-8").splitlines()
-        raise SystemExit(
-            f"{folder.name}: {lines[-1] if lines else 'failed'} (all in {folder.with_suffix('.log')})"
-        )
+    log, code = folder.with_suffix(".log"), 0
+    with _output_to(log):
+        sys.argv = ["zero-engine", *arguments]
+        try:
+            main()
+        except SystemExit as error:
+            code = error.code
+    if code:
+        lines = log.read_text(encoding="utf-8").splitlines()
+        raise RuntimeError(f"{folder.name}: {lines[-1] if lines else 'failed'} (all in {log})")
+
+
+@contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """What this process prints goes to the end of a file, what its libraries and children print, too."""
+    held = [os.dup(stream) for stream in (1, 2)]
+    try:
+        with log.open("a", encoding="utf-8") as file:
+            for stream in (1, 2):
+                os.dup2(file.fileno(), stream)
+        yield
+    finally:
+        for stream, was in enumerate(held, 1):
+            os.dup2(was, stream)
+            os.close(was)

@@ -30,9 +30,9 @@ from zero_engine.world.sight_tasks import Task
 Cell = tuple[int, int]
 
 
-def swaps(folder: Path, asked: list[Task], max_new_tokens: int) -> list[dict[str, Any]]:
+def swaps(folder: Path, asked: list[Task], max_new_tokens: int, device: str) -> list[dict[str, Any]]:
     """A record for each task with a swap: what the model's next picture and its answer go on from."""
-    model = load_chameleon(str(folder), device="cpu")
+    model = load_chameleon(str(folder), device=device)
     pieces = TEMPLATES["bare"]
     encoder = Encoder(model, Plain(pieces))
     code_of = model.layout.code_of(len(model.module.lm_head.weight))

@@ -129,6 +129,7 @@ HOSTILE = "a\x1b]0;owned\x07\x1b[31m\u202e\x9b2J"
 """Sets the title of a terminal, its colour, the direction of text, and clears the screen."""
 
 
+@pytest.mark.slow
 def test_what_a_terminal_obeys_does_not_reach_it(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     record = {

@@ -97,6 +97,7 @@ def test_columns_are_guessed_by_name_and_value(
     assert proposal.parsed is not None and proposal.parsed.answer == "2"
 
 
+@pytest.mark.slow
 def test_what_opening_needs_is_found_and_written(tmp_path: Path) -> None:
     rows = [{"question": "Où est-ce?", "rationale": "Là, où c’était.\nVoilà.", "answer": "là"}]
     (tmp_path / "a.json").write_bytes(json.dumps({"data": rows, "version": 1}).encode())

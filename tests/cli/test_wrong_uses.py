@@ -33,10 +33,12 @@ USES: list[tuple[str, str]] = [
     ("export OUT --output TMP/x", "Missing option '--to'"),
     ("eval nano", "Missing argument 'DATA'"),
     ("push OUT", "Missing argument 'REPO'"),
+    ("run PIPELINE --output", "run: Option '--output' requires an argument. See zero-engine run --help"),
     # files and folders that are not there, or not what they should be
-    ("run nowhere.yaml", "cannot read the pipeline file"),
-    ("run TMP", "cannot read the pipeline file"),
-    ("run DATA", "line 2"),
+    ("run nowhere.yaml", "cannot read the file"),
+    ("run TMP", "cannot read the file"),
+    ("run DATA", "writes a pipeline"),
+    ("run EMPTYYAML", "expected `key: value` lines, got nothing"),
     ("run BROKEN", "line 2"),
     ("run TRAINING", "this is a training file"),
     ("train sft PIPELINE", "this is a pipeline file"),
@@ -64,6 +66,29 @@ USES: list[tuple[str, str]] = [
     ("run PIPELINE --output DATA", "DATA"),
     ("run PIPELINE --output /proc/nope", "cannot be made"),
     ("run PIPELINE --output ftp://host/x", "cannot be written to"),
+    ("run PIPELINE --output s3:/bucket/x", "an address has two slashes, as s3://bucket/folder"),
+    ("run PIPELINE --output s3:bucket/x", "an address has two slashes, as s3://bucket/folder"),
+    ("run PIPELINE --output ftp:/host/x", "an address has two slashes"),
+    ("run PIPELINE --output ''", "output.path must be a path"),
+    ("run PIPELINE --input ''", "input.path must be a path"),
+    ("run PIPELINE --input BINARY --output TMP/b", "this is no text"),
+    # what would be replaced is none of ours
+    ("report OUT --page OUT/manifest.json", "does not end in .html"),
+    ("diff OUT OUT --page OUT/manifest.json", "does not end in .html"),
+    ("preview PIPELINE --page PIPELINE", "does not end in .html"),
+    ("plan PIPELINE --calibrate 4 --page PIPELINE", "does not end in .html"),
+    ("init DATA --write DATA --overwrite", "does not end in .yaml"),
+    ("models make-tasks --output PIPELINE", "does not end in .jsonl"),
+    ("models check nano --picture DATA", "does not end in .png"),
+    ("export OUT --to parquet --output DATA", "is a file. Choose a folder"),
+    ("inspect OUT --pictures DATA", "is a file. Name a folder"),
+    # options that would do nothing
+    ("plan PIPELINE --page x.html", "give --calibrate N"),
+    ("plan TRAINING --limit 3", "--limit is for pipelines"),
+    ("validate OUT --config TRAINING", "--config goes with --for"),
+    ("validate OUT --for sft --repair", "leave out --repair"),
+    ("retry OUT --stage gaet", "Give one of read"),
+    ("retry OUT --workers many", "--workers: workers must be a valid integer"),
     # addresses where only a local path can be written
     ("export OUT --to messages --output s3://bucket/x", "s3://bucket/x: only a run writes to an address"),
     ("answer nano DATA --output s3://bucket/x", "s3://bucket/x: only a run writes to an address"),
@@ -94,7 +119,10 @@ USES: list[tuple[str, str]] = [
     ("run PIPELINE --set render.generator=unified --set render.model=nowhere", "nowhere"),
     ("run PIPELINE --workers many", "dask.workers"),
     ("run PIPELINE --workers -1", "dask.workers must be at least 0"),
-    ("run PIPELINE --set name=my/corpus", "name"),
+    ("run PIPELINE --set name=my/corpus", "name must be letters, digits, dots, - and _"),
+    ("run PIPELINE --set .render=3", "expected key=value"),
+    ("models check nano --device gpu", "device must be auto, cpu, cuda"),
+    ("models check nano --device cuda:9", "GPUs here. Use auto or cpu"),
     ("train sft TRAINING --set render.guidance=3", "unknown key render"),
     ("train sft TRAINING --set steps=0", "steps"),
     ("train rl TRAINING", "loss must be"),
@@ -126,6 +154,8 @@ def places(tmp_path_factory, repository: Path) -> dict[str, str]:
     lines = (repository / "examples/data/gsm8k.jsonl").read_text(encoding="utf-8").splitlines()[:3]
     data.write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "EMPTY.jsonl").write_text("")
+    (folder / "EMPTYYAML.yaml").write_text("")
+    (folder / "BINARY.jsonl").write_bytes(bytes(range(256)) * 40)
     (folder / "BROKEN.yaml").write_text("input: {path: x}\n  output: [\n")
     (folder / "tmp").mkdir()
     document = {
@@ -145,6 +175,8 @@ def places(tmp_path_factory, repository: Path) -> dict[str, str]:
         "TRAINING": str(folder / "training.yaml"),
         "BROKEN": str(folder / "BROKEN.yaml"),
         "DATA": str(data),
+        "BINARY": str(folder / "BINARY.jsonl"),
+        "EMPTYYAML": str(folder / "EMPTYYAML.yaml"),
         "EMPTY": str(folder / "EMPTY.jsonl"),
         "OUT": str(folder / "out"),
         "TMP": str(folder / "tmp"),
@@ -195,3 +227,13 @@ def test_a_command_to_type_is_one_that_a_shell_takes(places, monkeypatch, capsys
     except SystemExit as ended:
         assert not ended.code
     assert "zero-engine run 'my data/my.yaml'" in capsys.readouterr().out
+
+
+def test_the_home_folder_is_found_in_a_file_as_in_a_shell(places, monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "d\N{GRINNING FACE}.jsonl").write_bytes(Path(places["DATA"]).read_bytes())
+    use = ["run", places["PIPELINE"], "--set", "output.path=~/o", "--input", "~/d\N{GRINNING FACE}.jsonl"]
+    monkeypatch.setattr(sys, "argv", ["zero-engine", *use, "--no-report", "--json"])
+    main()
+    assert json.loads(capsys.readouterr().out)["out"] == str(tmp_path / "o")
+    assert (tmp_path / "o/manifest.json").is_file()

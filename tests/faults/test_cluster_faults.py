@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from tests.commits import Commits
 from tests.faults.conftest import cluster, hashes
@@ -93,6 +94,10 @@ def test_when_nobody_is_left_one_line_says_so_and_the_run_resumes(poisonable, ma
         dask = {"scheduler": running.address, "workers_timeout_s": 60}
         pipeline = make_run("out", dask=dask, **sections)
         short = pipeline.dask.model_copy(update={"workers_timeout_s": 8})
+        with Client(running.address) as client:
+            client.wait_for_workers(
+                1, timeout=60
+            )  # on a busy machine the limit would end before one is there
         with pytest.raises(InputError, match="no worker is left|is gone") as caught:
             run_pipeline(pipeline.model_copy(update={"dask": short}), progress=Said(3, leave))
     assert "run the same command again" in str(caught.value) and "\n" not in str(caught.value)

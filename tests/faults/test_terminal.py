@@ -6,7 +6,9 @@ because tests share their machine.
 """
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -55,8 +57,9 @@ def undisturbed(make_run) -> dict:
     return hashes(run_pipeline(make_run("plain", records=16)).out)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_run_speaks_at_once_and_ctrl_c_finishes_what_is_begun(poisonable, make_run, tmp_path, workers):
+@pytest.mark.parametrize(("workers", "stop"), [(0, "Ctrl-C"), (2, "Ctrl-C"), (2, "SIGTERM")])
+def test_a_run_speaks_at_once_and_finishes_what_is_begun(poisonable, make_run, tmp_path, workers, stop):
+    """SIGTERM goes to every process of the group, as Slurm and systemd send it."""
     plain = undisturbed(make_run)
     pipeline = make_run(
         "plain", records=16, dask={"workers": workers}, output={"path": str(tmp_path / "out")}
@@ -69,7 +72,10 @@ def test_a_run_speaks_at_once_and_ctrl_c_finishes_what_is_begun(poisonable, make
         gaps = [b - a for a, b in zip(screen.times, screen.times[1:], strict=False)]
         assert max(gaps) < 2 * LOOSE
         begun = {int(shard) for shard in re.findall(r"shard (\d+):", screen.plain)}
-        screen.press_ctrl_c()
+        if stop == "Ctrl-C":
+            screen.press_ctrl_c()
+        else:
+            os.killpg(screen.pid, signal.SIGTERM)
         assert screen.read_until(lambda: "press again" in screen.plain) < 1 * LOOSE
         assert re.search(
             r"finishing \d+ shards? .*press again to stop now\. The same command goes on", screen.plain
@@ -77,7 +83,7 @@ def test_a_run_speaks_at_once_and_ctrl_c_finishes_what_is_begun(poisonable, make
         screen.wait()
         assert screen.code == 130, screen.plain[-3000:]
         assert "Run the same command again to go on." in screen.plain
-        assert "Traceback" not in screen.plain
+        assert "Traceback" not in screen.plain and "worker lost" not in screen.plain
         if workers:
             assert "starting 2 workers" in screen.plain
     committed = {event["shard"] for event in events(pipeline.output.path, "committed")}
@@ -116,6 +122,17 @@ def test_a_second_ctrl_c_stops_now_and_the_run_resumes_exactly(poisonable, make_
     assert hashes(pipeline.output.path) == plain
 
 
+def test_who_presses_again_while_a_command_ends_sees_no_traceback(poisonable, make_run, tmp_path):
+    at_hand(make_run(), tmp_path)
+    with terminal(tmp_path) as screen:
+        screen.read_until(lambda: "starting" in screen.plain)
+        screen.press_ctrl_c()
+        screen.read_until(lambda: "interrupted." in screen.plain)
+        screen.press_ctrl_c()
+        screen.wait()
+        assert screen.code in (130, -2) and "Traceback" not in screen.plain
+
+
 def test_a_dead_scheduler_is_named_at_once_and_ctrl_c_ends_the_wait(poisonable, make_run, tmp_path):
     at_hand(make_run(dask={"scheduler": "tcp://127.0.0.1:9"}), tmp_path)
     with terminal(tmp_path) as screen:
@@ -125,24 +142,15 @@ def test_a_dead_scheduler_is_named_at_once_and_ctrl_c_ends_the_wait(poisonable, 
         assert screen.code == 130 and "before any shard began" in screen.plain
 
 
-def test_a_dumb_terminal_gets_a_plain_line_for_every_stage(poisonable, make_run, tmp_path):
-    at_hand(make_run(records=4), tmp_path)
+def test_a_dumb_terminal_and_a_pipe_get_plain_lines_without_folds(poisonable, make_run, tmp_path):
+    out = tmp_path / ("a" * 120) / "out"
+    at_hand(make_run(records=4, output={"path": str(out)}), tmp_path)
     with terminal(tmp_path, TERM="dumb", ZERO_ENGINE_SLOW="0.5") as screen:
         screen.wait()
         assert screen.code == 0 and "\x1b" not in screen.shown
         stages = [line.split("  ")[0] for line in screen.plain.splitlines()]
         assert stages[:2] == ["starting", f"reading {tmp_path / 'out.jsonl'}"]
         assert "checking and writing the manifest" in stages
-
-
-def test_a_pipe_gets_no_escape_sequence_and_no_folded_path(poisonable, make_run, tmp_path):
-    deep = tmp_path / ("a" * 120)
-    pipeline = make_run(records=4, output={"path": str(deep / "out")})
-    at_hand(pipeline, tmp_path)
-    done = subprocess.run(RUN, cwd=tmp_path, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0 and "\x1b" not in done.stdout + done.stderr
-    assert f"{deep / 'out' / 'data'}  (" in done.stdout
-    status = subprocess.run(
-        [*RUN[:3], "status", str(deep / "out")], capture_output=True, text=True, timeout=240
-    )
-    assert str(deep / "out") in status.stdout
+    for command, says in ((RUN, f"{out / 'data'}  ("), ([*RUN[:3], "status", str(out)], str(out))):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0 and "\x1b" not in done.stdout + done.stderr and says in done.stdout

@@ -11,6 +11,7 @@ from tiny_models import tiny_emu3, tiny_janus, tiny_liquid
 from zero_engine.errors import ModelError
 from zero_engine.models import UnifiedModel, load_chameleon, load_model
 from zero_engine.models.prompt import requests
+from zero_engine.models.registry import family_sees_pictures
 from zero_engine.painters.painting import PaintedModel
 
 MEMBERS = sorted(
@@ -70,6 +71,11 @@ def test_pictures_are_seen_or_refused_in_one_line(family):
         return
     with pytest.raises(ModelError, match="draws from text alone"):
         family.draw(shown)
+
+
+def test_what_sees_no_pictures_is_known_before_it_is_loaded(janus, tiny_anole):
+    for folder in (str(janus), str(tiny_anole)):
+        assert family_sees_pictures(folder) == load_model(folder, device="cpu").sees_pictures
 
 
 def test_without_a_projection_perception_is_refused_in_one_line(family):

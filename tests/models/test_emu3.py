@@ -167,7 +167,7 @@ def test_it_is_found_by_its_configuration_and_checked_like_any_model(folder, tmp
 
 def _size(folder, config) -> int:
     """The side of a picture under another configuration, without a look at the picture codec."""
-    from zero_engine.models.emu3 import load
+    from zero_engine.families.emu3 import load
 
     text = {**config["text_config"], "max_position_embeddings": 9216}
     (folder / "config.json").write_text(json.dumps({**config, "text_config": text}))

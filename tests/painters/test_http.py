@@ -46,6 +46,7 @@ def test_pictures_are_asked_for_at_once_and_come_as_they_were_painted(tmp_path):
         assert server.bodies[0]["model"] == "tiny" and server.bodies[0]["response_format"] == "b64_json"
 
 
+@pytest.mark.slow
 def test_every_fault_is_tried_again_and_no_answer_is_asked_for_twice(tmp_path):
     faults = ["cut", (500, {}, "oops"), "garbage", (503, {"Retry-After": "0.05"}, ""), (429, {}, "slow down")]
 

@@ -104,6 +104,7 @@ def test_expressions_are_compared_by_their_mathematics() -> None:
     assert not answers_equal("2\\sqrt{2}", "2\\sqrt{3}")
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_equality_is_symmetric_and_never_raises(first: str, second: str) -> None:

@@ -300,3 +300,9 @@ LAYOUTS = [
 @pytest.mark.parametrize(("text", "steps"), LAYOUTS)
 def test_a_layout_is_cut_where_its_steps_begin(text: str, steps: list[str]) -> None:
     assert segment(text)[0] == steps
+
+
+def test_roman_items_belong_to_the_item_they_are_indented_under() -> None:
+    text = "(a) one\n   (i) x\n   (ii) y\n   (iii) z\n(b) two\n(c) three"
+    steps, _ = segment(text, "auto")
+    assert [step.split()[0] for step in steps] == ["(a)", "(b)", "(c)"]

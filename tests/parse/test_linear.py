@@ -15,6 +15,8 @@ from zero_engine.pipeline import Parse
 from zero_engine.records import Source, Trace
 from zero_engine.train.rewards import reward
 
+pytestmark = pytest.mark.slow
+
 REPEATED = [
     *("#### ", "####", " ", "\t", "\n", "\n\n", "\n \n", "\r\n", "The answer. so ", "so "),
     *("Answer: B\n", "answer ", "ans ", "\\boxed{", "\\boxed{1}", "}", "<answer>"),

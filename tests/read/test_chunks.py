@@ -32,7 +32,7 @@ def test_chunks_are_fixed_ranges_that_span_files(tmp_path: Path) -> None:
     chunks = list(iter_chunks(Input(path=str(tmp_path)), 4))
     assert [(c.index, c.first_row, c.rows) for c in chunks] == [(0, 0, 4), (1, 4, 4), (2, 8, 4), (3, 12, 1)]
     assert len(chunks[1].payload) == 3
-    items = [item for chunk in chunks for item in read_chunk(chunk, Input(path=""))]
+    items = [item for chunk in chunks for item in read_chunk(chunk, Input(path="x"))]
     assert len({item.id for item in items}) == 13
     assert [item.source.row for item in items if isinstance(item, Trace)] == [
         0,

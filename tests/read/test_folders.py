@@ -124,10 +124,13 @@ def test_every_file_is_read_or_named(tmp_path: Path) -> None:
     }  # fmt: skip
     left = {"README.md": b"# x", "LICENSE": b"MIT", "notes.txt": b"not data\n", "p.png": b"\x89PNG", "run.py": b"x",
             "dataset_infos.json": b"{}", "z.bin": b"\0"}  # fmt: skip
-    folder(tmp_path, read | left | {".hidden.jsonl": line("no"), "_tmp/x.jsonl": line("no")})
+    hidden = {".hidden.jsonl": line("no"), "_tmp/x.jsonl": line("no")}
+    folder(tmp_path, read | left | hidden | {".cache/x.lock": b""})
     assert sorted(ids(tmp_path)) == ["a", "b", "c", "d", "e", "f", "g"]
     told = passed_over(Input(path=str(tmp_path)))
-    assert {Path(entry.split(": not read: ")[0]).name for entry in told} == set(left) | {"z.md"}
+    assert {Path(entry.split(": not read: ")[0]).name for entry in told} == {
+        *left, "z.md", ".hidden.jsonl", "x.jsonl"
+    }  # fmt: skip
 
 
 def test_an_earlier_runs_rows_are_input(tmp_path: Path) -> None:

@@ -371,3 +371,11 @@ def test_columns_of_pictures_in_parquet_are_read_as_datasets_stores_them(tmp_pat
         (found,) = from_file(tmp_path / f"{name}.parquet", "generic")
         assert isinstance(found, Told), found
         assert found.question == "q @a" and found.steps == list(zip(STEPS, ["b", None, "c"], strict=True))
+
+
+def test_a_mark_in_a_question_without_a_picture_is_noted_where_the_steps_have_pictures(
+    tmp_path: Path,
+) -> None:
+    row = {"question": "What <image> is it?", "steps": ["one", "two"], "step_images": ["b.png", None]}
+    found = one(tmp_path, {**row, "answer": "4"}, "generic")
+    assert (found.question, found.notes) == ("What is it?", ("image_placeholders:1_of_0",))

@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -33,6 +34,12 @@ def answer(what: str) -> object:
             eaten.append(b"x" * (32 << 20))
     if what == "mistake":
         raise InputError("look there")
+    if what == "busy":
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        until = time.process_time() + 0.4
+        while time.process_time() < until:
+            pass
+        return "done"
     raise KeyError(what)
 
 
@@ -74,6 +81,24 @@ def test_an_end_says_why_and_where(chamber, what, limits, reason, exception):
     ended = caught.value
     assert (ended.reason, ended.exception, ended.stage, ended.position) == (reason, exception, "render", what)
     assert chamber.run(answer, "pid", PLENTY) > 0
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="the system does not say who waits")
+def test_the_clock_stands_still_while_other_work_has_the_core(chamber):
+    """0.4 s of work beside three that burn its only core take 1.6 s; 0.9 s are enough, for waiting is no work."""
+    spin = "import os; os.sched_setaffinity(0, {max(os.sched_getaffinity(0))}); print(flush=True)\nwhile True: pass"
+    burners = [subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE) for _ in range(3)]
+    try:
+        for burner in burners:
+            burner.stdout.readline()
+        chamber.run(answer, "pid", PLENTY)
+        began = time.monotonic()
+        assert chamber.run(answer, "busy", Limits(0.9)) == "done"
+        assert time.monotonic() - began > 0.9, "the machine was not busy enough for this test"
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.communicate()
 
 
 def test_a_mistake_of_the_users_stays_one(chamber):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import time
 
 import psutil
@@ -83,3 +84,16 @@ def test_a_local_cluster_and_its_dashboard_listen_on_loopback_alone():
 
 def _addresses(executor) -> list[str]:
     return [executor.cluster.scheduler_address, *executor.cluster.scheduler_info["workers"]]
+
+
+def test_a_script_that_each_worker_runs_again_is_told_so(monkeypatch):
+    def fails(**settings):
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr("distributed.LocalCluster", fails)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "my.py", raising=False)
+    with (
+        pytest.raises(InputError, match=r'In my.py, call the run below `if __name__ == "__main__":`'),
+        open_executor(Dask(workers=1)),
+    ):
+        pass

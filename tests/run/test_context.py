@@ -109,6 +109,16 @@ def test_another_gate_draws_what_saw_another_drawing_and_the_plan_says_so(
     assert run_pipeline(seeing("out", render=VARIED, gate=LIKELIEST)).drawn == 0
 
 
+def test_the_plan_counts_what_sees_a_step_with_new_rivals_as_to_be_made(varied, seeing, tmp_path):
+    shutil.copytree(varied, tmp_path / "out")
+    render = {**VARIED, "candidates": 3}
+    planned = plan_run(seeing("out", render=render, gate=LIKELIEST)).drawings
+    first = plan_run(seeing("out", render=VARIED, gate=LIKELIEST, parse={"max_steps": 1})).drawings
+    assert first.made == 0
+    # which of the first steps' drawings later ones see, nobody knows yet
+    assert planned.reused == first.reused
+
+
 def test_pictures_of_the_question_stand_where_the_template_puts_them(seeing, tmp_path, hashes):
     from tests.run.question_pictures import corpus
 

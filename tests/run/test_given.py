@@ -22,6 +22,8 @@ from zero_engine.write.decoded import check_codes
 from zero_engine.write.shards import read_candidates
 from zero_engine.write.validate import validate_dataset
 
+pytestmark = pytest.mark.slow
+
 TINY = Path(__file__).parent.parent / "data" / "goldens" / "tiny-anole"
 
 
@@ -168,14 +170,12 @@ def test_both_lets_given_pictures_and_drawings_compete(drawn, make):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.slow
 def test_given_pictures_are_the_same_bytes_for_any_number_of_workers(make, kept, hashes, workers):
     out = run_pipeline(make(f"by_{workers}", dask={"workers": workers})).out
     run_pipeline(make("kept"))
     assert hashes(out) == hashes(kept)
 
 
-@pytest.mark.slow
 def test_given_pictures_are_the_same_bytes_after_a_kill(make, kept, hashes, tmp_path):
     pipeline = make("killed")
     process = start(pipeline, tmp_path)

@@ -2,7 +2,9 @@
 
 import pytest
 
+from zero_engine.errors import ModelError
 from zero_engine.read import iter_chunks
+from zero_engine.run import run_pipeline
 from zero_engine.run.plan import STAGES, stage_keys
 
 
@@ -40,3 +42,14 @@ def first_change(make_pipeline):
 )
 def test_a_parameter_changes_its_stage_and_what_follows(first_change, sections, stage):
     assert first_change(**sections) == stage
+
+
+@pytest.mark.parametrize("key, value", [("context", "pictures"), ("image_guidance", 1.0)])
+def test_a_model_that_sees_no_pictures_is_refused_before_a_folder_is_touched(
+    make_pipeline, tmp_path, key, value
+):
+    (tmp_path / "janus").mkdir()
+    (tmp_path / "janus" / "config.json").write_text('{"model_type": "janus"}', encoding="utf-8")
+    with pytest.raises(ModelError, match=f"render.{key}: .*janus draws from text alone"):
+        run_pipeline(make_pipeline("out", render={"model": str(tmp_path / "janus"), key: value}))
+    assert not (tmp_path / "out").exists()

@@ -32,6 +32,7 @@ def pipeline(tmp_path):
     return pipeline_in(tmp_path, records=12, render={"generator": "none"})
 
 
+@pytest.mark.slow
 def test_a_run_under_way_says_share_pace_and_time_left(pipeline):
     look = Look(Path(pipeline.output.path))
     run_pipeline(pipeline, progress=look)

@@ -91,6 +91,7 @@ def test_workers_with_caches_and_folders_of_their_own_write_to_the_same_place(st
     assert not list((tmp_path / "their cache").rglob("*.tmp")), "a worker leaves files in its cache"
 
 
+@pytest.mark.slow
 def test_uploads_in_parts_that_a_killed_run_left_are_ended(store, make):
     for name in ("sets/one/data/data-00000.arrow", "sets/one-more/x", "other"):
         store.client.create_multipart_upload(Bucket="corpus", Key=name)
@@ -128,6 +129,7 @@ def test_a_second_driver_is_refused_while_the_first_is_alive(store, make, monkey
     assert [name for name in store.names() if LEASE not in name] == []
 
 
+@pytest.mark.slow
 def test_the_lease_of_a_silent_driver_is_taken_over(store, make, monkeypatch):
     other(store)
     monkeypatch.setattr(lease, "SILENT_S", 0.2)

@@ -3,14 +3,16 @@
 import json
 import os
 import shutil
+import signal
 
 import pytest
 
 from tests.faults.conftest import hashes
 from tests.store.conftest import forget, write_pipeline
 from zero_engine import open_dataset
-from zero_engine.errors import OutputError
+from zero_engine.errors import Interrupted, OutputError
 from zero_engine.run import plan_run, run_pipeline
+from zero_engine.run.ledger import Ledger
 from zero_engine.run.recover import retry
 from zero_engine.run.status import folder_status
 from zero_engine.write.dataset import open_rows
@@ -52,6 +54,27 @@ def test_a_run_leaves_the_bytes_of_a_local_one_and_nothing_else(store, make, tmp
     assert not list(cache.rglob("*.tmp"))
 
 
+@pytest.mark.slow
+def test_ctrl_c_halts_shards_in_the_store_and_the_run_goes_on(store, make, tmp_path, monkeypatch):
+    commits = []
+
+    def commit(ledger, *what, honest=Ledger.commit):
+        honest(ledger, *what)
+        commits.append(what)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    run_pipeline(make(None, records=16))
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "commit", commit)
+        with pytest.raises(Interrupted, match="stopped with 1 shard .*s3://corpus/sets/one"):
+            run_pipeline(make(records=16))
+    assert len(commits) == 1, "what had not begun was not begun"
+    assert run_pipeline(make(records=16)).plan.as_dict()["done"] == 1
+    assert read(store, tmp_path) == hashes(tmp_path / "local")
+    assert not [name for name in store.names("sets/one") if "halt-" in name]
+
+
+@pytest.mark.slow
 def test_everything_that_reads_a_folder_reads_an_address(store, make, tmp_path, call, cache):
     run_pipeline(make())
     shutil.rmtree(cache)  # another machine
@@ -71,6 +94,7 @@ def test_everything_that_reads_a_folder_reads_an_address(store, make, tmp_path, 
     assert call("export", URL, "--to", "parquet", "--output", tmp_path / "parquet")[0] == 0
 
 
+@pytest.mark.slow
 def test_another_machine_goes_on_and_draws_nothing_again(store, make, tmp_path, cache):
     run_pipeline(make(None, gate={"min_pictures": 2}))
     run_pipeline(make())
@@ -100,6 +124,7 @@ def test_drawings_are_set_aside_in_the_store_found_again_and_cleaned(store, make
     assert run_pipeline(make("s3://corpus/sets/two", name="two"), reuse=[URL]).drawn == 6
 
 
+@pytest.mark.slow
 def test_what_is_damaged_or_lost_in_the_store_is_named_and_repaired(store, make, tmp_path):
     run_pipeline(make())
     before = read(store, tmp_path)
@@ -132,6 +157,7 @@ def test_a_damaged_copy_is_not_damage_of_the_store(store, make, tmp_path, cache)
     assert all(check.ok for check in validate_dataset(URL))
 
 
+@pytest.mark.slow
 def test_rejections_are_tried_again_in_the_store(store, make, tmp_path, monkeypatch):
     run_pipeline(make(poison={4: "POISON raises reading"}))
     assert store.names("sets/one/rejected/")
@@ -141,6 +167,7 @@ def test_rejections_are_tried_again_in_the_store(store, make, tmp_path, monkeypa
     assert store.names("sets/one/manifest.json")
 
 
+@pytest.mark.slow
 def test_a_place_that_holds_something_else_is_left_alone(store, make):
     store.write("sets/one/notes.txt", b"mine")
     with pytest.raises(OutputError, match=r"not empty and not a zero-engine dataset \(it holds notes.txt\)"):
@@ -148,6 +175,7 @@ def test_a_place_that_holds_something_else_is_left_alone(store, make):
     assert store.names() == ["sets/one/notes.txt"]
 
 
+@pytest.mark.slow
 def test_names_in_the_store_stay_inside_the_copy(store, make, tmp_path):
     run_pipeline(make())
     for name in ("data/../../../evil", "../evil", "unused/..", "data/deep/er.arrow", "data"):
@@ -168,6 +196,7 @@ def test_status_tells_of_a_run_on_another_machine(store, make, tmp_path, call):
     assert facts["in_flight"] == [{"shard": 2, "stage": "render"}]
 
 
+@pytest.mark.slow
 def test_the_command_line_runs_into_a_store(store, make, tmp_path, call):
     file = write_pipeline(tmp_path / "p.yaml", make())
     code, out, err = call("run", file)

@@ -41,6 +41,7 @@ def test_a_reader_names_the_schemes_that_it_knows(call):
     assert "ftp://host/x: no object store" in refused(call, "validate", "ftp://host/x")
 
 
+@pytest.mark.slow
 def test_no_credentials(store, file, call, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
@@ -49,11 +50,13 @@ def test_no_credentials(store, file, call, monkeypatch):
         assert "no credentials" in refused(call, *arguments)
 
 
+@pytest.mark.slow
 def test_no_bucket(store, file, call):
     for arguments in (("run", file, "--output", "s3://nowhere/x"), ("inspect", "s3://nowhere/x")):
         assert "s3://nowhere/x: no such bucket" in refused(call, *arguments)
 
 
+@pytest.mark.slow
 def test_no_network(store, file, call, monkeypatch):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

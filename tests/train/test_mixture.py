@@ -78,6 +78,7 @@ def test_what_is_not_a_datasets_own_is_said_once_or_alike(two):
             data(two, first, second)
 
 
+@pytest.mark.slow
 def test_a_training_on_two_datasets_resumes_to_the_same_bits(two, tmp_path):
     entries = [{"path": str(two[0]), "weight": 2, "template": "bare", "max_length": 256}]
     entries.append({"path": str(two[1]), "weight": 1, "validation_rows": 2})

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from tests.train.conftest import TINY
+from zero_engine.errors import PipelineError
 from zero_engine.models import load_model
 from zero_engine.render.sequences import Template
 from zero_engine.score.pictures import perception_reward
 from zero_engine.train.config import Rewards
-from zero_engine.train.outside import compute_score, keep_brackets, readable, trl_reward_for
+from zero_engine.train.outside import compute_score, keep_brackets, readable, trl_reward, trl_reward_for
 
 THOUGHT = "2 + 40 = 42"
 
@@ -146,3 +147,47 @@ def test_what_verls_reward_manager_hands_over_earns_all_of_the_reward(nano):
 def test_the_tiny_checkpoint_too_is_read_by_name():
     tiny = load_model(str(TINY), device="cpu")
     assert trl_reward_for(tiny.tokenizer)([""], completion_ids=[written(tiny)], answer=["42"]) == [1.0]
+
+
+TOLD = "Two boxes are 42.\nFinal Answer: 42"
+
+
+@pytest.mark.parametrize("truth", [42, 42.0, ["41", "42"], ("42",), np.array(["41", "42"]), np.int64(42)])
+def test_a_truth_may_be_whatever_a_column_holds(nano, truth):
+    assert compute_score("made", TOLD, truth)["score"] == 1.0
+    assert trl_reward([TOLD], [truth]) == [1.0]
+    assert trl_reward_for(nano.tokenizer)([""], completion_ids=[written(nano)], answer=[truth]) == [1.0]
+    assert compute_score("made", TOLD.replace("42", "7"), truth)["acc"] == 0.0
+
+
+def test_choices_may_be_arrays_and_ids_padded(nano):
+    judge = trl_reward_for(nano.tokenizer)
+    ids = [*written(nano, "B"), -100, -100]
+    given = [np.array(["1", "42"]), np.array([]), None]
+    assert judge([""] * 3, completion_ids=[ids] * 3, answer=["42", "B", "B"], choices=given) == [1.0] * 3
+
+
+def test_a_turn_without_text_and_a_missing_column_are_no_traceback(nano):
+    assert trl_reward([[{"role": "assistant", "content": None, "tool_calls": []}], []], ["42", "42"]) == [
+        0,
+        0,
+    ]
+    with pytest.raises(PipelineError, match="no column answer"):
+        trl_reward_for(nano.tokenizer)([""], completion_ids=[written(nano)])
+    with pytest.raises(PipelineError, match="no column answer"):
+        trl_reward([TOLD])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "**Final Answer:** 42",
+        "**Final Answer**: 42",
+        "**Final Answer: 42**",
+        "### Final Answer: 42",
+        "## Final Answer:\n42",
+    ],
+)
+def test_a_final_answer_in_bold_is_one(said):
+    assert compute_score("made", f"Two boxes are 42.\n{said}", "42")["score"] == 1.0
+    assert compute_score("made", f"Final Answer: 41\n{said}", "42")["acc"] == 0.0

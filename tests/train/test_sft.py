@@ -208,6 +208,5 @@ def test_what_datasets_does_to_the_rows_leaves_the_folder_as_it_was(dataset, tmp
         open_dataset(out),
     ):
         assert [row["id"] for row in found] == before
-    failed = [check for check in validate_dataset(out) if not check.ok]
-    assert {check.name for check in failed} <= {"row 0"} or not failed, failed
+    assert not [check for check in validate_dataset(out) if not check.ok]
     train_sft(config(out, tmp_path / "sft", steps=1, save_every=1, eval_every=1), lambda text: None)

@@ -11,6 +11,7 @@ from zero_engine.world.sight_tasks import FAMILIES, near_misses, sight_tasks
 from zero_engine.world.splits import held_out_spec
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_oracle_accepts_every_annotated_picture_and_refuses_each_near_miss(family):
     refused = 0
@@ -27,6 +28,7 @@ def test_the_oracle_accepts_every_annotated_picture_and_refuses_each_near_miss(f
     assert refused >= 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_splits_share_neither_specification_nor_phrasing(family):
     specs, texts = {}, {}

@@ -11,9 +11,12 @@ import pytest
 from PIL import Image
 
 from zero_engine import load_pipeline, open_dataset, run_pipeline
-from zero_engine.write.card_body import named, public
+from zero_engine.write.card_body import _example, named, public
 from zero_engine.write.export import export_dataset
+from zero_engine.write.export.rows import Row
 from zero_engine.write.manifest import read_manifest
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +31,6 @@ def demo(tmp_path_factory) -> Path:
     return out
 
 
-@pytest.mark.slow
 def test_the_snippets_of_the_card_run_and_decode_codes_to_the_picture(demo, tmp_path):
     for place, folder in enumerate((demo, _parquet(demo, tmp_path))):
         card = (folder / "README.md").read_text()
@@ -78,3 +80,11 @@ def test_the_card_names_no_path_and_no_address_of_the_machine(demo, tmp_path):
     }
     assert named("GAIR/Anole-7b") == "GAIR/Anole-7b" and named("Draw: {{ step }}") == "Draw: {{ step }}"
     assert named("s3://bucket/key/x.parquet") == "x.parquet"
+
+
+def test_the_example_row_turns_no_text_around():
+    row = Row("a", "b\u202ec\u0007", (), "d", (), (), "made", None)
+    told = _example(row)
+    assert (
+        "\u202e" not in told and json.loads(told.strip("`").removeprefix("json"))["question"] == row.question
+    )

@@ -102,8 +102,13 @@ def test_a_dry_run_says_what_would_go_and_sends_nothing(dataset, hub, monkeypatc
 
 def test_what_the_hub_refuses_and_names_that_are_none_are_one_line(dataset, hub):
     hub.refuses = True
-    with pytest.raises(OutputError, match="me/demo: the hub refused .*hf auth login"):
+    with pytest.raises(OutputError, match="me/demo: the hub refused, or cannot be reached .*hf auth login"):
         push_dataset(dataset, "me/demo", api=HfApi(endpoint=hub.url, token="hf_x"))
     for name in ("demo", "a/b/c", "me/..", "me/a b"):
         with pytest.raises(InputError, match="owner/name"):
             push_dataset(dataset, name)
+
+
+def test_a_hub_that_cannot_be_reached_is_one_line(dataset):
+    with pytest.raises(OutputError, match="me/demo: the hub refused, or cannot be reached"):
+        push_dataset(dataset, "me/demo", api=HfApi(endpoint="http://127.0.0.1:9", token="hf_x"))

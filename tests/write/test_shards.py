@@ -198,6 +198,7 @@ print(write_candidates(sys.argv[1], drawings, {("t", 0): "step"}).sha256)
 """
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_what_memory_held_before(tmp_path, repository):
     """Arrow pads buffers; glibc fills fresh memory with the byte it is told to, so padding would show."""
     seen = set()

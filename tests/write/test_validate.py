@@ -132,7 +132,7 @@ def test_steps_out_of_order_and_verdicts_without_a_drawing_are_found(dataset):
     drawing = candidate("t-0-2", 0, 1)
     turned = (Verdict(1, "text_only", "x"), Verdict(0, "kept", None, drawing))
     rewrite(dataset, rows_of_shard(Trajectory(parsed, turned)))
-    assert failed(dataset)["steps"] == "data/data-00000.arrow row 2 ('t-0-2'): step 0 stands after step 1"
+    assert failed(dataset)["steps"] == "data/data-00000.arrow, the row 't-0-2': step 0 stands after step 1"
     rewrite(dataset, rows_of_shard(Trajectory(parsed, (Verdict(0, "kept"),))))
     assert "step 0 is kept and its image is not there" in failed(dataset)["steps"]
     rewrite(dataset, rows_of_shard(Trajectory(parsed, (Verdict(0, "text_only", "x", drawing),))))
@@ -185,7 +185,7 @@ def test_a_null_without_a_meaning_is_found(dataset):
 
     rewrite(dataset, write)
     found = failed(dataset)["nulls"]
-    assert found == "data/data-00000.arrow, rows 0 to 2: question is null (and 2 more)"
+    assert found == "data/data-00000.arrow, rows 1 to 3: question is null (and 2 more)"
 
 
 def test_dead_letters_that_are_not_strict_json_or_lack_keys_are_found(dataset):
@@ -258,3 +258,15 @@ def test_codes_that_do_not_decode_to_the_picture_are_found():
         bad_drawings(wrong, model), ("dB from", "its roundtrip is", "decode to (32"), strict=True
     ):
         assert says in fault
+
+
+def test_a_folder_without_rows_fits_no_training(tmp_path):
+    from typer.testing import CliRunner
+
+    from zero_engine.cli.app import app
+    from zero_engine.errors import CheckFailed
+
+    out = tmp_path / "none"
+    build_dataset(out, shards=1, rows=0)
+    done = CliRunner().invoke(app, ["validate", str(out), "--for", "sft"])
+    assert isinstance(done.exception, CheckFailed) and "there are no rows to train on" in str(done.exception)

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import Field
 
-from zero_engine.config import LocalPath, Section, parse_config, read_yaml
+from zero_engine.config import HomePath, LocalPath, Section, parse_config, read_yaml
 from zero_engine.errors import PipelineError
 from zero_engine.pipeline import Pipeline
 from zero_engine.train.config import Sft, Source
@@ -29,7 +29,7 @@ SAID_BY_ROUNDS = {
 
 
 class Given(Section):
-    path: str
+    path: HomePath
     """Folder of a dataset that a run wrote, e.g. one with given pictures."""
     weight: float = Field(1.0, gt=0)
 

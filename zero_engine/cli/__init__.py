@@ -29,6 +29,8 @@ def main() -> None:
             code, message, at_once = _called()
     except KeyboardInterrupt:
         code, message, at_once = 130, "interrupted.", False
+    if code == 130 and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending: who presses again needs no traceback
     hush()
     if message:
         print(printable(f"zero-engine: {message}"), file=sys.stderr)

@@ -25,6 +25,7 @@ app = typer.Typer(
     name="zero-engine",
     help="Turn text-only reasoning traces into interleaved text-and-image trajectories.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     epilog="Start with: zero-engine demo. Your own file: zero-engine init FILE, then zero-engine run.",

@@ -10,7 +10,7 @@ import typer
 
 from zero_engine.cli.options import AsJson, Folder, print_json, say, table
 from zero_engine.cli.screen import console
-from zero_engine.errors import CheckFailed, InputError, OutputError
+from zero_engine.errors import CheckFailed, InputError, OutputError, command
 from zero_engine.progress import on_items
 
 
@@ -40,6 +40,10 @@ def validate(
     json: AsJson = False,
 ) -> None:
     """Read every file of a dataset again and check hashes, schema, pictures, codes and counts."""
+    if purpose is None and config is not None:
+        raise InputError("--config goes with --for: give --for sft or --for rl, too, or leave --config out.")
+    if purpose is not None and (repair or decode):
+        raise InputError("--for names rows and changes nothing: leave out --repair and --decode.")
     if purpose is not None:
         _validate_for(out, purpose, config, json)
         return
@@ -78,21 +82,19 @@ def validate(
     if failed:
         raise CheckFailed(
             f"{out}: {failed[0].name}: {failed[0].detail}. "
-            f"Run the pipeline again, or `zero-engine validate --repair {out}`, to repair it."
+            f"Run the pipeline again, or `{command('validate --repair', out)}`, to repair it."
         )
 
 
 def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> None:
-    from zero_engine.config import read_yaml
+    from zero_engine.config import kind_of, read_yaml
     from zero_engine.train.config import Fit
     from zero_engine.train.data import left_out
     from zero_engine.write.place import tidy
 
     told = read_yaml(config) if config else {}
     if not isinstance(told, dict):
-        raise InputError(
-            f"{config}: expected `key: value` lines, got {type(told).__name__}. Give a training file."
-        )
+        raise InputError(f"{config}: expected `key: value` lines, got {kind_of(told)}. Give a training file.")
     given = told.get("data") or {}
     if isinstance(given, dict):
         told["data"] = {**given, "path": str(out)}
@@ -105,7 +107,13 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
     if json:
         facts = [{"id": r.trace_id, "reason": r.reason, "detail": r.detail} for r in found]
         each = [{"path": path, "rows": size, "fit": size - len(lost)} for path, size, lost in parts]
-        whole = {"ok": not found, "rows": rows, "fit": rows - len(found), "datasets": each, "left_out": facts}
+        whole = {
+            "ok": not found and rows > 0,
+            "rows": rows,
+            "fit": rows - len(found),
+            "datasets": each,
+            "left_out": facts,
+        }
         print_json(whole)
     else:
         named = [(r.trace_id, r.reason, r.detail) for r in found]
@@ -117,6 +125,10 @@ def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> N
         raise CheckFailed(
             f"{out}: {len(found)} of {rows} rows cannot be trained on (first: {found[0].trace_id}: {found[0].reason}). "
             "A training would leave them out."
+        )
+    if rows == 0:
+        raise CheckFailed(
+            f"{out}: there are no rows to train on. See what the run left out in {out}/rejected."
         )
 
 

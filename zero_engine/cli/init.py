@@ -57,7 +57,7 @@ def init(
     from zero_engine.read.proposal import propose
 
     name = _name_of(file)
-    target = file_to_write(write or Path(f"{name}.yaml"))
+    target = file_to_write(write or Path(f"{name}.yaml"), ".yaml", ".yml")
     if target.exists() and not overwrite:
         raise OutputError(f"{target} exists. Choose another with --write, or replace it with --overwrite.")
     inner = [item.removeprefix("input.") for item in set or []]

@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from zero_engine.cli.options import (
+    PAGE,
     AsJson,
     InputPath,
     Limit,
     PipelineFile,
     Set,
+    counted,
     file_to_write,
     print_json,
     resolve,
@@ -65,7 +67,7 @@ def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, 
         if parsed.notes:
             row["notes"] = list(parsed.notes)
         print(printable(json_library.dumps(row, ensure_ascii=False)))
-    tell(f"{traces} traces parsed, {rejected} rejected")
+    tell(f"{counted(traces, 'trace')} parsed, {rejected} rejected")
 
 
 def preview(
@@ -87,7 +89,7 @@ def preview(
     from zero_engine.run.sample import draw_sample
 
     config = resolve(pipeline, input, None, None, set)
-    target = file_to_write(page or Path("preview.html"))
+    target = file_to_write(page or Path("preview.html"), *PAGE)
     sample = draw_sample(config, count, console())
     outcomes: dict[str, Trajectory | Rejection] = {t.parsed.trace.id: t for t in sample.trajectories}
     outcomes.update({r.trace_id: r for r in sample.rejections if r.is_whole_trace})
@@ -119,4 +121,5 @@ def preview(
     if json:
         print_json(facts)
     else:
-        say(f"{facts['pictures']} pictures of {facts['traces']} traces, {kept} kept: open {facts['page']}")
+        pictures, traces = counted(len(sample.candidates), "picture"), counted(len(sample.parsed), "trace")
+        say(f"{pictures} of {traces}, {kept} kept: open {target}")

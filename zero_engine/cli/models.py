@@ -64,7 +64,7 @@ def check(
     """
     import time
 
-    file_to_write(Path(picture))
+    file_to_write(Path(picture), ".png")
     console().stage(f"loading {name}")
 
     from zero_engine.images import encode_image

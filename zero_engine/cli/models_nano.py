@@ -100,7 +100,7 @@ def eval_nano(
     if gsm8k is not None and not gsm8k.is_file():
         raise InputError(f"{gsm8k}: no such file. Give GSM8K's test.jsonl.")
     if sheet is not None:
-        file_to_write(sheet)
+        file_to_write(sheet, ".png")
     _known(kind)
     console().stage(f"drawing held-out prompts with {model}")
     loaded = get_model(model)

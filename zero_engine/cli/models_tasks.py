@@ -69,7 +69,7 @@ def make_tasks(
         rows = _with_pictures(
             output, family, count, split, seed, _moves(moves), pictures == "oracle", images == "files"
         )
-    part = file_to_write(output).with_name(output.name + ".part")
+    part = file_to_write(output, ".jsonl").with_name(output.name + ".part")
     with part.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json_module.dumps(row, ensure_ascii=False) + "\n")

@@ -92,13 +92,18 @@ def overrides_of(
     """Options of the command line as `key=value`."""
     said: list[str] = []
     if inputs:
-        said.append(f"input.path={json.dumps(inputs if len(inputs) > 1 else inputs[0])}")
+        said.append(f"input.path={_as_yaml(inputs if len(inputs) > 1 else inputs[0])}")
     if output is not None:
-        said.append(f"output.path={json.dumps(output)}")
+        said.append(f"output.path={_as_yaml(output)}")
     if limit is not None:
         said.append(f"input.limit={limit}")
     said += [f"dask.{key}={json.dumps(value)}" for key, value in dask.items() if value is not None]
     return [*said, *(overrides or [])]
+
+
+def _as_yaml(value: object) -> str:
+    """Text as YAML takes it: JSON, but without its pairs of escapes for one character."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def print_json(value: Any) -> None:
@@ -165,11 +170,19 @@ def descriptions(what: str, texts: dict[str, str]) -> None:
     table("", [what, ""], list(texts.items()), justify="left")
 
 
-def file_to_write(path: Path) -> Path:
-    """The path, if a file can be written there. Raises OutputError before any work is done for it."""
+PAGE = (".html", ".htm")
+
+
+def file_to_write(path: Path, *endings: str) -> Path:
+    """The path, if a file can be written there. Raises OutputError before any work is done for it.
+
+    What is written replaces what is there, so its name has to end as one of `endings`: a page replaces no manifest.
+    """
     refuse_address(path)
     if path.is_dir():
         raise OutputError(f"{path}: is a folder. Name a file in it.")
+    if endings and path.suffix.lower() not in endings:
+        raise OutputError(f"{path}: does not end in {' or '.join(endings)}. Name a file that does.")
     if not path.parent.is_dir():
         raise OutputError(f"{path}: there is no folder {path.parent}. Make it, or name another file.")
     return path
@@ -180,13 +193,18 @@ def folder_to_write(path: Path) -> Path:
     refuse_address(path)
     there = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not there.is_dir():
-        raise OutputError(f"{path}: {there} is a file. Name a folder.")
+        raise OutputError(f"{there}: is a file. Name a folder.")
     return path
 
 
 def number(workers: str | None) -> int | str | None:
     """`2` as a number; `auto` and nothing as they are."""
     return int(workers) if workers is not None and workers.lstrip("-").isdigit() else workers
+
+
+def counted(number: int, what: str) -> str:
+    """`1 trace`, `2,000 traces`."""
+    return f"{number:,} {what}" + "s" * (number != 1)
 
 
 def percent(part: float, whole: float) -> str:

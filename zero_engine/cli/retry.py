@@ -24,12 +24,14 @@ def retry(
     json: AsJson = False,
 ) -> None:
     """Try again what a run rejected. What succeeds now takes its place, as if it had never failed."""
-    from zero_engine.run.recover import retry
+    from zero_engine.run.recover import rejected_kinds, retry
 
     done = retry(out, reason, stage, console(), number(workers))
     if json:
         print_json({"chosen": done.chosen, "left": done.left, **done.summary.as_dict()})
         return
+    if not done.chosen and (reason or stage) and (there := rejected_kinds(out)):
+        say(f"{out}: nothing was rejected like that. There is: {', '.join(there[:20])}", err=True)
     say(
         f"{out}: {done.chosen:,} rejections tried again, {done.left:,} such are left; "
         f"{done.summary.counts['rows']:,} rows, {done.summary.drawn:,} pictures drawn"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zero_engine.cli.options import (
+    PAGE,
     AsJson,
     InputPath,
     Limit,
@@ -14,6 +15,8 @@ from zero_engine.cli.options import (
     Reuse,
     Set,
     Workers,
+    counted,
+    file_to_write,
     number,
     percent,
     print_json,
@@ -118,7 +121,15 @@ def plan(
     """
     from zero_engine.cli.ahead import plan_training, training_kind
 
+    if page is not None and calibrate is None:
+        raise InputError("--page shows what --calibrate finds: give --calibrate N, too, or leave --page out.")
+    target = file_to_write(page or Path("calibration.html"), *PAGE) if calibrate is not None else None
     if kind := training_kind(pipeline):
+        given = {"--input": input, "--limit": limit, "--reuse": reuse, "--calibrate": calibrate}
+        if wrong := [name for name, value in given.items() if value is not None]:
+            raise InputError(
+                f"{pipeline}: is a training file, and {wrong[0]} is for pipelines. Leave it out."
+            )
         said = [*([f"output={output}"] if output is not None else []), *(set or [])]
         plan_training(pipeline, kind, said, json)
         return
@@ -128,19 +139,20 @@ def plan(
     console().stage(f"comparing {config.input.path} with {config.output.path}")
     facts = plan_run(config, reuse or ()).as_dict()
     found = None
-    if calibrate is not None:
+    if calibrate is not None and target is not None:
         from zero_engine.report.calibration import calibrate as propose
         from zero_engine.report.calibration import gates, write_calibration
 
         found = propose(config, calibrate, console())
         facts["thresholds"], facts["gates"] = found.proposals, gates(found)
         facts["stored"] = found.stored
-        facts["page"] = str(write_calibration(page or "calibration.html", config.name, found))
+        facts["page"] = str(write_calibration(target, config.name, found))
     if json:
         print_json(facts)
         return
     table(
-        f"{config.name}: {facts['records']} records in {facts['shards']} shards -> {config.output.path}",
+        f"{config.name}: {counted(facts['records'], 'record')} in {counted(facts['shards'], 'shard')} "
+        f"-> {config.output.path}",
         ["shards", "count"],
         [
             ("to draw, score and gate", facts["to_draw"]),
@@ -151,6 +163,7 @@ def plan(
     )
     table("Why", ["reason", "shards"], sorted(facts["reasons"].items()))
     table("Drawings", ["what changed", "from", "to", "reused", "made", "set aside"], _drawings(facts))
+    say_all([f"{name}: damaged, or not to be read; not reused." for name in facts["passed_over"]])
     if found is not None:
         _show_thresholds(found, facts["page"])
 

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, Folder, file_to_write, folder, print_json, say, table
+from zero_engine.cli.options import (
+    PAGE,
+    AsJson,
+    Folder,
+    file_to_write,
+    folder,
+    folder_to_write,
+    print_json,
+    say,
+    table,
+)
 
 Page = Annotated[Path | None, typer.Option("--page", help="HTML file to write.")]
 Pictures = Annotated[
@@ -34,6 +44,7 @@ def report(
         int,
         typer.Option("--traces", min=0, help="Show at most this many traces, a uniform sample; 0 shows all."),
     ] = 20_000,
+    json: AsJson = False,
 ) -> None:
     """Write a report to look at: pictures by verdict, traces, scores with thresholds to try, what was left out.
 
@@ -41,7 +52,11 @@ def report(
     """
     from zero_engine.report import write_report
 
-    say(str(write_report(out, page and file_to_write(page), most, reason)))
+    written = str(write_report(out, page and file_to_write(page, *PAGE), most, reason))
+    if json:
+        print_json({"page": written})
+    else:
+        say(written)
 
 
 def inspect(
@@ -88,7 +103,7 @@ def diff(
     from zero_engine.report.diff_page import write_diff
 
     if page is not None:
-        file_to_write(page)
+        file_to_write(page, *PAGE)
     found = compare(before, after, most=max(count, 100 if page else 0))
     written = write_diff(page, found) if page else None
     if json:
@@ -145,7 +160,7 @@ def _short(value: object) -> str:
 def _show(rows: list[dict], pictures: Path | None, json: bool, full: bool) -> None:
     from zero_engine.report.inspection import save_pictures
 
-    saved = save_pictures(rows, pictures) if pictures else []
+    saved = save_pictures(rows, folder_to_write(pictures)) if pictures else []
     for row in rows:
         del row["pictures"]
     if json:

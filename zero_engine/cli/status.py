@@ -79,11 +79,11 @@ def clean(
 
     if recorded(out).name is None:
         raise OutputError(f"{out}: no run has written here. Check the path.")
-    if is_locked(out):
-        raise OutputError(f"{out}: a run is writing to this folder. Wait for it.")
     found = unused(out)
-    if found.files and not yes:
+    if found.files and not yes and not is_locked(out):
         typer.confirm(f"{out}/unused: delete {size_of(asdict(found))}?", abort=True, err=True)
+    if is_locked(out):  # also where a run began while the question stood there
+        raise OutputError(f"{out}: a run is writing to this folder. Wait for it.")
     deleted = asdict(clean(out))
     if json:
         print_json({"out": str(out), "deleted": deleted})

@@ -1,5 +1,6 @@
 """Wrong uses of the command line in one line: what was wrong, and what to type instead."""
 
+import sys
 from typing import Any
 
 
@@ -16,8 +17,24 @@ def misuse(error: Exception) -> tuple[int, str] | None:
     if not hasattr(error, "format_message") or not hasattr(error, "exit_code"):
         return None
     context: Any = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "zero-engine"
+    path = context.command_path if context is not None else _command_path()
     text = " ".join(str(error.format_message()).split()).rstrip(".")
     text = text.replace("Input should be", "it must be").split(", unable to parse")[0]
     inside = path.removeprefix("zero-engine").strip()
     return error.exit_code, f"{inside}{': ' * bool(inside)}{text}. See {path} --help."
+
+
+def _command_path() -> str:
+    """The command that was typed, for errors that do not say it."""
+    from typer.main import get_command
+
+    from zero_engine.cli.app import app
+
+    node: Any = get_command(app)
+    path = "zero-engine"
+    for word in sys.argv[1:]:
+        node = getattr(node, "commands", {}).get(word)
+        if node is None:
+            break
+        path += f" {word}"
+    return path

@@ -26,12 +26,20 @@ def dtype_name(dtype: str, kind: str) -> str:
 
 
 def device_named(device: str) -> "torch.device":
-    """The device of a name; `auto` is cuda where torch finds a GPU."""
+    """The device of a name; `auto` is cuda where torch finds a GPU. Raises ModelError for one that is not there."""
     import torch
 
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
+    try:
+        named = torch.device(device)
+    except RuntimeError:
+        raise ModelError(f"device must be auto, cpu, cuda or cuda:NUMBER, got {device}") from None
+    if named.type == "cuda" and (named.index or 0) >= torch.cuda.device_count():
+        raise ModelError(
+            f"device {device}: torch {torch.__version__} sees {torch.cuda.device_count()} GPUs here. Use auto or cpu."
+        )
+    return named
 
 
 def dtype_named(dtype: str, device: "torch.device") -> "torch.dtype":

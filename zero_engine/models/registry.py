@@ -32,11 +32,13 @@ _PATTERNS = [
 ]
 FAMILIES = {
     "chameleon": "zero_engine.models.chameleon.loading",
-    "janus": "zero_engine.models.janus",
-    "emu3": "zero_engine.models.emu3",
-    "gemma": "zero_engine.models.liquid",
+    "janus": "zero_engine.families.janus",
+    "emu3": "zero_engine.families.emu3",
+    "gemma": "zero_engine.families.liquid",
 }
 """`model_type` of config.json -> the module whose `load` reads such a checkpoint."""
+SIGHTED = {"chameleon"}
+"""Families whose prompts may hold pictures (`UnifiedModel.sees_pictures`), known before a model is loaded."""
 _loaded: dict[tuple[str, str, str], "UnifiedModel"] = {}
 _loading = Lock()
 
@@ -90,6 +92,14 @@ def load_chameleon(name_or_path: str, *, device: str = "auto", dtype: str = "aut
             "Give one in the Chameleon layout (Chameleon, Anole, Omni-R1)."
         )
     return cast("Chameleon", load_model(name_or_path, device=device, dtype=dtype))
+
+
+def family_sees_pictures(name_or_path: str) -> bool:
+    """Whether prompts of this model may hold pictures; reads its configuration alone.
+
+    Raises ModelError when there is no such model.
+    """
+    return _family(model_folder(name_or_path), str(name_or_path)) in SIGHTED
 
 
 def model_fingerprint(name_or_path: str) -> str:

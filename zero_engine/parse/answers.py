@@ -20,10 +20,11 @@ __all__ = [
 ]
 
 TAG = re.compile(
-    r"<(?P<end>/?)(?P<name>answer|final_answer|output|solution)>|<\|(?P<edge>begin|end)_of_(?P<part>solution|answer)\|>"
+    r"<(?P<end>/?)(?P<name>answer|final_answer|output|solution|conclusion)>|<\|(?P<edge>begin|end)_of_(?P<part>solution|answer|box)\|>"
     r"|\[(?P<close>/?)(?P<mark>ANSWER)\]",
     re.IGNORECASE,
 )
+BOLD = re.compile(r"\*\*([^*\n]+)\*\*\.?")
 PLAIN = 24
 """Characters below which an answer without markup is taken as it is."""
 
@@ -33,7 +34,7 @@ def extract_answer(answer: str | None, rationale: str = "") -> str | None:
     if answer is not None and (answer := answer.strip()):
         if len(answer) < PLAIN and answer.isascii() and not any(sign in answer for sign in " \\#:<$*["):
             return answer
-        return stated_answer(answer) or answer
+        return stated_answer(answer) or (bold[1] if (bold := BOLD.fullmatch(answer)) else answer)
     return stated_answer(rationale)
 
 

@@ -1,4 +1,5 @@
-"""Boxes: the content of `\\boxed{..}`, by braces that balance. One pass, linear in the length."""
+"""Boxes: the content of `\\boxed{..}` or, without one, of `\\fbox{..}`, by braces that balance. One pass, linear in the
+length."""
 
 import re
 
@@ -18,7 +19,7 @@ def boxed(text: str) -> str | None:
     Of a box in a box the inner one counts. An unclosed box and an empty one are none.
     """
     if "boxed" not in text:
-        return None
+        return boxed(text.replace("\\fbox{", "\\boxed{")) if "\\fbox{" in text else None
     found = _boxes(text)
     if not found:
         bare = list(BARE.finditer(text))

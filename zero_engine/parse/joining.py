@@ -63,11 +63,10 @@ def may_say_nothing(piece: str) -> bool:
         return False
     if not piece[0].isalpha() or len(piece) <= SHORT or piece[-1] in ENDS_HEADING or not piece.isascii():
         return True
-    first, *words = piece[:LOOKED_AT].lower().split()
-    first = first.rstrip(":.,-=*)")
+    first = piece[:LOOKED_AT].split(None, 1)[0].lower().rstrip(":.,-=*)")
     if first not in QUALIFIERS:
         return first in FIRST_WORDS
-    return any(word.startswith(NAMED) for word in words)
+    return any(word.startswith(NAMED) for word in piece[:LOOKED_AT].lower().split()[1:])
 
 
 def kind(piece: str, masked: str, start: int, stop: int) -> str:

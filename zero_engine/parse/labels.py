@@ -12,7 +12,7 @@ FOREIGN = tuple(
         "答案|故选|故選|应选|所以选|因此选|正确选项|答：|答:"  # Chinese
         "|उत्तर|जवाब|सही विकल्प|উত্তর|جواب|الإجابة|الاجابة|إجابة|الجواب|پاسخ"  # Hindi, Bengali, Urdu, Arabic, Persian
         "|respuesta|opción correcta|opcion correcta|resposta|opção correta|réponse|reponse|risposta|răspuns"
-        "|antwort|antwoord|ответ|відповідь|odpowiedź|odpověď|απάντηση"
+        "|antwort|antwoord|svar|vastaus|odgovor|válasz|отговор|תשובה|ответ|відповідь|odpowiedź|odpověď|απάντηση"
         "|jawaban|jawapan|jawab|đáp án|đáp số|câu trả lời|cevap|yanıt|คำตอบ"
         "|答え|解答|正解|정답|답|ਉੱਤਰ|ਜਵਾਬ|விடை|பதில்|సమాధానం|జవాబు|ઉત્તર|ഉത്തരം"
     ).split("|")

@@ -31,7 +31,8 @@ STATES = re.compile(
     r"[*_`\"'”’)\]}\\ \t]{0,12}"
     r"(?:(?P<sign>[:：﹕=＝|]|[—–-](?=[ \t])|\.(?=[A-Z]\b))"
     r"|(?P<word>is|are|would be|will be|must be|should be|has to be|equals|comes out (?:to be|as))(?!\w))"
-    r"(?:[ \t]*(?:therefore|thus|then|simply|just|indeed|hence|clearly|exactly|now|approximately|:|：|=|,(?=[ \t])))*"
+    r"(?:[ \t]*(?:therefore|thus|then|simply|just|indeed|hence|clearly|exactly|now|actually|really|in fact|probably"
+    r"|approximately|:|：|=|,(?=[ \t])))*"
     r"[*_ }\t]{0,12}",
     re.IGNORECASE,
 )
@@ -56,7 +57,7 @@ NO_VALUE = re.compile(
     re.IGNORECASE,
 )
 SENTENCE_END = re.compile(
-    r"[.!?](?=[*_\")]*[ \t]+[^\Wa-z\d_])|[。！？।；۔؛؟]"
+    r"(?:(?<!\b[DMS][rst])(?<!\bMrs)\.|[!?])(?=[*_\")]*[ \t]+[^\Wa-z\d_])|[。！？।；۔؛؟]"
     r"|[ \t,]\b(?:because|since|which|as (?:required|desired|expected))\b"
 )
 DISPLAY = (("\\[", "\\]"), ("$$", "$$"))

@@ -28,7 +28,9 @@ LINE_BREAK = re.compile(r"\n+")
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 VISIBLE = re.compile(rf"[^\s{INVISIBLE}]")
 MATH_LINE = re.compile(r"[ \t]*(?:\$\$|\\\[|\\begin\{|\[asy\]|\$[^$\n]+\$[.,;]?[ \t]*(?:\n|$))")
-ITEM = re.compile(r"([ \t]*)(?:[-*•+]|\d{1,3}[.)]|[a-z][.)]|\([a-z]\))[ \t]")
+ITEM = re.compile(
+    r"([ \t]*)(?:[-*•+]|\d{1,3}[.)]|(?:[a-z]|[ivx]{2,5})[.)]|\((?:[a-z]|[ivx]{2,5}|\d{1,3})\))[ \t]"
+)
 ASKED = re.compile(r"[*_]{0,2}(?:Q|Question)[ \t]?\d{0,3}[*_]{0,2}[:.)]")
 ANSWERED = re.compile(r"[*_]{0,2}(?:A|Answer)[ \t]?\d{0,3}[*_]{0,2}[:.)]")
 

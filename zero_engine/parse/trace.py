@@ -61,7 +61,10 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
         given = by_characters(rationale, trace.steps, trace.given) if trace.steps else trace.given
         stream = between_words(rationale, texts, given) if given else iter(texts)
     if spec.calculator_notes == "drop" and "<<" in rationale:
-        stream = (CALCULATOR_NOTE.sub("", item) if isinstance(item, str) else item for item in stream)
+        stream = (
+            CALCULATOR_NOTE.sub("", item) if isinstance(item, str) and "<<" in item else item
+            for item in stream
+        )
     pieces, lost = paired(stream)
     if trace.steps is not None:
         lost += sum(one.at >= len(trace.steps) for one in trace.given)
@@ -78,8 +81,7 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
         notes += (f"steps_capped:{len(pieces) - spec.max_steps}",)
         lost += sum(picture is not None for _, picture in pieces[spec.max_steps :])
         pieces = pieces[: spec.max_steps]
-    long = sum(len(text) > spec.max_step_chars for text, _ in pieces)
-    if long:
+    if long := len([text for text, _ in pieces if len(text) > spec.max_step_chars]):
         notes += (f"step_truncated:{long}",)
         pieces = [(truncate(text, spec.max_step_chars), picture) for text, picture in pieces]
     if lost:
@@ -90,8 +92,9 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
 
 def _encodable(trace: Trace) -> Trace:
     """The trace with lone surrogates, which no file can hold, replaced and noted."""
-    texts = [trace.question, trace.rationale, trace.answer or "", *(trace.steps or ()), *trace.choices]
-    joined = "".join(texts)
+    joined = f"{trace.question}{trace.rationale}{trace.answer}"
+    if trace.steps or trace.choices:
+        joined = "".join([joined, *(trace.steps or ()), *trace.choices])
     if joined.isascii() or not SURROGATE.search(joined):
         return trace
 

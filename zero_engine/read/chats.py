@@ -1,26 +1,27 @@
 """Column maps of chats: a list of messages, in every spelling of one, and prompt and completion.
 
 A message list gives one trace for every assistant turn that reasons: in a field of its own (`reasoning_content`,
-`reasoning`, `thinking`, `reasoning_details`), in typed content ({type: reasoning}), in a channel of harmony, or in
-thought tags inside the text. The question is the last user turn before it; earlier turns and tool results stay in the
-record. Where some turns reason, those that do not are counted in the note `turns_without_reasoning:n`; where none
-does, every answer is a trace, with the note `no_thought_tags`.
+`reasoning`, `thinking`, `reasoning_details`), in typed content ({type: reasoning}), in a channel of harmony, in a turn
+of a role of its own (`thinking`), or in thought tags inside the text. The question is the last user turn before it,
+with those right before that; earlier turns and tool results stay in the record. An answer in a later turn, behind a
+tool's, is that of the turn that reasoned. Where some turns reason, those that do not are counted in the note
+`turns_without_reasoning:n`; where none does, every answer is a trace, with the note `no_thought_tags`.
 
 Roles are read in any case and under any name in use (`from`/`value`, `role`/`content`, Gemini's `model` and `parts`).
-The gold answer is the record's `answer`, or `reference_answer` in a message's `info`
-(a-m-team/AM-DeepSeek-R1-Distilled-1.4M, dataset card); it belongs to the last trace.
+The gold answer is the record's `answer`, or `reference_answer` or `ground_truth` in a message's `info`
+(a-m-team/AM-DeepSeek-R1-Distilled-1.4M and AM-Thinking-v1-Distilled, dataset cards); it belongs to the last trace.
 """
 
 import re
 from typing import Any
 
 from zero_engine.pipeline import Input
-from zero_engine.read.fields import Draft, Record, Unusable, find, gold_text, missing, texts, unpacked_list
-from zero_engine.read.markers import ASSISTANT, ROLES, TOOL, USER
+from zero_engine.read.fields import Draft, Record, Unusable, find, gold_text, missing, texts
+from zero_engine.read.markers import ASSISTANT, USER
 from zero_engine.read.places import MARK, PLACE, called, mark, plain, tidied, written
 from zero_engine.read.tags import split_thinking
+from zero_engine.read.turns import as_turns, message_list, role_of
 
-MESSAGES = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
 REASONING_KEYS = ("reasoning_content", "reasoning", "thinking", "thought", "inner_thought", "analysis")
 REASONING_TYPES = (
     "reasoning",
@@ -34,6 +35,8 @@ REASONING_TYPES = (
 TEXT_TYPES = ("text", "input_text", "output_text", "value", None)
 PICTURE_TYPES = ("image", "image_url", "input_image", "picture")
 TEXT_KEYS = ("text", "value", "content", "thinking", "reasoning", "summary")
+GOLD_INFO = ("reference_answer", "ground_truth", "gold_answer", "expected_answer")
+THOUGHT_ROLES = ("thinking", "thought", "think", "reasoning", "reasoning_content", "analysis")
 THOUGHT_CHANNELS = ("analysis", "thinking", "commentary")
 
 
@@ -57,7 +60,7 @@ def prompt_completion(record: Record, spec: Input) -> list[Draft]:
     for key in ("prompt", "completion"):
         if key not in record:
             raise missing(record, key)
-    prompt, completion = _as_turns(record["prompt"], "user"), _as_turns(record["completion"], "assistant")
+    prompt, completion = as_turns(record["prompt"], "user"), as_turns(record["completion"], "assistant")
     drafts = _drafts([*prompt, *completion], record, spec)
     if not drafts:
         raise Unusable("no_reasoning", "the completion holds no text")
@@ -65,19 +68,10 @@ def prompt_completion(record: Record, spec: Input) -> list[Draft]:
     return drafts[-1:]
 
 
-def message_list(record: Record) -> list[Record]:
-    """The messages of a record. Raises Unusable where there is no list of them."""
-    key = next((key for key in MESSAGES if record.get(key) is not None), None)
-    key = key or next((key for key in MESSAGES if key in record), None)
-    if key is None:
-        raise missing(record, "messages", "conversations")
-    return _turn_list(record[key], key)
-
-
 def question_text(value: Any) -> Any:
     """A question that may be a list of messages, as its last user turn; anything else as it is."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        said = [_content(turn, _Unmarked({}))[0] for turn in value if _role(turn) == USER]
+        said = [_content(turn, _Unmarked({}))[0] for turn in value if role_of(turn) == USER]
         return said[-1] if said else value
     return value
 
@@ -86,49 +80,31 @@ def marked_question(value: Any, images: tuple[object, ...]) -> tuple[Any, tuple[
     """Like `question_text`, with a mark for each picture in a message, and the pictures."""
     pictures = _Pictures({"images": list(images)})
     turns = value if isinstance(value, list) and value and isinstance(value[0], dict) else []
-    asked = [turn for turn in turns if _role(turn) == USER]
+    asked = [turn for turn in turns if role_of(turn) == USER]
     return (_content(asked[-1], pictures)[0], tuple(pictures.taken)) if asked else (value, ())
-
-
-def _turn_list(value: Any, key: str) -> list[Record]:
-    turns = unpacked_list(value) if isinstance(value, str) else value
-    if isinstance(turns, dict) and all(isinstance(column, list) for column in turns.values()):
-        lengths = {
-            len(column) for column in turns.values()
-        }  # a struct of lists, as datasets once stored them
-        turns = (
-            [dict(zip(turns, cells, strict=True)) for cells in zip(*turns.values(), strict=True)]
-            if len(lengths) == 1
-            else turns
-        )
-    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
-        raise Unusable("wrong_type", f"{key} must be a list of messages, got {type(turns).__name__}")
-    return turns
-
-
-def _as_turns(value: Any, role: str) -> list[Record]:
-    if isinstance(value, str) and not (
-        value.lstrip().startswith("[{") and isinstance(unpacked_list(value), list)
-    ):
-        return [{"role": role, "content": value}]
-    return _turn_list(value, "prompt" if role == "user" else "completion")
 
 
 def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
     pictures = _Pictures(record)
-    question, gold = "", None
+    question, gold, is_asking = "", None, False
     reasoned_drafts: list[Draft] = []
     silent: list[Draft] = []
     thought: list[str] = []
+    waiting: Draft | None = None  # a turn that reasoned and has not answered
     for turn in turns:
-        role, before = _role(turn), len(pictures.taken)
+        role, before = role_of(turn), len(pictures.taken)
         said, reasoned = _content(turn, pictures)
         if role == USER:
-            question, thought = said, []
-            gold = find(turn, "info.reference_answer") or gold
+            question, thought = (f"{question}\n{said}" if is_asking and said else said), []
+            is_asking, waiting = True, None
+            gold = _gold(turn, gold)
+            continue
+        if str(turn.get("role") or turn.get("from")).lower() in THOUGHT_ROLES:
+            thought.append(said)
             continue
         if role != ASSISTANT:
             continue
+        is_asking = False
         channel = turn.get("channel")
         if isinstance(channel, str) and channel.lower() in THOUGHT_CHANNELS:
             thought.append(said)
@@ -139,6 +115,9 @@ def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
         thought = []
         if not said and not inner:
             continue
+        if waiting and not inner and not _has_thought(said, spec):
+            waiting.said, waiting = said, None
+            continue
         draft = Draft(question, said, _gold(turn, gold))
         if inner:
             tagged = split_thinking(said, spec.think_tags)
@@ -148,6 +127,7 @@ def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
             draft.said = (tagged.answer if tagged else said) or None
             draft.notes = tagged.notes if tagged else ()
             reasoned_drafts.append(draft)
+            waiting = None if draft.said else draft
         else:
             (reasoned_drafts if _has_thought(said, spec) else silent).append(draft)
     notes = pictures.notes()
@@ -177,16 +157,9 @@ def _has_thought(said: str, spec: Input) -> bool:
 
 
 def _gold(turn: Record, gold: Any) -> str | None:
-    own = find(turn, "info.reference_answer")
-    value = own if own not in (None, "") else gold
-    return gold_text({"reference_answer": value}, "reference_answer")
-
-
-def _role(turn: Record) -> str:
-    name = next((turn[key] for key in ("role", "from", "speaker", "author", "sender") if turn.get(key)), None)
-    if isinstance(name, dict):
-        name = name.get("role")
-    return ROLES.get(name.strip().lower(), TOOL) if isinstance(name, str) else TOOL
+    """The known answer in what a message says about itself, else the one before it."""
+    own = [find(turn, f"info.{key}") for key in GOLD_INFO]
+    return gold_text({"gold": next((one for one in own if one not in (None, "")), gold)}, "gold")
 
 
 def _content(turn: Record, pictures: "_Pictures") -> tuple[str, str | None]:

@@ -34,6 +34,10 @@ def table_records(lines: Iterator[str], path: str, limit_bytes: int) -> Iterator
     if first is None:
         return
     delimiter = max(DELIMITERS, key=first.count)
+    if (told := first.rstrip("\r\n").lower()) in [f"sep={sign}" for sign in DELIMITERS]:  # a line of Excel's
+        delimiter, first = told[-1], source.next()
+        if first is None:
+            return
     header = _header(source, first, delimiter, path)
     while (line := source.next()) is not None:
         number = source.number
@@ -60,6 +64,7 @@ def _header(source: "_Lines", first: str, delimiter: str, path: str) -> list[str
     header, _ = _row(source, first, delimiter, 1 << 20)
     if header is None:
         raise InputError(f"{path}: the header has a quote that is not closed. Fix the first line.")
+    header = [name.strip() for name in header]
     told = sum(len(name.split()) >= PROSE_WORDS for name in header)
     if told > 1 or any(len(name) > LONGEST_NAME or "\n" in name for name in header):
         shown = f"{first.strip()[:60]}.."

@@ -68,7 +68,8 @@ class Decoder:
             record = self._json.decode(text)
         except (ValueError, RecursionError) as error:
             self._odd.clear()
-            problem = Unusable("invalid_json", f"invalid JSON: {error}")
+            said = "a number of over 4300 digits" if "integer string" in str(error) else error
+            problem = Unusable("invalid_json", f"invalid JSON: {said}")
             name = self._name(None, content_name(raw), position)
             return [self._reject(problem, {"text": text}, file, row, name)]
         if type(record) is not dict or not FLAT.issuperset(map(type, record.values())):

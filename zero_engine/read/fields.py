@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 Record = dict[str, Any]
@@ -109,6 +110,8 @@ def optional_text(record: Record, key: str) -> str | None:
         return "yes" if value else "no"
     if isinstance(value, float):
         return None if math.isnan(value) else str(value)
+    if isinstance(value, Decimal):
+        return None if value.is_nan() else str(value)
     if isinstance(value, int):
         return str(value)
     if isinstance(value, (list, tuple)) and len(value) == 1:
@@ -125,9 +128,19 @@ def gold_text(record: Record, key: str) -> str | None:
 def gold_choice(record: Record, key: str, choices: tuple[str, ...]) -> str | None:
     """The gold answer; a whole number that is none of the choices is the place of one, from 0, and gives its letter."""
     value = record.get(key)
+    if isinstance(value, float) and choices and value.is_integer() and str(value) not in choices:
+        record = {key: (value := int(value))}  # a column of places with a gap in it is one of floats
     if type(value) is int and 0 <= value < min(len(choices), 26) and str(value) not in choices:
         return chr(ord("A") + value)
     return gold_text(record, key)
+
+
+def step_text(item: Any) -> str | None:
+    """The text of a step, which may be an object that has one."""
+    if not isinstance(item, dict):
+        return item if isinstance(item, str) else None
+    keys = ("text", "step", "content", "value", "thought", "description")
+    return next((item[key] for key in keys if isinstance(item.get(key), str)), None)
 
 
 def identity(record: Record, paths: tuple[str, ...]) -> str | None:
@@ -171,12 +184,34 @@ def texts(record: Record, key: str) -> tuple[str, ...]:
     if value is None or value == "":
         return ()
     if isinstance(value, str):
-        value = unpacked_list(value)
+        value = unpacked_list(value) or lettered(value)
     if isinstance(value, dict):  # AQuA-like {"A": "5", "B": "6"} and ARC-like {"label": [..], "text": [..]}
         value = value["text"] if isinstance(value.get("text"), list) else list(value.values())
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, (str, int, float)) for item in value):
         raise Unusable("wrong_type", f"{key} must be a list of texts, got {_short(record[key])}")
     return tuple(str(item) for item in value)
+
+
+LETTERED = re.compile(r"(?:^|[\s,;])\(?([A-Za-z])[ ]?[).:][ \t]*(?=\S)")
+MOST_LETTERED = 10_000
+"""Characters of a text that is searched for options."""
+
+
+def lettered(value: str) -> list[str] | None:
+    """The options of one text, `a ) 38 , b ) 27` or a line each (allenai/math_qa, dataset card), or None.
+
+    The letters must run from the first on, and the text must begin with it.
+    """
+    text = value[:MOST_LETTERED].strip()
+    marks: list[re.Match[str]] = []
+    for found in LETTERED.finditer(text):
+        if found[1].lower() == chr(ord("a") + len(marks)):
+            marks.append(found)
+    if len(marks) < 2 or marks[0].start() > 0 or len(value) > MOST_LETTERED:
+        return None
+    ends = [*(mark.start() for mark in marks[1:]), len(text)]
+    options = [text[mark.end() : end].strip(" \t\r\n,;") for mark, end in zip(marks, ends, strict=True)]
+    return options if all(options) else None
 
 
 def unpacked_list(value: str) -> list[Any] | None:

@@ -12,7 +12,7 @@ from zero_engine.pipeline import Input
 from zero_engine.read.fields import Draft
 from zero_engine.read.markers import answer_in_chat, may_hold_markers
 from zero_engine.read.places import settle
-from zero_engine.read.tags import split_thinking
+from zero_engine.read.tags import split_thinking, without_parts
 
 SHORT_ANSWER = 60
 """Characters of a text that may be an answer as it stands."""
@@ -42,11 +42,11 @@ def _read_thought(draft: Draft, spec: Input, by_people: bool) -> None:
         draft.question = (draft.question.strip() and draft.question) or chat.question or draft.question
     thinking = split_thinking(text, spec.think_tags)
     if thinking is None or (by_people and {"think_unopened", "think_unclosed"} & set(thinking.notes)):
-        draft.rationale = text
+        draft.rationale = text if by_people else without_parts(text)
         return
     draft.notes += thinking.notes
     if thinking.rationale or not thinking.answer:
-        draft.rationale, draft.said = thinking.rationale, thinking.answer or draft.said
+        draft.rationale, draft.said = without_parts(thinking.rationale), thinking.answer or draft.said
     else:  # `<think></think>` and then an answer that reasons
         draft.rationale = thinking.answer
         draft.notes += ("thought_empty",)

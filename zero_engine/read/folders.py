@@ -59,6 +59,19 @@ NO_DATA_NAMES = (
     "manifest.json",
     "stats.json",
 )
+UNFINISHED_SUFFIXES = (
+    "~",
+    ".bak",
+    ".orig",
+    ".old",
+    ".tmp",
+    ".temp",
+    ".part",
+    ".partial",
+    ".incomplete",
+    ".crdownload",
+)
+"""What editors and downloads leave beside a file; read with it, its records would be there twice."""
 NO_DATA_SUFFIXES = {
     ".md": "documentation",
     ".rst": "documentation",
@@ -246,6 +259,8 @@ def _data_files(base: str, names: list[str], found: Found, spec: Input) -> list[
     data = []
     for name in names:
         if _is_hidden(name, base):
+            if _has_data_suffix(name):
+                found.passed_over.append((name, "hidden by its name"))
             continue
         if why := _no_data(name, spec):
             found.passed_over.append((name, why))
@@ -257,6 +272,8 @@ def _data_files(base: str, names: list[str], found: Found, spec: Input) -> list[
 def _no_data(name: str, spec: Input) -> str | None:
     """Why a file of a folder holds no records; None where it does. Names that say nothing are decided by content."""
     low = os.path.basename(name).lower()
+    if low.endswith(UNFINISHED_SUFFIXES):
+        return "a backup or an unfinished file"
     if low in NO_DATA_NAMES:
         return "describes a dataset"
     if low.startswith(("readme", "license", "licence", "citation", "changelog")):

@@ -19,6 +19,7 @@ from zero_engine.read.columns import check_keys, mapped
 from zero_engine.read.fields import Draft, Record
 from zero_engine.read.finish import finished
 from zero_engine.read.generic import leave_unread
+from zero_engine.read.turns import MESSAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ FORMATS: dict[str, Format] = {
             "Chats: a trace a reasoning turn",
             chats.messages,
             CHAT_IDS,
-            (*chats.MESSAGES[1:], *GOLD, "images", "image"),
+            (*MESSAGES[1:], *GOLD, "images", "image"),
         ),
         Format(
             "prompt_completion",

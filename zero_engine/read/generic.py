@@ -18,6 +18,7 @@ from zero_engine.read.fields import (
     gold_choice,
     missing,
     optional_text,
+    step_text,
     text,
     texts,
 )
@@ -48,6 +49,10 @@ def generic(record: Record, spec: Input) -> list[Draft]:
     """
     if "question" not in record:
         raise missing(record, spec.columns.get("question", "question"))
+    if (
+        spec.columns.get("rationale") == "steps"
+    ):  # a column that was given another meaning has not its own as well
+        record = {**record, "steps": None}
     steps = step_texts(record, "steps") or None
     if record.get("rationale") is None and steps is None:
         if "rationale" not in record and "steps" not in record:
@@ -61,7 +66,7 @@ def generic(record: Record, spec: Input) -> list[Draft]:
     asked, pictures = marked_question(record["question"], images)
     images = tuple(one for one in images if all(one is not taken for _, taken in pictures))
     choices, shown = _choices(record)
-    # `{rationale: answer}`: a column that was given another meaning has not its own as well
+    # the same of `{rationale: answer}`
     taken = "answer" not in spec.columns and "answer" in spec.columns.values()
     draft = Draft(
         text({"question": asked}, "question"),
@@ -127,14 +132,7 @@ def step_texts(record: Record, key: str) -> tuple[str, ...]:
     if isinstance(value, (list, tuple)) and value and all(isinstance(item, dict) for item in value):
         found = []
         for item in value:
-            said = next(
-                (
-                    item[name]
-                    for name in ("text", "step", "content", "value")
-                    if isinstance(item.get(name), str)
-                ),
-                None,
-            )
+            said = step_text(item)
             if said is None:
                 raise Unusable(
                     "wrong_type", f"{key}: a step has no text; it has {', '.join(map(str, list(item)[:8]))}"
@@ -182,7 +180,7 @@ def _place(draft: Draft, name: str, images: tuple[object, ...], own_marks: bool)
                 if any(written(one, there) for one in told) and (placed := dealt(told, pool)):
                     _use(draft, placed[0], tuple((f"{name}[{at}]", one) for at, one in enumerate(placed[1])))
                     return
-    draft.question, draft.images, notes = in_question(draft.question, there, name != "")
+    draft.question, draft.images, notes = in_question(draft.question, there, name != "" or own_marks)
     draft.image_names = tuple(f"{name}[{images.index(one)}]" for one in draft.images)
     draft.notes += notes
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zero_engine.pipeline import Input
-from zero_engine.read.chats import MESSAGES
 from zero_engine.read.fields import Draft, Record, Unusable, find, unpacked_list
 from zero_engine.read.formats import FORMATS
 from zero_engine.read.gold import gold_path, is_one_answer
@@ -23,18 +22,20 @@ from zero_engine.read.naming import (
     CHOICES,
     LONG,
     QUESTION,
-    RATIONALE,
     REPEAT_SHARE,
     RESPONSE,
+    THOUGHT,
     by_name,
     guess_columns,
     is_named,
+    is_opposite,
     share_of,
     spelled,
     text_columns,
 )
-from zero_engine.read.outputs import GENERATIONS, QUESTION_KEYS, json_output
+from zero_engine.read.outputs import GENERATIONS, QUESTION_KEYS, json_output, text_of
 from zero_engine.read.tags import split_thinking
+from zero_engine.read.turns import MESSAGES, PAIRS
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def _with_gold(one: Guess, records: list[Record]) -> Guess:
 
 def _guesses(records: list[Record], is_dataset: bool) -> Iterator[Guess]:
     first = records[0]
-    names = {str(name) for record in records for name in record}
+    names = list(dict.fromkeys(str(name) for record in records for name in record))
 
     def has(*wanted: str) -> bool:
         return all(name in names for name in wanted)
@@ -117,7 +118,7 @@ def _guesses(records: list[Record], is_dataset: bool) -> Iterator[Guess]:
     yield from _by_columns(records)
 
 
-def _several(records: list[Record], names: set[str]) -> Iterator[Guess]:
+def _several(records: list[Record], names: list[str]) -> Iterator[Guess]:
     """Several generations: a list of long texts, or numbered columns of them."""
     question = by_name([n for n in names if any(isinstance(r.get(n), str) for r in records)], QUESTION)
     if question is None:
@@ -132,7 +133,7 @@ def _several(records: list[Record], names: set[str]) -> Iterator[Guess]:
             if isinstance(value, str) and name in lists
             else None
         )
-        if name in lists and many and all(isinstance(item, str) for item in many):
+        if name in lists and many and all(item is None or text_of(item) for item in many):
             yield Guess(
                 "generations", _with_answer({"generations": name}, question, records), "a list of generations"
             )
@@ -142,8 +143,8 @@ def _several(records: list[Record], names: set[str]) -> Iterator[Guess]:
             )
 
 
-def _chats(records: list[Record], names: set[str]) -> Iterator[Guess]:
-    if {"prompt", "completion"} <= names:
+def _chats(records: list[Record], names: list[str]) -> Iterator[Guess]:
+    if {"prompt", "completion"} <= set(names):
         yield Guess("prompt_completion", why="prompt and completion, as TRL has them")
     key = next((key for key in MESSAGES if key in names and _is_chat(records, key)), None)
     own = [name for name in names if name not in MESSAGES]
@@ -152,7 +153,7 @@ def _chats(records: list[Record], names: set[str]) -> Iterator[Guess]:
         {"question", "rationale", "answer"} <= set(texts) and _has_thought(records, texts["rationale"])
     ):
         yield Guess("messages", {} if key in MESSAGES[:2] else {"messages": key}, "a list of messages")
-    chat = next((name for name in own if _is_chat(records, name)), None)
+    chat = next((name for name in own if _is_chat(records, name) and not is_opposite(name)), None)
     if chat and "output" in names and chat == "input":
         yield Guess(
             "think", {"question": "input", "response": "output"}, "a list of messages and their output"
@@ -173,9 +174,9 @@ def _by_columns(records: list[Record]) -> Iterator[Guess]:
         names = {str(name) for record in records for name in record}
         pool = [name for name in text_columns(records) if name not in found.values()]
         # what the model said after its thought shares the thought's prefix: deepseek_reasoning, deepseek_solution
-        prefix = found["rationale"].partition("_")[0]
+        prefix = spelled(found["rationale"]).partition("_")[0]
         response = next(
-            (name for word in RESPONSE for name in pool if name in (f"{prefix}_{word}", word)), None
+            (name for word in RESPONSE for name in pool if spelled(name) in (f"{prefix}_{word}", word)), None
         )
         if response and response != found.get("answer") and not _has_thought(records, found["rationale"]):
             columns["response"] = response
@@ -188,7 +189,7 @@ def _by_columns(records: list[Record]) -> Iterator[Guess]:
             columns.pop("rationale", None)
             columns |= {} if found["rationale"] == "steps" else {"steps": found["rationale"]}
         yield Guess("generic", columns, "the columns' names and values")
-    elif "rationale" in found:
+    elif "rationale" in found and _has_thought(records, found["rationale"]):
         yield Guess("think", {"response": found["rationale"]}, "one text that holds a chat")
 
 
@@ -211,8 +212,8 @@ def _length(records: list[Record], name: str) -> float:
     return text_columns(records).get(name, 0)
 
 
-def _thought_columns(names: set[str]) -> list[str]:
-    return [name for name in names if is_named(name, RATIONALE[:11])]
+def _thought_columns(names: list[str]) -> list[str]:
+    return [name for name in names if is_named(name, THOUGHT[:11])]
 
 
 def _has_thought(records: list[Record], name: str) -> bool:
@@ -232,8 +233,12 @@ def _is_chat(records: list[Record], key: str) -> bool:
         isinstance(value, list)
         and bool(value)
         and isinstance(value[0], dict)
-        and bool({"role", "from", "speaker", "author"} & set(value[0]))
+        and bool({"role", "from", "speaker", "author"} & set(value[0]) or _is_pair(value[0], key))
     )
+
+
+def _is_pair(turn: Record, key: str) -> bool:
+    return key in MESSAGES and any(question in turn and answer in turn for question, answer in PAIRS)
 
 
 def _is_json_output(value: Any) -> bool:

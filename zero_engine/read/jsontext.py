@@ -13,7 +13,7 @@ from typing import IO
 
 from zero_engine.errors import InputError
 
-BLANKS = " \t\r\n\ufeff"
+BLANKS = " \t\r\n\ufeff\x1e"
 BUFFER_CHARS = 1 << 20
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
 SIGN = re.compile(r'["\\\[\]{}]')

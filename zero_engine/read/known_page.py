@@ -59,7 +59,8 @@ with the lines below filled in. What every format has in common:
   has, are errors.
 - Thought tags are found, not configured: `<think>`, `<thinking>`, `<Thought>`, `<reasoning>`, `<CoT>`,
   `<|begin_of_thought|>`, Kimi's, Seed's and Magistral's, harmony's channels; with blanks inside or escaped as in a web
-  page, never opened or never closed, too (`think_unopened`, `think_unclosed`).
+  page, never opened or never closed, too (`think_unopened`, `think_unclosed`). So are turns of a role `thinking`. Tags
+  that part a thought (`<step>`, `<reflection>`) and those before it (`<SUMMARY>`) are no text.
   Markers of chat templates go, and a question that stands before the answer is the trace's where it has none.
 - The corpus's own answer is the trace's. Where the model said another, the trace is noted `answer_differs_from_gold`.
 - Pictures keep their places. A mark in a text (`<image>`, `<image_2>`, `![](path)`, `<image_start>[key]<image_end>`,
@@ -72,6 +73,8 @@ with the lines below filled in. What every format has in common:
   step's, with its key.
 - Pictures may be PNG, JPEG, WebP, GIF (its first frame), BMP or TIFF. They are seen upright, and on white where they
   are transparent; rows have them as they came.
+- Options may be a list, an object by letters, or one text (`A. red B. blue`); a whole number is the place of one, from
+  0.
 - `where` keeps the traces for which an expression holds: columns, the fields of the trace, `correctness` of a
   generation,
   comparisons, `in`, `and`, `or`, `not`, `len(x)`, `lower(x)`. `duplicates: reject` leaves out what says the same.

@@ -21,6 +21,7 @@ from zero_engine.read.folders import find_inputs, look_for
 from zero_engine.read.formats import Format, checked_format
 from zero_engine.read.guess import guess
 from zero_engine.read.jsontext import Refused
+from zero_engine.read.naming import QUESTION, is_named
 from zero_engine.read.tables import read_rows
 from zero_engine.read.where import check_where, compiled
 from zero_engine.records import Rejection, Trace
@@ -196,8 +197,8 @@ def _misfit(spec: Input, problem: Rejection, tried: int, records: list[Record]) 
 
 
 def wrapped_in(records: list[Record]) -> str | None:
-    """The key of a document whose value is a list of records."""
-    if len(records) != 1:
+    """The key of a document whose value is a list of records; a document with a question is a record itself."""
+    if len(records) != 1 or any(is_named(key, QUESTION[:5]) and value for key, value in records[0].items()):
         return None
     lists = [
         key
@@ -208,7 +209,19 @@ def wrapped_in(records: list[Record]) -> str | None:
     ]
     texts = [value for value in records[0].values() if isinstance(value, str) and len(value) > LONGEST_LABEL]
     lists = ["train"] if "train" in lists else lists
-    return lists[0] if len(lists) == 1 and not texts else None
+    if texts or len(lists) > 1:
+        return None
+    inner = [
+        f"{key}.{name}"
+        for key, value in records[0].items()
+        if isinstance(value, dict)
+        for name, held in value.items()
+        if isinstance(held, list)
+        and held
+        and all(isinstance(item, dict) and not CHAT_KEYS & set(item) for item in held)
+    ]
+    paths = lists or inner
+    return paths[0] if len(paths) == 1 else None
 
 
 def other_shape(records: list[Record]) -> str | None:

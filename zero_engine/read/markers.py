@@ -181,6 +181,8 @@ def _speaker(mark: re.Match[str], role: str | None) -> tuple[str, str | None]:
     if group is None:
         return ASSISTANT, None
     name = mark.group(group).lower()
+    if group == "im" and name in ("think", "answer"):  # the turns of s1 (simplescaling/s1K-1.1_tokenized)
+        return ASSISTANT, "thinking" if name == "think" else ""
     return ROLES.get(name, TOOL), None
 
 

@@ -2,14 +2,19 @@
 
 Names are compared in lower case with words parted (`Final Answer`, `finalAnswer`, `meta.final-answer`), whole first,
 then as a beginning or an end (`deepseek_reasoning`). Where no name tells, the longest text is the rationale, a text
-with a question mark the question, the shortest the answer.
+with a question mark the question, a short one that the rationale reaches the answer. A word by itself (`gsm8k`, a
+model's name) is never a question or a rationale, whatever its column is called. A chat that ends with the user is a
+question, its last turn otherwise a text like others; what is called rejected or wrong is nothing.
 """
 
 import itertools
 import re
 from typing import Any
 
-from zero_engine.read.fields import Record, find
+from zero_engine.read.chats import question_text
+from zero_engine.read.fields import Record, find, step_text
+from zero_engine.read.markers import ASSISTANT, USER
+from zero_engine.read.turns import role_of
 
 QUESTION = (
     "question",
@@ -24,7 +29,7 @@ QUESTION = (
     "exercise",
     "q",
 )
-RATIONALE = (
+THOUGHT = (
     "rationale",
     "reasoning",
     "reasoning_content",
@@ -39,6 +44,11 @@ RATIONALE = (
     "trace",
     "explanation",
     "generated_solution",
+    "steps",
+)
+"""Names of reasoning and of nothing else."""
+RATIONALE = (
+    *THOUGHT,
     "solution",
     "response",
     "completion",
@@ -46,6 +56,7 @@ RATIONALE = (
     "generation",
     "assistant",
     "model_output",
+    "chosen",
     "text",
 )
 GOLD = (
@@ -69,10 +80,26 @@ ANSWER = (
     "gt",
     "result",
     "target",
+    "ans",
+    "a",
+    "final",
+    "correct",
     "label",
     "solution",
 )
-RESPONSE = ("solution", "attempt", "response", "answer_content", "final_response")
+RESPONSE = (
+    "solution",
+    "attempt",
+    "response",
+    "answer_content",
+    "final_response",
+    "response_content",
+    "content",
+)
+NOT_MEANT = ("rejected", "incorrect", "wrong", "negative", "distractor")
+"""What the names of columns begin with that hold the opposite of a trace."""
+NOT_GOLD = ("predicted", "prediction", "pred_", "model_", "extracted", "generated")
+"""What the names of columns begin with that hold a model's answer."""
 CHOICES = ("choices", "options", "candidates")
 LONG = 40
 """Characters from which on a text is more likely reasoning than an answer."""
@@ -94,6 +121,12 @@ KEYS = (
     "lang",
 )
 TAGS = re.compile(r"</?\w{1,20}>")
+SAYS = re.compile(r"[.=:;\n。：；।]\s*\S")
+"""A sentence and something behind it, or an equation: a short text with it is a rationale rather than a label."""
+LABEL = re.compile(r"[\w./:@-]{1,80}", re.ASCII)
+"""A single word: a level, a source, a model's name."""
+MESSAGE = re.compile(r"(?:\.-1)?\.(?:content|value)$")
+"""The end of a path to the text of a message; the name of its column tells what it is."""
 SURE = 0.75
 REPEAT_SHARE = 0.5
 """Share of the records for which something holds that is taken to hold for all."""
@@ -103,18 +136,79 @@ def guess_columns(records: list[Record]) -> dict[str, str]:
     """Columns that are probably question, rationale and answer, by their names, then by their values."""
     if not records:
         return {}
-    columns = text_columns(records)
+    records = [spoken(record) for record in records]
+    columns = {name: size for name, size in text_columns(records).items() if not is_opposite(name)}
+    told = [name for name in columns if name.split(".")[0] not in CHOICES]
+    prose = [name for name in told if _is_prose(records, name)]
     found: dict[str, str] = {}
-    for role, names in (("question", QUESTION), ("rationale", RATIONALE), ("answer", ANSWER)):
-        pool = [name for name in columns if name not in found.values() and name.split(".")[0] not in CHOICES]
-        if role == "rationale":
-            pool = [name for name in pool if columns[name] >= LONG or is_named(name, RATIONALE[:14])] or pool
-        if role == "answer" and "rationale" in found:
-            pool = [name for name in pool if columns[name] <= 4 * max(columns[found["rationale"]], LONG)]
-        if (name := by_name(pool, names)) is not None:
-            found[role] = name
-    _by_value(columns, found, records)
+    if question := _question(prose, told, records):
+        found["question"] = question
+    rationales = [name for name in prose if name != question]
+    long = [name for name in rationales if columns[name] >= LONG or is_named(name, THOUGHT)]
+    answers = [name for name in rationales if columns[name] >= LONG and spelled(name) == "answer"]
+    for pool, names in ((long, THOUGHT), (long, RATIONALE), (answers, ("answer",)), (rationales, RATIONALE)):
+        if name := by_name(pool, names):
+            found["rationale"] = name
+            break
+    pool = [name for name in told if name not in found.values() and not _is_verdict(records, name)]
+    pool = [name for name in pool if not spelled(name).startswith(NOT_GOLD)]
+    if "rationale" in found:
+        pool = [name for name in pool if columns[name] <= 4 * max(columns[found["rationale"]], LONG)]
+    if name := by_name(pool, ANSWER):
+        found["answer"] = name
+    _by_value(columns, prose, found, records)
     return found
+
+
+def spoken(record: Record) -> Record:
+    """The record with the texts of its chats: the question of one that ends with the user, else its last turn."""
+    told: Record = {}
+    for name, value in record.items():
+        last = value[-1] if isinstance(value, list) and value else None
+        role = role_of(last) if isinstance(last, dict) else None
+        if role == USER:
+            told[name] = question_text(value)
+        elif role == ASSISTANT and isinstance(last, dict):
+            key = next((key for key in ("content", "value") if isinstance(last.get(key), str)), None)
+            told[f"{name}.-1.{key}" if key else name] = last[key] if key else value
+        elif isinstance(last, dict) and is_named(str(name), THOUGHT):
+            told[name] = [step_text(step) or "" for step in value]
+        else:
+            told[name] = value
+    return told
+
+
+def _question(prose: list[str], told: list[str], records: list[Record]) -> str | None:
+    """By its whole name, by its question marks, or by a part of its name."""
+    for word in QUESTION:
+        pool = told if word in QUESTION[:3] else prose
+        if exact := [name for name in pool if spelled(name) == word]:
+            return exact[0]
+    named = by_name(prose, QUESTION)
+    asking = [
+        name
+        for name in prose
+        if share_of(records, name, _ends_asking) > REPEAT_SHARE and not is_named(name, THOUGHT)
+    ]
+    return named if named in asking or not asking else asking[0]
+
+
+def _is_verdict(records: list[Record], name: str) -> bool:
+    """Whether a column says that a trace is right, rather than which answer is."""
+    return spelled(name) == "correct" and not any(isinstance(find(record, name), str) for record in records)
+
+
+def is_opposite(name: str) -> bool:
+    """Whether a column holds what is not to be learned: `rejected`, `Incorrect Answer 1`."""
+    return spelled(name.partition(".")[0]).startswith(NOT_MEANT)
+
+
+def _is_prose(records: list[Record], name: str) -> bool:
+    """Whether most of the values are more than a word that labels something."""
+    values = [find(record, name) for record in records]
+    texts = [" ".join(map(str, one)) if isinstance(one, list) else one for one in values]
+    texts = [one.strip() for one in texts if isinstance(one, str) and one.strip()]
+    return sum(LABEL.fullmatch(one) is None for one in texts) > REPEAT_SHARE * len(texts)
 
 
 def text_columns(records: list[Record]) -> dict[str, float]:
@@ -167,18 +261,18 @@ def is_named(name: str, words: tuple[str, ...]) -> bool:
 
 def spelled(name: str) -> str:
     """A column's name in lower case with words parted by `_`: `Final Answer`, `finalAnswer`, `meta.final-answer`."""
-    last = name.rpartition(".")[2]
+    last = MESSAGE.sub("", name).rpartition(".")[2].replace("CoT", "Cot")
     return re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", last)).strip("_").lower()
 
 
-def _by_value(columns: dict[str, float], found: dict[str, str], records: list[Record]) -> None:
+def _by_value(
+    columns: dict[str, float], prose: list[str], found: dict[str, str], records: list[Record]
+) -> None:
     """Fills in what no name tells: a text that ends in a question mark is the question, the longest text the rationale,
     and a short column whose values the rationale reaches the answer."""
     by_name = dict(found)
     left = {
-        name: size
-        for name, size in columns.items()
-        if name not in found.values() and not _is_key(records, name)
+        name: columns[name] for name in prose if name not in found.values() and not _is_key(records, name)
     }
     asking = [name for name in left if share_of(records, name, _ends_asking) > REPEAT_SHARE]
     if "question" not in found and asking and ("rationale" in found or len(left) > 1):
@@ -186,7 +280,7 @@ def _by_value(columns: dict[str, float], found: dict[str, str], records: list[Re
         left.pop(asking[0])
     if "rationale" not in found and left:
         longest = max(left, key=lambda name: left[name])
-        if left[longest] >= LONG or len(left) > 1:
+        if left[longest] >= LONG or share_of(records, longest, _says_something) > REPEAT_SHARE:
             found["rationale"] = longest
             left.pop(longest)
     if "question" not in found and left:
@@ -206,10 +300,16 @@ def _by_value(columns: dict[str, float], found: dict[str, str], records: list[Re
     # values,
     # or nothing of the record had a known name.
     sure = [name for name in rest if reached[name] > SURE]
-    likely = [name for name in rest if name in left] if len(by_name) < 2 else []
+    likely = (
+        [name for name in rest if reached[name] and not _is_key(records, name)] if len(by_name) < 2 else []
+    )
     if pool := sure or likely:
         order = list(columns)
         found["answer"] = max(pool, key=lambda name: (reached[name], -columns[name], -order.index(name)))
+
+
+def _says_something(text: str) -> bool:
+    return SAYS.search(text) is not None
 
 
 def _ends_asking(text: str) -> bool:
@@ -235,7 +335,7 @@ def _reached(records: list[Record], rationale: str, name: str) -> float:
 def _is_key(records: list[Record], name: str) -> bool:
     """Whether a column is an id, an index, or the like."""
     said = spelled(name)
-    if said in KEYS or said.endswith(("_id", "_idx", "_index", "_url")):
+    if said in KEYS or said.endswith(("_id", "_idx", "_index", "_url", "_no")):
         return True
     values = [find(record, name) for record in records]
     numbers = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]

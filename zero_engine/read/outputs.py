@@ -29,6 +29,7 @@ from zero_engine.read.fields import (
     missing,
     text,
     texts,
+    unpacked_list,
 )
 from zero_engine.read.markers import answer_in_chat, may_hold_markers
 
@@ -42,6 +43,7 @@ RESPONSE_KEYS = (
     "text",
     "answer_content",
 )
+GENERATION_KEYS = (*RESPONSE_KEYS, "content", "value", "message", "solution")
 GENERATIONS = ("generations", "responses", "outputs", "completions", "solutions", "samples", "candidates")
 CORRECTNESS = ("correctness", "correctness_math_verify", "correctness_llama", "correct", "is_correct")
 NUMBERED = re.compile(r"(?P<stem>\w+?)_?(?P<number>\d{1,3})")
@@ -59,17 +61,30 @@ def think(record: Record, spec: Input) -> list[Draft]:
 def generations(record: Record, spec: Input) -> list[Draft]:
     """One trace for each generation, with its `correctness` for `input.where`.
 
-    The generations are a list, or numbered columns (`r1_solution_1`, ..): columns: {generations: r1_solution_1} takes
-    the row of them. (open-r1/OpenR1-Math-220k and zwhe99/DeepMath-103K, dataset cards.)
+    The generations are a list of texts, of messages or of objects with a text and a verdict of their own, or numbered
+    columns (`r1_solution_1`, ..): columns: {generations: r1_solution_1} takes the row of them.
+    (open-r1/OpenR1-Math-220k, zwhe99/DeepMath-103K and facebook/natural_reasoning, dataset cards.)
     """
-    written = _generations(record, spec)
-    verdicts = _verdicts(record, len(written))
+    told = _generations(record, spec)
+    verdicts = _verdicts(record, len(told))
+    written = [one for one in told if one and one.strip()]
+    if not written:
+        raise Unusable("missing_value", "no generation holds a text")
+    notes = (f"generations_empty:{len(told) - len(written)}",) if len(written) < len(told) else ()
     question = _question(record, written[0])
     choices = texts(record, "choices")
     gold = gold_choice(record, "answer", choices)
     return [
-        Draft(question, one, gold, choices=choices, facts={"correctness": verdict, "generation": at})
-        for at, (one, verdict) in enumerate(zip(written, verdicts, strict=True))
+        Draft(
+            question,
+            one,
+            gold,
+            choices=choices,
+            notes=notes,
+            facts={"correctness": verdict, "generation": at},
+        )
+        for at, (one, verdict) in enumerate(zip(told, verdicts, strict=True))
+        if one and one.strip()
     ]
 
 
@@ -265,7 +280,8 @@ def _question(record: Record, response: str) -> str:
     return f"{question}\n{more}" if isinstance(more, str) and more.strip() else question
 
 
-def _generations(record: Record, spec: Input) -> tuple[str, ...]:
+def _generations(record: Record, spec: Input) -> tuple[str | None, ...]:
+    found: tuple[str | None, ...]
     key = next((key for key in GENERATIONS if key in record), None)
     if key is None:
         raise missing(record, "generations")
@@ -281,12 +297,8 @@ def _generations(record: Record, spec: Input) -> tuple[str, ...]:
         ]
         written = [record[name] for name in sorted(names, key=lambda name: int(name[len(stem) :]))]
         found = tuple(one for one in written if isinstance(one, str) and one.strip())
-    elif isinstance(value, list) and value and all(isinstance(one, list) for one in value):
-        found = tuple(
-            one[-1]["content"]
-            for one in value
-            if one and isinstance(one[-1], dict) and isinstance(one[-1].get("content"), str)
-        )
+    elif isinstance(value, list) and all(one is None or isinstance(one, (str, dict, list)) for one in value):
+        found = tuple(map(text_of, value))
     elif isinstance(value, str) and not value.lstrip().startswith("["):
         found = (value,)
     else:
@@ -296,12 +308,37 @@ def _generations(record: Record, spec: Input) -> tuple[str, ...]:
     return found
 
 
+def text_of(generation: Any) -> str | None:
+    """The text of a generation: itself, of an object (`{text, correct}`, a message), of the last of a list; or None."""
+    if isinstance(generation, list):
+        return text_of(generation[-1]) if generation else None
+    if not isinstance(generation, dict):
+        return generation if isinstance(generation, str) else None
+    return next((generation[key] for key in GENERATION_KEYS if isinstance(generation.get(key), str)), None)
+
+
+def _verdict(value: Any) -> Any:
+    """`"False"` as False: a text that is not empty would hold for true."""
+    words = {"true": True, "yes": True, "correct": True, "false": False, "no": False, "incorrect": False}
+    return words.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
 def _verdicts(record: Record, count: int) -> list[Any]:
     """What the corpus says of each generation: True, False, or None where it says nothing."""
+    written = next((record[key] for key in GENERATIONS if key in record), None)
+    own = [
+        next((_verdict(one[key]) for key in CORRECTNESS if key in one), None)
+        if isinstance(one, dict)
+        else None
+        for one in (written if isinstance(written, list) else [])
+    ]
+    if len(own) == count and own != [None] * count:
+        return own
     for key in CORRECTNESS:
         value = record.get(key)
+        value = unpacked_list(value) if isinstance(value, str) else value
         if isinstance(value, list) and len(value) == count:
-            return value
+            return [_verdict(one) for one in value]
         if isinstance(value, bool) and count == 1:
             return [value]
     return [None] * count

@@ -20,7 +20,8 @@ from zero_engine.read.folders import sample_key
 from zero_engine.read.jsontext import SKIPPED_LIMITS, Refused, json_records, too_large
 from zero_engine.read.tables import all_rows
 
-BYTE_BLANKS = b" \t\r\n"
+BYTE_BLANKS = b" \t\r\n\x1e"
+"""What may stand around a record; JSON text sequences have a record separator before each (RFC 7464)."""
 BOM = b"\xef\xbb\xbf"
 SKIP_BYTES = 1 << 20
 PICTURES = ("png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff")

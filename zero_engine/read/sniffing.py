@@ -36,6 +36,10 @@ def sniff(path: str, encoding: str | None = None) -> InputFile:
     encoding = encoding or next((name for mark, name in BYTE_ORDER_MARKS if head.startswith(mark)), "utf-8")
     if what := _not_records(head):
         raise InputError(f"{path}: this is {what}, not records. Check input.path.")
+    if encoding == "utf-8" and _is_binary(head.rstrip(b"\0") or head):
+        raise InputError(
+            f"{path}: this is no text. Check input.path, or name the encoding of the text with input.encoding."
+        )
     return InputFile(
         path, _text_kind(_decoded(head, encoding), path), "utf-8" if encoding == "utf-8-sig" else encoding
     )
@@ -84,6 +88,7 @@ def _binary_kind(head: bytes) -> str | None:
     return None
 
 
+_SEEN_IN_TEXT = bytes(byte for byte in range(256) if byte >= 32 or chr(byte) in "\t\n\r\f\x1b")
 _KNOWN = {
     b"%PDF": "a PDF",
     b"SQLite format 3": "an SQLite database",
@@ -95,6 +100,16 @@ _KNOWN = {
     b"7z\xbc\xaf": "a 7z archive",
     b"Rar!": "a RAR archive",
     b"version https://git-lfs": "a Git LFS pointer (the data itself was not fetched: git lfs pull)",
+    b"\x80\x02": "a pickle",
+    b"\x80\x03": "a pickle",
+    b"\x80\x04": "a pickle",
+    b"\x80\x05": "a pickle",
+    b"Obj\x01": "an Avro file (write it as Parquet)",
+    b"ORC": "an ORC file (write it as Parquet)",
+    b"FEA1": "a Feather file of version 1 (write it again as version 2, or as Parquet)",
+    b"\x04\x22\x4d\x18": "compressed by LZ4 (unpack it)",
+    b"\x5d\x00\x00": "compressed by LZMA alone (unpack it)",
+    b"<?xml": "XML",
     b"<!DOCTYPE": "an HTML page",
     b"<html": "an HTML page",
 }
@@ -105,6 +120,11 @@ def _not_records(head: bytes) -> str | None:
     return next((what for magic, what in _KNOWN.items() if head.startswith(magic)), None)
 
 
+def _is_binary(head: bytes) -> bool:
+    """Whether bytes hold more control characters than a text does: over one in twenty."""
+    return 20 * len(head.translate(None, _SEEN_IN_TEXT)) > len(head)
+
+
 def _decoded(head: bytes, encoding: str) -> str:
     try:
         return codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
@@ -113,7 +133,7 @@ def _decoded(head: bytes, encoding: str) -> str:
 
 
 def _text_kind(head: str, path: str) -> str:
-    text = head.lstrip("\ufeff \t\r\n")
+    text = head.lstrip("\ufeff \t\r\n\x1e")
     if not text:
         return "empty"
     first = text.split("\n", 1)[0].rstrip()
@@ -127,7 +147,7 @@ def _text_kind(head: str, path: str) -> str:
         )
     if text.startswith("{"):
         return "json_lines" if _is_line(first, text) else "json_values"
-    is_json = '\n{"' in text
+    is_json = '\n{"' in text or (first.startswith('"') and not _is_table_name(path) and _is_json(first))
     is_table = any(sign in first for sign in ",;\t|") or _is_table_name(path)
     return "csv" if is_table and not is_json else "json_lines"
 

@@ -26,6 +26,8 @@ _SPLIT_PATTERNS = {
     split: re.compile(_SET_OFF.format("|".join(words)), re.IGNORECASE) for split, words in SPLIT_WORDS.items()
 }
 _SHARD = re.compile(r"(?P<split>\w+(?:[.-]\w+)*?)-\d{5,6}-of-\d{5,6}(?:-[0-9a-f]+)?\.")
+_CONVERTED = re.compile(r"[^/]+/(?:partial-)?(?:\w+)/\d{4}\.parquet")
+"""The hub's own copies, `config/split/0000.parquet` (the hub's documentation, "List Parquet files")."""
 README_LIMIT_BYTES = 1 << 20
 
 
@@ -33,7 +35,7 @@ def of_config(folder: str, base: str, data: list[str], spec: Input, passed_over:
     """Where several folders hold shards of splits, each is a configuration; `data` is the default one."""
     held: dict[str, list[str]] = {}
     for name in data:
-        if _SHARD.match(os.path.basename(name)):
+        if _SHARD.match(os.path.basename(name)) or _CONVERTED.fullmatch(name[len(base) :].lstrip("/")):
             held.setdefault(_top(name, base), []).append(name)
     if spec.config is not None:
         own = [name for name in data if _top(name, base) == spec.config]

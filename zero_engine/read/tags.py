@@ -29,6 +29,7 @@ FAMILIES: tuple[tuple[str, str], ...] = (
     ("<thoughts>", "</thoughts>"),
     ("<reasoning>", "</reasoning>"),
     ("<reason>", "</reason>"),
+    ("<analysis>", "</analysis>"),
     ("<scratchpad>", "</scratchpad>"),
     ("<cot>", "</cot>"),
     ("<chain_of_thought>", "</chain_of_thought>"),
@@ -47,8 +48,12 @@ FAMILIES: tuple[tuple[str, str], ...] = (
 """Opening and closing tags in use: DeepSeek-R1, QwQ, Qwen3 and many (think), Claude-like (thinking), Marco-o1
 (Thought), LLaVA-CoT and GRPO recipes (reasoning), Seed-OSS (seed:think), Sky-T1, Bespoke-Stratos and OpenThoughts
 (begin_of_thought), Kimi (the ones with triangles), Magistral (brackets). Harmony's channels are read by `markers`."""
-ANSWER_OPENS = ("<answer>", "<output>", "<|begin_of_solution|>", "<response>", "<solution>")
+ANSWER_OPENS = ("<answer>", "<output>", "<|begin_of_solution|>", "<response>", "<solution>", "<conclusion>")
 """Tags that begin an answer: what follows one is not thought, also where the thought was never closed."""
+SECTION = re.compile(r"[ \t]*</?(?:summary|caption|perception|observation|description)>[ \t]*", re.IGNORECASE)
+"""Tags of sections before the thought (LLaVA-CoT's summary and caption): they go, their text is thought."""
+PARTS = re.compile(r"<(count|reward)>[^<>\n]{0,40}</\1>|</?(?:step|plan|reflection)>", re.IGNORECASE)
+"""Tags that part a thought (`<step>`, `<reflection>`), and what a model counts and rates in it."""
 _ANGLED = re.compile(r"<(/?)([\w:]+)>")
 
 
@@ -103,6 +108,14 @@ def split_thinking(text: str, tags: tuple[str, str] | None = None) -> Thinking |
     return _split(text, tags, in_use)
 
 
+def without_parts(text: str) -> str:
+    """The text with a line break for each tag that parts a thought, where such a tag is closed."""
+    lowered = text.lower() if "</" in text else ""
+    if not any(f"</{name}>" in lowered for name in ("step", "plan", "reflection")):
+        return text
+    return PARTS.sub("\n", text).strip()
+
+
 def _may_hold(text: str) -> bool:
     """A cheap no: whether a tag of the families could be in a text at all."""
     if ">" not in text and "]" not in text and "\u25b7" not in text and "&gt;" not in text:
@@ -114,12 +127,14 @@ _PARTS = (
     "hink",
     "ought",
     "eason",
+    "nalysis",
     "cratchpad",
     "ationale",
     "cot",
     "HINK",
     "OUGHT",
     "EASON",
+    "NALYSIS",
     "CRATCHPAD",
     "ATIONALE",
     "CoT",
@@ -161,6 +176,8 @@ def _split(text: str, tags: tuple[str, str], in_use: bool) -> Thinking | None:
     for mark in (mark for block in blocks for mark in block if mark):
         pieces.append(text[position : mark.start()])
         position = mark.end()
+    if blocks[0][0] is not None:
+        pieces[0] = SECTION.sub("", pieces[0])
     if blocks[-1][-1] is None:
         notes += ("think_unclosed",)
         answer = _ANSWER.search(text, position)

@@ -16,10 +16,9 @@ from pathlib import Path
 import jinja2
 
 from zero_engine.contracts.scores import in_order
-from zero_engine.errors import OutputError
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
+from zero_engine.report.pages import put_page
 from zero_engine.report.pictures import Picture, shown_picture
-from zero_engine.write.atomic import atomic_write
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,6 @@ def write_page(
     traces: Sequence[PageTrace],
 ) -> None:
     """Write the page under `path`, atomically. Raises OutputError where it cannot be written."""
-    if not Path(path).parent.is_dir():
-        raise OutputError(f"{path}: no such folder to write the page into. Make it, or choose another path.")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("zero_engine.report", "."),
         autoescape=True,
@@ -107,8 +104,7 @@ def write_page(
         tables=tables,
         traces=traces,
     )
-    with atomic_write(path) as file:
-        file.write(page.encode("utf-8", "replace"))
+    put_page(path, page)
 
 
 def page_trace(

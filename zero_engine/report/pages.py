@@ -131,3 +131,11 @@ def commit_page(page: Path, folder: Path, edition: str, text: str) -> None:
         for old in folder.glob("????????-*-?????.html"):
             if not old.name.startswith(f"{edition}-"):
                 old.unlink()
+
+
+def put_page(path: str | Path, text: str) -> None:
+    """Write a page of HTML, atomically. Raises OutputError where it cannot be written."""
+    if not Path(path).parent.is_dir():
+        raise OutputError(f"{path}: no such folder to write the page into. Make it, or choose another path.")
+    with atomic_write(path) as file:
+        file.write(text.encode("utf-8", "replace"))

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import jinja2
 
-from zero_engine.errors import OutputError
-from zero_engine.report.pages import asset, source_hash
+from zero_engine.report.pages import asset, put_page, source_hash
 from zero_engine.report.pictures import Picture
-from zero_engine.write.atomic import atomic_write
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +55,6 @@ class Part:
 def write_sides(path: str | Path, title: str, subtitle: str, parts: Sequence[Part]) -> Path:
     """Write the page. Raises OutputError where it cannot be written."""
     path = Path(path)
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: no such folder to write the page into. Make it, or choose another path.")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("zero_engine.report", "assets"),
         autoescape=True,
@@ -70,6 +66,5 @@ def write_sides(path: str | Path, title: str, subtitle: str, parts: Sequence[Par
     text = environment.get_template("sides.html.j2").render(
         title=title, subtitle=subtitle, parts=parts, style=style, style_hash=source_hash(style)
     )
-    with atomic_write(path) as file:
-        file.write(text.encode("utf-8", "replace"))
+    put_page(path, text)
     return path

@@ -2,7 +2,8 @@
 
 Every worker, and a run with `--workers 0`, hands its shards to one child process (`child`), which keeps the model. So
 a record never ends the process that Dask, or the user, looks after: the child is ended or found dead, and another
-takes its place. The clock of a task runs while it runs, not while it waits, and stands still while a model is loaded.
+takes its place. The clock of a task runs while it runs, not while it waits for its turn or for a core that other work
+has, and stands still while a model is loaded.
 Memory is what the child holds; it is looked at every POLL_S and before the worker's own limit.
 
 A child costs one start of Python for each worker (its libraries are imported there instead of here), and is kept for
@@ -27,6 +28,8 @@ from zero_engine.run.marks import LOADING, START
 POLL_S = 0.05
 LOADING_LIMIT_S = 1800.0
 """Longest start of a process or of a model, where the task's own limit is shorter."""
+LEAST_PACE = 0.1
+"""Of the time that passes, what counts in any case, however busy the machine is."""
 MEMORY_SHARE = 0.95
 """Of a worker's memory that its child may hold."""
 
@@ -59,6 +62,19 @@ class Limits:
     each: bool = False
 
 
+@dataclass(slots=True)
+class _Clock:
+    """The time that a task has had."""
+
+    passed_s: float = 0.0
+    waited_s: float = 0.0
+    """Of it, without a core. The system adds a wait when it is over, so only the sums can be compared."""
+
+    @property
+    def spent_s(self) -> float:
+        return max(LEAST_PACE * self.passed_s, self.passed_s - self.waited_s)
+
+
 class Chamber:
     """One child process, started when it is needed, and again when it has ended."""
 
@@ -81,7 +97,8 @@ class Chamber:
         """
         self._start()
         stage, position = START, None
-        left_s, loading_s, at = limits.seconds, max(LOADING_LIMIT_S, limits.seconds), time.monotonic()
+        clock, loading_s, at = _Clock(), max(LOADING_LIMIT_S, limits.seconds), time.monotonic()
+        waited_s = self._waited_s()
         kills = _kernel_kills()
         with contextlib.suppress(OSError):  # dead already: the next receive says so
             self._tasks.send((function, argument, folder))
@@ -90,29 +107,30 @@ class Chamber:
                 message = self._tasks.recv() if self._tasks.poll(POLL_S) else None
             except (EOFError, OSError):
                 raise self._dead(stage, position, kills) from None
-            now = time.monotonic()
+            now, waited_s_now = time.monotonic(), self._waited_s()
             if stage in (START, LOADING):
                 loading_s -= now - at
             else:
-                left_s -= now - at
-            at = now
+                clock.passed_s += now - at
+                clock.waited_s += waited_s_now - waited_s
+            at, waited_s = now, waited_s_now
             if message and message[0] == "mark":
                 stage, position = message[1:]
                 if limits.each and position is not None:
-                    left_s = limits.seconds
+                    clock = _Clock()
                 on_mark(stage, position)
             elif message and message[0] == "count":
                 on_count(message[1])
             elif message:
                 return self._result(message, stage, position)
-            elif left_s <= 0 or loading_s <= 0:
-                self.close()
-                what = f"took over {limits.seconds:g} s" if left_s <= 0 else "did not start in time"
-                raise Ended("timed_out", what, "TimeoutError", stage, position)
             elif limits.memory_bytes and self._memory() > MEMORY_SHARE * limits.memory_bytes:
                 self.close()
                 what = f"held over {MEMORY_SHARE * limits.memory_bytes / 1e9:.2f} GB"
                 raise Ended("out_of_memory", what, "MemoryError", stage, position)
+            elif clock.spent_s >= limits.seconds or loading_s <= 0:
+                self.close()
+                what = f"took over {limits.seconds:g} s" if loading_s > 0 else "did not start in time"
+                raise Ended("timed_out", what, "TimeoutError", stage, position)
 
     def close(self) -> None:
         """End the child."""
@@ -181,6 +199,14 @@ class Chamber:
             )
         name = _signal_name(-code) if code and code < 0 else f"exit code {code}"
         return Ended("worker_died", f"its process ended: {name}", name, stage, position)
+
+    def _waited_s(self) -> float:
+        """Seconds that the child has been ready to run and had no core; 0 where the system does not say."""
+        try:
+            with open(f"/proc/{self._process.pid if self._process else 0}/schedstat") as file:
+                return int(file.read().split()[1]) / 1e9
+        except (OSError, ValueError, IndexError):
+            return 0.0
 
     def _memory(self) -> int:
         """Bytes that the child holds in memory; 0 where the system does not say."""

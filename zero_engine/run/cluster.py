@@ -9,9 +9,10 @@ is replaced here. Settings made here do not reach an existing scheduler, so the 
 worker, or no scheduler, for `dask.workers_timeout_s` is one line and the end. A local cluster and its dashboard
 listen on 127.0.0.1 alone; `tls://` takes distributed's own settings (`distributed.comm.tls`).
 
-Ctrl-C does not reach workers, although the terminal sends it to every process of the group: a drain needs them. A
-cluster is started, and a scheduler called, in a thread in which SIGINT is blocked, and processes inherit that; the main
-thread stays free to hear Ctrl-C and to say what is waited for. Who presses twice waits for no process to end in order.
+Ctrl-C and SIGTERM do not reach workers, although they are sent to every process of the group: a drain needs them. A
+cluster is started, and a scheduler called, in a thread in which both are blocked, and processes inherit that (`obey`
+says who may still end a worker); the main thread stays free to hear them and to say what is waited for. Who presses
+twice waits for no process to end in order.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ import glob
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
@@ -214,7 +216,7 @@ def _attended(make: Callable[[], T], stop: threading.Event | None) -> T:
 
     def work() -> None:
         _start_tracker()
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             made.append(make())
         except BaseException as error:  # raised again by who waits
@@ -300,10 +302,19 @@ def _local_cluster(dask: Dask, workers: int, has_gpus: bool) -> Any:
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
+                preload=["zero_engine.run.obey"],
             )
         except (OSError, RuntimeError, TimeoutError) as error:
             problem = error
     raise InputError(
         f"dask: {workers} local workers do not start ({one_line(problem or RuntimeError())}). "
-        "Ask for fewer: --workers 1, or 0."
+        f"Ask for fewer: --workers 1, or 0.{_guard_missing()}"
     ) from None
+
+
+def _guard_missing() -> str:
+    """What a script of the user's may lack: each worker imports it, and so calls the run once more."""
+    script = getattr(sys.modules.get("__main__"), "__file__", None) or ""
+    if not script.endswith(".py") or script.endswith("__main__.py"):
+        return ""
+    return f' In {script}, call the run below `if __name__ == "__main__":`, because each worker imports that file.'

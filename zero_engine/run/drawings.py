@@ -2,8 +2,8 @@
 
 A model is loaded only where something is to be drawn or scored, or where nothing but the model can say what a drawing's
 identity is (`render.batch_size: auto`, for a model that nobody here has drawn with). Scores are taken over for a trace
-whose drawings, texts and way of scoring are all as they were; other traces are scored anew from the first step that
-differs, because the score `duplicate` compares the drawings of a trace.
+whose drawings, texts and way of scoring are all as they were, one trace's in one file; other traces are scored anew
+from the first step that differs, because the score `duplicate` compares the drawings of a trace.
 
 With `render.context: pictures` the steps of a trace are drawn one after another, each seeing what the gate kept of the
 steps before it; the traces of the shard go side by side.
@@ -116,6 +116,8 @@ class _Maker:
         self.refused: list[Rejection] = []
         self.stale: set[str] = set()
         """Traces of which some drawing's scores could not be taken over."""
+        self.last: dict[str, Stored] = {}
+        """The drawing of each trace that was found last."""
 
     def make(self, parsed: Sequence[ParsedTrace], level: int | None, kept: Kept) -> list[Candidate]:
         """The drawings of all steps, or of one level, with their scores."""
@@ -165,9 +167,11 @@ class _Maker:
     ) -> None:
         """Score what cannot be taken over: all drawings of a trace from the first that was not scored the same way."""
         for wanted, stored in zip(planned, found, strict=True):
-            same = stored is not None and self.scored and stored.scored == self.scored
-            if stored is None or not same or stored.text != wanted.text or _asked_otherwise(wanted, stored):
-                self.stale.add(wanted.trace.trace.id)
+            trace = wanted.trace.trace.id
+            if stored is None or not _scores_hold(wanted, stored, self.last.get(trace), self.scored):
+                self.stale.add(trace)
+            if stored is not None:
+                self.last[trace] = stored
         fresh = [_unscored(c) for c in outcome.candidates if c.trace_id in self.stale]
         if not fresh:
             return
@@ -208,13 +212,8 @@ def score_all(
     """Score every drawing; `before` are drawings of earlier steps, scored already."""
     if not candidates:
         return [], []
-    from zero_engine.models import get_model
-
-    render = pipeline.render
     with one_thread():
-        with loading():
-            model = get_model(render.model, device=render.device, dtype=render.dtype)
-        return score_candidates(candidates, parsed, model, pipeline.score, before)
+        return score_candidates(candidates, parsed, _unified(pipeline), pipeline.score, before)
 
 
 def with_pixels(
@@ -224,13 +223,8 @@ def with_pixels(
     own = any(has_own_pixels(verdict.candidate) for row in rows for verdict in row.verdicts)
     if pipeline.output.pixels == "original" or not own:
         return rows, []
-    from zero_engine.models import get_model
-
-    render = pipeline.render
     with one_thread():
-        with loading():
-            model = get_model(render.model, device=render.device, dtype=render.dtype)
-        return as_decoded(rows, model, pipeline.output.image_format)
+        return as_decoded(rows, _unified(pipeline), pipeline.output.image_format)
 
 
 @contextmanager
@@ -282,12 +276,32 @@ def _encode(missing: Sequence[Planned], pipeline: Pipeline) -> tuple[list[Candid
         return take_given(missing, _model(pipeline))
 
 
-def _asked_otherwise(wanted: Planned, stored: Stored) -> bool:
-    """Whether a given picture may have been scored under another prompt, which is no part of its identity."""
-    return wanted.given is not None and (bool(wanted.digests) or stored.candidate.prompt != wanted.prompt)
+def _scores_hold(wanted: Planned, stored: Stored, last: Stored | None, scored: str) -> bool:
+    """Whether a drawing's scores can be taken over; `last` is the one that was found before it for the same trace.
+
+    It was scored in the same way, for the same text (and, a given picture, under the same prompt), and compared with
+    the same earlier drawings: it lies right behind the last one, or was the first of its trace.
+    """
+    if not scored or stored.scored != scored or stored.text != wanted.text or stored.place is None:
+        return False
+    if wanted.given and (wanted.digests or stored.candidate.prompt != wanted.prompt):
+        return False
+    if last is None or last.place is None:
+        return stored.leads
+    return not stored.leads and stored.place == (last.place[0], last.place[1] + 1)
+
+
+def _unified(pipeline: Pipeline) -> "UnifiedModel":
+    """The model that scores and encodes, whoever draws."""
+    with loading():
+        from zero_engine.models import get_model
+
+        render = pipeline.render
+        return get_model(render.model, device=render.device, dtype=render.dtype)
 
 
 def _model(pipeline: Pipeline) -> "UnifiedModel":
+    """What draws."""
     with loading():
         from zero_engine.painters.generators import get_generator
 
@@ -333,8 +347,3 @@ def _unscored(candidate: Candidate) -> Candidate:
     """With nothing but the scores that came with the drawing, or, of a given picture, do not depend on its prompt."""
     names = ("roundtrip",) if candidate.origin == "given" else DRAWN
     return replace(candidate, scores={n: v for n, v in candidate.scores.items() if n in names})
-
-
-def unchanged(outcome: Outcome, path: str, rows: int) -> bool:
-    """Whether the drawings are those of one file, all of them, in their order: then it need not be written anew."""
-    return outcome.places == [(path, row) for row in range(rows)]

@@ -120,7 +120,7 @@ class _Driver:
         self.plan = Plan()
         self.totals = tally.empty()
         self.seconds: Counter = Counter()
-        self.drawn = self.encoded = 0
+        self.drawn = self.encoded = self.commits = 0
         self.launcher: Launcher | None = None
         self.watch = Watch(ledger.out)
         self.inputs: Stamps = {}
@@ -261,6 +261,8 @@ class _Driver:
             self._say(f"{self.out / name} is no plain file: moved to {place}")
         if self.model and self.sources.any():
             self.sources.index(self.out / INDEX)
+            if self.sources.passed_over:
+                self._say(f"{_few(self.sources.passed_over)}: damaged, or not to be read; not reused.")
             self.ledger.twin.send_work(INDEX)
             self.index = INDEX
         known = self.sources.model(self.model)
@@ -300,6 +302,7 @@ class _Driver:
 
     def _commit(self, task: ShardTask, result: ShardResult) -> None:
         self.ledger.commit(result.entry, result.temporary)
+        self.commits += 1
         if self.pipeline.render.generator == "http" and result.entry.candidates:
             self._forget_answers(result.entry.candidates)
         if task.records:
@@ -321,7 +324,7 @@ class _Driver:
         Answers(self.out / ANSWERS).forget(name for _, name in committed if name)
 
     def _stopped(self) -> Interrupted:
-        done = len(self.ledger.entries)
+        done = self.plan.starts["done"] + self.commits
         shards = f"{done} shard" + "s" * (done != 1)
         return Interrupted(
             f"stopped with {shards} ({self.totals['records']:,} records) committed in {self.out}. "

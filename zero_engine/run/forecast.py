@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from zero_engine.contracts.manifest import ShardFile
 from zero_engine.errors import PipelineError
 from zero_engine.painter_sections import Diffusion, Http
 from zero_engine.painters.generators import generator_fingerprint
@@ -30,7 +31,8 @@ from zero_engine.run.stages import parse_all
 from zero_engine.score.gate import pick
 from zero_engine.write.folder import CANDIDATES
 from zero_engine.write.place import here, local_folder
-from zero_engine.write.store import Store
+from zero_engine.write.store import DrawingFile, Store, drawing_files, identities
+from zero_engine.write.unused import Seen
 
 SHAPES_DRAWINGS = ("input.", "parse.", "render.", "gate.", "seed")
 """Keys that can change which drawings are asked for; the gate, where later steps see what it kept."""
@@ -70,12 +72,15 @@ class Forecast:
     plan: Plan = field(default_factory=Plan)
     drawings: Drawings = field(default_factory=Drawings)
     changes: list[Change] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+    """Files of folders to reuse that are damaged or cannot be read."""
 
     def as_dict(self) -> dict:
         return {
             **self.plan.as_dict(),
             "drawings": asdict(self.drawings),
             "changes": [asdict(change) for change in self.changes],
+            "passed_over": self.passed_over,
         }
 
 
@@ -88,9 +93,11 @@ def plan_run(pipeline: Pipeline, reuse: Sequence[str | Path] = ()) -> Forecast:
 
 def _forecast(pipeline: Pipeline, sources: Sources) -> Forecast:
     forecast, held = Forecast(), sources.folders[0][1]
-    with tempfile.TemporaryDirectory() as folder:
-        store = sources.index(Path(folder, "drawings.sqlite")) if sources.any() else None
-        forecast.drawings = _count(pipeline, held, sources, store, forecast.plan)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = sources.index(folder / "drawings.sqlite") if sources.any() else None
+        forecast.passed_over = sources.passed_over
+        forecast.drawings = _count(pipeline, held, sources, store, folder, forecast.plan)
         changed = list(_changed(held.pipeline, pipeline))
         costly = [key for key, _, _, _ in changed if key.startswith(SHAPES_DRAWINGS)]
         for key, before, now, alone in changed:
@@ -99,63 +106,80 @@ def _forecast(pipeline: Pipeline, sources: Sources) -> Forecast:
             elif len(costly) == 1:
                 drawings = forecast.drawings
             else:
-                drawings = _count(alone, held, sources, store, Plan())
+                drawings = _count(alone, held, sources, store, folder, Plan())
             forecast.changes.append(Change(key, before, now, drawings))
     return forecast
 
 
-def _count(pipeline: Pipeline, held: Recorded, sources: Sources, store: Store | None, plan: Plan) -> Drawings:
+def _count(
+    pipeline: Pipeline, held: Recorded, sources: Sources, store: Store | None, scratch: Path, plan: Plan
+) -> Drawings:
     """Go through the input; what the shards need is added to `plan`."""
     generator = generator_fingerprint(pipeline.render)
     batch_size = known_batch_size(pipeline.render, sources.model(generator))
     settings = None if batch_size is None else settings_key(pipeline.render, generator or "", batch_size)
-    drawings, used = Drawings(), 0
-    for chunk in iter_chunks(pipeline.input, pipeline.output.rows_per_shard):
-        entry = held.entries.get(chunk.index)
-        decision = decide(entry, stage_keys(pipeline, generator, chunk), here(sources.out))
-        plan.add(chunk, decision)
-        if entry and decision.start in (None, "gate"):
-            drawings.reused += entry.counts.get("pictures", 0)
-            used += entry.counts.get("pictures", 0)
-            continue
-        parsed, _ = parse_all(read_chunk(chunk, pipeline.input), pipeline)
-        for planned in _planned(parsed, pipeline, settings, store):
-            names = [wanted.identity(settings) for wanted in planned] if settings and store else []
-            found = store.places(names) if store and names else {}
-            drawings.reused += len(found)
-            drawings.made += len(set(names) - set(found)) if names else len(planned)
-            used += sum(
-                folder == sources.out and name.startswith(CANDIDATES) for folder, name in found.values()
-            )
-    drawings.set_aside = max(0, _held(held) - used)
+    drawings, kept = Drawings(), list[ShardFile]()
+    with Seen(scratch / "asked.sqlite") as asked:
+        for chunk in iter_chunks(pipeline.input, pipeline.output.rows_per_shard):
+            entry = held.entries.get(chunk.index)
+            decision = decide(entry, stage_keys(pipeline, generator, chunk), here(sources.out))
+            plan.add(chunk, decision)
+            if entry and decision.start in (None, "gate"):
+                drawings.reused += entry.counts.get("pictures", 0)
+                kept += [entry.candidates] if entry.candidates else []
+                continue
+            parsed, _ = parse_all(read_chunk(chunk, pipeline.input), pipeline)
+            for planned, lost in _planned(parsed, pipeline, settings, store):
+                known = [wanted for wanted in planned if wanted.given or wanted.trace.trace.id not in lost]
+                names = [wanted.identity(settings) for wanted in known] if settings and store else []
+                found = store.holds(names) if store and names else set()
+                reused = sum(name in found for name in names)
+                drawings.reused += reused
+                drawings.made += len(planned) - reused
+                asked.note(found)
+        if len(kept) < sum(entry.candidates is not None for entry in held.entries.values()):
+            drawings.set_aside = _not_asked_for(sources.out, held, kept, asked)
     return drawings
+
+
+def _not_asked_for(out: str, held: Recorded, kept: Sequence[ShardFile], asked: Seen) -> int:
+    """Drawings in use in the folder that lie neither in the files `kept` nor under a name in `asked`."""
+    names = {file.name for file in kept}
+    for one in kept:
+        asked.note(name for _, name in identities(DrawingFile(out, one.name, one.sha256), held.identify))
+    fresh = 0
+    for file in drawing_files(out, held.trusts):
+        if file.name.startswith(CANDIDATES) and file.name not in names:
+            told = [name for _, name in identities(file, held.identify)]
+            fresh += told.count("") + asked.note(told)
+    return fresh
 
 
 def _planned(
     parsed: list[ParsedTrace], pipeline: Pipeline, settings: str | None, store: Store | None
-) -> Iterator[list[Planned]]:
+) -> Iterator[tuple[list[Planned], set[str]]]:
     """What a shard asks for; where later steps see drawings, level by level, as far as the stored ones tell.
 
-    Where a step's drawings do not lie anywhere yet, nobody knows what the gate would keep of them: later steps of
-    that trace count as if nothing were kept, which is drawings to be made all the same.
+    Where a drawing of a step does not lie anywhere yet, nobody knows what the gate would keep of that step. The trace
+    then joins the set beside: what is drawn for its later steps counts as drawings to be made.
     """
-    render, kept = pipeline.render, dict[str, dict[int, np.ndarray]]()
+    render, kept, lost = pipeline.render, dict[str, dict[int, np.ndarray]](), set[str]()
     if render.context == "text":
-        yield plan_drawings(parsed, render, pipeline.seed)[0]
+        yield plan_drawings(parsed, render, pipeline.seed)[0], lost
         return
     for level in range(max((len(trace.steps) for trace in parsed), default=0)):
         planned, _ = plan_drawings(parsed, render, pipeline.seed, level, kept)
-        yield planned
-        if not store or not settings:
-            continue
-        found = store.find([wanted.identity(settings) for wanted in planned])
+        yield planned, lost
+        found = store.find([wanted.identity(settings) for wanted in planned]) if store and settings else {}
         rivals: dict[tuple[str, int], list[Candidate]] = {}
         for wanted in planned:
-            stored = found.get(wanted.identity(settings))
-            if stored is not None:
+            stored = found.get(wanted.identity(settings)) if settings else None
+            if stored is None:
+                lost.add(wanted.trace.trace.id)
+            else:
                 rivals.setdefault((wanted.trace.trace.id, wanted.step), []).append(stored.candidate)
         for (trace_id, step), candidates in rivals.items():
-            chosen = pick(candidates, pipeline.gate)
+            chosen = pick(candidates, pipeline.gate) if trace_id not in lost else None
             if chosen is not None:
                 kept.setdefault(trace_id, {})[step] = chosen.codes
 

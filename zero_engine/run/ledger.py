@@ -74,9 +74,9 @@ class Ledger:
                 ) from None
             for stale in self.work.glob("*.tmp"):
                 stale.unlink(missing_ok=True)
+            set_strays_aside(self.out, self.held.digests(), self.held.trusts)
             lines = self._rewrite(pipeline)
             unfinish(self.out)
-            set_strays_aside(self.out, self.held.digests(), self.held.trusts)
             self.twin.begin(lines)
         self.held.finished = False
 
@@ -202,7 +202,7 @@ def open_ledger(out: Path, pipeline: Pipeline, overwrite: bool = False, twin: Tw
                 f"{out}: holds the dataset of another pipeline (name {held.name!r}, this one has {pipeline.name!r}). "
                 "Choose another --output, or pass --overwrite to replace its rows; its drawings are kept."
             )
-        held.entries, held.finished = {}, False
+        held.give_up()
     return Ledger(out, held, twin)
 
 

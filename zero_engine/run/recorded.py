@@ -26,7 +26,7 @@ from zero_engine.render.identity import identity_of, known_batch_size, settings_
 from zero_engine.run.lease import is_leased
 from zero_engine.run.watch import committed_files, last_beginning
 from zero_engine.sections import is_store
-from zero_engine.write.folder import DATASET_INFO, LEDGER, LOCK, MANIFEST, shard_files
+from zero_engine.write.folder import DATASET_INFO, LEDGER, LOCK, MANIFEST, UNUSED, shard_files
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.place import small, takes_store
 from zero_engine.write.plain import is_name, open_plain, plain_size, read_plain
@@ -49,10 +49,17 @@ class Recorded:
     """`settings_key` of drawings of version 1, whose files hold no identities."""
     committed: frozenset[str] = frozenset()
     """sha256 of files that `events.jsonl` tells of, where nothing better does."""
+    given_up: dict[str, str] = field(default_factory=dict)
+    """sha256, by name, of the files of drawings of shards that `--overwrite` gave up."""
+
+    def give_up(self) -> None:
+        """Another pipeline takes the folder: its shards are none any more, what their files were is still known."""
+        self.given_up = self.digests()
+        self.entries, self.finished = {}, False
 
     def trusts(self, name: str, sha256: str) -> bool:
         """Whether a file of drawings with this content was committed, under any name; yes where nothing tells."""
-        digests = self.digests()
+        digests = self.given_up | self.digests()
         if sha256 in digests.values():
             return True
         return name not in digests and (not self.committed or sha256 in self.committed)
@@ -115,8 +122,11 @@ def _add(line: dict, found: Recorded) -> None:
 
 
 def is_ours(out: Path) -> bool:
-    """Whether a folder holds files of a dataset, by what they say of themselves."""
-    for name in shard_files(out):
+    """Whether a folder holds files of a dataset, or drawings set aside, by what they say of themselves."""
+    for name in (
+        *shard_files(out),
+        *(f"{UNUSED}/{path.name}" for path in sorted((out / UNUSED).glob("*.arrow"))),
+    ):
         if name.endswith(".arrow") and plain_size(out, name):
             try:
                 with pa.memory_map(str(out / name)) as source, pa.ipc.open_stream(source) as reader:

@@ -5,15 +5,17 @@ enough. Drawings are found by what they are, so nothing that is whole is drawn a
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from zero_engine.contracts.manifest import ShardEntry
-from zero_engine.errors import OutputError
-from zero_engine.pipeline import Pipeline
+from zero_engine.errors import InputError, OutputError
+from zero_engine.pipeline import Dask, Pipeline, parse_config
 from zero_engine.run.driver import run_pipeline
+from zero_engine.run.plan import STAGES
 from zero_engine.run.progress import Progress
 from zero_engine.run.recorded import recorded
 from zero_engine.run.summary import Summary
@@ -72,8 +74,11 @@ def retry(
     """Try again what was rejected, of one reason or stage or of all.
 
     What succeeds now takes its place: the bytes are those of a run in which it never failed.
-    Raises what `run_pipeline` raises, and OutputError where the folder is no finished dataset.
+    Raises what `run_pipeline` raises, OutputError where the folder is no finished dataset, and InputError for a stage
+    that is none.
     """
+    if stage not in (None, *STAGES):
+        raise InputError(f"{stage}: no such stage. Give one of {', '.join(STAGES)}.")
     chosen = _chosen(out, reason, stage)
     shards = frozenset(index for index, count in chosen.items() if count)
     pipeline = _with_workers(pipeline_of(out), workers)
@@ -87,19 +92,29 @@ def _chosen(out: str | Path, reason: str | None, stage: str | None) -> dict[int,
         return {e.index: _rejected(folder, e, reason, stage) for e in read_manifest(folder).shards}
 
 
+def rejected_kinds(out: str | Path) -> list[str]:
+    """Stages and reasons of the rejections in a folder, as `stage: reason`."""
+    with local_folder(out, lambda name: small(name) or name.startswith(REJECTED)) as folder:
+        entries = read_manifest(folder).shards
+        return sorted(
+            {f"{told['stage']}: {told['reason']}" for e in entries for told in _rejections(folder, e)}
+        )
+
+
 def _rejected(out: Path, entry: ShardEntry, reason: str | None, stage: str | None) -> int:
+    told = _rejections(out, entry)
+    return sum(reason in (None, one["reason"]) and stage in (None, one["stage"]) for one in told)
+
+
+def _rejections(out: Path, entry: ShardEntry) -> Iterator[dict]:
     if entry.rejections is None or not is_whole(out, entry.rejections):
-        return 0  # a damaged file is made again in any case
-    count = 0
+        return  # a damaged file is made again in any case
     with open_plain(out / entry.rejections.name) as file:
-        for line in file:
-            told = json.loads(line)
-            count += reason in (None, told["reason"]) and stage in (None, told["stage"])
-    return count
+        yield from map(json.loads, file)
 
 
 def _with_workers(pipeline: Pipeline, workers: int | str | None) -> Pipeline:
     if workers is None:
         return pipeline
-    dask = {**pipeline.dask.model_dump(), "workers": workers, "scheduler": None}
-    return pipeline.model_copy(update={"dask": type(pipeline.dask).model_validate(dask)})
+    given = {**pipeline.dask.model_dump(), "workers": workers, "scheduler": None}
+    return pipeline.model_copy(update={"dask": parse_config(Dask, given, "--workers")})

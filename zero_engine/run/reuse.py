@@ -1,5 +1,6 @@
 """Where drawings may be found: the output folder itself, what it set aside, and the folders named by `--reuse`."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,13 +19,16 @@ class Sources:
         """Raises InputError where a folder to reuse is none of ours."""
         self.out = place_of(out)
         self.folders = [(self.out, held), *((place, _held(place)) for place in map(place_of, reuse))]
+        self.passed_over: list[str] = []
+        """Files of folders to reuse that `index` found damaged, or could not read."""
 
     def index(self, path: Path) -> Store:
         """An index of all drawings, written to `path`."""
+        self.passed_over = []
         files = (
             (file, held.identify)
             for folder, held in self.folders
-            for file in drawing_files(folder, held.digests(), held.trusts if folder == self.out else None)
+            for file in drawing_files(folder, held.trusts, None if folder == self.out else self.passed_over)
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         return Store.build(path, files)
@@ -45,7 +49,10 @@ class Sources:
 
 def _held(place: str) -> Recorded:
     with local_folder(place) as folder:
-        held = recorded(folder) if folder.is_dir() else Recorded()
+        can_be_read = os.path.isdir(folder) and os.access(folder, os.R_OK | os.X_OK)
+        held = recorded(folder, recover=True) if can_be_read else Recorded()
     if held.name is None:
-        raise InputError(f"--reuse {place}: not a folder that a run wrote. Check the path.")
+        raise InputError(
+            f"--reuse {place}: not a folder that a run wrote, or not to be read. Check the path."
+        )
     return held

@@ -26,7 +26,7 @@ from zero_engine.read.given import loaded, redrawn
 from zero_engine.read.images import PictureRules
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Trace, Trajectory
 from zero_engine.run import marks, tally
-from zero_engine.run.drawings import Outcome, make_drawings, unchanged, with_pixels
+from zero_engine.run.drawings import Outcome, make_drawings, with_pixels
 from zero_engine.run.onerecord import Blame, read_all
 from zero_engine.run.plan import scoring_key
 from zero_engine.run.spill import fetch
@@ -263,7 +263,7 @@ def _write(
     files: dict = {}
     kept = task.committed.candidates if task.committed else None
     out = here(task.out)
-    if kept and unchanged(made, str(out / kept.name), kept.rows):
+    if kept and _is_as_it_lies(made, str(out / kept.name), kept.rows):
         files["candidates"] = kept
     elif made.candidates:
         failed = any(r.stage == "score" for r in made.rejections)
@@ -285,6 +285,11 @@ def _write(
             (out / name).unlink(missing_ok=True)
         raise
     return files, temporary
+
+
+def _is_as_it_lies(outcome: Outcome, path: str, rows: int) -> bool:
+    """Whether the drawings are those of one file, all of them, in their order: then it need not be written anew."""
+    return outcome.places == [(path, row) for row in range(rows)]
 
 
 def _describe(task: ShardTask) -> ModelInfo:

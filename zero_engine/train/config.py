@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from zero_engine.config import LocalPath, Section, parse_config, read_yaml
+from zero_engine.config import HomePath, LocalPath, Section, parse_config, read_yaml
 from zero_engine.errors import PipelineError
 from zero_engine.render.sequences import TEMPLATES, Template, pieces_of
 
@@ -14,7 +14,7 @@ from zero_engine.render.sequences import TEMPLATES, Template, pieces_of
 class Source(Section):
     """One dataset of several."""
 
-    path: str
+    path: HomePath
     weight: float | None = Field(None, gt=0)
     """Its share of the batches, against the other weights; without any, every row counts alike."""
     validation_rows: int = Field(0, ge=0)
@@ -22,7 +22,7 @@ class Source(Section):
 
 
 class Data(Section):
-    path: str
+    path: HomePath
     """Folder of a dataset that a run wrote."""
     sources: list[Source] = []
     """Several datasets. In a file: `data: [{path: a, weight: 2}, {path: b, weight: 1}]`, other keys in any of them."""

@@ -43,6 +43,7 @@ from zero_engine.render.sequences import Encoder, Plain, Question, Template, pie
 from zero_engine.score.faithful import gains
 from zero_engine.score.pictures import is_blank
 from zero_engine.statistics import wilson
+from zero_engine.train.asking import questions_input
 from zero_engine.train.checkpoint import check_identity
 from zero_engine.train.config import Rewards
 from zero_engine.train.data import COLUMNS, read_rows
@@ -69,6 +70,8 @@ class Evaluation(Section):
     columns: dict[str, str] = {}
     """Where question, answer, choices, image, id and task are, if not under these names."""
     device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """auto: float32 on a CPU, bfloat16 on a GPU."""
     judge: Judge | None = None
     """A model behind an OpenAI-style endpoint that judges answers beside the rule."""
 
@@ -95,14 +98,14 @@ def respond(
     """The answers in `predictions.jsonl`, made where they are not there yet, and how many records hold no question."""
     progress = progress or Silent()
     progress.stage(f"loading {config.model}")
-    model = load_chameleon(config.model, device=config.device)
+    model = load_chameleon(config.model, device=config.device, dtype=config.dtype)
     progress.stage(f"reading {config.data}")
     out = Path(config.output)
     out.mkdir(parents=True, exist_ok=True)
     identity = {
         k: v
         for k, v in config.model_dump(mode="json").items()
-        if k not in ("output", "device", "batch_size", "judge")
+        if k not in ("output", "device", "dtype", "batch_size", "judge")
     }
     identity |= {"model": model_fingerprint(config.model), "data": _fingerprint(config), "judged": judged}
     record = out / "evaluation.json"
@@ -208,7 +211,9 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
         for row in read_rows(rows, range(len(rows))):
             yield _asked(config, encoder, row, _task(row["id"], None), judged)
         return
-    for trace in read_traces(_input(config)):
+    for trace in read_traces(
+        questions_input(config.data, config.format, config.columns, config.limit, judged)
+    ):
         if isinstance(trace, Rejection):
             yield trace
             continue
@@ -232,15 +237,6 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
         yield _asked(
             config, encoder, row, _task(trace.id, record.get(config.columns.get("task", "task"))), judged
         )
-
-
-def _input(config: Evaluation) -> Input:
-    columns = {name: path for name, path in config.columns.items() if name != "task"}
-    if config.format == "generic":
-        # a trace must have a rationale and a question has none: its own text stands there, and is not looked at
-        columns.setdefault("question", "question")
-        columns["rationale"] = columns["question"]
-    return Input(path=config.data, format=config.format, columns=columns, limit=config.limit)
 
 
 def _asked(config: Evaluation, encoder: Encoder, row: dict, task: str, judged: bool) -> Asked | Rejection:
@@ -307,6 +303,7 @@ def _save_pictures(out: Path, model, question_id: str, pictures: Sequence[np.nda
 def _save(out: Path, question_id: str, kind: str, images: Sequence[bytes]) -> list[str]:
     """Writes a question's pictures, whatever kind of picture they are; their names."""
     stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in question_id)[:100]
+    stem += "" if stem == question_id else f"-{digest(question_id)[:8]}"
     names = [f"pictures/{stem}-{kind}{number}.png" for number in range(len(images))]
     for name, image in zip(names, images, strict=True):
         (out / name).parent.mkdir(exist_ok=True)
@@ -329,5 +326,5 @@ def _fingerprint(config: Evaluation) -> str:
     """What is asked, by the bytes of its files; a hub name or an address stands for itself."""
     if is_dataset(config.data):
         return manifest_digest(config.data)
-    paths = [file.path for file in find_inputs(_input(config))]
+    paths = [file.path for file in find_inputs(Input(path=config.data))]
     return digest(*(digest_file(path) if Path(path).is_file() else path for path in paths))

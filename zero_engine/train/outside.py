@@ -8,6 +8,8 @@ In a text without brackets the answer is what stands behind its one `Final Answe
 taken from where it must have stood, the end of the last line, and only if there is one way to read it: behind the one
 full stop that no blank follows. `are 42.42` may be a 42 or a number, and earns nothing. A tokenizer from
 `keep_brackets`, handed to either trainer, leaves no doubt.
+
+A truth is taken as columns have it: text, a number, yes or no, or a list of answers of which each is right.
 """
 
 import json
@@ -24,6 +26,8 @@ from zero_engine.train.rewards import Reward, reward
 
 _GLUED = re.compile(r"(?<=[^\W\d])[.!?](?=[^\s\W])|(?<=[)\]}\"'])[.!?](?=[^\s\W])|(?<=\d)[!?](?=[^\s\W])")
 """A sentence's end with the next word right behind it; not between digits, where it may be a decimal point."""
+_BOLD = re.compile(r"[*_#]{1,4}[ \t]{0,3}Final Answer(?:[*_]{1,3}[ \t]{0,3}:|:[*_]{1,3}|(?P<open>:))")
+"""`Final Answer:` in bold or as a heading, by itself or (`open`) with the answer."""
 
 
 def trl_reward_for(
@@ -44,38 +48,41 @@ def trl_reward_for(
     vocabulary = Vocabulary(tokenizer_or_model, pieces)
 
     def zero_engine_reward(
-        completions: Sequence[Any], answer: Sequence[str | None], completion_ids: Any = None, **columns: Any
+        completions: Sequence[Any],
+        answer: Sequence[Any] | None = None,
+        completion_ids: Any = None,
+        **columns: Any,
     ) -> list[float]:
         if completion_ids is None:
             return trl_reward(completions, answer, **columns)
-        choices = columns.get("choices") or [()] * len(answer)
-        judged = zip(completion_ids, answer, choices, strict=True)
-        return [judge(ids, truth, given or ()).total for ids, truth, given in judged]
+        asked = _asked(answer, columns.get("choices"))
+        return [
+            judge(ids, truth, given).total for ids, (truth, given) in zip(completion_ids, asked, strict=True)
+        ]
 
-    def judge(ids: Sequence[int], truth: str | None, choices: Sequence[str]) -> Reward:
-        text, pictures = vocabulary.read(ids)
+    def judge(ids: Sequence[int], truth: Any, choices: tuple[str, ...]) -> Reward:
+        text, pictures = vocabulary.read([one for one in ids if one >= 0])  # -100 pads
         seen = None
         if vocabulary.codebook is not None:
             seen = perception_reward(pictures, vocabulary.codebook, vocabulary.grid, options)
-        return reward(
+        return _best(
             text, truth, choices=choices, perception=seen, weight=options.perception, template=pieces
         )
 
     return zero_engine_reward
 
 
-def trl_reward(completions: Sequence[Any], answer: Sequence[str | None], **kwargs: Any) -> list[float]:
+def trl_reward(completions: Sequence[Any], answer: Sequence[Any] | None = None, **kwargs: Any) -> list[float]:
     """TRL's reward function for answers as text: completions (texts or chats) and the `answer` column to numbers."""
-    choices = kwargs.get("choices") or [()] * len(completions)
-    texts = [_text_of(completion) for completion in completions]
-    triples = zip(texts, answer, choices, strict=True)
-    return [reward(readable(text), truth, choices=given or ()).total for text, truth, given in triples]
+    asked = _asked(answer, kwargs.get("choices"))
+    pairs = zip(map(_text_of, completions), asked, strict=True)
+    return [_best(readable(text), truth, choices=given).total for text, (truth, given) in pairs]
 
 
 def compute_score(
     data_source: str,
     solution_str: str,
-    ground_truth: str | None,
+    ground_truth: Any,
     extra_info: dict[str, Any] | None = None,
     **kwargs: Any,
 ) -> dict[str, float]:
@@ -84,12 +91,11 @@ def compute_score(
     `extra_info` may hold `choices`, and `perception`, the score of the answer's pictures (`perception_reward`).
     """
     extra = extra_info or {}
-    choices, perception = extra.get("choices"), extra.get("perception")
-    found = reward(
+    found = _best(
         readable(solution_str),
         ground_truth,
-        choices=() if choices is None else tuple(choices),
-        perception=perception,
+        choices=_listed(extra.get("choices")),
+        perception=extra.get("perception"),
         weight=kwargs.get("weight", 0.05),
     )
     return {
@@ -102,6 +108,10 @@ def compute_score(
 
 def readable(text: str) -> str:
     """The text, with `Final Answer:` put before an answer whose brackets are gone, if there is one way to read it."""
+    if found := _BOLD.search(text):
+        rest = text[found.end() :].rstrip()
+        rest = rest.rstrip("*_") if found["open"] else rest
+        text = f"{text[: found.start()]}Final Answer:{rest}"
     if NAME.search(text) or "Final Answer:" in text:
         return text
     before, broken, last = text.rstrip().rpartition("\n")
@@ -127,8 +137,34 @@ def keep_brackets(tokenizer: Any, template: str | Template = "omni_r1") -> Any:
     return found
 
 
+def _best(text: str, truth: Any, **options: Any) -> Reward:
+    """The reward by the truth that pays most, where several are right."""
+    truths = _listed(truth) or (None,)
+    return max((reward(text, one, **options) for one in truths), key=lambda found: found.total)
+
+
+def _asked(answer: Sequence[Any] | None, choices: Any) -> list[tuple[Any, tuple[str, ...]]]:
+    """The truth and the choices of each completion."""
+    if answer is None:
+        raise PipelineError(
+            "the dataset has no column answer. Rename the one that holds the truths to answer."
+        )
+    given = [()] * len(answer) if choices is None else map(_listed, choices)
+    return list(zip(answer, given, strict=True))
+
+
+def _listed(value: Any) -> tuple[str, ...]:
+    """A column's value as texts: none of None, one of a text, a number or a yes, those of a list or an array."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, (list, tuple)):
+        return tuple(text for one in value for text in _listed(one))
+    if value is None or isinstance(value, str):
+        return () if value is None else (value,)
+    return (("yes" if value else "no") if isinstance(value, bool) else str(value),)
+
+
 def _text_of(completion: Any) -> str:
     if isinstance(completion, str):
         return completion
-    content = completion[-1]["content"]
-    return content if isinstance(content, str) else "".join(part.get("text") or "" for part in content)
+    content = completion[-1].get("content") if completion else None
+    return content if isinstance(content, str) else "".join(part.get("text") or "" for part in content or ())

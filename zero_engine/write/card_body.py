@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from zero_engine.contracts.manifest import Manifest, ModelInfo
 from zero_engine.contracts.rows import STEP
+from zero_engine.errors import printable
 from zero_engine.write.export.rows import Row, read_rows
 from zero_engine.write.folder import STRIP
 
@@ -133,7 +134,7 @@ def _example(row: Row) -> str:
         "steps": [step(place) for place in range(min(2, len(row.steps)))],
     }
     more = f"\n\nand {len(row.steps) - 2} more steps." if len(row.steps) > 2 else ""
-    text = json.dumps(told, ensure_ascii=False, indent=1)
+    text = printable(json.dumps(told, ensure_ascii=False, indent=1))
     fence = "````" if "```" in text else "```"
     return f"{fence}json\n{text}\n{fence}{more}"
 

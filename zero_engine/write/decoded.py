@@ -37,7 +37,7 @@ def check_codes(out: str | Path, on_file: Callable[[str], None] = lambda name: N
     faults: list[str] = []
     seen = 0
     if names:
-        render = Render.model_validate(manifest.pipeline["render"])
+        render = Render.model_validate(manifest.pipeline.get("render", {}))
         model = get_model(render.model, device=render.device, dtype=render.dtype)
         for name in names:
             on_file(name)

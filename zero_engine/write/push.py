@@ -55,7 +55,7 @@ def push_dataset(
     refuses.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
     try:
@@ -85,9 +85,12 @@ def push_dataset(
                 commit_message=f"{facts['rows']} rows",
                 delete_patterns=["data/*", "candidates/*"],
             )
-        except (HfHubHTTPError, OSError, ValueError) as error:
+        except (
+            Exception
+        ) as error:  # the client has its own errors, and those of the library it speaks through
             reason = " ".join(str(error).split())[:200]
             raise OutputError(
-                f"{repo}: the hub refused ({type(error).__name__}: {reason}). Log in with `hf auth login`."
+                f"{repo}: the hub refused, or cannot be reached ({type(error).__name__}: {reason}). "
+                "Log in with `hf auth login`, or see to the network."
             ) from error
         return Push(repo, private, files, facts["rows"], str(done))

@@ -8,11 +8,13 @@ from a file: what is not what was committed counts as not there, and its drawing
 Files of version 1 hold no identities. They are computed from what the folder's manifest says of its drawing.
 """
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -26,6 +28,7 @@ from zero_engine.write.shards import candidates_of
 
 ASKED_AT_ONCE = 500
 """Identities in one query: below SQLite's oldest limit of 999 parameters."""
+_IDENTITY = re.compile("[0-9a-f]{32}")
 
 Trusts = Callable[[str, str], bool]
 """(name, sha256) -> whether such a file was committed, or may have been."""
@@ -54,34 +57,38 @@ class Stored:
     """How the file's drawings were scored; empty where some score failed."""
     place: tuple[str, int] | None
     """File (when the index was made) and row; None where the file is of an earlier version of the schema."""
+    leads: bool = False
+    """Whether it is the first drawing of its trace in the file."""
 
 
 def drawing_files(
-    place: str | Path, known: dict[str, str], trusts: Trusts | None = None
-) -> list[DrawingFile]:
-    """All files of drawings in a folder, those in use first.
+    place: str | Path, trusts: Trusts, passed_over: list[str] | None = None
+) -> Iterator[DrawingFile]:
+    """All files of drawings in a folder that are what was committed, those in use first.
 
-    `known` is sha256 by name; a file without one is read for it. With `trusts` every file in use is read, and one whose
-    name and sha256 it does not accept is left out: it was damaged after it was committed.
+    Every file is read. One in use whose name and sha256 `trusts` does not accept was damaged after it was committed,
+    and so was one in `unused/` that is not what its name says; a whole copy of it may lie in a folder that comes later.
+    Such files, and those that cannot be read, join `passed_over`.
     """
-    files, folder = [], here(place)
-    for path in sorted(folder.glob(CANDIDATE_FILES)):
-        name = f"{path.parent.name}/{path.name}"
-        if plain_size(folder, name) is None:
-            continue
-        if trusts is None:
-            files.append(DrawingFile(str(place), name, known.get(name) or digest_now(path)))
-        elif trusts(name, found := digest_now(path)):
-            files.append(DrawingFile(str(place), name, found))
-    aside = [p for p in sorted((folder / UNUSED).glob("*.arrow")) if plain_size(folder, f"{UNUSED}/{p.name}")]
-    return files + [DrawingFile(str(place), f"{UNUSED}/{path.name}", path.stem) for path in aside]
+    folder = here(place)
+    for files in (CANDIDATE_FILES, f"{UNUSED}/*.arrow"):
+        for path in sorted(folder.glob(files)):
+            name = f"{path.parent.name}/{path.name}"
+            if not plain_size(folder, name):
+                continue
+            found = digest_now(path)
+            if unused_name(found) == name if files != CANDIDATE_FILES else trusts(name, found):
+                yield DrawingFile(str(place), name, found)
+            elif passed_over is not None:
+                passed_over.append(f"{place}/{name}")
 
 
 class Store:
     """An index of drawings; `build` makes one, and any number of processes may read it."""
 
     def __init__(self, path: str | Path) -> None:
-        self._db = sqlite3.connect(f"file:{path}?immutable=1", uri=True, check_same_thread=False)
+        self._path = Path(path)
+        self._db = sqlite3.connect(f"file:{quote(str(path))}?immutable=1", uri=True, check_same_thread=False)
 
     @classmethod
     def build(cls, path: Path, files: Iterable[tuple[DrawingFile, Identify | None]]) -> "Store":
@@ -109,22 +116,22 @@ class Store:
     def __len__(self) -> int:
         return self._db.execute("SELECT COUNT(*) FROM drawings").fetchone()[0]
 
-    def places(self, names: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """(folder, file) of those of the identities that some file holds."""
-        files = {
-            number: (folder, name) for number, folder, name, _ in self._db.execute("SELECT * FROM files")
-        }
-        return {name: files[file] for name, file, _ in self._rows(names)}
+    def holds(self, names: Sequence[str]) -> set[str]:
+        """Those of the identities that some file holds."""
+        with index_errors(self._path):
+            return {name for name, _, _ in self._rows(names)}
 
     def find(self, names: Sequence[str]) -> dict[str, Stored]:
         """The drawings of these identities, as far as their files are whole."""
         wanted: dict[int, list[tuple[int, str]]] = {}
-        for name, number, row in self._rows(names):
-            wanted.setdefault(number, []).append((row, name))
+        with index_errors(self._path):
+            for name, number, row in self._rows(names):
+                wanted.setdefault(number, []).append((row, name))
+            query = "SELECT folder, name, sha256 FROM files WHERE id = ?"
+            files = {n: DrawingFile(*self._db.execute(query, (n,)).fetchone()) for n in wanted}
         found: dict[str, Stored] = {}
         for number, rows in wanted.items():
-            query = "SELECT folder, name, sha256 FROM files WHERE id = ?"
-            file = DrawingFile(*self._db.execute(query, (number,)).fetchone())
+            file = files[number]
             path = locate(file)
             if path is not None:
                 found.update(_take(path, str(here(file.folder) / file.name), sorted(rows)))
@@ -141,12 +148,12 @@ class Store:
 
 @contextmanager
 def index_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite raises on a full or read-only disk into an OutputError."""
+    """Turn what SQLite raises on a full or read-only disk, or where its file is damaged, into an OutputError."""
     try:
         yield
     except sqlite3.Error as error:
         raise OutputError(
-            f"{path}: cannot be written ({error}). Free some space, then run the same command again."
+            f"{path}: cannot be written or read ({error}). Free some space, then run the same command again."
         ) from error
 
 
@@ -167,7 +174,7 @@ def identities(file: DrawingFile, identify: Identify | None = None) -> Iterator[
 def identities_of(batch: pa.RecordBatch, identify: Identify | None = None) -> list[str]:
     """The identity of each drawing of a batch."""
     if "identity" in batch.schema.names:
-        return [name if len(name or "") == 32 else "" for name in _whole(batch, "identity")]
+        return [name if _IDENTITY.fullmatch(name or "") else "" for name in _whole(batch, "identity")]
     if identify is None:
         return [""] * batch.num_rows
     prompts, seeds = _whole(batch, "prompt"), _whole(batch, "seed")
@@ -191,17 +198,26 @@ def locate(file: DrawingFile) -> Path | None:
 
 
 def _take(path: Path, known_as: str, rows: list[tuple[int, str]]) -> Iterator[tuple[str, Stored]]:
-    """The drawings in these rows of a file, in ascending order."""
+    """The drawings in these rows of a file, in ascending order; none from where it cannot be read."""
+    try:
+        yield from _rows_of(path, known_as, rows)
+    except (pa.ArrowException, OSError, ValueError, KeyError):  # nobody vouched for it, and it is damaged
+        return
+
+
+def _rows_of(path: Path, known_as: str, rows: list[tuple[int, str]]) -> Iterator[tuple[str, Stored]]:
     with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
         about = metadata_of(reader.schema)
         scored, current = about.get("scored", ""), about.get("version") == SCHEMA_VERSION
-        first, at = 0, 0
+        first, at, before = 0, 0, None
         for batch in reader:
             inside = []
             while at < len(rows) and rows[at][0] < first + batch.num_rows:
                 inside.append(rows[at])
                 at += 1
+            traces = [before, *_whole(batch, "trace_id")]
             if inside:
+                batch.validate(full=True)
                 taken = batch.take(pa.array([row - first for row, _ in inside]))
                 texts = taken.column("text").to_pylist()
                 for (row, identity), candidate, text in zip(inside, candidates_of(taken), texts, strict=True):
@@ -211,5 +227,6 @@ def _take(path: Path, known_as: str, rows: list[tuple[int, str]]) -> Iterator[tu
                     ):  # another file had this name when it was indexed
                         continue
                     place = (known_as, row) if current else None
-                    yield identity, Stored(replace(candidate, identity=identity), text, scored, place)
-            first += batch.num_rows
+                    leads = traces[row - first] != candidate.trace_id
+                    yield identity, Stored(replace(candidate, identity=identity), text, scored, place, leads)
+            first, before = first + batch.num_rows, traces[-1]

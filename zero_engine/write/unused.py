@@ -23,6 +23,9 @@ from zero_engine.write.plain import digest_now, plain_size
 from zero_engine.write.shards import candidates_of, write_candidates
 from zero_engine.write.store import DrawingFile, Identify, Trusts, identities, identities_of, index_errors
 
+DAMAGED = "damaged-"
+"""How the name of a file begins that was damaged before it was set aside."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unused:
@@ -44,7 +47,7 @@ def set_aside(out: Path, name: str, trusts: Trusts = lambda name, sha256: True) 
     with disk_errors(out):
         (out / UNUSED).mkdir(exist_ok=True)
         found = digest_now(path)
-        place = unused_name(found) if trusts(name, found) else f"{UNUSED}/damaged-{found[:16]}.arrow"
+        place = unused_name(found) if trusts(name, found) else f"{UNUSED}/{DAMAGED}{found[:16]}.arrow"
         commit(path, out / place)
         sync_folder(path.parent)
     return place
@@ -61,22 +64,29 @@ def set_strays_aside(out: Path, listed: Iterable[str], trusts: Trusts = lambda n
 
 @takes_store(small)
 def unused(out: Path) -> Unused:
-    """Drawings, bytes and files in `unused/`; a file that cannot be read counts without drawings."""
-    drawings = size = files = 0
-    for path in sorted((out / UNUSED).glob("*.arrow")):
-        found = plain_size(out, f"{UNUSED}/{path.name}")
-        if found is not None:
-            files, size = files + 1, size + found
+    """Drawings, bytes and files in `unused/`; a file that is damaged counts without drawings."""
+    drawings = size = 0
+    files = _files(out)
+    for path in files:
+        size += path.stat().st_size
+        if not path.name.startswith(DAMAGED):
             drawings += sum(batch.num_rows for batch in _batches(path))
-    return Unused(drawings, size, files)
+    return Unused(drawings, size, len(files))
+
+
+def _files(out: Path) -> list[Path]:
+    """The plain files of `unused/`; a link, or what lies behind one, is none of them."""
+    found = sorted((out / UNUSED).glob("*.arrow"))
+    return [path for path in found if plain_size(out, f"{UNUSED}/{path.name}") is not None]
 
 
 @takes_store(small, sends=f"{UNUSED}/")
 def clean(out: Path) -> Unused:
     """Delete what lies in `unused/`, and say how much it was."""
     found = unused(out)
-    for path in (out / UNUSED).glob("*.arrow"):
-        path.unlink()
+    with disk_errors(out):
+        for path in _files(out):
+            path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # not there, or somebody's file in it
         (out / UNUSED).rmdir()
     return found
@@ -88,33 +98,41 @@ def compact(out: Path, names: Iterable[str], identify: Identify | None = None) -
     `identify` computes the identities of drawings of version 1, which are rewritten with them.
     """
     names = list(names)
-    aside = [
-        path for path in sorted((out / UNUSED).glob("*.arrow")) if plain_size(out, f"{UNUSED}/{path.name}")
-    ]
+    aside = _files(out)
     if not aside:
         return
     path = out / WORK / f"seen-{uuid.uuid4().hex}.tmp"
-    with disk_errors(out), index_errors(path), _Seen(path) as seen:
+    with disk_errors(out), index_errors(path), Seen(path) as seen:
         for name in names:
-            seen.add(identity for _, identity in identities(DrawingFile(str(out), name, "")))
+            seen.note(identity for _, identity in identities(DrawingFile(str(out), name, "")))
+        made = set[Path]()
         for file in aside:
-            _keep_what_is_new(out, file, seen, identify)
+            if file not in made:  # else it holds what was new in an earlier one
+                made.add(_keep_what_is_new(out, file, seen, identify))
         sync_folder(out / UNUSED)
     with contextlib.suppress(OSError):
         (out / UNUSED).rmdir()
 
 
-def _keep_what_is_new(out: Path, path: Path, seen: "_Seen", identify: Identify | None) -> None:
-    """Rewrite a file without the drawings seen elsewhere; as it is, where it has none of them."""
+def _keep_what_is_new(out: Path, path: Path, seen: "Seen", identify: Identify | None) -> Path:
+    """Rewrite a file without the drawings seen elsewhere; as it is, where it has none of them. Returns its path now.
+
+    That may be the path of a file that was there: rows that are the same have the same name.
+    """
+    if not digest_file(path).startswith(path.stem):
+        return path  # damaged: nobody can tell what is in it, so it stays
     rows, needs_identities = [], False
-    for batch in _batches(path):
-        needs_identities |= "identity" not in batch.schema.names
-        rows += identities_of(batch, identify)
-    if not rows or "" in rows or not digest_file(path).startswith(path.stem):
-        return  # damaged, or older than what the folder remembers: nobody can tell what is in it, so it stays
-    fresh = seen.add(rows)
+    try:
+        for batch in _batches(path):
+            needs_identities |= "identity" not in batch.schema.names
+            rows += identities_of(batch, identify)
+    except (pa.ArrowException, ValueError, KeyError):
+        return path  # damaged before it was set aside
+    if not rows or "" in rows:
+        return path  # older than what the folder remembers
+    fresh, place = seen.add(rows), path
     if all(fresh) and not needs_identities:
-        return
+        return path
     if any(fresh):
         candidates, texts, position = [], {}, 0
         for batch in _batches(path):
@@ -125,10 +143,12 @@ def _keep_what_is_new(out: Path, path: Path, seen: "_Seen", identify: Identify |
                 position += 1
         temporary = out / WORK / f"unused-{uuid.uuid4().hex}.tmp"
         file = write_candidates(temporary, candidates, texts)
-        commit(temporary, out / unused_name(file.sha256))
-        if path.name == Path(unused_name(file.sha256)).name:
-            return
+        place = out / unused_name(file.sha256)
+        commit(temporary, place)
+        if place == path:
+            return path
     path.unlink()
+    return place
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -140,7 +160,7 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
         return
 
 
-class _Seen:
+class Seen:
     """A set of identities on disk."""
 
     def __init__(self, path: Path) -> None:
@@ -151,7 +171,7 @@ class _Seen:
             "CREATE TABLE seen (identity BLOB PRIMARY KEY) WITHOUT ROWID;"
         )
 
-    def __enter__(self) -> "_Seen":
+    def __enter__(self) -> "Seen":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -163,3 +183,8 @@ class _Seen:
         """Remember identities; for each, whether it is new."""
         query = "INSERT OR IGNORE INTO seen VALUES (?)"
         return [self._db.execute(query, (bytes.fromhex(name),)).rowcount == 1 for name in names if name]
+
+    def note(self, names: Iterable[str]) -> int:
+        """Remember identities; how many of them are new. Faster than `add`."""
+        query = "INSERT OR IGNORE INTO seen VALUES (?)"
+        return self._db.executemany(query, ((bytes.fromhex(name),) for name in names if name)).rowcount

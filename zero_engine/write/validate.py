@@ -214,7 +214,7 @@ class _Audit:
         steps = batch.column("steps").flatten()
         self.seen["steps"] += len(steps)
         for row, problem in bad_steps(batch.column("steps")):
-            self.fault("steps", f"{name} row {first + row} ({ids[row]!r}): {problem}")
+            self.fault("steps", f"{name}, the row {ids[row]!r}: {problem}")
         self._check_drawings(name, steps, self.decoded)
         asked = batch.column("question_images").flatten().field("bytes")
         self._check_pictures(name, asked, [False] * len(asked))
@@ -278,7 +278,7 @@ class _Audit:
     def _check_nulls(self, name: str, first: int, batch: pa.RecordBatch, columns: tuple[Column, ...]) -> None:
         self.seen["nulls"] += batch.num_rows
         for column in null_columns(batch, columns_at(columns, self.manifest.schema_version)):
-            self.fault("nulls", f"{name}, rows {first} to {first + batch.num_rows - 1}: {column} is null")
+            self.fault("nulls", f"{name}, rows {first + 1} to {first + batch.num_rows}: {column} is null")
 
     def _check_ids(self) -> None:
         hashes = np.sort(np.concatenate([np.empty(0, np.uint64), *self.id_hashes]))

@@ -319,6 +319,7 @@ def _reachable(scores: torch.Tensor, sampling: Sampling) -> set[int]:
     return set(choose(scores.expand(200, -1), uniforms, sampling).tolist())
 
 
+@pytest.mark.slow
 def test_rows_of_the_bundled_model_stand_alone_too():
     """Other shapes take other BLAS kernels: the nano model's are those that a run meets."""
     nano = load_model("nano", device="cpu")

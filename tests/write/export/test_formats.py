@@ -126,6 +126,7 @@ def test_row_groups_are_small_and_as_many_rows_as_make_a_megabyte(tmp_path, monk
         assert sizes == groups if size < 1 << 20 else max(sizes) <= 4 and sum(sizes) == count
 
 
+@pytest.mark.slow
 def test_messages_stand_in_their_order_for_trl_and_axolotl(source, rows, tmp_path):
     from datasets import load_dataset
     from trl.data_utils import prepare_multimodal_messages

@@ -82,6 +82,17 @@ def test_a_folder_that_holds_something_else_is_not_written_into(source, texts_on
         export(source, "trl", tmp_path / "out")
 
 
+def test_a_file_in_the_way_and_a_damaged_record_are_one_line(source, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError, match="is a file. Choose a folder"):
+        export_dataset(source, "parquet", tmp_path / "file")
+    export_dataset(source, "parquet", tmp_path / "x")
+    for damage in ("{", "[]"):
+        (tmp_path / "x/export.json").write_text(damage)
+        with pytest.raises(OutputError, match="export.json: damaged. Remove"):
+            export_dataset(source, "parquet", tmp_path / "x")
+
+
 def test_samples_that_are_not_in_the_files_are_noticed(source, tmp_path, monkeypatch):
     monkeypatch.setattr(messages_format.ParquetFile, "add", lambda self, batches: 0)
     with pytest.raises(OutputError, match="0 samples in its files"):

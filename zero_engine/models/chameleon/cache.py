@@ -2,7 +2,7 @@
 
 Each node (see `nodes`) has the slots `prompt, filler, tokens`. The filler puts the tokens of every node into the same
 slots. When a node splits, each new node gets a copy of its filled slots, so a row costs at most one copy in a whole
-drawing. On a GPU no node splits, and a step runs as one CUDA graph, which is recorded again when the cache grows.
+drawing. On a GPU with Triton, `graphed` takes its place.
 
 Attention is two plain `bmm`, one matrix for each node and key/value head. The shape of a matrix does not depend on the
 other nodes, so a node's bits do not either. The slots are a multiple of `SLOT_MULTIPLE`, because below 400 products
@@ -19,8 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from zero_engine.batches import SLOT_MULTIPLE, padded
-from zero_engine.models.chameleon.replay import Replay
-from zero_engine.models.chameleon.trunk import Trunk, rms_norm
+from zero_engine.models.chameleon.trunk import Trunk
 
 PREFILLED_SLOTS = 4096
 """Prompt positions run through the layers at once. The results do not depend on it."""
@@ -33,21 +32,14 @@ class Memory:
 
     def __init__(self, trunk: Trunk, prompts: Sequence[Sequence[int]], limit: int, length: int):
         self.trunk, self.nodes = trunk, len(prompts)
-        distinct = list(dict.fromkeys(map(tuple, prompts)))
-        index = {prompt: position for position, prompt in enumerate(distinct)}
-        place_M = torch.tensor([index[tuple(prompt)] for prompt in prompts], device=trunk.device)
-        hidden_UD, prefilled = _prefill(trunk, distinct)
-        self.last_hidden = hidden_UD[place_M]
+        self.last_hidden, self.cache = prefill(trunk, prompts)
         self.lengths = torch.tensor([len(prompt) for prompt in prompts], device=trunk.device)
-        self.slots = self.seen = prefilled[0].shape[3]
+        self.slots = self.seen = self.cache[0].shape[3]
         self.limit, longest = limit, self.slots + -(-length // _GROWTH) * _GROWTH
-        self.cache = [layer[:, place_M] for layer in prefilled]
         self.unseen = torch.full((limit, 1, longest), float("-inf"), dtype=trunk.dtype, device=trunk.device)
         held_MS = torch.arange(longest, device=trunk.device) < self.lengths[:, None]
         self.unseen[: self.nodes].masked_fill_(held_MS[:, None], 0)
-        self.cos, self.sin = trunk.rotations(torch.arange(max(map(len, distinct)) + length))
-        self.numbers = torch.arange(longest, device=trunk.device)
-        self.run_layers = Replay(self._run_layers, trunk.device)
+        self.cos, self.sin = trunk.rotations(torch.arange(max(map(len, prompts)) + length))
         self._see_more()
 
     def fork(self, sources: Sequence[int]) -> None:
@@ -77,23 +69,13 @@ class Memory:
         self.unseen[: self.nodes, :, slot] = 0
         positions_M = self.lengths + step
         cos_M1d, sin_M1d = self.cos[positions_M, None], self.sin[positions_M, None]
-        own = slice(slot, slot + 1)
-        if not self.run_layers.records:
-            return self._run_layers(hidden_MD, cos_M1d, sin_M1d, own)
-        # a graph would replay the slice that it was recorded with; a tensor's value it reads at every replay
-        return self.run_layers(hidden_MD, cos_M1d, sin_M1d, self.numbers[own])
-
-    def _run_layers(
-        self, hidden_MD: Tensor, cos_M1d: Tensor, sin_M1d: Tensor, where: Tensor | slice
-    ) -> Tensor:
-        """One step through all layers. It reads no value on the host, so a CUDA graph can record it."""
         trunk = self.trunk
         for number, layer in enumerate(trunk.layers):
             q, k, v = trunk.project(layer, hidden_MD, cos_M1d, sin_M1d)
             for filled, new_MGd in zip(self.filled[number], (k, v), strict=True):
-                filled[:, :, where] = new_MGd.unsqueeze(2)
+                filled[:, :, slot : slot + 1] = new_MGd.unsqueeze(2)
             hidden_MD = trunk.finish(layer, hidden_MD, self._attend(number, q))
-        return rms_norm(hidden_MD, trunk.final_norm, trunk.eps)
+        return trunk.norm(hidden_MD, trunk.final_norm, trunk.eps)
 
     def _see_more(self) -> None:
         """Grows the cache by `_GROWTH` slots. It is copied, because contiguous matrices are read much faster."""
@@ -122,7 +104,6 @@ class Memory:
         ]
         self.filled = [layer[:, : self.nodes].unbind() for layer in self.cache]
         self.mask = self.unseen[: self.nodes, :, : self.seen]
-        self.run_layers.forget()
 
     def _attend(self, number: int, q_MHd: Tensor) -> Tensor:
         """Attention of one query per node over the slots of that node, (M, H * d)."""
@@ -134,22 +115,24 @@ class Memory:
         return torch.bmm(weights, values).view(self.nodes, -1)
 
 
-def _prefill(trunk: Trunk, prompts: Sequence[tuple[int, ...]]) -> tuple[Tensor, list[Tensor]]:
-    """Hidden states of the prompts' last ids, (U, D), and per layer keys and values, (2, U, G, S, d).
+def prefill(trunk: Trunk, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, list[Tensor]]:
+    """Hidden states of the prompts' last ids, (M, D), and per layer keys and values, (2, M, G, S, d).
 
-    A prompt runs only with prompts of its own padded length: above about 128 slots, more padding would change the order
-    in which attention sums.
+    Equal prompts run once. A prompt runs only with prompts of its own padded length: above about 128 slots, more
+    padding would change the order in which attention sums.
     """
-    sizes = [padded(len(prompt)) for prompt in prompts]
-    order = sorted(range(len(prompts)), key=sizes.__getitem__)
+    distinct = list(dict.fromkeys(map(tuple, prompts)))
+    index = {prompt: position for position, prompt in enumerate(distinct)}
+    place_M = torch.tensor([index[tuple(prompt)] for prompt in prompts], device=trunk.device)
+    sizes = [padded(len(prompt)) for prompt in distinct]
+    order = sorted(range(len(distinct)), key=sizes.__getitem__)
     hiddens, parts = [], []
     for size, alike in groupby(order, key=sizes.__getitem__):
-        group, at_once = [prompts[place] for place in alike], max(1, PREFILLED_SLOTS // size)
+        group, at_once = [distinct[place] for place in alike], max(1, PREFILLED_SLOTS // size)
         for start in range(0, len(group), at_once):
             hidden_UD, cache = trunk.prefill(group[start : start + at_once], last_only=True)
             hiddens.append(hidden_UD)
             parts.append([functional.pad(torch.stack(pair), (0, 0, 0, max(sizes) - size)) for pair in cache])
-    back = torch.tensor(order, device=trunk.device).argsort()
-    return torch.cat(hiddens)[back], [
-        torch.cat(layers, dim=1)[:, back] for layers in zip(*parts, strict=True)
-    ]
+    place_M = torch.tensor(order, device=trunk.device).argsort()[place_M]
+    layers = (torch.cat(layer, dim=1)[:, place_M] for layer in zip(*parts, strict=True))
+    return torch.cat(hiddens)[place_M], list(layers)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zero_engine.models.chameleon.cache import Memory
+from zero_engine.models.chameleon.graphed import memory_for
 from zero_engine.models.chameleon.nodes import Nodes
 from zero_engine.models.chameleon.trunk import Trunk, rows_by
 from zero_engine.models.prompt import Sampling
@@ -56,7 +56,7 @@ def draw_codes(
     rows = [*prompts, *(unconditional if guided else ()), *third]
     branches = len(rows) // batch
     nodes = Nodes(rows, batch, trunk.device)
-    memory = Memory(trunk, nodes.prompts, len(rows), length)
+    memory = memory_for(trunk, nodes.prompts, len(rows), length)
     uniforms_NB = uniforms_from(seeds, length).to(trunk.device)
 
     codes_NB = torch.empty(length, batch, dtype=torch.long, device=trunk.device)

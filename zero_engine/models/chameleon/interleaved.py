@@ -30,7 +30,7 @@ from PIL import Image
 from torch.nn import functional
 
 from zero_engine.batches import SLOT_MULTIPLE
-from zero_engine.models.chameleon.cache import Memory
+from zero_engine.models.chameleon.graphed import memory_for
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.nodes import Nodes
 from zero_engine.models.chameleon.rules import Mode, Rules
@@ -126,7 +126,7 @@ def _generate(
     states_TB = torch.zeros(max_new_tokens, batch, dtype=torch.long, device=device)
 
     nodes = Nodes(prompts, batch, device)
-    memory = Memory(trunk, nodes.prompts, batch, max_new_tokens)
+    memory = memory_for(trunk, nodes.prompts, batch, max_new_tokens)
     hidden_MD = memory.last_hidden
     rows = torch.arange(batch, device=device)  # numbers of the rows that are still in the batch
     due_B = rules.due(prompts)

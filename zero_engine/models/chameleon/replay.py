@@ -5,6 +5,9 @@ A graph has fixed shapes and addresses, so it is valid as long as the tensors th
 when they change. The first call after that runs the function on the stream of the recording, because libraries
 allocate their workspaces then and must not do so while recording. The second call records a graph and replays it; later
 calls replay it. On a CPU, and where recording fails, every call runs the function.
+
+The function comes with each call and is not kept: its owner holds the replay, and a cycle would hold a cache of
+gigabytes until Python looks for cycles.
 """
 
 import logging
@@ -21,31 +24,25 @@ log = logging.getLogger(__name__)
 class Replay:
     """`function(*tensors) -> tensor`, replayed on a GPU. The next call overwrites the tensor that it returns."""
 
-    def __init__(self, function: Callable[..., Tensor], device: torch.device):
-        self.function = function
+    def __init__(self, device: torch.device):
         self.recorder = Recorder(device) if device.type == "cuda" else None
         self.warm = False
 
-    @property
-    def records(self) -> bool:
-        """Whether calls are recorded and replayed; False on a CPU, and after a recording that failed."""
-        return self.recorder is not None
-
-    def __call__(self, *inputs: Tensor) -> Tensor:
+    def __call__(self, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         recorder = self.recorder
         if recorder is None:
-            return self.function(*inputs)
+            return function(*inputs)
         if not self.warm:
             self.warm = True
-            return recorder.warm_up(self.function, inputs)
+            return recorder.warm_up(function, inputs)
         if not recorder.recorded:
             try:
-                recorder.record(self.function, inputs)
+                recorder.record(function, inputs)
             except RuntimeError as error:
                 reason = (str(error).splitlines() or ["no reason given"])[0]
                 log.warning("drawing goes on without CUDA graphs, which is slower: %s", reason)
                 self.recorder = None
-                return self.function(*inputs)
+                return function(*inputs)
         return recorder.replay(inputs)
 
     def forget(self) -> None:
@@ -69,7 +66,6 @@ class Recorder:
 
     def __init__(self, device: torch.device):
         self.stream = _stream(device)
-        self.pool = torch.cuda.graph_pool_handle()
         self.recording: _Recording | None = None
 
     @property
@@ -91,7 +87,7 @@ class Recorder:
         graph, held = torch.cuda.CUDAGraph(), [given.clone() for given in inputs]
         torch.cuda.synchronize(self.stream.device)
         with torch.cuda.stream(self.stream):
-            graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
+            graph.capture_begin(capture_error_mode="thread_local")
             try:
                 output = function(*held)
             finally:

@@ -14,8 +14,11 @@ differs from transformers' forward in these ways only:
 Shapes: M rows, D hidden, H query heads, G key/value heads, d head width, P prompt slots, K codes.
 """
 
+import importlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -24,6 +27,8 @@ from transformers import ChameleonForConditionalGeneration
 
 from zero_engine.batches import padded
 from zero_engine.models.chameleon.borrowed import DecoderLayer
+
+log = logging.getLogger(__name__)
 
 _ATTENTION_BYTES = 64 << 20
 _PACKED_BYTES = 32 << 20
@@ -66,6 +71,8 @@ class Trunk:
         self.final_norm = module.model.norm.weight
         self.rotary = module.model.rotary_emb
         self.layers = [_pack(layer) for layer in module.model.layers]
+        self.kernels = load_kernels(module.device)
+        self.norm = self.kernels.rms_norm if self.kernels else rms_norm
 
     @property
     def device(self) -> torch.device:
@@ -102,7 +109,7 @@ class Trunk:
                 last = [row * slots + len(ids) - 1 for row, ids in enumerate(sequences)]
                 hidden, attended = hidden[last], attended[last]
             hidden = self.finish(layer, hidden, attended)
-        normed = rms_norm(hidden, self.final_norm, self.eps)
+        normed = self.norm(hidden, self.final_norm, self.eps)
         return normed if last_only else normed.view(len(sequences), slots, -1), cache
 
     def rotations(self, positions: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,11 +119,15 @@ class Trunk:
         sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
         return cos.view(*positions.shape, -1), sin.view(*positions.shape, -1)
 
+    def before_attention(self, layer: Layer, hidden_MD: Tensor) -> Tensor:
+        """What the queries, keys and values are computed from."""
+        return hidden_MD if self.norm_after else self.norm(hidden_MD, layer.norm_attention, self.eps)
+
     def project(
         self, layer: Layer, hidden_MD: Tensor, cos_M1d: Tensor, sin_M1d: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (M, H, d), scaled by d^-0.5, keys and values (M, G, d); queries and keys are normed and rotated."""
-        normed = hidden_MD if self.norm_after else rms_norm(hidden_MD, layer.norm_attention, self.eps)
+        normed = self.before_attention(layer, hidden_MD)
         qkv = rows_by(normed, layer.qkv, layer.qkv_bias).view(len(normed), -1, self.head_width)
         normed_heads = self.heads + self.kv_heads
         qk = head_norm(qkv[:, :normed_heads], layer.qk_norm, layer.qk_norm_bias, self.head_eps)
@@ -128,14 +139,25 @@ class Trunk:
         """Output projection, residual, and the feed-forward half of a layer."""
         attended = rows_by(attended_MD, layer.out, layer.out_bias)
         if self.norm_after:
-            attended = rms_norm(attended, layer.norm_attention, self.eps)
+            attended = self.norm(attended, layer.norm_attention, self.eps)
         hidden = attended.add_(hidden_MD)
-        normed = hidden if self.norm_after else rms_norm(hidden, layer.norm_mlp, self.eps)
+        normed = hidden if self.norm_after else self.norm(hidden, layer.norm_mlp, self.eps)
         gate, up = rows_by(normed, layer.gate_up, layer.gate_up_bias).chunk(2, dim=-1)
         fed = rows_by(self.activation(gate).mul_(up), layer.down, layer.down_bias)
         if self.norm_after:
-            fed = rms_norm(fed, layer.norm_mlp, self.eps)
+            fed = self.norm(fed, layer.norm_mlp, self.eps)
         return fed.add_(hidden)
+
+
+def load_kernels(device: torch.device) -> ModuleType | None:
+    """The kernels for this device, or None on a CPU and, with a warning, where there is no Triton."""
+    if device.type != "cuda":
+        return None
+    try:
+        return importlib.import_module("zero_engine.models.chameleon.kernels")
+    except ImportError:
+        log.warning("drawing on a GPU without Triton is slower: pip install triton")
+        return None
 
 
 def rows_by(rows_MD: Tensor, weight_DE: Tensor, bias_E: Tensor | None = None) -> Tensor:

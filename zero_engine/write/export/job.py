@@ -223,7 +223,7 @@ def _entry(folder: Path, path: Path, samples: int) -> dict[str, Any]:
 def _finished(target: Path, identity: dict) -> dict[str, Any] | None:
     if not (target / RECORD).is_file():
         return None
-    record = json.loads((target / RECORD).read_text(encoding="utf-8"))
+    record = _said(target / RECORD)
     if record.get("identity") != identity:
         raise OutputError(f"{target}: holds another export ({_of(record)}). Choose another --output.")
     for file in record["files"]:
@@ -239,15 +239,28 @@ def _committed(target: Path, identity: dict) -> dict[int, dict[str, Any]]:
     aside = target / ASIDE
     if aside.is_dir():
         told = aside / "identity.json"
-        if told.is_file() and json.loads(told.read_text(encoding="utf-8")) != identity:
+        if told.is_file() and _said(told) != identity:
             raise OutputError(f"{target}: another export was begun here. Choose another --output.")
+    elif target.exists() and not target.is_dir():
+        raise OutputError(f"{target}: is a file. Choose a folder for --output.")
     elif target.exists() and any(target.iterdir()):
         raise OutputError(f"{target}: is not empty and no export of ours. Choose another --output.")
     aside.mkdir(parents=True, exist_ok=True)
     with atomic_write(aside / "identity.json", "w") as file:
         json.dump(identity, file)
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(aside.glob("done-*.json"))]
+    found = [_said(path) for path in sorted(aside.glob("done-*.json"))]
     return {entry["index"]: entry for entry in found if all(_whole(target, file) for file in entry["files"])}
+
+
+def _said(path: Path) -> dict[str, Any]:
+    """What an export has written about itself."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise OutputError(f"{path}: damaged. Remove this export's folder and export again.")
+    return said
 
 
 def _whole(target: Path, file: dict) -> bool:

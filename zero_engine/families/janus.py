@@ -24,8 +24,8 @@ from torch.nn import functional
 from transformers import AutoTokenizer, JanusForConditionalGeneration, PreTrainedTokenizerBase
 from transformers.models.janus.image_processing_pil_janus import JanusImageProcessorPil
 
+from zero_engine.families.mainline import Mainline, read_module, reading, token_id
 from zero_engine.images import on_white
-from zero_engine.models.mainline import Mainline, read_module, reading, token_id
 
 USER, ASSISTANT = "<|User|>: ", "\n\n<|Assistant|>:"
 """The turns of the published chat template."""

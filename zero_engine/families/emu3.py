@@ -25,8 +25,8 @@ from transformers import AutoTokenizer, Emu3ForConditionalGeneration, PreTrained
 from transformers.models.emu3.image_processing_emu3 import Emu3ImageProcessor
 
 from zero_engine.errors import ModelError
+from zero_engine.families.mainline import InVocabulary, read_module, reading, token_id
 from zero_engine.images import fit, on_white
-from zero_engine.models.mainline import InVocabulary, read_module, reading, token_id
 
 AREA = 720 * 720
 USER, ASSISTANT = "You are a helpful assistant. USER: ", "Please describe the image. ASSISTANT:"

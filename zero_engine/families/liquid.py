@@ -31,11 +31,11 @@ from transformers import (
 from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
 
 from zero_engine.errors import ModelError
+from zero_engine.families.mainline import InVocabulary, read_module, reading, token_id
 from zero_engine.images import on_white
 from zero_engine.models.chameleon import vq
 from zero_engine.models.chameleon.loading import codec_processor
 from zero_engine.models.chameleon.weights import read_weights, weight_files
-from zero_engine.models.mainline import InVocabulary, read_module, reading, token_id
 
 CODEC = "codec"
 ASKED, CAPTION = " Generate an image based on this description.", "The caption of this image is:"
@@ -52,10 +52,6 @@ class _Codec(nn.Module):
         self.config = config
         self.model = nn.Module()
         self.model.vqmodel = vq.attach_decoder(ChameleonVQVAE(config.vq_config))
-
-    @property
-    def vqmodel(self) -> ChameleonVQVAE:
-        return cast(ChameleonVQVAE, self.model.vqmodel)
 
 
 def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) -> "Liquid":
@@ -78,7 +74,7 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
             f"{name}: {len(wrong)} weights of the picture codec in {path / CODEC} are missing or wrong (first: "
             f"{wrong[0]}). Give an Anole checkpoint."
         )
-    vqmodel = codec.vqmodel.eval().requires_grad_(False)
+    vqmodel = cast(nn.Module, codec.model.vqmodel).eval().requires_grad_(False)
     return Liquid(module, vqmodel, tokenizer, image_processor, name=name, fingerprint=fingerprint)
 
 

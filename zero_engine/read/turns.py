@@ -1,0 +1,62 @@
+"""Lists of messages, in every shape that holds one: as they are, packed into a string, a struct of lists, pairs.
+
+Who speaks is read under any name in use, in any case. An entry that holds a question and its answer by the speakers'
+names (`{human: .., assistant: ..}`, as XTuner and Firefly have them) is two messages.
+"""
+
+from typing import Any
+
+from zero_engine.read.fields import Record, Unusable, missing, unpacked_list
+from zero_engine.read.markers import ASSISTANT, ROLES, TOOL, USER
+
+MESSAGES = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
+PAIRS = (("human", "assistant"), ("user", "assistant"), ("input", "output"), ("question", "answer"))
+
+
+def message_list(record: Record) -> list[Record]:
+    """The messages of a record. Raises Unusable where there is no list of them."""
+    key = next((key for key in MESSAGES if record.get(key) is not None), None)
+    key = key or next((key for key in MESSAGES if key in record), None)
+    if key is None:
+        raise missing(record, "messages", "conversations")
+    return turn_list(record[key], key)
+
+
+def role_of(turn: Record) -> str:
+    """Who speaks in a message; the tool where that is not known."""
+    name = next((turn[key] for key in ("role", "from", "speaker", "author", "sender") if turn.get(key)), None)
+    if isinstance(name, dict):
+        name = name.get("role")
+    return ROLES.get(name.strip().lower(), TOOL) if isinstance(name, str) else TOOL
+
+
+def turn_list(value: Any, key: str) -> list[Record]:
+    turns = unpacked_list(value) if isinstance(value, str) else value
+    if isinstance(turns, dict) and all(isinstance(column, list) for column in turns.values()):
+        lengths = {
+            len(column) for column in turns.values()
+        }  # a struct of lists, as datasets once stored them
+        turns = (
+            [dict(zip(turns, cells, strict=True)) for cells in zip(*turns.values(), strict=True)]
+            if len(lengths) == 1
+            else turns
+        )
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        raise Unusable("wrong_type", f"{key} must be a list of messages, got {type(turns).__name__}")
+    return [one for turn in turns for one in _parted(turn)]
+
+
+def _parted(turn: Record) -> list[Record]:
+    """The messages of an entry that holds a question and its answer by the speakers' names (XTuner, Firefly)."""
+    pair = next((pair for pair in PAIRS if pair[0] in turn and pair[1] in turn), None)
+    if pair is None or "role" in turn or "from" in turn:
+        return [turn]
+    return [{"role": USER, "content": turn[pair[0]]}, {"role": ASSISTANT, "content": turn[pair[1]]}]
+
+
+def as_turns(value: Any, role: str) -> list[Record]:
+    if isinstance(value, str) and not (
+        value.lstrip().startswith("[{") and isinstance(unpacked_list(value), list)
+    ):
+        return [{"role": role, "content": value}]
+    return turn_list(value, "prompt" if role == "user" else "completion")
