@@ -124,11 +124,13 @@ def test_a_row_has_the_same_bits_in_a_batch_of_its_size(emu3, rows):
     assert np.array_equal(part.likelihood, whole.likelihood[rows])
 
 
-def test_half_precision_keeps_the_codec_exact(folder):
+def test_half_precision_keeps_the_codec_exact(folder, emu3):
     half = load_model(str(folder), device="cpu", dtype="bfloat16")
     assert half.module.lm_head.weight.dtype == torch.bfloat16
     assert {parameter.dtype for parameter in half.vqmodel.parameters()} == {torch.float32}
     codes_BN = half.draw(requests(["one", "two"], [1, 2]), Sampling(guidance=2)).codes
+    assert np.array_equal(half.decode(codes_BN), emu3.decode(codes_BN))
+    assert np.array_equal(half.encode(list(half.decode(codes_BN))), emu3.encode(list(half.decode(codes_BN))))
     assert np.isfinite(half.caption_likelihood(codes_BN, ["one", "two"])).all()
 
 

@@ -43,14 +43,22 @@ def answer(what: str) -> object:
     raise KeyError(what)
 
 
-def brought(_: object) -> tuple[list[str], list[bool]]:
-    """What the child imported to make shards, and whether it collects garbage while a model loads and then."""
+def brought(_: object) -> tuple[list[str], list[bool], bool]:
+    """What the child imported to make shards, whether it collects garbage while a model loads and then, and whether
+    objects are set aside where a library came, and nowhere else."""
     import zero_engine.run.contain  # noqa: F401 (what a shard's task is made of)
 
     heavy = ("zero_engine.run.driver", "distributed", "dask", "datasets", "torch", "transformers")
     with marks.loading():
+        import wave  # noqa: F401 (some library that nothing else brings)
+
         collects = [gc.isenabled()]
-    return [name for name in heavy if name in sys.modules], [*collects, gc.isenabled()]
+    aside, kept = gc.get_freeze_count(), [[] for _ in range(1000)]
+    with marks.loading():
+        collects += [gc.isenabled()]
+    collects += [gc.isenabled()]
+    set_aside = 0 < aside == gc.get_freeze_count() and len(kept) == 1000
+    return [name for name in heavy if name in sys.modules], collects, set_aside
 
 
 @pytest.fixture
@@ -114,4 +122,4 @@ def test_ctrl_c_for_the_whole_group_leaves_it_alone(chamber):
 
 
 def test_the_child_brings_nothing_that_shards_do_not_need(chamber):
-    assert chamber.run(brought, None, PLENTY) == ([], [False, True])
+    assert chamber.run(brought, None, PLENTY) == ([], [False, False, True], True)

@@ -5,6 +5,7 @@ says in which stage, and, where records are taken one by one, at which record. O
 """
 
 import gc
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -47,15 +48,17 @@ def now() -> tuple[str, Item]:
 def loading() -> Iterator[None]:
     """A model is loaded inside: the clock of the shard stands still.
 
-    Garbage is not collected meanwhile: importing its libraries makes a million objects, of which none is garbage.
+    Garbage is not collected meanwhile: importing its libraries makes a million objects, of which none is garbage. Where
+    libraries came, what is there is set aside for good; elsewhere there may be garbage among it.
     """
-    before, collects = _now, gc.isenabled()
+    before, collects, libraries = _now, gc.isenabled(), len(sys.modules)
     mark(LOADING)
     gc.disable()
     try:
         yield
     finally:
         if collects:
-            gc.freeze()
+            if len(sys.modules) > libraries:
+                gc.freeze()
             gc.enable()
         mark(*before)
