@@ -131,6 +131,7 @@ def resumed(killed, cluster):
     return {kind: run_pipeline(run) for kind, run in killed.items()}
 
 
+@pytest.mark.soak  # over a minute, which is the time that two workers take to load diffusers
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_killed_on_two_workers_and_ended_on_one_has_the_bytes_of_one_without(kind, alone, resumed):
     assert resumed[kind].drawn == TRACES - 2 and hashes(resumed[kind].out) == alone[kind]
