@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny_models import tiny_emu3
 
+from tests.greedy import draws_like_a_plain_loop, scores_what_it_drew
 from zero_engine.errors import ModelError
 from zero_engine.models import get_model, load_model
 from zero_engine.models.prompt import Sampling, requests
@@ -51,20 +52,7 @@ def plain_log_p(emu3, prompt: str, codes: list[int]) -> torch.Tensor:
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_greedy_drawing_is_identical_to_a_plain_loop_over_the_full_forward(emu3, guidance):
-    drawings = emu3.draw(requests(PROMPTS, range(4)), Sampling(guidance=guidance, temperature=0))
-    assert len({row.tobytes() for row in drawings.codes}) > 1
-    for row, prompt in enumerate(PROMPTS):
-        codes, given, prior = [], [], []
-        for _ in range(16):
-            c, u = plain_log_p(emu3, prompt, codes), plain_log_p(emu3, "", codes)
-            codes.append(int(guide(u[None], [c[None]], [guidance]).argmax()))
-            given.append(float(c[codes[-1]]))
-            prior.append(float(u[codes[-1]]))
-        assert drawings.codes[row].tolist() == codes
-        # float32 sums in another order
-        assert drawings.likelihood[row] == pytest.approx(np.mean(given), abs=1e-5)
-        if guidance != 1:
-            assert drawings.likelihood_unconditional[row] == pytest.approx(np.mean(prior), abs=1e-5)
+    draws_like_a_plain_loop(emu3, plain_log_p, PROMPTS, guidance)
 
 
 def test_a_negative_prompt_is_what_guidance_steers_away_from(emu3):
@@ -77,10 +65,7 @@ def test_a_negative_prompt_is_what_guidance_steers_away_from(emu3):
 
 
 def test_likelihood_of_a_drawing_is_its_teacher_forced_likelihood(emu3):
-    drawings = emu3.draw(requests(PROMPTS, range(4)), Sampling(guidance=1.5, top_p=0.9))
-    assert emu3.log_likelihood(PROMPTS, drawings.codes) == pytest.approx(drawings.likelihood, abs=1e-5)
-    empty = emu3.log_likelihood([""] * 4, drawings.codes)
-    assert empty == pytest.approx(drawings.likelihood_unconditional, abs=1e-5)
+    scores_what_it_drew(emu3, PROMPTS)
 
 
 @torch.inference_mode()

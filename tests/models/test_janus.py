@@ -8,11 +8,11 @@ import pytest
 import torch
 from tiny_models import tiny_janus
 
+from tests.greedy import draws_like_a_plain_loop, scores_what_it_drew
 from zero_engine.errors import ModelError
 from zero_engine.images import psnr
 from zero_engine.models import get_model, load_model
 from zero_engine.models.prompt import Sampling, requests
-from zero_engine.models.sampling import guide
 from zero_engine.report.checking import check_model
 
 PROMPTS = [
@@ -48,27 +48,11 @@ def plain_log_p(janus, prompt: str, codes: list[int]) -> torch.Tensor:
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_greedy_drawing_is_identical_to_a_plain_loop_over_the_full_forward(janus, guidance):
-    drawings = janus.draw(requests(PROMPTS, range(4)), Sampling(guidance=guidance, temperature=0))
-    assert len({row.tobytes() for row in drawings.codes}) > 1
-    for row, prompt in enumerate(PROMPTS):
-        codes, given, prior = [], [], []
-        for _ in range(16):
-            c, u = plain_log_p(janus, prompt, codes), plain_log_p(janus, "", codes)
-            codes.append(int(guide(u[None], [c[None]], [guidance]).argmax()))
-            given.append(float(c[codes[-1]]))
-            prior.append(float(u[codes[-1]]))
-        assert drawings.codes[row].tolist() == codes
-        # float32 sums in another order
-        assert drawings.likelihood[row] == pytest.approx(np.mean(given), abs=1e-5)
-        if guidance != 1:
-            assert drawings.likelihood_unconditional[row] == pytest.approx(np.mean(prior), abs=1e-5)
+    draws_like_a_plain_loop(janus, plain_log_p, PROMPTS, guidance)
 
 
 def test_likelihood_of_a_drawing_is_its_teacher_forced_likelihood(janus):
-    drawings = janus.draw(requests(PROMPTS, range(4)), Sampling(guidance=1.5, top_p=0.9))
-    assert janus.log_likelihood(PROMPTS, drawings.codes) == pytest.approx(drawings.likelihood, abs=1e-5)
-    empty = janus.log_likelihood([""] * 4, drawings.codes)
-    assert empty == pytest.approx(drawings.likelihood_unconditional, abs=1e-5)
+    scores_what_it_drew(janus, PROMPTS)
 
 
 @torch.inference_mode()

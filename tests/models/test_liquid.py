@@ -8,10 +8,10 @@ import pytest
 import torch
 from tiny_models import tiny_liquid
 
+from tests.greedy import draws_like_a_plain_loop, scores_what_it_drew
 from zero_engine.errors import ModelError
 from zero_engine.models import get_model, load_model, model_fingerprint
 from zero_engine.models.prompt import Sampling, requests
-from zero_engine.models.sampling import guide
 from zero_engine.report.checking import check_model
 
 PROMPTS = ["3 + 4 = 7", "", "a longer prompt that takes more slots than sixteen", "b"]
@@ -44,27 +44,11 @@ def plain_log_p(liquid, prompt: str, codes: list[int]) -> torch.Tensor:
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_greedy_drawing_is_identical_to_a_plain_loop_over_the_full_forward(liquid, guidance):
-    drawings = liquid.draw(requests(PROMPTS, range(4)), Sampling(guidance=guidance, temperature=0))
-    assert len({row.tobytes() for row in drawings.codes}) > 1
-    for row, prompt in enumerate(PROMPTS):
-        codes, given, prior = [], [], []
-        for _ in range(16):
-            c, u = plain_log_p(liquid, prompt, codes), plain_log_p(liquid, "", codes)
-            codes.append(int(guide(u[None], [c[None]], [guidance]).argmax()))
-            given.append(float(c[codes[-1]]))
-            prior.append(float(u[codes[-1]]))
-        assert drawings.codes[row].tolist() == codes
-        # float32 sums in another order
-        assert drawings.likelihood[row] == pytest.approx(np.mean(given), abs=1e-5)
-        if guidance != 1:
-            assert drawings.likelihood_unconditional[row] == pytest.approx(np.mean(prior), abs=1e-5)
+    draws_like_a_plain_loop(liquid, plain_log_p, PROMPTS, guidance)
 
 
 def test_likelihood_of_a_drawing_is_its_teacher_forced_likelihood(liquid):
-    drawings = liquid.draw(requests(PROMPTS, range(4)), Sampling(guidance=1.5, top_p=0.9))
-    assert liquid.log_likelihood(PROMPTS, drawings.codes) == pytest.approx(drawings.likelihood, abs=1e-5)
-    empty = liquid.log_likelihood([""] * 4, drawings.codes)
-    assert empty == pytest.approx(drawings.likelihood_unconditional, abs=1e-5)
+    scores_what_it_drew(liquid, PROMPTS)
 
 
 @torch.inference_mode()

@@ -7,6 +7,7 @@ Rows are padded on the right to multiples of `SLOT_MULTIPLE` and run in batches 
 shapes do not depend on the other rows. Names of special tokens in a prompt are split into ordinary tokens.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,8 +71,8 @@ def read_module(
     return module.eval().requires_grad_(False)
 
 
-class Mainline:
-    """A `zero_engine.models.base.UnifiedModel` but for its family's part: methods that raise NotImplementedError."""
+class Mainline(ABC):
+    """A `zero_engine.models.base.UnifiedModel` but for its family's part: the abstract methods."""
 
     sees_pictures = has_projection = False
     family: str
@@ -94,33 +95,33 @@ class Mainline:
         self.module, self.language_model, self.tokenizer = module, language_model, tokenizer
         self.device = module.device
 
+    @abstractmethod
     def _frame(self, text: str, unconditional: bool) -> list[int]:
         """The ids before a picture."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _embed_codes(self, codes_RN: Tensor, first: int) -> Tensor:
         """Embeddings (R, T, D) of the codes from place `first` on, and of what stands between and behind them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _code_log_p(self, hidden_MD: Tensor) -> Tensor:
         """Log-probabilities (M, K) of the codes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _read_drawings(self, codes_BN: np.ndarray) -> list[Tensor]:
         """Embeddings (L, D) of all that stands before a caption, for each drawing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _encode(self, pixels_B3HW: Tensor) -> Tensor:
         """Codes (B, N) of pictures as `_pixels` makes them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _decode(self, codes_BN: Tensor) -> Tensor:
         """Pictures (B, 3, H, W), normalised."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _pixels(self, images: Sequence[np.ndarray | Image.Image]) -> Tensor:
         """Pictures of any size as the codec takes them, (B, 3, H, W) float32."""
-        raise NotImplementedError
 
     def _slot(self, place: int) -> int:
         """Ids between the prompt and the code at this place."""
