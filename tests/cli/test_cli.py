@@ -50,6 +50,7 @@ def test_parse_prints_steps_as_json_lines(call, pipeline):
     assert rows[0]["answer"] == "18" and len(rows[0]["steps"]) == 2
 
 
+@pytest.mark.slow
 def test_a_run_can_be_planned_made_checked_and_inspected(call, pipeline, tmp_path):
     out = tmp_path / "out folder"
     code, text, _ = call("plan", pipeline, "--json")
