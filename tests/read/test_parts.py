@@ -1,11 +1,14 @@
 """Pictures in every shape that a part, a column or a text may have them in."""
 
+import io
+import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.read.places import Told, packed, told, url
+from tests.read.places import Told, from_file, packed, picture, told, url
 from zero_engine.records import Rejection
 
 TEXT = {"type": "text", "text": "One."}
@@ -110,3 +113,48 @@ def test_bagels_lists_may_be_texts_and_have_to_be_lists(tmp_path: Path) -> None:
     assert found.notes == ("step_images:1_of_2",)
     (rejection,) = told(tmp_path, {"image_list": ["a.png"], "instruction_list": []}, "bagel")
     assert isinstance(rejection, Rejection) and "instruction_list must be a list" in rejection.detail
+
+
+def test_each_picture_of_a_webdatasets_sample_has_the_column_of_its_name(tmp_path: Path) -> None:
+    key = "<image_start>[{}]<image_end>"
+    record = {
+        "Question": "q",
+        "Text Reasoning Trace": "One. " + key.format("reasoning_image_1"),
+        "Final Answer": "4",
+    }
+    numbered = {"question": "<image_1> <image_2>", "rationale": "One.", "answer": "4"}
+    files = {
+        "a.json": json.dumps(record).encode(), "a.reasoning_image_1.png": picture("b"),
+        "b.json": json.dumps(record).encode(), "b.reasoning_image_1.png": picture("c"),
+    }  # fmt: skip
+    (found, other) = from_file(as_tar(tmp_path / "zebra.tar", files), "zebra_cot")
+    assert isinstance(found, Told) and isinstance(other, Told)
+    assert (found.steps, other.steps, found.notes) == ([("One.", "b")], [("One.", "c")], ())
+    files = {"a.json": json.dumps(numbered).encode(), "a.0.png": picture("a"), "a.1.png": picture("b")}
+    (found,) = from_file(as_tar(tmp_path / "numbered.tar", files), "generic")
+    assert isinstance(found, Told) and found.question == "@a @b"
+
+
+def as_tar(path: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as packed_files:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            packed_files.addfile(info, io.BytesIO(data))
+    return path
+
+
+def test_an_image_folders_file_name_is_the_questions_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture("a"))
+    path = tmp_path / "metadata.jsonl"
+    path.write_text(
+        json.dumps({"file_name": "a.png", "question": "q", "rationale": "One.", "answer": "4"}) + "\n"
+    )
+    (found,) = from_file(path, "generic")
+    assert isinstance(found, Told) and found.unplaced == ["a"]
+    (found,) = from_file(path.rename(tmp_path / "other.jsonl"), "generic")
+    assert isinstance(found, Told) and found.unplaced == []
+
+
+def test_an_empty_column_of_step_images_is_none(tmp_path: Path) -> None:
+    assert one(tmp_path, {"question": "q", "rationale": "One.", "step_images": ""}, "generic").notes == ()

@@ -20,7 +20,7 @@ from zero_engine.read.fields import (
     text,
     texts,
 )
-from zero_engine.read.pictured import as_pictures, is_there, not_as_many, question_pictures
+from zero_engine.read.pictured import as_pictures, is_there, question_pictures, too_few
 from zero_engine.read.places import (
     MARK,
     PLACE,
@@ -197,9 +197,9 @@ def _give_pictures(draft: Draft, record: Record, name: str) -> None:
         for at, item in enumerate(items)
         for picture in as_pictures(own_picture(item))
     )
-    if record.get("step_images") is None:
+    pictures = as_pictures(record.get("step_images"))
+    if not pictures and (draft.steps is None or record.get("step_images") is None):
         return
-    pictures = as_pictures(record["step_images"])
     named = tuple((f"{name}[{at}]", picture) for at, picture in enumerate(pictures))
     placed = dealt(draft.steps or (draft.rationale,), pictures)
     first = len(draft.pictures)
@@ -218,7 +218,7 @@ def _give_pictures(draft: Draft, record: Record, name: str) -> None:
         draft.pictures += named
         _give_marked(draft, placed[0], first)
     else:
-        draft.notes += not_as_many(len(pictures), len(draft.steps))
+        draft.notes += too_few(len(pictures), len(draft.steps))
         given = tuple(
             (at, key, one)
             for at, (key, several) in enumerate(named)

@@ -173,7 +173,7 @@ def bagel(record: Record, spec: Input) -> list[Draft]:
                 images=pictures[:1],
                 image_names=("image_list[0]",),
                 given=given,
-                notes=not_as_many(len(given), len(steps)),
+                notes=too_few(len(given), len(steps)),
             )
         ]
     outputs = texts(record, "output_text_list")
@@ -227,9 +227,21 @@ def question_pictures(record: Record) -> tuple[str, tuple[object, ...]]:
     return ("image", tuple(map(by_number.get, range(first, last + 1)))) if numbered else ("", ())
 
 
-def not_as_many(pictures: int, steps: int) -> tuple[str, ...]:
-    """The note of a list of pictures that is not as long as the list of steps it goes with."""
-    return () if pictures == steps else (f"step_images:{pictures}_of_{steps}",)
+def with_its_picture(record: Record, path: str) -> Record:
+    """The record of an image folder's `metadata.jsonl` (or csv, parquet) with the picture that `file_name` names, as
+    `datasets` reads one."""
+    base = path.replace("\\", "/").rpartition("/")[2]
+    if not base.startswith("metadata.") or not record.get("file_name"):
+        return record
+    if any(name in record for name in ("image", "images")):
+        return record
+    return {**record, "image": record["file_name"]}
+
+
+def too_few(pictures: int, steps: int) -> tuple[str, ...]:
+    """The note of a list of pictures that is shorter than the list of steps it goes with; `given_dropped` counts those
+    of a longer one."""
+    return () if pictures >= steps else (f"step_images:{pictures}_of_{steps}",)
 
 
 def _closed_up(text_: str) -> str:
