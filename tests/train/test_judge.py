@@ -1,5 +1,6 @@
 """The judge: a real server on this machine, its faults, what is kept, and that the key stands nowhere."""
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -153,10 +154,62 @@ def test_without_its_key_or_with_a_bad_prompt_nobody_is_asked(server, tmp_path, 
         ("<think>correct? no</think>\nwrong", "wrong"),
         ("I cannot say", "unclear"),
         ("", "unclear"),
+        ("The answer is not correct.", "wrong"),
+        ("That isn't wrong", "correct"),
+        ("Wrong: the correct answer is 5", "wrong"),
+        ("The correct answer is 5, and the student says 6", "unclear"),
+        ("Correct.\n\nBoth say 42", "correct"),
     ],
 )
 def test_the_last_word_of_a_reply_counts(reply, verdict):
     assert verdict_of(reply) == verdict
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.0 200 OK\r\nContent-Length: 500\r\n\r\n{",
+        b"HELLO\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nx",
+        b"HTTP/1.0 200 OK\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\n" + b"[" * 100_000,
+    ],
+    ids=["cut short", "no HTTP", "no chunk", "a long header", "too deep"],
+)
+def test_whatever_a_server_sends_is_one_line(reply, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(Handler, "do_POST", lambda self: self.wfile.write(reply))
+    with pytest.raises(InputError, match="gave no judgement"):
+        judge_answers(judge(server, tries=1), predictions(), tmp_path, print)
+
+
+def test_a_reply_that_trickles_in_is_given_up(server, tmp_path, monkeypatch):
+    def trickle(self: Handler) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(40):
+                self.wfile.write(b" ")
+                threading.Event().wait(0.05)
+
+    monkeypatch.setattr(Handler, "do_POST", trickle)
+    with pytest.raises(InputError, match="longer than judge.timeout_s"):
+        judge_answers(judge(server, tries=1, timeout_s=0.2), predictions()[:1], tmp_path, print)
+
+
+def test_damaged_judgements_are_asked_again(server, tmp_path):
+    first = judge_answers(judge(server), predictions(), tmp_path, print)
+    (path,) = tmp_path.glob("judgements-*.jsonl")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b"garbage\n[1]\n\xff\n" + b"".join(lines[2:]))
+    asked = len(server.asked)
+    assert judge_answers(judge(server), predictions(), tmp_path, print) == first
+    assert len(server.asked) == asked + 1
+
+
+@pytest.mark.parametrize("url", ["http://", "http://[::bad/v1", "http://a b/v1", "http://127.0.0.1:99999/v1"])
+def test_an_address_that_is_none_is_refused(url):
+    with pytest.raises(PipelineError, match="must be an address like"):
+        parse_config(Judge, {"url": url, "model": "m"}, "file")
 
 
 def test_agreement_of_nothing_is_no_error():

@@ -1,19 +1,22 @@
 """A second judgement of answers, by a model behind an OpenAI-style endpoint, beside the rule's.
 
 Every prediction is sent to `URL/chat/completions` with the question, the known answer, and the answer that the rule
-judged too. The reply must end in one word, `correct` or `wrong`; any other is `unclear`, and counts as not right.
-Replies are kept in a file named by the judge's model and prompt, so a stopped evaluation asks nothing twice and
-another prompt asks anew. `agreement` says how often judge and rule say the same, `kappa` how much of that is no chance.
+judged too. The reply must end, or else begin, with one word, `correct` or `wrong`; any other is `unclear`, and counts
+as not right. Replies are kept in a file named by the judge's model and prompt, so a stopped evaluation asks nothing
+twice and another prompt asks anew. `agreement` says how often judge and rule say the same, `kappa` how much of that
+is no chance.
 
 The key comes from the environment variable that the file names. It is sent to that address alone, no redirection is
 followed, and it stands in no file and no message.
 """
 
+import http.client
 import json
 import os
 import re
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +37,10 @@ PROMPT = (
     "Reply with one word: correct or wrong."
 )
 PLACES = {"question", "truth", "answer"}
-VERDICT = re.compile(r"\b(correct|wrong|incorrect)\b", re.IGNORECASE)
+ENDS = re.compile(r"(\bnot\s+|n't\s+)?\b(correct|wrong|incorrect)\b[\W_]*\Z", re.IGNORECASE)
+BEGINS = re.compile(r"[\W_]*()\b(correct|wrong|incorrect)\b", re.IGNORECASE)
+LONGEST_REPLY = 16 * 1024 * 1024
+"""Bytes of a reply; what sends more is no judge."""
 RETRIED = {408, 429, 500, 502, 503, 504}
 """Answers of a server that may be another one a moment later."""
 
@@ -55,6 +61,18 @@ class Judge(Section):
     """Tries of one request, with a growing pause between them."""
     at_once: int = Field(8, ge=1, le=64)
     """Requests under way at one time."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        try:
+            parts = urllib.parse.urlsplit(value)
+            sound = bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", value)
+        except ValueError:
+            sound = False
+        if not sound:
+            raise ValueError("must be an address like http://127.0.0.1:8000/v1")
+        return value
 
     @field_validator("prompt")
     @classmethod
@@ -77,16 +95,18 @@ def judge_answers(
             f"judge.key_env: the environment has no {judge.key_env}. Export it, or drop the key."
         )
     path = out / f"judgements-{digest(judge.model, judge.prompt)[:8]}.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    known = {one["id"]: one for one in (json.loads(line) for line in lines if line.endswith("\n"))}
+    known = _kept(path)
     todo = [one for one in predictions if known.get(one["id"], {}).get("answer", ...) != one["answer"]]
-    path.write_text("".join(line for line in lines if line.endswith("\n")), encoding="utf-8")
+    path.write_text("".join(_line(one) for one in known.values()), encoding="utf-8")
     with ThreadPoolExecutor(judge.at_once) as pool:
         for start in range(0, len(todo), judge.at_once):
             part = todo[start : start + judge.at_once]
-            found = list(pool.map(lambda one: _judged(judge, key, one), part))
+            asked = [pool.submit(_judged, judge, key, one) for one in part]
+            found = [one.result() for one in asked if one.exception() is None]
             with open(path, "a", encoding="utf-8") as file:
-                file.write("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found))
+                file.write("".join(map(_line, found)))
+            if problem := next((why for one in asked if (why := one.exception())), None):
+                raise problem
             known |= {one["id"]: one for one in found}
             done = len(predictions) - len(todo) + start + len(part)
             say(f"{done} of {len(predictions)} answers judged by {judge.model}")
@@ -118,8 +138,28 @@ def compare(name: str, predictions: Sequence[dict[str, Any]], verdicts: Sequence
 
 def verdict_of(reply: str) -> str:
     """The last of the words that a reply may end in; what a model thought before does not count."""
-    found = VERDICT.findall(reply.rpartition("</think>")[2])
-    return {"correct": "correct"}.get(found[-1].lower(), "wrong") if found else "unclear"
+    said = reply.rpartition("</think>")[2]
+    found = ENDS.search(said[-500:]) or BEGINS.match(said)
+    if found is None:
+        return "unclear"
+    return "correct" if (found[2].lower() == "correct") != bool(found[1]) else "wrong"
+
+
+def _kept(path: Path) -> dict[str, dict[str, Any]]:
+    """The judgements that a file holds whole, by prediction; a damaged line is asked again."""
+    known = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(True) if path.exists() else ():
+        try:
+            one = json.loads(line) if line.endswith("\n") else None
+        except ValueError:
+            continue
+        if isinstance(one, dict) and {"id", "answer", "verdict"} <= one.keys():
+            known[one["id"]] = one
+    return known
+
+
+def _line(judgement: dict[str, Any]) -> str:
+    return json.dumps(judgement, ensure_ascii=False) + "\n"
 
 
 def _judged(judge: Judge, key: str | None, one: dict[str, Any]) -> dict[str, Any]:
@@ -149,17 +189,40 @@ def _ask(judge: Judge, key: str | None, prompt: str) -> str:
             time.sleep(min(30.0, 0.5 * 2**attempt))
         try:
             with opener.open(request, timeout=judge.timeout_s) as answer:
-                return str(json.load(answer)["choices"][0]["message"]["content"] or "")
+                said = json.loads(_read(answer, time.monotonic() + judge.timeout_s))
+            content = said["choices"][0]["message"]["content"] or ""
+            return content if isinstance(content, str) else "\n".join(str(part["text"]) for part in content)
         except urllib.error.HTTPError as error:
             why = f"HTTP {error.code}"
             if error.code not in RETRIED:
                 break
-        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        except (
+            OSError,
+            http.client.HTTPException,
+            RecursionError,
+            ValueError,
+            KeyError,
+            IndexError,
+            TypeError,
+        ) as error:
             why = f"{type(error).__name__}: {error}"
     raise InputError(
         f"judge.url: {address} gave no judgement ({' '.join(why.split())[:200]}). Is it an OpenAI-style API that "
         f"serves {judge.model}? The same command goes on from what is judged."
     )
+
+
+def _read(answer: http.client.HTTPResponse, deadline: float) -> bytes:
+    """A reply's bytes. Raises TimeoutError where it trickles in past the deadline, ValueError where it does not end."""
+    pieces, size = [], 0
+    while piece := answer.read1(65536):
+        pieces.append(piece)
+        size += len(piece)
+        if size > LONGEST_REPLY:
+            raise ValueError(f"a reply of over {LONGEST_REPLY} bytes")
+        if time.monotonic() > deadline:
+            raise TimeoutError("the reply took longer than judge.timeout_s")
+    return b"".join(pieces)
 
 
 class _Stays(urllib.request.HTTPRedirectHandler):
