@@ -36,7 +36,7 @@ def parse(
     input: InputPath = None,
     limit: Limit = None,
     set: Set = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON lines, as without it.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Print each trace as a JSON line: id, question, steps, answer. Nothing is drawn.
 
