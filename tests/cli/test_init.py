@@ -118,6 +118,7 @@ def test_what_opening_needs_is_found_and_written(tmp_path: Path) -> None:
         load_pipeline(tmp_path / facts["pipeline"])
 
 
+@pytest.mark.slow
 def test_init_reads_stdin_and_says_what_it_cannot_find(tmp_path: Path) -> None:
     done = cli(tmp_path, "init", "-", stdin=lines(UNKNOWN))
     assert done.returncode == 0 and (tmp_path / "traces.yaml").exists(), done.stderr

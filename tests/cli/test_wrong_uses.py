@@ -229,6 +229,7 @@ def test_a_command_to_type_is_one_that_a_shell_takes(places, monkeypatch, capsys
     assert "zero-engine run 'my data/my.yaml'" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_home_folder_is_found_in_a_file_as_in_a_shell(places, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "d\N{GRINNING FACE}.jsonl").write_bytes(Path(places["DATA"]).read_bytes())

@@ -54,7 +54,7 @@ class Hunt:
         """Kill in a run on two workers of an external scheduler, which is started again when it is gone."""
         while True:
             with cluster(2, self.environment) as running:
-                flags = ["--scheduler", running.address, "--set", "dask.workers_timeout_s=30"]
+                flags = ["--scheduler", running.address, "--set", "dask.workers_timeout_s=120"]
 
                 def others(running=running) -> list[tuple[str, psutil.Process]]:
                     for process in [p for p in running.workers if p.poll() is not None]:
@@ -102,7 +102,7 @@ class Hunt:
             driver.wait(LIMIT_S)
             if self._ended(driver, errors) == 0:
                 return self.account
-        self.account.differences.append("the run does not end")
+        self.account.differences.append(f"the run does not end: {errors.read_text()[-2000:]}")
         return self.account
 
     def _start(self, flags: list[str]) -> tuple[subprocess.Popen, Path]:

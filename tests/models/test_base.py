@@ -43,7 +43,7 @@ def liquid(tmp_path_factory, tiny_anole):
     return tiny_liquid(tmp_path_factory.mktemp("liquid"), tiny_anole)
 
 
-@pytest.fixture(params=["chameleon", "janus", "emu3", "liquid", "painted", "fake"])
+@pytest.fixture(scope="module", params=["chameleon", "janus", "emu3", "liquid", "painted", "fake"])
 def family(request, model, janus, emu3, liquid):
     if request.param in ("janus", "emu3", "liquid"):
         return load_model(str(request.getfixturevalue(request.param)), device="cpu")

@@ -3,9 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
-from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict
 from tiny_models import tiny_diffusion
 
 from zero_engine.errors import ModelError
@@ -23,6 +20,11 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def lora(folder, tmp_path_factory):
     """LoRA weights of the denoiser's attention, as diffusers saves them."""
+    # Imported here: at the top it would take seconds where none of these tests runs, too.
+    from diffusers import StableDiffusionPipeline
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict
+
     pipe = StableDiffusionPipeline.from_pretrained(folder)
     torch.manual_seed(1)
     pipe.unet.add_adapter(LoraConfig(r=2, init_lora_weights=False, target_modules=["to_q", "to_v"]))
@@ -96,7 +98,8 @@ def test_unloading_is_refused_where_there_is_no_gpu_and_asked_for_where_there_is
     assert "\n" not in str(caught.value)
     asked = []
     monkeypatch.setattr(
-        StableDiffusionPipeline, "enable_model_cpu_offload", lambda self, device: asked.append(device)
+        "diffusers.StableDiffusionPipeline.enable_model_cpu_offload",
+        lambda self, device: asked.append(device),
     )
     render = render(offload=True).model_copy(update={"device": "cuda:1", "dtype": "float32"})
     assert diffusion.load(render).pipe.device.type == "cpu" and asked == ["cuda:1"]

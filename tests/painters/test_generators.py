@@ -33,6 +33,7 @@ def render(folder, tiny_anole):
     )
 
 
+@pytest.mark.slow
 def test_a_picture_depends_on_its_own_prompt_and_seed(render):
     painter = get_generator(render).painter
     prompts, seeds = [f"a dog number {row % 3}" for row in range(6)], [0, 1, 2, 3, 4, 0]
@@ -43,6 +44,7 @@ def test_a_picture_depends_on_its_own_prompt_and_seed(render):
     assert np.array_equal(painter.paint(prompts[:3] * 2, seeds[:3] * 2)[3:], painted[:3])
 
 
+@pytest.mark.slow
 def test_a_drawing_is_the_painting_in_the_readers_codes(render, model):
     generator = get_generator(render)
     drawings = generator.draw(requests(["a dog", "a cat"], [1, 2]))

@@ -68,6 +68,7 @@ def test_a_request_that_does_not_end_has_a_deadline(tmp_path):
         assert time.monotonic() - started < 3 and len(server.requests) == 2
 
 
+@pytest.mark.slow
 def test_retry_after_pauses_everybody(tmp_path):
     with ImagesServer(
         lambda number, body: (429, {"Retry-After": "1"}, "") if number == 0 else None
@@ -172,6 +173,7 @@ def test_a_limit_stops_in_one_line_and_is_counted_over_starts(tmp_path):
         assert len(server.requests) == 8
 
 
+@pytest.mark.slow
 def test_requests_are_spread_over_the_minute(tmp_path):
     with ImagesServer() as server:
         started = time.monotonic()

@@ -148,6 +148,7 @@ def test_an_earlier_runs_rows_are_input(tmp_path: Path) -> None:
     assert all(t.steps for t in again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stdin", ["-", "/dev/stdin"])
 @pytest.mark.parametrize(
     "data", [line("a") + line("b"), gzip.compress(line("a") + line("b"))], ids=["plain", "gzip"]

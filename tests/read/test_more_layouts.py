@@ -140,6 +140,7 @@ def test_options_in_one_text(text: str, options: list[str] | None) -> None:
     assert lettered(text) == options
 
 
+@pytest.mark.slow
 def test_a_guess_does_not_hang_on_the_hash_seed(tmp_path: Path) -> None:
     chats = {name: [USER, {"role": "assistant", "content": name}] for name in ("good", "b", "c", "d", "e")}
     (tmp_path / "x.jsonl").write_text(json.dumps(chats))

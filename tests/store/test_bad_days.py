@@ -19,6 +19,8 @@ from zero_engine.write import remote
 from zero_engine.write.mirror import mirror_at
 from zero_engine.write.remote import Remote
 
+pytestmark = pytest.mark.slow
+
 URL = "s3://corpus/sets/one"
 RUN = [sys.executable, "-c", "from zero_engine.cli import main; main()", "run"]
 

@@ -20,6 +20,8 @@ from zero_engine.write.export import export_dataset
 from zero_engine.write.unused import clean
 from zero_engine.write.validate import validate_dataset
 
+pytestmark = pytest.mark.slow
+
 URL = "s3://corpus/sets/one"
 
 

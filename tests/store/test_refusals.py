@@ -7,6 +7,8 @@ import pytest
 from tests.store.conftest import forget, write_pipeline
 from zero_engine.write import remote
 
+pytestmark = pytest.mark.slow
+
 URL = "s3://corpus/sets/one"
 
 

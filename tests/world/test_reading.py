@@ -25,7 +25,7 @@ def near_miss(kind: str, spec: tuple, rng: random.Random) -> np.ndarray | None:
     return None if KINDS[kind].judge(spec, image) else image
 
 
-@pytest.mark.parametrize("new_phrasing", [False, True])
+@pytest.mark.parametrize("new_phrasing", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", EVERY)
 def test_a_right_picture_is_never_contradicted(kind, new_phrasing):
     rng = random.Random(f"right {kind}")
@@ -35,6 +35,7 @@ def test_a_right_picture_is_never_contradicted(kind, new_phrasing):
         assert verdict is (None if kind in WITHOUT_FIGURE else True), item.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("new_phrasing", [False, True])
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in WITHOUT_FIGURE])
 def test_a_near_miss_is_contradicted(kind, new_phrasing):
@@ -51,6 +52,7 @@ def test_a_near_miss_is_contradicted(kind, new_phrasing):
     assert np.mean([verdict is False for verdict in verdicts]) >= 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in WITHOUT_FIGURE])
 def test_a_figure_of_another_kind_a_broken_one_and_none_contradict_a_text_that_names_one(kind):
     rng = random.Random(f"other {kind}")

@@ -17,6 +17,8 @@ from zero_engine.models.chameleon.replay import Replay
 from zero_engine.models.chameleon.trunk import head_norm, rms_norm
 from zero_engine.models.prompt import Sampling, requests
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = ["two apples", "a red cat and a dog", "x"]
 ON_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

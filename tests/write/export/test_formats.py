@@ -22,6 +22,8 @@ from zero_engine.write.dataset import open_rows
 from zero_engine.write.export import export_dataset
 from zero_engine.write.export.files import ParquetFile
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tiny():
