@@ -43,7 +43,11 @@ def main() -> int:
                     for measure in (_all_kinds, _one_hang):
                         with tempfile.TemporaryDirectory() as folder:
                             facts["runs"].append(
-                                {"burners a core": times, **measure(Path(folder), place, environment)}
+                                {
+                                    "burners a core": times,
+                                    "load": round(os.getloadavg()[0], 1),
+                                    **measure(Path(folder), place, environment),
+                                }
                             )
                         print(json.dumps(facts["runs"][-1]), flush=True)
                         arguments.result.write_text(json.dumps(facts, indent=1) + "\n")
