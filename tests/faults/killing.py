@@ -75,7 +75,10 @@ class Hunt:
                 if self.killed >= kills and running.scheduler.poll() is None:
                     others()
                     flags[-1] = f"dask.workers_timeout_s={COME_S}"
-                    return self._to_the_end(flags)
+                    account = self._to_the_end(flags)
+                    if account.differences:
+                        account.differences.append(f"the scheduler: {running.scheduler.poll()}")
+                    return account
 
     @property
     def killed(self) -> int:
@@ -97,6 +100,7 @@ class Hunt:
                     continue  # nobody else has started yet
                 self.random.choice([p for k, p in victims if k == kind]).kill()
                 self.account.kills[kind] = self.account.kills.get(kind, 0) + 1
+                self.account_order = [*getattr(self, "account_order", []), kind]
         self._ended(driver, errors)
 
     def _to_the_end(self, flags: list[str]) -> Account:
@@ -109,7 +113,7 @@ class Hunt:
             if code == 0:
                 return self.account
             ends.append(f"exit {code}: {errors.read_text()[-500:]}")
-        self.account.differences.append(f"the run does not end: {ends}")
+        self.account.differences.append(f"the run does not end: {ends[-1]} {self.account_order[-6:]}")
         return self.account
 
     def _start(self, flags: list[str]) -> tuple[subprocess.Popen, Path]:
