@@ -1,12 +1,9 @@
 """The command line as people use it: exit codes, one-line errors, JSON on stdout."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
-
-from zero_engine.cli import main
 
 TEXT_ONLY = """\
 name: cli
@@ -23,23 +20,6 @@ def pipeline(repository: Path, tmp_path: Path) -> Path:
     out = tmp_path / "out folder"
     path.write_text(TEXT_ONLY.format(input=repository / "examples/data/gsm8k.jsonl", output=out))
     return path
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Run the command line; returns exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["zero-engine", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def test_parse_prints_steps_as_json_lines(call, pipeline):

@@ -56,7 +56,7 @@ class Hunt:
         """Kill in a run on two workers of an external scheduler, which is started again when it is gone."""
         while True:
             with cluster(2, self.environment) as running:
-                flags = ["--scheduler", running.address, "--set", "dask.workers_timeout_s=30"]
+                flags = ["--scheduler", running.address, "--set", "dask.workers_timeout_s=120"]
 
                 def others(running=running) -> list[tuple[str, psutil.Process]]:
                     for process in [p for p in running.workers if p.poll() is not None]:
