@@ -59,7 +59,9 @@ def main() -> None:
         facts["every drawing looked for"] = _driver("plan", file, other)
         facts["run"] = _driver("run", file, other)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        file = _folder(Path(folder), options.drawings // 1000, options.rows_per_shard)
+        file = _folder(
+            Path(folder), max(STEPS * CANDIDATES, options.drawings // 1000), options.rows_per_shard
+        )
         facts["run of a thousandth"] = _driver("run", file, other)
     print(json.dumps(facts, indent=2) if options.json else facts)
 

@@ -97,7 +97,9 @@ class Hunt:
                     continue  # nobody else has started yet
                 victim = self.random.choice([p for k, p in victims if k == kind])
                 victim.kill()
-                if kind == "scheduler":  # dying takes a while on a busy machine, and `external` asks whether it lives
+                if (
+                    kind == "scheduler"
+                ):  # dying takes a while on a busy machine, and `external` asks whether it lives
                     os.waitid(os.P_PID, victim.pid, os.WEXITED | os.WNOWAIT)
                 self.account.kills[kind] = self.account.kills.get(kind, 0) + 1
         self._ended(driver, errors)
