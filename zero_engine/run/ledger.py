@@ -95,11 +95,13 @@ class Ledger:
                 self.twin.push_names(old.rejections.name)
         self.entries[entry.index] = entry
 
-    def describe(self, model: ModelInfo) -> None:
-        """Remember the model that drew, for the manifest."""
-        if model != self.model:
+    def describe(self, model: ModelInfo) -> str | None:
+        """Remember the model that drew, for the manifest. Returns on what another process drew, where that differs."""
+        before = self.model
+        if model != before:
             self.held.model = model
             self._append({"model": model.model_dump(mode="json")})
+        return before.device if before and before.device != model.device else None
 
     def drop_beyond(self, shards: int) -> None:
         """Forget shards that the input no longer has; their drawings are set aside."""
