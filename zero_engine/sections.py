@@ -241,5 +241,7 @@ class Dask(Section):
         if isinstance(value, int) and value < 0:
             raise ValueError("must be at least 0, or auto")
         if isinstance(value, int) and value > MOST_WORKERS:
-            raise ValueError(f"must be at most {MOST_WORKERS} on one machine (or name a cluster as dask.scheduler)")
+            raise ValueError(
+                f"must be at most {MOST_WORKERS} on one machine (or name a cluster as dask.scheduler)"
+            )
         return value

@@ -120,7 +120,10 @@ USES: list[tuple[str, str]] = [
     ("run PIPELINE --workers many", "dask.workers"),
     ("run PIPELINE --workers -1", "dask.workers must be at least 0"),
     ("run PIPELINE --workers 99999999", "dask.workers must be at most 1024 on one machine"),
-    ("run PIPELINE --set score.names=likelihood", "score.names must be a list, as [one, two], got 'likelihood'"),
+    (
+        "run PIPELINE --set score.names=likelihood",
+        "score.names must be a list, as [one, two], got 'likelihood'",
+    ),
     ("run PIPELINE --set gate.min=0.5", "gate.min must be keys with values, as {key: value}, got 0.5"),
     ("run PIPELINE --set gate=strict", "gate must be keys with values"),
     ("run PIPELINE --set output.image_format=jpeg", "must be 'png' or 'webp', got 'jpeg'"),
