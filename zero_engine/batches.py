@@ -86,9 +86,9 @@ def run_distinct(
     return [results[place] for place in places]
 
 
-def padded(length: int) -> int:
-    """The length that a sequence of `length` tokens is padded to."""
-    return max(1, -(-length // SLOT_MULTIPLE)) * SLOT_MULTIPLE
+def padded(length: int, multiple: int = SLOT_MULTIPLE) -> int:
+    """The length that a sequence of `length` tokens is padded to, a multiple of `multiple`."""
+    return max(1, -(-length // multiple)) * multiple
 
 
 def _run_batch(

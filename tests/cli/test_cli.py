@@ -1,12 +1,9 @@
 """The command line as people use it: exit codes, one-line errors, JSON on stdout."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
-
-from zero_engine.cli import main
 
 TEXT_ONLY = """\
 name: cli
@@ -25,25 +22,9 @@ def pipeline(repository: Path, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Run the command line; returns exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["zero-engine", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
 def test_parse_prints_steps_as_json_lines(call, pipeline):
     code, out, err = call("parse", pipeline)
+    assert call("parse", pipeline, "--json")[:2] == (code, out)
     rows = [json.loads(line) for line in out.splitlines()]
     assert code == 0 and len(rows) == 5 and "5 traces parsed, 0 rejected" in err
     assert set(rows[0]) == {"id", "question", "steps", "answer"}

@@ -15,7 +15,6 @@ import pytest
 import yaml
 
 from tests.faults.conftest import POISONED, make_run  # noqa: F401 (a fixture)
-from zero_engine.cli import main
 from zero_engine.pipeline import Pipeline
 from zero_engine.run.chamber import close_chamber
 from zero_engine.write import mirror, remote
@@ -219,23 +218,6 @@ def bad_day(server: str) -> Iterator[BadDay]:
     yield proxy
     proxy.shutdown()
     proxy.server_close()
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Run the command line; returns exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["zero-engine", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def write_pipeline(path: Path, pipeline: Pipeline) -> Path:

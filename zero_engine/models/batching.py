@@ -4,6 +4,7 @@ import sys
 
 from zero_engine.batches import padded
 from zero_engine.models.base import UnifiedModel
+from zero_engine.models.prompt import Prompt, pictures_in
 
 AUTO_BATCH_SIZE = {("cpu", "small"): 32, ("cpu", "large"): 2, ("cuda", "small"): 128, ("cuda", "large"): 16}
 """`batch_size: auto` on a CPU, or where a model's footprint is unknown (see `Footprint.fits`), by device kind and model
@@ -12,6 +13,16 @@ size.
 Fixed, because the batch size is part of a drawing's identity. Larger batches are no faster on a CPU. A model is small
 with at most 256 codes a picture (nano: 64), else large (Chameleon 7B: 1024).
 """
+
+
+PICTURE_SLOTS = 64
+"""A prompt with pictures has a multiple of so many slots in the cache. With `render.context: pictures` a level has few
+drawings of many lengths, and batches that are not full cost more than slots that are empty."""
+
+
+def room(prompt: Prompt, length: int) -> int:
+    """The slots that a prompt of `length` tokens takes in a batch. Prompts share a batch where these are equal."""
+    return padded(length, PICTURE_SLOTS) if pictures_in(prompt) else padded(length)
 
 
 def filler_prompt(model: UnifiedModel, size: int, extra: int = 0) -> str:

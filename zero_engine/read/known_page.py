@@ -36,15 +36,15 @@ def input_lines(known: Known) -> list[str]:
     lines = ["input:", f"  path: {known.name}    # a file, the folder of a download, or the name on the hub"]
     lines.append(f"  format: {known.format}")
     if known.columns:
-        lines.append(
-            "  columns: {" + ", ".join(f"{key}: {path}" for key, path in known.columns.items()) + "}"
-        )
+        columns = ", ".join(f"{key}: {_quoted(path)}" for key, path in known.columns.items())
+        lines.append(f"  columns: {{{columns}}}")
     lines += [f"  {key}: {_quoted(value)}" for key, value in known.more.items()]
     return lines
 
 
 def _quoted(value: str) -> str:
-    return f'"{value}"' if any(sign in value for sign in "[]'{}#:") else value
+    told = value.replace("\n", "\\n")
+    return f'"{told}"' if any(sign in value for sign in "[]'{}#:") else value
 
 
 _HEAD = """# Formats
@@ -75,7 +75,8 @@ with the lines below filled in. What every format has in common:
 - Pictures may be PNG, JPEG, WebP, GIF (its first frame), BMP or TIFF. They are seen upright, and on white where they
   are transparent; rows have them as they came.
 - Options may be a list, an object by letters, or one text (`A. red B. blue`); a whole number is the place of one, from
-  0.
+  0, and -1 no answer. Where places count from 1, number the options: `"1. {{options.0}}\\n2. {{options.1}}"`.
+- A key that stands in one JSON object with two values is a rejection (`duplicate_key`): nobody knows which is meant.
 - `where` keeps the traces for which an expression holds: columns, the fields of the trace, `correctness` of a
   generation,
   comparisons, `in`, `and`, `or`, `not`, `len(x)`, `lower(x)`. `duplicates: reject` leaves out what says the same.

@@ -25,7 +25,7 @@ from zero_engine.batches import BatchFailure, run_bucketed
 from zero_engine.errors import ModelError, ZeroEngineError
 from zero_engine.images import decode_image, encode_image
 from zero_engine.models.base import Prepares, UnifiedModel
-from zero_engine.models.batching import auto_batch_size, filler_prompt
+from zero_engine.models.batching import auto_batch_size, filler_prompt, room
 from zero_engine.models.prompt import Prompt, Request, Sampling, pictures_in
 from zero_engine.pipeline import Render
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Source, Trace
@@ -237,7 +237,7 @@ def _draw(
         prepared = model.prepare([_request(job, render, settings) for job in jobs])
         failed = {row: failure for row, failure in enumerate(prepared) if failure is not None}
     ready = [row for row in range(len(jobs)) if row not in failed]
-    lengths = [jobs[row].tokens for row in ready]
+    lengths = [room(jobs[row].prompt, jobs[row].tokens) for row in ready]
     done = run_bucketed([jobs[row] for row in ready], lengths, draw, batch_size_of(model, render), filler)
     results = {**failed, **dict(zip(ready, done, strict=True))}
     return [results[row] for row in range(len(jobs))]

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from zero_engine.batches import padded
 from zero_engine.models import load_model
+from zero_engine.models.batching import room
 from zero_engine.models.chameleon import drawing
 from zero_engine.models.chameleon.nodes import Nodes
 from zero_engine.models.chameleon.trunk import pack, rows_by
-from zero_engine.models.prompt import Sampling, requests
+from zero_engine.models.prompt import Request, Sampling, requests
 from zero_engine.models.sampling import choose, guide, uniforms_from
 
 PROMPTS = [
@@ -179,6 +181,22 @@ def test_a_row_has_the_same_bits_whatever_its_neighbours(model, guidance, rows):
     assert np.array_equal(
         model.caption_likelihood(whole.codes[rows], [prompts[row] for row in rows]), captions[rows]
     )
+
+
+@pytest.mark.parametrize("against", ["nothing", "pictures"])
+def test_prompts_with_pictures_share_a_batch_whose_slots_are_theirs(model, against):
+    """Their padded lengths differ, their room in a batch does not: a row has the same bits alone and among others."""
+    picture = np.arange(16, dtype=np.uint16)
+    prompts = [("a ", picture, " b" * words) for words in (1, 15, 30)]
+    lengths = [model.prompt_length(prompt) for prompt in prompts]
+    assert len({padded(length) for length in lengths}) == 3
+    assert len({room(prompt, length) for prompt, length in zip(prompts, lengths, strict=True)}) == 1
+    wanted = [Request(p, at, (picture,) if against == "pictures" else ()) for at, p in enumerate(prompts)]
+    whole = model.draw(wanted, Sampling(guidance=1.5))
+    for row, request in enumerate(wanted):
+        alone = model.draw([request], Sampling(guidance=1.5))
+        assert np.array_equal(alone.codes[0], whole.codes[row])
+        assert alone.likelihood[0] == whole.likelihood[row]
 
 
 @pytest.mark.parametrize("guidance", [1.0, 1.5])

@@ -28,11 +28,16 @@ _GROWTH = 2 * SLOT_MULTIPLE
 
 
 class Memory:
-    """The KV cache of at most `limit` nodes, at first one for each of `prompts`, with room for `length` tokens."""
+    """The KV cache of at most `limit` nodes, at first one for each of `prompts`, with room for `length` tokens.
 
-    def __init__(self, trunk: Trunk, prompts: Sequence[Sequence[int]], limit: int, length: int):
+    A prompt takes `slots` slots, or as many as the longest one needs.
+    """
+
+    def __init__(
+        self, trunk: Trunk, prompts: Sequence[Sequence[int]], limit: int, length: int, slots: int = 0
+    ):
         self.trunk, self.nodes = trunk, len(prompts)
-        self.last_hidden, self.cache = prefill(trunk, prompts)
+        self.last_hidden, self.cache = prefill(trunk, prompts, slots)
         self.lengths = torch.tensor([len(prompt) for prompt in prompts], device=trunk.device)
         self.slots = self.seen = self.cache[0].shape[3]
         self.limit, longest = limit, self.slots + -(-length // _GROWTH) * _GROWTH
@@ -115,8 +120,8 @@ class Memory:
         return torch.bmm(weights, values).view(self.nodes, -1)
 
 
-def prefill(trunk: Trunk, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, list[Tensor]]:
-    """Hidden states of the prompts' last ids, (M, D), and per layer keys and values, (2, M, G, S, d).
+def prefill(trunk: Trunk, prompts: Sequence[Sequence[int]], slots: int = 0) -> tuple[Tensor, list[Tensor]]:
+    """Hidden states of the prompts' last ids, (M, D), and per layer keys and values, (2, M, G, S, d); S >= `slots`.
 
     Equal prompts run once. A prompt runs only with prompts of its own padded length: above about 128 slots, more
     padding would change the order in which attention sums.
@@ -125,14 +130,14 @@ def prefill(trunk: Trunk, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, lis
     index = {prompt: position for position, prompt in enumerate(distinct)}
     place_M = torch.tensor([index[tuple(prompt)] for prompt in prompts], device=trunk.device)
     sizes = [padded(len(prompt)) for prompt in distinct]
-    order = sorted(range(len(distinct)), key=sizes.__getitem__)
+    order, slots = sorted(range(len(distinct)), key=sizes.__getitem__), max(slots, *sizes)
     hiddens, parts = [], []
     for size, alike in groupby(order, key=sizes.__getitem__):
         group, at_once = [distinct[place] for place in alike], max(1, PREFILLED_SLOTS // size)
         for start in range(0, len(group), at_once):
             hidden_UD, cache = trunk.prefill(group[start : start + at_once], last_only=True)
             hiddens.append(hidden_UD)
-            parts.append([functional.pad(torch.stack(pair), (0, 0, 0, max(sizes) - size)) for pair in cache])
+            parts.append([functional.pad(torch.stack(pair), (0, 0, 0, slots - size)) for pair in cache])
     place_M = torch.tensor(order, device=trunk.device).argsort()[place_M]
     layers = (torch.cat(layer, dim=1)[:, place_M] for layer in zip(*parts, strict=True))
     return torch.cat(hiddens)[place_M], list(layers)

@@ -38,12 +38,14 @@ def draw_codes(
     length: int,
     sampling: Sampling,
     pictures: Sequence[Sequence[int]] | None = None,
+    slots: int = 0,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Draws `length` codes after each prompt.
 
     `prompts`, `unconditional` (prompts of the branch u, which guidance steers away from) and `pictures` (prompts of the
-    third branch) hold B lists of ids each, and each list ends with BOI. Returns codes (B, N) int64, the mean log p of
-    the codes under the prompt (B,), and the same under `unconditional`, or None without guidance.
+    third branch) hold B lists of ids each, and each list ends with BOI; it takes `slots` slots of the cache, or as many
+    as the longest one needs. Returns codes (B, N) int64, the mean log p of the codes under the prompt (B,), and the
+    same under `unconditional`, or None without guidance.
     """
     weights = [sampling.guidance]
     third: Sequence[Sequence[int]] = ()
@@ -56,7 +58,7 @@ def draw_codes(
     rows = [*prompts, *(unconditional if guided else ()), *third]
     branches = len(rows) // batch
     nodes = Nodes(rows, batch, trunk.device)
-    memory = memory_for(trunk, nodes.prompts, len(rows), length)
+    memory = memory_for(trunk, nodes.prompts, len(rows), length, slots)
     uniforms_NB = uniforms_from(seeds, length).to(trunk.device)
 
     codes_NB = torch.empty(length, batch, dtype=torch.long, device=trunk.device)

@@ -17,11 +17,11 @@ from zero_engine.models.chameleon.trunk import Trunk, rows_by
 
 
 def memory_for(
-    trunk: Trunk, prompts: Sequence[Sequence[int]], limit: int, length: int
+    trunk: Trunk, prompts: Sequence[Sequence[int]], limit: int, length: int, slots: int = 0
 ) -> "Memory | GraphedMemory":
     """The KV cache of at most `limit` nodes, at first one for each of `prompts`, with room for `length` tokens."""
     if trunk.kernels is None:
-        return Memory(trunk, prompts, limit, length)
+        return Memory(trunk, prompts, limit, length, slots)
     return GraphedMemory(trunk, prompts, length)
 
 

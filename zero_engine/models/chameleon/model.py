@@ -29,6 +29,7 @@ from transformers.models.chameleon.image_processing_pil_chameleon import Chamele
 from zero_engine.images import on_white
 from zero_engine.models import pixels
 from zero_engine.models.base import Drawings, refuse_perception
+from zero_engine.models.batching import room
 from zero_engine.models.chameleon import vq
 from zero_engine.models.chameleon.drawing import draw_codes
 from zero_engine.models.chameleon.layout import TokenLayout, read_layout
@@ -179,6 +180,7 @@ class Chameleon:
                 prior if request.seen is None else self.prompt_ids(request.seen)  # without `seen`, i is u
                 for request, prior in zip(wanted, prior_ids, strict=True)
             ],
+            max(room(request.prompt, self.prompt_length(request.prompt)) for request in wanted),
         )
         if not all(is_empty(request.against) for request in wanted):
             unconditional = None  # u is not the empty prompt
