@@ -1,10 +1,12 @@
-"""Find a million drawings by identity: how long `plan` takes, and how much memory, when everything lies somewhere.
+"""Find a million drawings by identity: how long `plan` and `run` take, and how much memory of the driver.
 
     python benchmarks/million_drawings.py --json [--drawings 1000000] [--rows-per-shard 1000]
 
 A finished folder is written with synthetic codes and one small picture, its identities those that the pipeline asks
 for. Then `zero-engine plan` is run on it as a process of its own: with the folder as it is (nothing to be looked up),
-and with `parse.max_steps` changed, which makes every shard look for every drawing of its own in the index.
+and with `parse.max_steps` changed, which makes every shard look for every drawing of its own in the index. `run` then
+makes every shard again around its drawings, in a child, beside the same for a thousandth of them: the difference is
+what the drawings cost its driver.
 """
 
 import argparse
@@ -49,18 +51,31 @@ def main() -> None:
     parser.add_argument("--folder", help="where to work; a temporary folder by default")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    facts: dict = {"drawings": options.drawings, "machine": platform.processor() or platform.machine()}
+    other = ["--set", "parse.max_steps=100"]
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        pipeline = _pipeline(Path(folder), options)
-        _write_folder(pipeline)
-        (Path(folder) / "pipeline.json").write_text(pipeline.model_dump_json())
-        facts = {"drawings": options.drawings, "machine": platform.processor() or platform.machine()}
-        for name, more in (("as it is", []), ("every drawing looked for", ["--set", "parse.max_steps=100"])):
-            facts[name] = _plan(Path(folder) / "pipeline.json", more)
+        file = _folder(Path(folder), options.drawings, options.rows_per_shard)
+        facts["as it is"] = _driver("plan", file, [])
+        facts["every drawing looked for"] = _driver("plan", file, other)
+        facts["run"] = _driver("run", file, other)
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        file = _folder(
+            Path(folder), max(STEPS * CANDIDATES, options.drawings // 1000), options.rows_per_shard
+        )
+        facts["run of a thousandth"] = _driver("run", file, other)
     print(json.dumps(facts, indent=2) if options.json else facts)
 
 
-def _pipeline(folder: Path, options: argparse.Namespace) -> Pipeline:
-    traces = options.drawings // (STEPS * CANDIDATES)
+def _folder(folder: Path, drawings: int, rows_per_shard: int) -> Path:
+    """A finished dataset; returns its pipeline file."""
+    pipeline = _pipeline(folder, drawings, rows_per_shard)
+    _write_folder(pipeline)
+    (folder / "pipeline.json").write_text(pipeline.model_dump_json())
+    return folder / "pipeline.json"
+
+
+def _pipeline(folder: Path, drawings: int, rows_per_shard: int) -> Pipeline:
+    traces = drawings // (STEPS * CANDIDATES)
     with open(folder / "traces.jsonl", "w", encoding="utf-8") as file:
         for number in range(traces):
             steps = [f"{number} + {step} = {number + step}" for step in range(STEPS)]
@@ -73,7 +88,7 @@ def _pipeline(folder: Path, options: argparse.Namespace) -> Pipeline:
             "render": {"candidates": CANDIDATES},
             "score": {"names": ["likelihood"]},
             "gate": {"rank": {"likelihood": 1.0}, "max": {}},
-            "output": {"path": str(folder / "out"), "rows_per_shard": options.rows_per_shard},
+            "output": {"path": str(folder / "out"), "rows_per_shard": rows_per_shard},
             "dask": {"workers": 0},
         }
     )
@@ -152,19 +167,21 @@ def _candidates(parsed: list, pipeline: Pipeline, generator: str) -> Iterator[Ca
         )
 
 
-def _plan(pipeline: Path, more: list[str]) -> dict:
-    """Seconds and peak memory of `zero-engine plan`, and what it says of drawings."""
+def _driver(verb: str, pipeline: Path, more: list[str]) -> dict:
+    """Seconds and the driver's peak memory of `zero-engine plan` or `run`, and what it says of drawings."""
     code = (
         "import resource, sys\nfrom zero_engine.cli import main\ntry: main()\nfinally: print('peak', "
         "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
     )
-    command = [sys.executable, "-c", code, "plan", str(pipeline), "--json", *more]
+    command = [sys.executable, "-c", code, verb, str(pipeline), "--json", *more]
+    command += ["--no-report"] * (verb == "run")
     started = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
+    said = json.loads(done.stdout)
     return {
         "wall_s": round(time.monotonic() - started, 1),
         "peak_mb": round(int(re.findall(r"peak (\d+)", done.stderr)[0]) / 1024),
-        "drawings": json.loads(done.stdout)["drawings"],
+        "drawings": said["drawings"] if verb == "plan" else {"made": said["drawn"]},
     }
 
 

@@ -96,23 +96,32 @@ class Cluster:
     workers: list[subprocess.Popen] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
 
-    def add_worker(self, **environment: str) -> subprocess.Popen:
+    def add_worker(self, *options: str, **environment: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "dask", "worker", self.address, "--nthreads", "1", "--no-dashboard"]
-        command += ["--memory-limit", "700MB", "--death-timeout", "120"]
+        command += ["--memory-limit", "700MB", "--death-timeout", "120", *options]
         folder = environment.pop("folder", None)
         self.workers.append(start(command, {**self.environment, **environment}, folder))
         return self.workers[-1]
 
 
 @contextlib.contextmanager
-def cluster(workers: int, environment: dict[str, str]) -> Iterator[Cluster]:
+def cluster(workers: int, environment: dict[str, str], protocol: str = "tcp") -> Iterator[Cluster]:
     """A cluster on loopback that ends with the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "dask",
+        "scheduler",
+        "--host",
+        f"{protocol}://127.0.0.1",
+        "--port",
+        str(port),
+    ]
     scheduler = start([*command, "--no-dashboard"], environment)
-    running = Cluster(f"tcp://127.0.0.1:{port}", scheduler, environment=environment)
+    running = Cluster(f"{protocol}://127.0.0.1:{port}", scheduler, environment=environment)
     try:
         _wait_for(port)
         for _ in range(workers):

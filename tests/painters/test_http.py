@@ -12,6 +12,7 @@ from tests.painters.images_server import ImagesServer, painted
 from zero_engine.errors import ModelError
 from zero_engine.painter_sections import Http
 from zero_engine.painters import images_api
+from zero_engine.painters.answers import Answers
 from zero_engine.painters.http import Served, fingerprint
 from zero_engine.painters.painting import Asked
 from zero_engine.pipeline import Render
@@ -28,7 +29,7 @@ def asked(count: int) -> list[Asked]:
 
 def painter(server: ImagesServer, folder, **keys) -> Served:
     served = Served(render_of(server, **keys))
-    served.keep_in(folder)
+    served.keep_in(Answers(folder))
     return served
 
 

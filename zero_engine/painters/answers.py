@@ -3,8 +3,11 @@
 A shard is committed as a whole, so a shard that is killed would ask a second time for pictures that were paid for.
 Each answer is therefore a file of its own in `.work/answers`, named by the identity of its drawing, complete under its
 final name. The driver deletes the answers of a shard when the shard is committed; a finished run deletes all.
+Where the output folder is in an object store, an answer is put there, too, the moment it comes: the run may go on
+on another machine, and a shard be placed on another worker.
 
-The files `asked` and `turns` hold the number of requests made, and when the next may begin.
+The files `asked` and `turns` hold the number of requests made, and when the next may begin. Each machine counts its
+own, in a store, too.
 """
 
 import fcntl
@@ -15,6 +18,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from zero_engine.errors import ModelError, OutputError
 
@@ -23,11 +27,25 @@ WIDTH = 100
 LONGEST_WAIT_S = 86_400.0
 
 
-class Answers:
-    """The answers in one folder; any number of processes may use it at once."""
+class Store(Protocol):
+    """A folder in an object store."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def list(self) -> Iterable[str]:
+        """The names of its objects."""
+
+    def read(self, name: str) -> bytes | None:
+        """An object's bytes; None where there is none."""
+
+    def write(self, name: str, data: bytes) -> None: ...
+
+    def delete(self, names: Iterable[str]) -> None: ...
+
+
+class Answers:
+    """The answers in one folder, and in `store` where there is one; any number of processes may use them at once."""
+
+    def __init__(self, folder: Path, store: Store | None = None):
+        self.folder, self.store = folder, store
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -42,8 +60,21 @@ class Answers:
         except FileNotFoundError:
             return None
 
+    def bring(self, identities: Iterable[str]) -> None:
+        """Fetch from the store what is there for these drawings and not here."""
+        missing = [name for name in identities if self.store and not self._path(name).exists()]
+        for name in set(missing) & set(self.store.list() if self.store and missing else ()):
+            data = self.store.read(name) if self.store else None
+            if data is not None:
+                self._write(name, data)
+
     def put(self, identity: str, picture: bytes) -> None:
-        """Keep an answer, durably. Raises OutputError where the disk is full."""
+        """Keep an answer, durably. Raises OutputError where the disk is full, or the store fails."""
+        self._write(identity, picture)
+        if self.store:
+            self.store.write(identity, picture)
+
+    def _write(self, identity: str, picture: bytes) -> None:
         path = self._path(identity)
         try:
             with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".tmp", delete=False) as file:
@@ -58,6 +89,13 @@ class Answers:
 
     def forget(self, identities: Iterable[str]) -> None:
         """Delete the answers for these drawings, as far as there are any."""
+        names = list(identities)
+        self.forget_here(names)
+        if self.store:
+            self.store.delete(sorted(set(names) & set(self.store.list())))
+
+    def forget_here(self, identities: Iterable[str]) -> None:
+        """Delete them on this machine alone."""
         for identity in identities:
             self._path(identity).unlink(missing_ok=True)
 

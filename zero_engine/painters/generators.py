@@ -18,7 +18,6 @@ leads to a module (or any object) with two functions, as `zero_engine.painters.d
 import importlib
 from collections.abc import Sequence
 from importlib.metadata import entry_points
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from zero_engine.pipeline import Render
 
 if TYPE_CHECKING:
     from zero_engine.models.base import UnifiedModel
+    from zero_engine.painters.answers import Answers
     from zero_engine.painters.painting import PaintedModel
 
 GROUP = "zero_engine.generators"
@@ -37,8 +37,8 @@ _loaded: dict[tuple[str | None, str], "PaintedModel"] = {}
 _loading = Lock()
 
 
-def get_generator(render: Render, work: Path | None = None) -> "UnifiedModel":
-    """The generator, loaded once per process. A server's answers are kept in `work`, so that they outlive the process.
+def get_generator(render: Render, answers: "Answers | None" = None) -> "UnifiedModel":
+    """The generator, loaded once per process. A server's answers are kept in `answers`, which outlive the process.
 
     Raises PipelineError or ModelError for what the user has to fix.
     """
@@ -52,8 +52,8 @@ def get_generator(render: Render, work: Path | None = None) -> "UnifiedModel":
         if key not in _loaded:
             _loaded[key] = PaintedModel(reader, _painter(render.generator).load(render))
         model = _loaded[key]
-        if work is not None and isinstance(model.painter, Asks):
-            model.painter.keep_in(work)
+        if answers is not None and isinstance(model.painter, Asks):
+            model.painter.keep_in(answers)
         return model
 
 

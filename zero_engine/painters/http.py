@@ -84,16 +84,17 @@ class Served:
         self._own = tempfile.TemporaryDirectory()  # for those who keep nothing: a preview
         self.answers = Answers(Path(self._own.name))
 
-    def keep_in(self, work: Path) -> None:
-        """Keep answers in this folder from now on."""
-        if work != self.answers.folder:
-            self.answers = Answers(work)
+    def keep_in(self, answers: Answers) -> None:
+        """Keep answers there from now on."""
+        if answers.folder != self.answers.folder:
+            self.answers = answers
 
     def prepare(self, wanted: Sequence[Asked]) -> list[BatchFailure | None]:
         """Ask for all pictures that are not there yet; what failed, in the order of `wanted`.
 
         Raises ModelError, once everything under way has been answered, for what stops the run.
         """
+        self.answers.bring(asked.identity for asked in wanted)
         missing = {asked.identity: asked for asked in wanted if self._stored(asked.identity) is None}
         failed: dict[str, BatchFailure] = {}
         if missing:
@@ -175,7 +176,7 @@ class Served:
 
         picture = await self._with_retries(ask)
         if isinstance(picture, bytes):
-            self.answers.put(asked.identity, picture)
+            await asyncio.to_thread(self.answers.put, asked.identity, picture)
             self.answered += 1
             return None
         if not isinstance(picture, BatchFailure) or picture.reason == "refused":

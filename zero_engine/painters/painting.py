@@ -11,7 +11,6 @@ A painter makes the same promise as a model: a picture depends on its own prompt
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -21,6 +20,7 @@ from zero_engine.batches import BatchFailure
 from zero_engine.images import encode_image, fit, psnr
 from zero_engine.models.base import Drawings, UnifiedModel, refuse_pictures
 from zero_engine.models.prompt import Prompt, Request, Sampling, pictures_in, text_of
+from zero_engine.painters.answers import Answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class Asks(Protocol):
     def pictures(self, identities: Sequence[str]) -> list[np.ndarray]:
         """The pictures, (H, W, 3) uint8; any picture for the empty identity, which is a filler's."""
 
-    def keep_in(self, work: Path) -> None:
-        """Keep answers in this folder."""
+    def keep_in(self, answers: Answers) -> None:
+        """Keep answers there."""
 
 
 @runtime_checkable

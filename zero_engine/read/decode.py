@@ -13,6 +13,7 @@ from zero_engine.read.files import COLUMNAR, InputFile
 from zero_engine.read.formats import format_named, id_paths
 from zero_engine.read.images import PictureRules, load_pictures
 from zero_engine.read.jsontext import Refused
+from zero_engine.read.pictured import with_its_picture
 from zero_engine.read.places import PLACE, picture_of_question, without_places
 from zero_engine.read.raw import place
 from zero_engine.read.repeats import content_name
@@ -113,7 +114,7 @@ class Decoder:
         try:
             if type(record) is not dict:
                 raise Unusable("not_an_object", _not_an_object(record))
-            drafts = self._drafts(record, self.spec)
+            drafts = self._drafts(with_its_picture(record, file.path), self.spec)
             pictures = [self._load(draft, file.path) if self._keeps(draft) else () for draft in drafts]
         except Unusable as problem:
             return [self._reject(problem, record, file, row, base)]

@@ -131,7 +131,7 @@ def open_executor(
 
         def executor() -> OnDask:
             if cluster is None:
-                return OnDask(client, dask, look, judge, progress.say)
+                return OnDask(client, dask, look, judge, progress.say, device)
             return OnDask(client, dask)
 
         made = _attended(executor, stop)

@@ -24,6 +24,7 @@ from zero_engine.run.chamber import Chamber, Ended, Limits, this_chamber
 from zero_engine.run.flights import Flight
 from zero_engine.run.onerecord import Blame
 from zero_engine.run.sameness import code_digest
+from zero_engine.run.served import drop_answers
 from zero_engine.run.stages import ShardResult, ShardTask, run_shard
 from zero_engine.write.folder import WORK
 from zero_engine.write.place import is_there, named, send
@@ -50,6 +51,10 @@ def make_shard(task: ShardTask) -> ShardResult | None:
         Flight(task.out, task.chunk.index, task.run) as flight,
     ):
         result = _Shard(task, chamber, flight).make()
+        if task.pipeline.render.generator == "http":
+            drop_answers(
+                task.out, *(made for made, name in result.temporary.items() if name.startswith("cand"))
+            )
         send(task.out, *result.temporary)
     return dataclasses.replace(result, code=code_digest())
 

@@ -29,11 +29,10 @@ from zero_engine.render.identity import known_batch_size, settings_key
 from zero_engine.render.planned import Kept, Planned, in_order, plan_drawings
 from zero_engine.render.renderer import draw
 from zero_engine.run.marks import counted, loading
+from zero_engine.run.served import answers_of
 from zero_engine.score import score_candidates
 from zero_engine.score.gate import pick
 from zero_engine.score.scorer import DRAWN
-from zero_engine.write.folder import ANSWERS
-from zero_engine.write.place import here
 from zero_engine.write.store import Store, Stored
 
 if TYPE_CHECKING:
@@ -305,7 +304,7 @@ def _model(pipeline: Pipeline) -> "UnifiedModel":
     with loading():
         from zero_engine.painters.generators import get_generator
 
-        return get_generator(pipeline.render, here(pipeline.output.path).absolute() / ANSWERS)
+        return get_generator(pipeline.render, answers_of(pipeline.output.path))
 
 
 def _merge(

@@ -18,11 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zero_engine.contracts.manifest import ShardFile
 from zero_engine.contracts.rows import SCHEMA_VERSION
 from zero_engine.errors import CheckFailed, Interrupted, OutputError, command
 from zero_engine.hashing import digest
-from zero_engine.painters.answers import Answers
 from zero_engine.pipeline import Pipeline, load_pipeline
 from zero_engine.progress import Progress, shown
 from zero_engine.read import Chunk, count_records, iter_chunks
@@ -39,6 +37,7 @@ from zero_engine.run.plan import Decision, Plan, decide, stage_keys
 from zero_engine.run.progress import Account
 from zero_engine.run.reuse import Sources
 from zero_engine.run.sameness import look_around, misfit
+from zero_engine.run.served import forget_answers
 from zero_engine.run.signals import drain_on_signals
 from zero_engine.run.spill import spill
 from zero_engine.run.stages import ShardResult, ShardTask
@@ -47,11 +46,10 @@ from zero_engine.run.twin import held_folder
 from zero_engine.run.watch import Watch
 from zero_engine.write.atomic import disk_errors
 from zero_engine.write.finish import finish_dataset, side_files, unlisted_files
-from zero_engine.write.folder import ANSWERS, INDEX, WORK
+from zero_engine.write.folder import INDEX, WORK
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.place import as_named, discard, place_of, say_there, tidy
 from zero_engine.write.plain import forget_digests
-from zero_engine.write.store import DrawingFile, identities
 from zero_engine.write.unused import compact, set_strays_aside, unused
 
 
@@ -125,7 +123,7 @@ class _Driver:
         self.watch = Watch(ledger.out)
         self.inputs: Stamps = {}
         self.workers = 0
-        self.began = False
+        self.began = self.mixes_devices = False
         self.input_digest = ""
         self.name = uuid.uuid4().hex
         """This run's own name, for its workers."""
@@ -304,11 +302,11 @@ class _Driver:
         self.ledger.commit(result.entry, result.temporary)
         self.commits += 1
         if self.pipeline.render.generator == "http" and result.entry.candidates:
-            self._forget_answers(result.entry.candidates)
+            forget_answers(self.place, result.entry.candidates.name)
         if task.records:
             discard(self.place, task.records)
         if result.model:
-            self.ledger.describe(result.model)
+            self._compare_devices(self.ledger.describe(result.model), result.model.device)
         counts = result.entry.counts
         self.totals = tally.add(self.totals, counts)
         self.seconds.update(result.seconds)
@@ -318,10 +316,11 @@ class _Driver:
         self.ledger.twin.tell()
         self.account.committed(task.chunk.index, counts, result.drawn)
 
-    def _forget_answers(self, file: ShardFile) -> None:
-        """Delete what a server answered for drawings that are committed now."""
-        committed = identities(DrawingFile(str(self.out), file.name, file.sha256))
-        Answers(self.out / ANSWERS).forget(name for _, name in committed if name)
+    def _compare_devices(self, before: str | None, device: str | None) -> None:
+        """A GPU and a CPU draw different pictures: say once where a folder has both."""
+        if before and not self.mixes_devices:
+            self.mixes_devices = True
+            self._say(f"some is drawn on {before}, some on {device}: set render.device to draw all on one.")
 
     def _stopped(self) -> Interrupted:
         done = self.plan.starts["done"] + self.commits

@@ -18,6 +18,10 @@ from zero_engine.run.cluster import POLL_S, Died, Probe, one_line
 COUNT_EVERY_S = 5.0
 LOST = (OSError, TimeoutError, RuntimeError, CancelledError)
 """What Dask raises where the scheduler or a worker is gone."""
+GPU_TOO_LATE = (
+    "has a GPU, and this run draws without one: a GPU draws other pictures. Set render.device: cpu to use its "
+    "processor, or stop, and run again with GPU workers from the start"
+)
 
 
 class OnDask:
@@ -34,8 +38,9 @@ class OnDask:
         look: Callable[[], object] | None = None,
         judge: Probe = lambda said: None,
         say: Callable[[str], None] = lambda message: None,
+        device: str = "auto",
     ) -> None:
-        self._client, self._dask = client, dask
+        self._client, self._dask, self._device = client, dask, device
         self._look, self._judge, self._say = look, judge, say
         self._known: set[str] = set()
         self._retired: set[str] = set()
@@ -105,19 +110,21 @@ class OnDask:
             return
         self._counted_at = time.monotonic()
         try:
-            self._look_at_new(set(workers) - self._known - self._retired)
+            self._look_at_new({a: w for a, w in workers.items() if a not in self._known | self._retired})
         except LOST as error:
             self._client_lost(error)
             return
-        self._counted = len(set(workers) - self._retired)
+        able = {address for address, worker in workers.items() if not self._resources or _has_gpu(worker)}
+        self._counted = len(able - self._retired)
         if self._counted:
             self._seen_at = self._counted_at
         if self.cluster is not None and self._counted < self.wanted:
             with contextlib.suppress(OSError, TimeoutError, RuntimeError):
                 self.cluster.scale(self.wanted)
         if self._counted_at - self._seen_at > self._dask.workers_timeout_s:
+            kind = "worker with a GPU" if self._resources else "worker"
             raise InputError(
-                f"dask: no worker is left since {self._dask.workers_timeout_s:g} s (dask.workers_timeout_s). "
+                f"dask: no {kind} is left since {self._dask.workers_timeout_s:g} s (dask.workers_timeout_s). "
                 "What is done is committed. Start workers, then run the same command again."
             )
 
@@ -137,7 +144,11 @@ class OnDask:
     def _first_workers(self, timeout_s: float) -> dict[str, int] | None:
         """Wait for the first worker and look at those there are; ask for a GPU where the workers announce them."""
         try:
+            asked = self._client.submit(
+                len, (), pure=False
+            )  # an adaptive cluster starts workers for tasks alone
             self._client.wait_for_workers(1, timeout=timeout_s)
+            asked.release()
         except TimeoutError:
             raise InputError(
                 f"dask: no worker came within {timeout_s:g} s (dask.workers_timeout_s). "
@@ -152,12 +163,13 @@ class OnDask:
             raise self._gone(error) from None
         for address, problem in misfits.items():
             raise InputError(f"dask: the worker {address} {problem}.")
-        return (
-            {"GPU": 1} if any("GPU" in worker.get("resources", {}) for worker in workers.values()) else None
-        )
+        return {"GPU": 1} if self._device != "cpu" and any(map(_has_gpu, workers.values())) else None
 
-    def _look_at_new(self, addresses: set[str]) -> None:
-        for address, problem in self._misfits(addresses).items():
+    def _look_at_new(self, workers: dict[str, dict]) -> None:
+        problems = self._misfits(set(workers))
+        if self._device != "cpu" and self._resources is None:
+            problems |= {address: GPU_TOO_LATE for address, worker in workers.items() if _has_gpu(worker)}
+        for address, problem in problems.items():
             self._retired.add(address)
             self._say(f"the worker {address} {problem}; it is sent away")
             with contextlib.suppress(OSError, TimeoutError, RuntimeError):
@@ -177,6 +189,10 @@ class OnDask:
         found = {address: self._judge(word) for address, word in said.items()} if self._look else {}
         self._known |= {address for address in addresses if found.get(address) is None}
         return {address: problem for address, problem in found.items() if problem is not None}
+
+
+def _has_gpu(worker: dict) -> bool:
+    return "GPU" in worker.get("resources", {})
 
 
 class _Remote:

@@ -16,7 +16,7 @@ from zero_engine.errors import OutputError
 from zero_engine.run.lease import LEASE, Lease
 from zero_engine.sections import is_store
 from zero_engine.write.atomic import commit
-from zero_engine.write.folder import EVENTS, RUN_FACTS, WORK
+from zero_engine.write.folder import ANSWERS, EVENTS, RUN_FACTS, WORK
 from zero_engine.write.mirror import Mirror, mirror_at, part_name
 from zero_engine.write.place import named
 
@@ -41,7 +41,7 @@ class Twin:
         self.check()
         remote = self._mirror.remote
         remote.end_uploads()
-        old = [name for name in remote.list(f"{WORK}/") if name != LEASE]
+        old = [name for name in remote.list(f"{WORK}/") if name != LEASE and not name.startswith(ANSWERS)]
         self._parts, self._lines = 0, []
         starts = range(0, len(lines), PART_LINES)
         for start in starts:

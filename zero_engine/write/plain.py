@@ -5,6 +5,7 @@ followed (it may lead out of the folder), a pipe never waited on, and what is in
 deleted. Names that a manifest or a ledger gives are taken only where a run could have written them.
 """
 
+import errno
 import os
 import re
 import stat
@@ -21,6 +22,7 @@ from zero_engine.write.atomic import disk_errors, sync_folder
 from zero_engine.write.folder import ANSWERS, OURS, REPORT_PAGES, SHARD_FOLDERS, STRAYS, UNUSED, WORK
 
 _NAME = re.compile(r"data/data-\d{5,9}\.arrow|candidates/part-\d{5,9}\.arrow|rejected/part-\d{5,9}\.jsonl")
+LARGE_BYTES = 1 << 30
 FOLDERS = (*SHARD_FOLDERS, UNUSED, STRAYS, WORK, REPORT_PAGES)
 
 
@@ -42,9 +44,14 @@ def plain_size(out: Path, name: str) -> int | None:
 
 
 def digest_now(path: Path) -> str:
-    """sha256 of a file, computed once for each state of it that a process meets; empty where it cannot be read."""
+    """sha256 of a file, computed once for each state of it that a process meets; empty where it cannot be read.
+
+    It is empty, too, for a huge file of holes: reading a terabyte of nothing would take as long as of something.
+    """
     try:
         status = os.stat(path)
+        if status.st_size > LARGE_BYTES and _is_of_holes(path, status.st_size):
+            return ""
         return _digest(str(path), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     except OSError:
         return ""
@@ -53,6 +60,20 @@ def digest_now(path: Path) -> str:
 @lru_cache(maxsize=65536)
 def _digest(path: str, *_: int) -> str:
     return digest_file(path)
+
+
+def _is_of_holes(path: Path, size: int) -> bool:
+    """Whether under a hundredth of a file lies on the disk, where the file system tells."""
+    position = held = 0
+    with open_plain(path) as file:
+        while held * 100 < size:
+            try:
+                start = os.lseek(file.fileno(), position, os.SEEK_DATA)
+            except OSError as error:
+                return error.errno == errno.ENXIO  # nothing but a hole is left
+            position = os.lseek(file.fileno(), start, os.SEEK_HOLE)
+            held += position - start
+    return False
 
 
 def forget_digests() -> None:

@@ -77,7 +77,7 @@ def drawing_files(
             if not plain_size(folder, name):
                 continue
             found = digest_now(path)
-            if unused_name(found) == name if files != CANDIDATE_FILES else trusts(name, found):
+            if found and (unused_name(found) == name if files != CANDIDATE_FILES else trusts(name, found)):
                 yield DrawingFile(str(place), name, found)
             elif passed_over is not None:
                 passed_over.append(f"{place}/{name}")

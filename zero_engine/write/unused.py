@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from zero_engine.hashing import digest_file
 from zero_engine.write.atomic import commit, disk_errors, sync_folder
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED, WORK, unused_name
 from zero_engine.write.place import small, takes_store
@@ -47,7 +46,8 @@ def set_aside(out: Path, name: str, trusts: Trusts = lambda name, sha256: True) 
     with disk_errors(out):
         (out / UNUSED).mkdir(exist_ok=True)
         found = digest_now(path)
-        place = unused_name(found) if trusts(name, found) else f"{UNUSED}/{DAMAGED}{found[:16]}.arrow"
+        known = found[:16] or uuid.uuid4().hex[:16]
+        place = unused_name(found) if found and trusts(name, found) else f"{UNUSED}/{DAMAGED}{known}.arrow"
         commit(path, out / place)
         sync_folder(path.parent)
     return place
@@ -119,7 +119,8 @@ def _keep_what_is_new(out: Path, path: Path, seen: "Seen", identify: Identify | 
 
     That may be the path of a file that was there: rows that are the same have the same name.
     """
-    if not digest_file(path).startswith(path.stem):
+    found = digest_now(path)
+    if not found or not found.startswith(path.stem):
         return path  # damaged: nobody can tell what is in it, so it stays
     rows, needs_identities = [], False
     try:

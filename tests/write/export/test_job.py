@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.faults.damage import flip_bit
 from tests.write.export.conftest import TINY, build
 from zero_engine.cli.app import app
 from zero_engine.errors import InputError, OutputError
@@ -131,3 +132,14 @@ def test_the_command_prints_counts(source, tmp_path):
     )
     done = CliRunner().invoke(app, ["export", str(source), "--to", "verl", "--output", str(tmp_path / "b")])
     assert "rows left out: no_answer" in done.stdout and "steps, drawings, codes, scores" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("damaged", "name"), [("data/data-00001.arrow", "messages"), ("candidates/part-00001.arrow", "parquet")]
+)
+def test_what_is_damaged_is_not_handed_on(tmp_path, damaged, name):
+    source = build(tmp_path / "source")
+    path = source / damaged
+    flip_bit(path, path.stat().st_size * 4)
+    with pytest.raises(OutputError, match=f"{damaged}: missing, or its bytes are not"):
+        export(source, name, tmp_path / "out")

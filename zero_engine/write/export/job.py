@@ -22,8 +22,8 @@ from zero_engine.contracts.manifest import Manifest, ShardFile
 from zero_engine.errors import OutputError
 from zero_engine.hashing import digest, digest_file
 from zero_engine.progress import Progress, Silent
-from zero_engine.write.atomic import atomic_write, disk_errors
-from zero_engine.write.dataset import check_files
+from zero_engine.write.atomic import atomic_write, disk_errors, sweep
+from zero_engine.write.dataset import check_bytes, check_files
 from zero_engine.write.export.rows import SUFFIXES, Row, any_given, read_rows
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.place import takes_store
@@ -131,6 +131,8 @@ def run_export(
     manifest = read_manifest(out)
     progress.stage(f"checking {out}")
     files = check_files(out, manifest)
+    for file in files:  # what is damaged is not handed on
+        check_bytes(out, file)
     identity: dict[str, Any] = {
         "format": fmt.name,
         "dataset": digest(*(file.sha256 for file in manifest.files())),
@@ -311,6 +313,7 @@ def _finish(
         json.dump(record, file, indent=1)
         file.write("\n")
     shutil.rmtree(target / ASIDE)
+    sweep(target)
     for path in target.glob("*"):
         if path.is_file():
             path.chmod(0o644)

@@ -19,6 +19,7 @@ from zero_engine.contracts.rows import CANDIDATE, TRAJECTORY, arrow_schema
 from zero_engine.write.card import dataset_card
 from zero_engine.write.card_body import write_strip
 from zero_engine.write.croissant import croissant
+from zero_engine.write.dataset import check_bytes
 from zero_engine.write.export.files import ParquetFile, parquet_rows
 from zero_engine.write.export.job import Format, Options, Shard
 from zero_engine.write.export.rows import read_batches
@@ -36,6 +37,8 @@ def _write(shard: Shard) -> None:
     parts = [entry.candidates for entry in read_manifest(shard.out).shards if entry.data.name in names]
     drawings = 0
     if found := [part for part in parts if part is not None]:
+        for part in found:
+            check_bytes(shard.out, part)
         drawings = _copy(shard, shard.path(f"candidates/part-{shard.index:05d}.parquet"), found, CANDIDATE)
     shard.samples = shard.seen + drawings
 
