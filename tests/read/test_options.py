@@ -87,23 +87,16 @@ def test_texts_by_turns_are_a_chat_and_options_are_none(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
-    [('"answer": "2", "answer": "3"', "duplicate_key"), ('"answer": "2", "answer": "2"', "2"),
-     ('"answer": "2", "meta": {"a": 1, "a": 2}', "duplicate_key"),
-     ('"answer": "2", "meta": [{"a": 1}, {"a": 2}]', "2")],
+    ("text", "answer", "notes"),
+    [('"answer": "2", "answer": "3"', "3", ("duplicate_key:answer",)), ('"answer": "2", "answer": "2"', "2", ()),
+     ('"answer": "2", "meta": {"a": 1, "a": 2}', "2", ("duplicate_key:a",)),
+     ('"answer": "2", "meta": [{"a": 1}, {"a": 2}]', "2", ())],
 )  # fmt: skip
-@pytest.mark.parametrize("wrap", ["{}\n", "[{}]"])
-def test_a_key_with_two_values_rejects_its_record_and_no_other(text, reason, wrap, tmp_path):
+@pytest.mark.parametrize("parts", [("", "\n", "\n"), ("[", ", ", "]")])
+def test_of_a_key_with_two_values_the_last_counts_and_a_note_says_so(text, answer, notes, parts, tmp_path):
     path = tmp_path / "x.json"
     whole = '{"question": "What?", "rationale": "So it is.", "answer": "7"}'
-    record = '{"question": "What?", "rationale": "So.", ' + text + "}"
-    both = f"{record}, {whole}" if wrap == "[{}]" else f"{record}\n{whole}"
-    path.write_text(wrap.replace("{}", both))
-    found = [
-        item.reason if isinstance(item, Rejection) else item.answer
-        for item in read_traces(Input(path=str(path), format="generic"))
-    ]
-    assert found == [reason, "7"]
-    if reason == "duplicate_key":
-        with pytest.raises(InputError, match="two values"):
-            list(read_traces(Input(path=str(path), format="generic", strict=True)))
+    start, between, end = parts
+    path.write_text(start + '{"question": "What?", "rationale": "So.", ' + text + "}" + between + whole + end)
+    first, second = read_traces(Input(path=str(path), format="generic"))
+    assert (first.answer, first.notes, second.answer, second.notes) == (answer, notes, "7", ())

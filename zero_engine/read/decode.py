@@ -85,13 +85,9 @@ class Decoder:
             problem = Unusable("too_deep", f"lists and objects nested deeper than {DEEPEST}")
             name = self._name(None, content_name(raw), position)
             return [self._reject(problem, {"text": text[:LOST_CHARS]}, file, row, name)]
-        if self._twice:
-            problem = Unusable("duplicate_key", f"{self._twice[0]!r} stands in one object with two values")
-            name = self._name(None, content_name(raw), position)
-            return [self._reject(problem, {"text": text[:LOST_CHARS]}, file, row, name)]
-        notes: tuple[str, ...] = ()
+        notes = tuple(dict.fromkeys(f"duplicate_key:{key[:80]}" for key in self._twice))
         if self._odd:
-            notes = ("nonfinite_replaced",)
+            notes = (*notes, "nonfinite_replaced")
         if "\\ud" in text or "\\uD" in text:
             whole = without_surrogates(record)
             if whole != record:
@@ -187,7 +183,7 @@ class Decoder:
         return digest_json([question, draft.rationale, draft.steps])[:16]
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        """An object of JSON; a key with two values is noted, for nobody knows which of them is meant."""
+        """An object of JSON; of a key with two values the last one counts, and a note says so."""
         made = dict(pairs)
         if len(made) != len(pairs):
             first: dict[str, Any] = {}

@@ -76,7 +76,7 @@ with the lines below filled in. What every format has in common:
   are transparent; rows have them as they came.
 - Options may be a list, an object by letters, or one text (`A. red B. blue`); a whole number is the place of one, from
   0, and -1 no answer. Where places count from 1, number the options: `"1. {{options.0}}\\n2. {{options.1}}"`.
-- A key that stands in one JSON object with two values is a rejection (`duplicate_key`): nobody knows which is meant.
+- Of a key that stands in one JSON object with two values the last one counts; the note is `duplicate_key:KEY`.
 - `where` keeps the traces for which an expression holds: columns, the fields of the trace, `correctness` of a
   generation,
   comparisons, `in`, `and`, `or`, `not`, `len(x)`, `lower(x)`. `duplicates: reject` leaves out what says the same.
