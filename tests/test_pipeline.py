@@ -48,7 +48,7 @@ def test_set_overrides_nested_keys_and_reads_values_as_yaml(write):
         ("gate: {on_reject: cry}", [], r"gate\.on_reject must be 'text_only', 'drop_step' or 'drop_trace'"),
         ("gate: {min: {beauty: 1}}", [], r"'beauty', which score\.names does not compute"),
         ("", ["guidance"], r"--set guidance: expected key=value"),
-        ("", ["output=3"], r"output must be a valid dictionary.*got 3"),
+        ("", ["output=3"], r"output must be keys with values.*got 3"),
         ("render: [", [], r"line 4"),
     ],
 )

@@ -84,6 +84,8 @@ _PATTERNS = {
     r"^[\w.-]+$": "letters, digits, dots, - and _",
     r"^https?://": "an address such as http://host:8000/v1",
 }
+_SHAPES = dict.fromkeys(("dict_type", "model_type"), "keys with values, as {key: value}")
+_SHAPES["list_type"] = "a list, as [one, two]"
 _KINDS = {list: "a list", str: "a text", type(None): "nothing"}
 _TOLD_BY = {
     "input": "a pipeline file, for zero-engine run",
@@ -201,6 +203,8 @@ def _one_line(error: ValidationError, model: type[Section], where: str) -> str:
     if first["type"] == "value_error" and not first["loc"]:
         return f"{where}: {first['ctx']['error']}.{more}"
     message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if first["type"] in _SHAPES:
+        message = f"must be {_SHAPES[first['type']]}"
     if first["type"] == "string_pattern_mismatch":
         message = f"must be {_PATTERNS.get(first['ctx']['pattern'], first['ctx']['pattern'])}"
     return f"{where}: {key} {message}, got {_shown(first['input'])}.{more}"

@@ -215,6 +215,10 @@ class Output(Section):
         return value.rstrip("/") if separator else value
 
 
+MOST_WORKERS = 1024
+"""Local processes; more are a slip of the finger, and nothing would stop a machine from trying."""
+
+
 class Dask(Section):
     scheduler: str | None = None
     """Address of an existing scheduler, e.g. tcp://host:8786; null starts a local cluster."""
@@ -233,7 +237,11 @@ class Dask(Section):
 
     @field_validator("workers")
     @classmethod
-    def _not_negative(cls, value: int | str) -> int | str:
+    def _some(cls, value: int | str) -> int | str:
         if isinstance(value, int) and value < 0:
             raise ValueError("must be at least 0, or auto")
+        if isinstance(value, int) and value > MOST_WORKERS:
+            raise ValueError(
+                f"must be at most {MOST_WORKERS} on one machine (or name a cluster as dask.scheduler)"
+            )
         return value

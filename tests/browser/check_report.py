@@ -15,8 +15,9 @@ from pathlib import Path
 
 from tests.browser.chromium import Browser, Page
 from tests.report.conftest import _tally, candidate, parsed_trace
-from tests.report.data_pages import about
+from tests.report.data_pages import about, by_python
 from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry
+from zero_engine.pipeline import Gate
 from zero_engine.records import Rejection, Trajectory, Verdict
 from zero_engine.report import write_report
 from zero_engine.write.finish import finish_dataset
@@ -56,6 +57,7 @@ def check(page: Page, out: Path) -> dict:
     story(page)
     rejected(page, told)
     facts["slider"] = slider(page, told)
+    facts["gates_as_a_run"] = thresholds(page, told, out)
     assert page.problems == [], page.problems
     outside = [url for url in page.requests if not url.startswith(("file://", "data:"))]
     assert outside == [], outside
@@ -170,6 +172,60 @@ def slider(page: Page, told: dict) -> dict:
     }
 
 
+def thresholds(page: Page, told: dict, out: Path) -> list[dict]:
+    """Gates typed into the page show the counts of `score.gate`, by which a run decides: minimum, maximum, both, scores
+    that some drawings lack, and every answer to a step without a picture."""
+    names = [score["name"] for score in told["scores"]]
+    first = next(iter(told["gate"]["min"]))
+    sparse = page.js(
+        "allColumns().then((d) => Object.keys(d.scores).find((n) => d.scores[n].some((v) => v !== v)))"
+    )
+    asked = [
+        ({"min": {first: 0.6}}, {}),
+        ({"max": {first: 0.7}}, {"min_pictures": 2}),
+        ({"min": {first: 0.2}, "max": {first: 0.9}}, {"on_reject": "drop_trace"}),
+        ({"min": {names[-1]: 0.3}, "max": {names[0]: 0.8}}, {"on_reject": "drop_step"}),
+    ]
+    if sparse:
+        asked.append(({"max": {sparse: 0.5}}, {"on_reject": "drop_trace"}))
+    gates, seen = [], []
+    for sides, others in asked:
+        page.js(f"Object.assign(asked, {{min: {{}}, max: {{}}, ...{json.dumps(others)}}})")
+        for side, shares in sides.items():
+            for name, share in shares.items():
+                page.go("#run")
+                page.go(f"#scores/{name}")
+                at_share = f"threshold(sorted(d.scores.{name}), {share}, {json.dumps(side == 'min')})"
+                value = page.js(f"allColumns().then((d) => {at_share})")
+                page.js(
+                    f"{{const b = document.querySelector('#threshold-{side} + input'); b.value = {value};"
+                    "b.dispatchEvent(new Event('change'))}"
+                )
+        gates.append(Gate.model_validate(page.js("asked")))
+        counts = "[...document.querySelectorAll('[data-count]')].map((c) => [c.dataset.count, c.textContent])"
+        seen.append(dict(page.js(counts)))
+        page.js("Object.assign(asked, about.gate, {min: {...about.gate.min}, max: {...about.gate.max}})")
+    found = []
+    for gate, shown, counts in zip(gates, seen, by_python(out, gates), strict=True):
+        wanted = {"rows": counts["rows"], "pictures in rows": counts["kept"]}
+        wanted |= {f"traces: {name}": n for name, n in counts["rejected"].items()}
+        wanted |= {f"drawings: {name}": n for name, n in counts["reasons"].items()}
+        shown = {name: int(text.replace(",", "")) for name, text in shown.items() if name != "rate"}
+        assert wanted == {name: n for name, n in shown.items() if n or name in wanted}, (gate, shown, wanted)
+        kept = gate.model_dump(mode="json", exclude_defaults=True, exclude={"rank"})
+        found.append({"gate": kept, "rows": counts["rows"], "pictures": counts["kept"]})
+    return found
+
+
+def on_a_phone(page: Page) -> None:
+    """No view is wider than the screen, and the texts of a list have its width."""
+    for address in ("#pictures/kept/0", "#traces/0", "#rejected/0", "#scores/likelihood", "#run"):
+        page.go(address)
+        assert page.js("document.documentElement.scrollWidth") <= 390, address
+    page.go("#traces/0")
+    assert page.js("document.querySelector('button.row .text').clientWidth") > 300
+
+
 def hostile(folder: Path) -> Path:
     """A folder whose every text attacks the page."""
     for name in ("data", "candidates", "rejected"):
@@ -268,6 +324,7 @@ def main() -> None:
     assert facts["largest_page_bytes"] < LARGEST_BYTES, facts
     with Browser() as browser, tempfile.TemporaryDirectory() as folder:
         facts |= check(browser.open(out / "report.html"), out)
+        on_a_phone(browser.open(out / "report.html", width=390, height=844))
         facts["attacks_withstood"] = attacked(browser.open(hostile(Path(folder, "hostile")) / "report.html"))
         if options.pictures:
             options.pictures.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,7 @@ def pipeline(repository: Path, tmp_path: Path) -> Path:
 
 def test_parse_prints_steps_as_json_lines(call, pipeline):
     code, out, err = call("parse", pipeline)
+    assert call("parse", pipeline, "--json")[:2] == (code, out)
     rows = [json.loads(line) for line in out.splitlines()]
     assert code == 0 and len(rows) == 5 and "5 traces parsed, 0 rejected" in err
     assert set(rows[0]) == {"id", "question", "steps", "answer"}

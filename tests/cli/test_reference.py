@@ -84,3 +84,23 @@ def test_the_package_exports_what_python_needs():
     assert all(
         word in inspect.getdoc(run_pipeline) for word in ("progress", "Returns", "Raises", "dictionary")
     )
+
+
+def test_bash_which_cuts_words_at_an_equals_sign_gets_the_rest_of_a_value():
+    words = ["zero-engine", "run", "x.yaml", "--set"]
+    for typed, held in (
+        (["input.format", "=", "gs"], "input.format="),
+        (["a.b", "="], "a.b="),
+        (["gate.m"], ""),
+    ):
+        whole = [*words, "".join(typed)]
+        assert completion.joined([*words, *typed], 3 + len(typed)) == (whole, 4, held)
+    assert completion.joined(words, 4) == ([*words, ""], 4, "")
+
+
+def test_scores_are_completed_in_the_gate_and_in_the_list_of_scores():
+    complete = completion.complete_set("pipeline")
+    assert complete("gate.min.like") == ["gate.min.likelihood="] and "gate.max.blank=" in complete(
+        "gate.max."
+    )
+    assert complete("score.names=[blank,cap") == ["score.names=[blank,caption"]

@@ -55,7 +55,8 @@ def base_records(rng: random.Random) -> tuple[dict[str, Any], list[dict[str, Any
     from zero_engine.read.known import KNOWN
 
     known = rng.choice(KNOWN)
-    record = json.loads((RECORDS / f"{known.name}.jsonl").read_text(encoding="utf-8"))
+    text = (RECORDS / f"{known.name}.jsonl").read_text(encoding="utf-8")
+    record = json.loads(text.splitlines()[0])
     options = {"format": known.format, "columns": known.columns}
     return options, [json.loads(json.dumps(record)) for _ in range(rng.randint(1, 5))]
 

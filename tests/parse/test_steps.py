@@ -1,6 +1,7 @@
 """Segmentation: the rule a trace calls for, guards, and no loss."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -155,6 +156,16 @@ def test_a_mask_keeps_every_position(text: str) -> None:
     masked = mask(text)
     assert len(masked) == len(text)
     assert all(m in (t, FILLER) for m, t in zip(masked, text, strict=True))
+
+
+@settings(max_examples=200, deadline=None)
+@given(texts)
+def test_a_quick_look_changes_no_step(text: str) -> None:
+    quick = segment(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zero_engine.parse.steps.PECULIAR_LINE", re.compile(""))
+        patch.setattr("zero_engine.parse.steps.may_say_nothing", lambda piece: True)
+        assert segment(text) == quick
 
 
 @settings(max_examples=150, deadline=None)

@@ -193,7 +193,10 @@ def test_generic_gives_each_step_its_picture(
     record: dict[str, Any], names: list[str | None], tmp_path: Path
 ) -> None:
     found = one(tmp_path, {"question": "q", **record}, "generic")
-    assert found.steps == list(zip(STEPS, names, strict=True)) and found.notes == ()
+    assert found.steps == list(zip(STEPS, names, strict=True))
+    given = record.get("step_images")
+    told_of = "steps" in record and (given == "b.png" or given == ["b.png"])
+    assert found.notes == (("step_images:1_of_3",) if told_of else ())
 
 
 def test_generic_says_which_pictures_have_no_step(tmp_path: Path) -> None:

@@ -3,13 +3,19 @@
 import base64
 import json
 import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from py_mini_racer import MiniRacer
 
+from zero_engine.pipeline import Gate
+from zero_engine.records import ParsedTrace, Rejection, Source, Step, Trace, Trajectory
+from zero_engine.report.folder import open_folder, traces_of
 from zero_engine.report.pages import asset
+from zero_engine.score.gate import judge
 
 WHOLE = ("steps", "index", "length", "drawings", "attempt", "wall", "page", "item")
 
@@ -39,6 +45,29 @@ def wall(page: Path, key: str) -> list[dict[str, Any]]:
     return items(page, f"wall{number}")
 
 
+def by_python(out: Path, gates: Sequence[Gate]) -> list[dict]:
+    """What a run with each of these gates would count."""
+    found: list[dict] = [
+        {"rows": 0, "kept": 0, "rejected": Counter(), "reasons": Counter()} for _ in range(len(gates))
+    ]
+    for told in traces_of(open_folder(out)):
+        if told.whole is not None and told.whole.stage != "gate":
+            continue
+        steps = tuple(Step(step.index, step.text) for step in told.steps)
+        parsed = ParsedTrace(Trace(told.id, "", "", None, Source("", "", 0)), steps, None, "lines")
+        drawings = [candidate for step in told.steps for candidate in step.drawings]
+        for gate, counts in zip(gates, found, strict=True):
+            outcome, refused = judge(parsed, drawings, gate)
+            counts["reasons"].update(r.reason for r in refused if r.attempt is not None)
+            if isinstance(outcome, Rejection):
+                counts["rejected"][outcome.reason] += 1
+            else:
+                assert isinstance(outcome, Trajectory)
+                counts["rows"] += 1
+                counts["kept"] += sum(v.verdict == "kept" for v in outcome.verdicts)
+    return [{**c, "rejected": dict(c["rejected"]), "reasons": dict(c["reasons"])} for c in found]
+
+
 class Script:
     """`gate.js` over the columns of a report. Close it: an engine left open keeps Python from ending."""
 
@@ -63,7 +92,7 @@ class Script:
         data = {
             **{name: column(name, "<u4") for name in WHOLE},
             "scores": {name: column(name, "<f4") for name in names},
-            "optional": {score["name"]: score["optional"] for score in told["scores"]},
+            "required": told["required"],
         }
         self._engine.eval(
             f"const told = {json.dumps(data)};"

@@ -1,16 +1,12 @@
 """The report's own gate (`assets/gate.js`) decides as `score.gate` does."""
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.report.data_pages import Script, about
+from tests.report.data_pages import Script, about, by_python
 from zero_engine.pipeline import Gate
-from zero_engine.records import ParsedTrace, Rejection, Source, Step, Trace, Trajectory
 from zero_engine.report import write_report
-from zero_engine.report.folder import open_folder, traces_of
-from zero_engine.score.gate import judge
 
 GATES = (
     Gate(min={"likelihood": -0.3}, max={"blank": 0.98}),
@@ -19,26 +15,11 @@ GATES = (
     Gate(min={"likelihood": -0.2}, max={"my_plugin": 1.4}, on_reject="drop_trace"),
     Gate(min={"likelihood": -0.4}, max={}, on_reject="drop_step"),
     Gate(min={"likelihood": -0.6}, max={}, on_reject="drop_trace", min_pictures=1),
+    Gate(min={}, max={"likelihood": -0.4, "my_plugin": 1.5}, min_pictures=1),
+    Gate(min={"likelihood": -0.7}, max={"likelihood": -0.2}, on_reject="drop_trace"),
+    Gate(min={"readback": 0.5, "no_plugin": 1.0}, max={"blank": 0.5}),  # no drawing has the first two
+    Gate(min={}, max={"readback": 0.5, "sharpness": 0.5}, on_reject="drop_step"),
 )
-
-
-def by_python(out: Path, gate: Gate) -> dict:
-    """What a run with this gate would count."""
-    rows, kept, rejected, reasons = 0, 0, Counter(), Counter()
-    for told in traces_of(open_folder(out)):
-        if told.whole is not None and told.whole.stage != "gate":
-            continue
-        steps = tuple(Step(step.index, step.text) for step in told.steps)
-        trace = Trace(told.id, "", "", None, Source("", "", 0))
-        drawings = [candidate for step in told.steps for candidate in step.drawings]
-        outcome, refused = judge(ParsedTrace(trace, steps, None, "lines"), drawings, gate)
-        reasons.update(r.reason for r in refused if r.attempt is not None)
-        if isinstance(outcome, Rejection):
-            rejected[outcome.reason] += 1
-        else:
-            assert isinstance(outcome, Trajectory)
-            rows, kept = rows + 1, kept + sum(v.verdict == "kept" for v in outcome.verdicts)
-    return {"rows": rows, "kept": kept, "rejected": dict(rejected), "reasons": dict(reasons)}
 
 
 @pytest.fixture
@@ -51,7 +32,7 @@ def test_counts_are_those_of_the_gate(dataset: Path, script: Script):
     for gate in GATES:
         found = script.judge(gate.model_dump(mode="json"))
         del found["traces"], found["passing"]
-        assert found == by_python(dataset, gate), gate
+        assert found == by_python(dataset, [gate])[0], gate
 
 
 def test_flips_are_what_lies_between_two_gates(dataset: Path, script: Script):

@@ -13,6 +13,8 @@ GATES = (
     {"min": {"likelihood": -0.00002}, "max": {"blank": 0.98}, "min_pictures": 1},
     {"min": {"caption": -2.5, "readback": 0.5}, "max": {}, "on_reject": "drop_step"},
     {"min": {"readback": 0.5}, "max": {"duplicate": 0.9}, "on_reject": "drop_trace"},
+    {"min": {}, "max": {"likelihood": -0.000001, "readback": 0.5}, "min_pictures": 1},
+    {"min": {"likelihood": -0.001}, "max": {"likelihood": -0.000005, "caption": -2.0}, "min_pictures": 2},
 )
 
 

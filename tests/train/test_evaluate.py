@@ -250,3 +250,13 @@ def test_questions_without_keys_are_answered_with_texts_pictures_and_a_page(tiny
     with pytest.raises(OutputError, match="judged"):
         keyed = config(path, tmp_path / "out", max_new_tokens=400)
         respond(keyed, lambda text: None, judged=True)
+
+
+def test_answers_go_into_no_folder_that_holds_something_else(tmp_path):
+    path, out = tmp_path / "questions.jsonl", tmp_path / "out"
+    path.write_text('{"question": "What is 1 + 1?"}\n')
+    out.mkdir()
+    (out / "thesis.txt").write_text("mine")
+    done = invoke("answer", str(TINY), str(path), "--output", str(out))
+    assert done.exit_code == 1 and "is not empty and holds no answers of ours" in done.output
+    assert [one.name for one in out.iterdir()] == ["thesis.txt"]

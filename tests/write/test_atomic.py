@@ -1,12 +1,14 @@
 """Files are complete or absent."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from zero_engine.errors import OutputError
-from zero_engine.write.atomic import atomic_write, commit, durable_write
+from zero_engine.write.atomic import atomic_write, commit, durable_write, sweep
 
 
 def test_a_file_appears_only_when_the_block_ends(tmp_path):
@@ -60,6 +62,36 @@ def test_commit_replaces_what_lies_under_the_name(tmp_path):
 def test_a_missing_folder_is_not_hidden_as_a_full_disk(tmp_path):
     with pytest.raises(FileNotFoundError), durable_write(tmp_path / "no" / "a") as file:
         file.write(b"")
+
+
+def killed_inside_a_write(path: Path) -> Path:
+    """The temporary file that a process leaves which dies while it writes `path`, as if a minute ago."""
+    before = set(path.parent.iterdir())
+    if not (child := os.fork()):
+        with atomic_write(path) as file:
+            file.write(b"half")
+            file.flush()
+            os._exit(0)
+    os.waitpid(child, 0)
+    (left,) = set(path.parent.iterdir()) - before
+    os.utime(left, (1, 1))
+    return left
+
+
+def test_what_killed_writers_left_is_swept_and_nothing_else(tmp_path):
+    ours = [killed_inside_a_write(tmp_path / name) for name in ("a.html", "b.json")]
+    others = [tmp_path / name for name in (".notes.tmp", "c.html", f"x.{'0' * 32}.tmp")]
+    for other in others:
+        other.write_text("somebody's")
+    with atomic_write(tmp_path / "a.html") as file:
+        file.write(b"whole")
+        file.flush()
+        os.utime(file.fileno(), (1, 1))
+        sweep(tmp_path, "a.html")
+        assert not ours[0].exists() and ours[1].exists()
+        sweep(tmp_path)
+    assert set(tmp_path.iterdir()) == {*others, tmp_path / "a.html"}
+    assert (tmp_path / "a.html").read_bytes() == b"whole"
 
 
 FULL_DISK = """

@@ -21,6 +21,11 @@ def main() -> None:
     from zero_engine.cli.screen import greet, hush
     from zero_engine.errors import printable
 
+    if os.environ.get("_ZERO_ENGINE_COMPLETE") == "complete_bash":
+        from zero_engine.cli.completion import complete_in_bash
+
+        complete_in_bash(_called)
+        return
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     try:
         with _terminated_like_ctrl_c():

@@ -3,8 +3,13 @@
 `zero-engine --install-completion` switches it on. A completion that fails completes nothing.
 """
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from typing import Any, Literal, get_args, get_origin
+
+from typer import Context
 
 
 def complete_schema(incomplete: str) -> list[str]:
@@ -31,25 +36,44 @@ def complete_kind(incomplete: str) -> list[str]:
     return _starting(incomplete, KINDS)
 
 
+def complete_section(ctx: Context, incomplete: str) -> list[str]:
+    """The sections of the document that stands before."""
+    from zero_engine.cli.schema import model_named
+
+    return _starting(incomplete, model_named(ctx.params["name"]).model_fields)
+
+
+def complete_stage(incomplete: str) -> list[str]:
+    from zero_engine.run.plan import STAGES
+
+    return _starting(incomplete, STAGES)
+
+
 def complete_set(name: str) -> Callable[[str], list[str]]:
     """For `--set` of a document, `pipeline`, `sft` or `rl`: its keys, then the values of a key that has few."""
 
     def complete(incomplete: str) -> list[str]:
         from zero_engine.cli.schema import keys_of, model_named
 
-        keys = dict(keys_of(model_named(name)))
+        keys = {key: field.annotation for key, field in keys_of(model_named(name))}
+        for scored in ("gate.min", "gate.max", "gate.rank"):
+            if keys.pop(scored, None) is not None:
+                keys |= {f"{scored}.{score}": float for score in _scores()}
         key, found, value = incomplete.partition("=")
         if not found:
             return _starting(incomplete, [f"{known}=" for known in keys])
         if key not in keys:
             return []
-        return [f"{key}={word}" for word in _starting(value, values_of(key, keys[key].annotation))]
+        return [f"{key}={word}" for word in _starting(value, values_of(key, keys[key], value))]
 
     return complete
 
 
-def values_of(key: str, annotation: Any) -> list[str]:
-    """The values of a key, where they can be listed."""
+def values_of(key: str, annotation: Any, begun: str = "") -> list[str]:
+    """The values of a key, where they can be listed; of a list, with what is `begun` of it."""
+    if key == "score.names":
+        before = begun[: max(begun.rfind("["), begun.rfind(",")) + 1] or "["
+        return [before + score for score in _scores()]
     if key == "input.format":
         from zero_engine.read.formats import FORMATS
 
@@ -62,6 +86,39 @@ def values_of(key: str, annotation: Any) -> list[str]:
     for part in get_args(annotation):
         options = part if get_origin(part) is Literal else options
     return [str(value) for value in get_args(options)] if options is not None else []
+
+
+def complete_in_bash(complete: Callable[[], object]) -> None:
+    """Completes for bash, which cuts words at `=`: joins them, and prints what follows the last `=` that it holds."""
+    words, at, held = joined(os.environ["COMP_WORDS"].split("\n"), int(os.environ["COMP_CWORD"]))
+    os.environ |= {"COMP_WORDS": "\n".join(words), "COMP_CWORD": str(at)}
+    page = StringIO()
+    with redirect_stdout(page), suppress(SystemExit):
+        complete()
+    print("\n".join(line.removeprefix(held) for line in page.getvalue().splitlines()))
+
+
+def joined(words: Sequence[str], at: int) -> tuple[list[str], int, str]:
+    """Words as they were typed, the place of the one at `at`, and what of it stands before bash's own word."""
+    found: list[str] = []
+    place, held, glued = 0, "", False
+    for number, word in enumerate(words):
+        before = found[-1] if found else ""
+        glues = word == "=" and bool(before)
+        if glues or glued:
+            found[-1] = before + word
+        else:
+            found.append(word)
+        if number == at:
+            place, held = len(found) - 1, f"{before}=" if glues else before if glued else ""
+        glued = glues
+    return (found if at < len(words) else [*found, ""]), (place if at < len(words) else len(found)), held
+
+
+def _scores() -> list[str]:
+    from zero_engine.contracts.scores import SCORES
+
+    return list(SCORES)
 
 
 def _starting(incomplete: str, words: Iterable[str]) -> list[str]:

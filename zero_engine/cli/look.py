@@ -31,7 +31,13 @@ def register(app: typer.Typer) -> None:
     app.command()(preview)
 
 
-def parse(pipeline: PipelineFile, input: InputPath = None, limit: Limit = None, set: Set = None) -> None:
+def parse(
+    pipeline: PipelineFile,
+    input: InputPath = None,
+    limit: Limit = None,
+    set: Set = None,
+    json: AsJson = False,
+) -> None:
     """Print each trace as a JSON line: id, question, steps, answer. Nothing is drawn.
 
     A line has `given`, the steps with a picture of the corpus, where there are any, and `notes` where something was

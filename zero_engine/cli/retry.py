@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from zero_engine.cli.completion import complete_stage
 from zero_engine.cli.options import AsJson, Folder, Workers, number, print_json, say
 from zero_engine.cli.screen import console
 
@@ -18,7 +19,10 @@ def retry(
         str | None, typer.Option(help="Only rejections with this reason, e.g. worker_died.")
     ] = None,
     stage: Annotated[
-        str | None, typer.Option(help="Only rejections of this stage: read, parse, render, ...")
+        str | None,
+        typer.Option(
+            help="Only rejections of this stage: read, parse, render, ...", autocompletion=complete_stage
+        ),
     ] = None,
     workers: Workers = None,
     json: AsJson = False,

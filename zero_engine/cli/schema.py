@@ -8,7 +8,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from zero_engine.cli.completion import complete_schema
+from zero_engine.cli.completion import complete_schema, complete_section
 from zero_engine.cli.options import AsJson, descriptions, print_json, table
 from zero_engine.errors import InputError
 
@@ -49,7 +49,11 @@ def schema(
     ] = None,
     section: Annotated[
         str | None,
-        typer.Argument(metavar="[SECTION]", help="Only this section of the file, e.g. gate."),
+        typer.Argument(
+            metavar="[SECTION]",
+            help="Only this section of the file, e.g. gate.",
+            autocompletion=complete_section,
+        ),
     ] = None,
     json: AsJson = False,
 ) -> None:

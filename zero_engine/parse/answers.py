@@ -25,6 +25,8 @@ TAG = re.compile(
     re.IGNORECASE,
 )
 BOLD = re.compile(r"\*\*([^*\n]+)\*\*\.?")
+MAY_BE_TAG = re.compile(r"<[/a|]")
+MARKUP = re.compile(r"[ \\#:<$*\[]")
 PLAIN = 24
 """Characters below which an answer without markup is taken as it is."""
 
@@ -32,7 +34,7 @@ PLAIN = 24
 def extract_answer(answer: str | None, rationale: str = "") -> str | None:
     """The final answer: out of `answer` if there is one, else as the rationale states it, else None."""
     if answer is not None and (answer := answer.strip()):
-        if len(answer) < PLAIN and answer.isascii() and not any(sign in answer for sign in " \\#:<$*["):
+        if len(answer) < PLAIN and answer.isascii() and not MARKUP.search(answer):
             return answer
         return stated_answer(answer) or (bold[1] if (bold := BOLD.fullmatch(answer)) else answer)
     return stated_answer(rationale)
@@ -40,9 +42,7 @@ def extract_answer(answer: str | None, rationale: str = "") -> str | None:
 
 def stated_answer(text: str) -> str | None:
     """The answer that a text states in a tag, in a box, after `####` or in words; None where it states none."""
-    if ("</" in text or "<a" in text or "<|" in text or "[ANS" in text) and (
-        tagged := _tagged(text)
-    ) is not None:
+    if (MAY_BE_TAG.search(text) or "[ANS" in text) and (tagged := _tagged(text)) is not None:
         return _in_text(tagged) or tagged
     return _in_text(text)
 
@@ -78,7 +78,7 @@ def looks_like_a_solution(answer: str | None) -> str:
 def _in_text(text: str) -> str | None:
     if (box := boxed(text)) is not None:
         return box
-    if "####" in text and (hashed := without_final_answer(text)[1]):
+    if "#" in text and (hashed := without_final_answer(text)[1]):
         return said(hashed) or value_of(hashed)
     return said(text)
 

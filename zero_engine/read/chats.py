@@ -18,7 +18,8 @@ from typing import Any
 from zero_engine.pipeline import Input
 from zero_engine.read.fields import Draft, Record, Unusable, find, gold_text, missing, texts
 from zero_engine.read.markers import ASSISTANT, USER
-from zero_engine.read.places import MARK, PLACE, called, mark, plain, tidied, written
+from zero_engine.read.pictured import question_pictures
+from zero_engine.read.places import MARK, PLACE, called, mark, named, plain, tidied, written
 from zero_engine.read.tags import split_thinking
 from zero_engine.read.turns import as_turns, message_list, role_of
 
@@ -34,6 +35,10 @@ REASONING_TYPES = (
 )
 TEXT_TYPES = ("text", "input_text", "output_text", "value", None)
 PICTURE_TYPES = ("image", "image_url", "input_image", "picture")
+HELD_KEYS = ("inline_data", "inlineData", "source", "file_data", "fileData")
+"""Where Anthropic's and Gemini's parts hold a picture and its type."""
+PICTURE_KEYS = ("image", "image_url", "picture", "url", "path")
+UNREAD_TYPES = ("video", "audio", "input_audio", "input_file", "file", "document", "image_")
 TEXT_KEYS = ("text", "value", "content", "thinking", "reasoning", "summary")
 GOLD_INFO = ("reference_answer", "ground_truth", "gold_answer", "expected_answer")
 THOUGHT_ROLES = ("thinking", "thought", "think", "reasoning", "reasoning_content", "analysis")
@@ -76,12 +81,20 @@ def question_text(value: Any) -> Any:
     return value
 
 
-def marked_question(value: Any, images: tuple[object, ...]) -> tuple[Any, tuple[tuple[str, object], ...]]:
-    """Like `question_text`, with a mark for each picture in a message, and the pictures."""
+def marked_parts(
+    values: tuple[Any, ...], images: tuple[object, ...]
+) -> tuple[list[Any], tuple[tuple[str, object], ...]]:
+    """Each value that is a list of messages as its last user turn, one that is a list of typed parts as its text, with
+    a mark for each picture in it, and the pictures. Any other value stays as it is."""
     pictures = _Pictures({"images": list(images)})
-    turns = value if isinstance(value, list) and value and isinstance(value[0], dict) else []
-    asked = [turn for turn in turns if role_of(turn) == USER]
-    return (_content(asked[-1], pictures)[0], tuple(pictures.taken)) if asked else (value, ())
+    told: list[Any] = []
+    for value in values:
+        turns = value if isinstance(value, list) and value and isinstance(value[0], dict) else []
+        asked = [turn for turn in turns if role_of(turn) == USER]
+        if turns and all(isinstance(part, str) or _is_part(part) for part in turns):
+            asked = [{"content": value}]
+        told.append(_content(asked[-1], pictures)[0] if asked else value)
+    return told, tuple(pictures.taken)
 
 
 def _drafts(turns: list[Record], record: Record, spec: Input) -> list[Draft]:
@@ -164,12 +177,10 @@ def _gold(turn: Record, gold: Any) -> str | None:
 
 def _content(turn: Record, pictures: "_Pictures") -> tuple[str, str | None]:
     """Text and reasoning of one message, whose content is a string or a typed list, with marks for their pictures."""
-    thoughts = [turn[key] for key in REASONING_KEYS if isinstance(turn.get(key), str) and turn[key].strip()][
-        :1
+    reasoned = [
+        turn[key] for key in (*REASONING_KEYS, "reasoning_details") if isinstance(turn.get(key), (str, list))
     ]
-    if not thoughts and isinstance(turn.get("reasoning_details"), list):
-        thoughts = _details(turn["reasoning_details"])
-    thoughts = [pictures.marked(thought) for thought in thoughts]
+    thoughts = next((told for one in reasoned if (told := _details(one, pictures))), [])
     content = next(
         (turn[key] for key in ("content", "value", "parts", "text", "message") if turn.get(key) is not None),
         None,
@@ -186,6 +197,8 @@ def _content(turn: Record, pictures: "_Pictures") -> tuple[str, str | None]:
             said.append(pictures.marked(part))
         elif isinstance(part, dict):
             _add_part(part, said, thoughts, pictures)
+        elif isinstance(part, list):
+            said += _details(part, pictures)
     return "\n".join(said), "\n\n".join(thoughts) or None
 
 
@@ -194,46 +207,73 @@ def _add_part(part: Record, said: list[str], thoughts: list[str], pictures: "_Pi
     kind = part.get("type")
     if kind is not None and not isinstance(kind, str):
         raise Unusable("wrong_type", f"the type of a content part must be text, got {type(kind).__name__}")
-    value = next(
-        (part[key] for key in (kind, *TEXT_KEYS) if isinstance(key, str) and part.get(key) is not None), ""
-    )
-    if isinstance(value, list):  # `summary: [{type: summary_text, text: ..}]`
-        value = "\n\n".join(_details(value))
-    if kind in REASONING_TYPES or part.get("thought") is True:
-        if isinstance(value, str) and value:
-            thoughts.append(pictures.marked(value))
-    elif kind in PICTURE_TYPES or "inline_data" in part:
-        picture = _picture_of(part, value)
-        place = pictures.place(picture) if picture else pictures.marked(PLACE)  # of TRL: filled from `images`
+    if _is_picture(part):
+        place = _placed(part, pictures)
         if thoughts and not said:
             thoughts[-1] += place
         else:
             said.append(place)
+        return
+    value = next(
+        (part[key] for key in (kind, *TEXT_KEYS) if isinstance(key, str) and part.get(key) is not None), ""
+    )
+    if isinstance(value, list):  # `summary: [{type: summary_text, text: ..}]`
+        value = "\n\n".join(_details(value, pictures))
+    if kind in REASONING_TYPES or part.get("thought") is True:
+        if isinstance(value, str) and value:
+            thoughts.append(pictures.marked(value))
     elif kind in TEXT_TYPES and isinstance(value, str):
         said.append(pictures.marked(value))
+    elif isinstance(kind, str) and kind.startswith(UNREAD_TYPES):
+        pictures.unread += 1
 
 
-def _picture_of(part: Record, value: Any) -> Any:
-    """A part's picture, as OpenAI, Anthropic, Gemini and transformers spell it; "" where it has none."""
-    held = part.get("inline_data") or part.get("source")
-    if isinstance(held, dict):
-        return held.get("data") or held.get("url") or ""
-    value = value or next((part[key] for key in ("image", "image_url", "url", "path") if part.get(key)), "")
-    return value["url"] if isinstance(value, dict) and "url" in value else value
+def _is_part(part: Any) -> bool:
+    """Whether an object is a typed part of a message: a text or a picture."""
+    return isinstance(part, dict) and (part.get("type") in TEXT_TYPES[:-1] or _is_picture(part))
 
 
-def _details(parts: list[Any]) -> list[str]:
-    """Texts of `reasoning_details` (OpenRouter) and of summaries; encrypted ones hold none."""
-    found = []
-    for part in parts:
-        if isinstance(part, str):
-            found.append(part)
-        elif isinstance(part, dict):
-            value = next(
-                (part[key] for key in ("text", "summary", "content") if isinstance(part.get(key), str)), ""
-            )
-            if value.strip():
-                found.append(value)
+def _is_picture(part: Record) -> bool:
+    """Whether a part is a picture: by its type, or, where it has none, by what it holds beside no text."""
+    if part.get("type") in PICTURE_TYPES or any(isinstance(part.get(key), dict) for key in HELD_KEYS[:2]):
+        return True
+    return (
+        part.get("type") is None and not part.get("text") and any(part.get(key) for key in PICTURE_KEYS[:3])
+    )
+
+
+def _placed(part: Record, pictures: "_Pictures") -> str:
+    """The mark of a part's picture, as OpenAI, Anthropic, Gemini and transformers spell it; without one, the next of
+    `images` (TRL)."""
+    held = next((part[key] for key in HELD_KEYS if isinstance(part.get(key), dict)), None)
+    if held is not None:
+        names = ("data", "url", "file_uri", "fileUri")
+        value = next((held[key] for key in names if held.get(key)), "")
+    else:
+        keys = (part.get("type"), *TEXT_KEYS, *PICTURE_KEYS)
+        value = next((part[key] for key in keys if isinstance(key, str) and part.get(key)), "")
+        value = value or (part if part.get("bytes") else "")
+        value = value["url"] if isinstance(value, dict) and "url" in value else value
+    return pictures.place(value) if value else pictures.marked(PLACE)
+
+
+def _details(parts: str | list[Any], pictures: "_Pictures") -> list[str]:
+    """Texts inside a part, of `reasoning_details` (OpenRouter) and of summaries, with marks for their pictures; those
+    that are encrypted hold none."""
+    found: list[str] = []
+    for part in [parts] if isinstance(parts, str) else parts:
+        if isinstance(part, dict) and _is_picture(part):
+            place = _placed(part, pictures)
+            found = [*found[:-1], found[-1] + place] if found else [place]
+            continue
+        names = ("text", "summary", "content")
+        said = (
+            next((part[key] for key in names if isinstance(part.get(key), str)), "")
+            if isinstance(part, dict)
+            else part
+        )
+        if isinstance(said, str) and said.strip():
+            found.append(pictures.marked(said))
     return found
 
 
@@ -241,10 +281,10 @@ class _Pictures:
     """Marks the pictures of a record's turns; those of its `images` are dealt to their marks (`places`), in order."""
 
     def __init__(self, record: Record) -> None:
-        self._name = "images" if record.get("images") is not None else "image"
-        images = record.get(self._name) or []
-        self._images = list(images) if isinstance(images, (list, tuple)) else [images]
-        self._asked = 0
+        many = record.get("images")
+        self._name, images = question_pictures(record if many is None else {"images": many})
+        self._images = list(images)
+        self.unread = self._asked = 0
         self._first = 1
         self.taken: list[tuple[str, object]] = []
         """Key and reference of each marked picture."""
@@ -264,9 +304,10 @@ class _Pictures:
         return "".join([*pieces, text[end:]])
 
     def notes(self) -> tuple[str, ...]:
+        notes = (f"parts_unread:{self.unread}",) if self.unread else ()
         if self._asked == len(self._images):
-            return ()
-        return (f"image_placeholders:{self._asked}_of_{len(self._images)}",)
+            return notes
+        return (f"image_placeholders:{self._asked}_of_{len(self._images)}", *notes)
 
     def without_marks(self) -> tuple[tuple[object, ...], tuple[str, ...]]:
         """The pictures of `images` where no text has a mark, and their names: they belong to the first question."""
@@ -279,7 +320,7 @@ class _Pictures:
 
     def _shown(self, found: re.Match[str]) -> str:
         """The mark of the picture that a mark of the corpus stands for."""
-        if (name := found["name"]) and name not in self._paths():
+        if (name := named(found)) and name not in self._paths():
             return self.place(name)
         self._asked += 1
         if name:

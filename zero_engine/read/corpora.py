@@ -1,8 +1,9 @@
-"""Column maps of text corpora whose layout is their own: GSM8K, AQuA, StrategyQA, PRM800K, MATH, ProcessBench.
+"""Column maps of text corpora whose layout is their own: GSM8K, AQuA, StrategyQA, PRM800K, Math-Shepherd, MATH, ..
 
 Layouts: openai/grade-school-math (README), google-deepmind/AQuA (README), eladsegal/strategyqa (README), openai/prm800k
 (README: `question.problem`, `label.steps[].completions[]`) and its phase-1 rows as xhghhh/Enhancing-PRM800K has them,
-hendrycks/math (README), QwenLM/ProcessBench (README). `generic.generic` is for everything else.
+hendrycks/math (README), QwenLM/ProcessBench (README), peiyi9979/Math-Shepherd (card). `generic.generic` is for
+everything else.
 """
 
 import re
@@ -27,6 +28,9 @@ ANSWER_LINE = re.compile(
     r"[ \t]*[:=\-]?[ \t]*\(?([A-Ha-h])\)?[ \t]*\.?[ \t]*",
     re.IGNORECASE,
 )
+SHEPHERD_MARK = "ки"
+"""Stands behind every step of Math-Shepherd's `input`; in its `label`, `+` or `-` is in the same places."""
+FIRST_STEP = re.compile(r"\bStep 1: ")
 OPTION_LABEL = re.compile(r"\s*\(?([A-Z])\s*[).:]\s*")
 
 
@@ -143,6 +147,23 @@ def processbench(record: Record, spec: Input) -> list[Draft]:
     question = first_text(record, ("problem", "question"))
     facts = {"correctness": record.get("final_answer_correct")}
     return [Draft(question, "\n\n".join(steps), gold_text(record, "answer"), steps or None, facts=facts)]
+
+
+def math_shepherd(record: Record, spec: Input) -> list[Draft]:
+    """`input`: the question and its steps, a mark behind each, where `label` has a verdict. All good: `correctness`."""
+    told, label = text(record, "input"), text(record, "label")
+    *marked, _ = told.split(SHEPHERD_MARK)
+    if not marked or not (first := FIRST_STEP.search(marked[0])):
+        raise Unusable(
+            "wrong_type", f"input must be a question, then `Step 1: ..` and {SHEPHERD_MARK} behind each step"
+        )
+    verdicts, at = [], 0
+    for part in marked:
+        at += len(part) + 1
+        verdicts.append(label[at - 1 : at])
+    steps = tuple(part.strip() for part in (marked[0][first.start() :], *marked[1:]))
+    facts = {"correctness": set(verdicts) == {"+"}}
+    return [Draft(marked[0][: first.start()].strip(), "\n".join(steps), steps=steps, facts=facts)]
 
 
 def math(record: Record, spec: Input) -> list[Draft]:

@@ -13,6 +13,7 @@ from zero_engine.read.files import COLUMNAR, InputFile
 from zero_engine.read.formats import format_named, id_paths
 from zero_engine.read.images import PictureRules, load_pictures
 from zero_engine.read.jsontext import Refused
+from zero_engine.read.pictured import with_its_picture
 from zero_engine.read.places import PLACE, picture_of_question, without_places
 from zero_engine.read.raw import place
 from zero_engine.read.repeats import content_name
@@ -48,7 +49,10 @@ class Decoder:
         self._pictures = PictureRules.of(spec)
         self._where = spec.where
         self._odd: list[str] = []
-        self._json = json.JSONDecoder(parse_constant=self._odd.append, parse_float=self._finite)
+        self._twice: list[str] = []
+        self._json = json.JSONDecoder(
+            parse_constant=self._odd.append, parse_float=self._finite, object_pairs_hook=self._object
+        )
 
     def decode(self, raw: bytes, file: InputFile, row: int, position: int) -> list[Trace | Rejection]:
         """Traces of one JSON record, or its rejection."""
@@ -64,10 +68,11 @@ class Decoder:
             )
             name = self._name(None, content_name(raw), position)
             return [self._reject(Unusable("invalid_utf8", detail), lost, file, row, name)]
+        self._odd.clear()
+        self._twice.clear()
         try:
             record = self._json.decode(text)
         except (ValueError, RecursionError) as error:
-            self._odd.clear()
             said = "a number of over 4300 digits" if "integer string" in str(error) else error
             problem = Unusable("invalid_json", f"invalid JSON: {said}")
             name = self._name(None, content_name(raw), position)
@@ -77,13 +82,15 @@ class Decoder:
         else:
             nested = False
         if nested:
-            self._odd.clear()
             problem = Unusable("too_deep", f"lists and objects nested deeper than {DEEPEST}")
+            name = self._name(None, content_name(raw), position)
+            return [self._reject(problem, {"text": text[:LOST_CHARS]}, file, row, name)]
+        if self._twice:
+            problem = Unusable("duplicate_key", f"{self._twice[0]!r} stands in one object with two values")
             name = self._name(None, content_name(raw), position)
             return [self._reject(problem, {"text": text[:LOST_CHARS]}, file, row, name)]
         notes: tuple[str, ...] = ()
         if self._odd:
-            self._odd.clear()
             notes = ("nonfinite_replaced",)
         if "\\ud" in text or "\\uD" in text:
             whole = without_surrogates(record)
@@ -107,7 +114,7 @@ class Decoder:
         try:
             if type(record) is not dict:
                 raise Unusable("not_an_object", _not_an_object(record))
-            drafts = self._drafts(record, self.spec)
+            drafts = self._drafts(with_its_picture(record, file.path), self.spec)
             pictures = [self._load(draft, file.path) if self._keeps(draft) else () for draft in drafts]
         except Unusable as problem:
             return [self._reject(problem, record, file, row, base)]
@@ -178,6 +185,14 @@ class Decoder:
         if draft.steps is None:
             return digest_texts(question, draft.rationale, None)[:16]
         return digest_json([question, draft.rationale, draft.steps])[:16]
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """An object of JSON; a key with two values is noted, for nobody knows which of them is meant."""
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            first: dict[str, Any] = {}
+            self._twice += [key for key, value in pairs if first.setdefault(key, value) != value]
+        return made
 
     def _finite(self, digits: str) -> float | None:
         number = float(digits)

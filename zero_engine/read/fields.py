@@ -126,13 +126,27 @@ def gold_text(record: Record, key: str) -> str | None:
 
 
 def gold_choice(record: Record, key: str, choices: tuple[str, ...]) -> str | None:
-    """The gold answer; a whole number that is none of the choices is the place of one, from 0, and gives its letter."""
+    """The gold answer; a whole number that is none of the choices is the place of one, and gives its letter.
+
+    Places count from 0, and from 1 in a text of options that are numbered so. -1 is no place: datasets write it where
+    the answer is hidden. The number of choices itself is none either: it tells that the corpus counts from 1.
+    """
     value = record.get(key)
+    options = record.get("choices")
+    first = int(isinstance(options, str) and options.lstrip("( \n")[:1] == "1")
     if isinstance(value, float) and choices and value.is_integer() and str(value) not in choices:
         record = {key: (value := int(value))}  # a column of places with a gap in it is one of floats
-    if type(value) is int and 0 <= value < min(len(choices), 26) and str(value) not in choices:
-        return chr(ord("A") + value)
-    return gold_text(record, key)
+    if type(value) is not int or not choices or str(value) in choices:
+        return gold_text(record, key)
+    if 0 <= value - first < min(len(choices), 26):
+        return chr(ord("A") + value - first)
+    if value == len(choices) and not re.search(rf"(?<!\d){value}(?!\d)", " ".join(choices)):
+        raise Unusable(
+            "answer_no_choice",
+            f"the answer is {value}, and places of options count from 0; if they count "
+            'from 1 here, number them: choices: "1. {{options.0}}\\n2. {{options.1}}"',
+        )
+    return None if value == -1 else gold_text(record, key)
 
 
 def step_text(item: Any) -> str | None:
@@ -193,6 +207,7 @@ def texts(record: Record, key: str) -> tuple[str, ...]:
 
 
 LETTERED = re.compile(r"(?:^|[\s,;])\(?([A-Za-z])[ ]?[).:][ \t]*(?=\S)")
+LABELLED_LINE = re.compile(r"\(?([A-Za-z]|\d{1,2})[ ]?[).:][ \t]*(.*)")
 MOST_LETTERED = 10_000
 """Characters of a text that is searched for options."""
 
@@ -200,9 +215,19 @@ MOST_LETTERED = 10_000
 def lettered(value: str) -> list[str] | None:
     """The options of one text, `a ) 38 , b ) 27` or a line each (allenai/math_qa, dataset card), or None.
 
-    The letters must run from the first on, and the text must begin with it.
+    The letters must run from the first on, and the text must begin with it. Where every line has one, or a number
+    from 1 on, nothing inside of a line parts it; the last options may be empty.
     """
     text = value[:MOST_LETTERED].strip()
+    lines = [LABELLED_LINE.fullmatch(line.strip()) for line in text.split("\n")]
+    labels = [line[1].lower() for line in lines if line]
+    letters = [chr(ord("a") + at) for at in range(len(lines))]
+    numbers = [str(at + 1) for at in range(len(lines))]
+    if 1 < len(lines) <= 26 and labels in (letters, numbers):
+        told = [line[2] for line in lines if line]
+        while told and not told[-1]:
+            told.pop()
+        return told if len(told) > 1 and all(told) and len(value) <= MOST_LETTERED else None
     marks: list[re.Match[str]] = []
     for found in LETTERED.finditer(text):
         if found[1].lower() == chr(ord("a") + len(marks)):

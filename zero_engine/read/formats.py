@@ -135,6 +135,12 @@ FORMATS: dict[str, Format] = {
             optional=("question", "answer", "final_answer_correct"),
         ),
         Format(
+            "math_shepherd",
+            ("input", "label"),
+            "Math-Shepherd: steps with verdicts, correctness",
+            corpora.math_shepherd,
+        ),
+        Format(
             "zebra_cot",
             ("Question", "Text Reasoning Trace"),
             "Zebra-CoT: THOUGHT n, picture keys",

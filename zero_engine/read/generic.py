@@ -6,11 +6,9 @@ option, which is then called `picture n` while the picture goes behind the quest
 then belongs to. The steps' pictures may also be in `step_images`, or in each step beside its text.
 """
 
-import re
-
 from zero_engine.parse.given import HELD
 from zero_engine.pipeline import Input
-from zero_engine.read.chats import marked_question
+from zero_engine.read.chats import marked_parts
 from zero_engine.read.fields import (
     Draft,
     Record,
@@ -22,12 +20,13 @@ from zero_engine.read.fields import (
     text,
     texts,
 )
-from zero_engine.read.pictured import as_pictures, is_there
+from zero_engine.read.pictured import as_pictures, is_there, question_pictures, too_few
 from zero_engine.read.places import (
     MARK,
     PLACE,
     dealt,
     dropped,
+    holds_picture,
     in_question,
     mark,
     snug,
@@ -36,8 +35,7 @@ from zero_engine.read.places import (
     written,
 )
 
-NUMBERED = re.compile(r"image_?(\d{1,3})")
-PICTURE_KEYS = ("image", "picture")
+PICTURE_KEYS = ("image", "picture", "images", "image_url")
 """Where a step, or an option, that is an object has its picture."""
 
 
@@ -59,11 +57,11 @@ def generic(record: Record, spec: Input) -> list[Draft]:
             raise missing(record, spec.columns.get("rationale", "rationale"))
         if record.get("rationale", "") is None or "rationale" not in record:
             raise Unusable("missing_value", f"{spec.columns.get('rationale', 'rationale')} is null")
-    rationale = (
-        rationale_text(record, "rationale") if record.get("rationale") is not None else "\n".join(steps or ())
-    )
     name, images = question_pictures(record)
-    asked, pictures = marked_question(record["question"], images)
+    (asked, said), pictures = marked_parts((record["question"], record.get("rationale")), images)
+    rationale = (
+        rationale_text({"rationale": said}, "rationale") if said is not None else "\n".join(steps or ())
+    )
     images = tuple(one for one in images if all(one is not taken for _, taken in pictures))
     choices, shown = _choices(record)
     # the same of `{rationale: answer}`
@@ -88,24 +86,6 @@ def generic(record: Record, spec: Input) -> list[Draft]:
     if draft.pictures or draft.images or draft.given or images:
         _without_marks(draft)
     return [draft]
-
-
-def question_pictures(record: Record) -> tuple[str, tuple[object, ...]]:
-    """The column of the question's pictures, or "" without one; and its pictures, of which some may be null."""
-    for name in ("image", "images"):
-        if record.get(name) is not None:
-            return name, as_pictures(record[name])
-    if "image" in record or "images" in record:
-        return "image", ()
-    numbered = sorted(
-        (int(found[1]), str(name))
-        for name in record
-        if (found := NUMBERED.fullmatch(str(name))) and is_there(record[name])
-    )
-    last = numbered[-1][0] if numbered else 0
-    by_number = {number: record[name] for number, name in numbered}
-    first = 0 if 0 in by_number else 1
-    return ("image", tuple(map(by_number.get, range(first, last + 1)))) if numbered else ("", ())
 
 
 def leave_unread(drafts: list[Draft], record: Record) -> None:
@@ -172,9 +152,8 @@ def _place(draft: Draft, name: str, images: tuple[object, ...], own_marks: bool)
     there = tuple(one for one in images if one is not None)
     trace = [] if own_marks else list(draft.steps or (draft.rationale,))
     asked = [draft.question, *draft.choices]
-    if name == "images" or any(
-        map(written, asked)
-    ):  # an `image` without a mark is the question's, whatever follows
+    # an `image` without a mark is the question's, whatever follows
+    if name == "images" or any(map(written, asked)) or any(map(holds_picture, trace)):
         for told in ([*asked, *trace], asked):
             for pool in (images, there):
                 if any(written(one, there) for one in told) and (placed := dealt(told, pool)):
@@ -214,11 +193,13 @@ def _give_pictures(draft: Draft, record: Record, name: str) -> None:
     """Put each picture of `step_images`, or of a step that is an object, to its step or into the rationale."""
     items = record["steps"] if draft.steps is not None and isinstance(record["steps"], (list, tuple)) else ()
     draft.given += tuple(
-        (at, f"steps[{at}]", picture) for at, item in enumerate(items) if (picture := own_picture(item))
+        (at, f"steps[{at}]", picture)
+        for at, item in enumerate(items)
+        for picture in as_pictures(own_picture(item))
     )
-    if record.get("step_images") is None:
+    pictures = as_pictures(record.get("step_images"))
+    if not pictures and (draft.steps is None or record.get("step_images") is None):
         return
-    pictures = as_pictures(record["step_images"])
     named = tuple((f"{name}[{at}]", picture) for at, picture in enumerate(pictures))
     placed = dealt(draft.steps or (draft.rationale,), pictures)
     first = len(draft.pictures)
@@ -237,7 +218,13 @@ def _give_pictures(draft: Draft, record: Record, name: str) -> None:
         draft.pictures += named
         _give_marked(draft, placed[0], first)
     else:
-        given = tuple((at, *one) for at, one in enumerate(named) if one[1] is not None)
+        draft.notes += too_few(len(pictures), len(draft.steps))
+        given = tuple(
+            (at, key, one)
+            for at, (key, several) in enumerate(named)
+            for one in as_pictures(several)
+            if one is not None
+        )
         with_one = {at for at, *_ in given}
         draft.steps = tuple(unmarked(one)[0] if at in with_one else one for at, one in enumerate(draft.steps))
         draft.given += given

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zero_engine.pipeline import Input
+from zero_engine.read.corpora import SHEPHERD_MARK
 from zero_engine.read.fields import Draft, Record, Unusable, find, unpacked_list
 from zero_engine.read.formats import FORMATS
 from zero_engine.read.gold import gold_path, is_one_answer
@@ -33,6 +34,7 @@ from zero_engine.read.naming import (
     spelled,
     text_columns,
 )
+from zero_engine.read.options import is_class, option_columns, options_template
 from zero_engine.read.outputs import GENERATIONS, QUESTION_KEYS, json_output, text_of
 from zero_engine.read.tags import split_thinking
 from zero_engine.read.turns import MESSAGES, PAIRS
@@ -98,6 +100,8 @@ def _guesses(records: list[Record], is_dataset: bool) -> Iterator[Guess]:
         yield Guess("processbench", why="the columns of ProcessBench")
     if has("facts", "question"):
         yield Guess("strategyqa", why="the columns of StrategyQA")
+    if has("input", "label") and any(SHEPHERD_MARK in str(record.get("input")) for record in records):
+        yield Guess("math_shepherd", why="the marks of Math-Shepherd")
     if has("options", "rationale", "correct"):
         yield Guess("aqua", why="the columns of AQuA")
     if has("rationale", "choices", "question") and ("image_id" in names or "context" in names):
@@ -180,8 +184,19 @@ def _by_columns(records: list[Record]) -> Iterator[Guess]:
         )
         if response and response != found.get("answer") and not _has_thought(records, found["rationale"]):
             columns["response"] = response
-        if (choices := next((name for name in CHOICES if name in names), None)) and choices != "choices":
+        choices = next((name for name in CHOICES if name in names), None)
+        if choices is None and (options := option_columns(records)):
+            choices = options_template(options, [find(record, found.get("answer", "")) for record in records])
+        if choices and choices != "choices":
             columns["choices"] = choices
+        if (
+            choices is None
+            and (answer := found.get("answer"))
+            and is_class(records, answer, found["rationale"])
+        ):
+            columns.pop("answer", None)
+        if {"premise", "hypothesis"} <= names:
+            columns["question"] = "{{premise}}\n{{hypothesis}}"
         lists = [r[found["rationale"]] for r in records if isinstance(r.get(found["rationale"]), list)]
         if lists and all(len(one) == 1 for one in lists):
             columns["rationale"] = f"{found['rationale']}.0"
@@ -191,6 +206,8 @@ def _by_columns(records: list[Record]) -> Iterator[Guess]:
         yield Guess("generic", columns, "the columns' names and values")
     elif "rationale" in found and _has_thought(records, found["rationale"]):
         yield Guess("think", {"response": found["rationale"]}, "one text that holds a chat")
+    elif "question" not in found and (texts := _texts_by_turns(records)):
+        yield Guess("messages", {"messages": texts}, "a list of texts by turns")
 
 
 def _answer_map(records: list[Record], used: tuple[str, ...]) -> dict[str, str]:
@@ -235,6 +252,16 @@ def _is_chat(records: list[Record], key: str) -> bool:
         and isinstance(value[0], dict)
         and bool({"role", "from", "speaker", "author"} & set(value[0]) or _is_pair(value[0], key))
     )
+
+
+def _texts_by_turns(records: list[Record]) -> str | None:
+    """The column that is a list of texts in every record, one of the user and one of the assistant by turns."""
+
+    def is_chat(value: Any) -> bool:
+        is_texts = isinstance(value, list) and value and all(isinstance(item, str) for item in value)
+        return bool(is_texts) and len(value) % 2 == 0
+
+    return next((name for name in records[0] if all(is_chat(record.get(name)) for record in records)), None)
 
 
 def _is_pair(turn: Record, key: str) -> bool:

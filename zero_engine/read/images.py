@@ -1,8 +1,9 @@
 """Pictures of a question or a step: from whatever a corpus holds to encoded bytes, and which references are followed.
 
 Bytes stay as they are encoded. Text is a data URL, a path relative to the input file, or base64.
-`datasets` stores {bytes, path}. A question's picture that is missing, or is none, is the trace's rejection, because a
-question about a picture means nothing without it; a step's is the step's (`given`).
+`datasets` stores {bytes, path}. A list of one picture is that picture. A question's picture that is missing, or is
+none, is the trace's rejection, because a question about a picture means nothing without it; a step's is the step's
+(`given`).
 
 A reference is what somebody else wrote, so by default it leads only to files under the input's own folder (links
 followed): neither `/etc` nor `..` nor a URL (`picture_refused`). `input.pictures: anywhere` allows any local file,
@@ -156,6 +157,10 @@ def _tiff_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _load(reference: Any, input_path: str, rules: PictureRules, depth: int) -> bytes:
+    if isinstance(reference, (list, tuple)) and len(reference) > 1:
+        raise Unusable("wrong_type", f"a list of {len(reference)} pictures stands where one belongs")
+    if isinstance(reference, (list, tuple)) and reference and depth < DEEPEST_REFERENCE:
+        return _load(reference[0], input_path, rules, depth + 1)
     if isinstance(reference, dict):
         inner = reference.get("bytes") or reference.get("path") or reference.get("url")
         if inner is None or depth == DEEPEST_REFERENCE:

@@ -36,15 +36,15 @@ def input_lines(known: Known) -> list[str]:
     lines = ["input:", f"  path: {known.name}    # a file, the folder of a download, or the name on the hub"]
     lines.append(f"  format: {known.format}")
     if known.columns:
-        lines.append(
-            "  columns: {" + ", ".join(f"{key}: {path}" for key, path in known.columns.items()) + "}"
-        )
+        columns = ", ".join(f"{key}: {_quoted(path)}" for key, path in known.columns.items())
+        lines.append(f"  columns: {{{columns}}}")
     lines += [f"  {key}: {_quoted(value)}" for key, value in known.more.items()]
     return lines
 
 
 def _quoted(value: str) -> str:
-    return f'"{value}"' if any(sign in value for sign in "[]'{}#:") else value
+    told = value.replace("\n", "\\n")
+    return f'"{told}"' if any(sign in value for sign in "[]'{}#:") else value
 
 
 _HEAD = """# Formats
@@ -64,17 +64,19 @@ with the lines below filled in. What every format has in common:
   Markers of chat templates go, and a question that stands before the answer is the trace's where it has none.
 - The corpus's own answer is the trace's. Where the model said another, the trace is noted `answer_differs_from_gold`.
 - Pictures keep their places. A mark in a text (`<image>`, `<image_2>`, `![](path)`, `<image_start>[key]<image_end>`,
-  `<|image_pad|>` and others alike) stands for a picture of the record: in the question U+FFFC takes its place, in the
-  rationale the picture belongs to the step whose words stand before it (`render.given` says what becomes of it), in an
-  option it goes behind the question. No mark is left in a text. Where marks and pictures are not as many, notes say so:
-  `image_placeholders:1_of_2` (the question then has no places), `image_marks_dropped:n`, `image_unplaced:key`,
-  `image_missing:key`, `given_dropped:n`, `answer_images_dropped:n`, `turn_images_dropped:n`, `images_unread:n` (the
-  format reads no pictures). A broken or missing picture of the question is the trace's rejection, one of a step the
-  step's, with its key.
+  `<|image_pad|>`, `<img src="path">` and others alike) stands for a picture of the record: in the question U+FFFC
+  takes its place, in the rationale the picture belongs to the step whose words stand before it (`render.given` says
+  what becomes of it), in an option it goes behind the question. No mark is left in a text. Where marks and pictures
+  are not as many, notes say so: `image_placeholders:1_of_2` (the question then has no places),
+  `image_marks_dropped:n`, `image_unplaced:key`, `image_missing:key`, `step_images:1_of_2` (pictures for steps),
+  `given_dropped:n`, `answer_images_dropped:n`, `turn_images_dropped:n`, `images_unread:n` (the format reads no
+  pictures), `parts_unread:n` (files and videos of a chat). A picture may be inside lists of one. A broken or missing
+  picture of the question is the trace's rejection, one of a step the step's, with its key.
 - Pictures may be PNG, JPEG, WebP, GIF (its first frame), BMP or TIFF. They are seen upright, and on white where they
   are transparent; rows have them as they came.
 - Options may be a list, an object by letters, or one text (`A. red B. blue`); a whole number is the place of one, from
-  0.
+  0, and -1 no answer. Where places count from 1, number the options: `"1. {{options.0}}\\n2. {{options.1}}"`.
+- A key that stands in one JSON object with two values is a rejection (`duplicate_key`): nobody knows which is meant.
 - `where` keeps the traces for which an expression holds: columns, the fields of the trace, `correctness` of a
   generation,
   comparisons, `in`, `and`, `or`, `not`, `len(x)`, `lower(x)`. `duplicates: reject` leaves out what says the same.

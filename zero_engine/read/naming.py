@@ -14,6 +14,7 @@ from typing import Any
 from zero_engine.read.chats import question_text
 from zero_engine.read.fields import Record, find, step_text
 from zero_engine.read.markers import ASSISTANT, USER
+from zero_engine.read.options import option_columns
 from zero_engine.read.turns import role_of
 
 QUESTION = (
@@ -86,6 +87,7 @@ ANSWER = (
     "correct",
     "label",
     "solution",
+    "cop",
 )
 RESPONSE = (
     "solution",
@@ -137,7 +139,9 @@ def guess_columns(records: list[Record]) -> dict[str, str]:
     if not records:
         return {}
     records = [spoken(record) for record in records]
-    columns = {name: size for name, size in text_columns(records).items() if not is_opposite(name)}
+    options = option_columns(records)
+    meant = (item for item in text_columns(records).items() if not is_opposite(item[0]))
+    columns = {name: size for name, size in meant if name not in options}
     told = [name for name in columns if name.split(".")[0] not in CHOICES]
     prose = [name for name in told if _is_prose(records, name)]
     found: dict[str, str] = {}
@@ -297,8 +301,7 @@ def _by_value(
     ]
     reached = {name: _reached(records, found["rationale"], name) for name in rest}
     # a column that is just short may be anything: difficulty, source, level. So either the rationales end in its
-    # values,
-    # or nothing of the record had a known name.
+    # values, or nothing of the record had a known name.
     sure = [name for name in rest if reached[name] > SURE]
     likely = (
         [name for name in rest if reached[name] and not _is_key(records, name)] if len(by_name) < 2 else []

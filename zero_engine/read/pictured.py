@@ -10,7 +10,17 @@ import re
 
 from zero_engine.parse.given import HELD
 from zero_engine.pipeline import Input
-from zero_engine.read.fields import Draft, Record, Unusable, gold_text, missing, optional_text, text, texts
+from zero_engine.read.fields import (
+    Draft,
+    Record,
+    Unusable,
+    gold_text,
+    missing,
+    optional_text,
+    text,
+    texts,
+    unpacked_list,
+)
 from zero_engine.read.places import PLACE, dropped, in_question, mark, tidied, unmarked
 
 KEY = r"(?:problem|reasoning)_image_\d{1,3}"
@@ -24,6 +34,7 @@ THOUGHT = re.compile(r"rea?soning_thought_(\d{1,3})")
 DRAWN = re.compile(r"reasoning_image_(\d{1,3})")
 ASKED = re.compile(r"problem_image_(\d{1,3})")
 ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+NUMBERED = re.compile(r"image_?(\d{1,3})")
 TAGS = re.compile(r"<image_start>|<image_end>|</?think>", re.IGNORECASE)
 
 
@@ -142,10 +153,16 @@ def bagel(record: Record, spec: Input) -> list[Draft]:
             else Unusable("missing_value", "image_list is empty")
         )
     instructions = record.get("instruction_list")
-    if not isinstance(instructions, (list, tuple)) or not instructions:
+    if isinstance(instructions, str):
+        instructions = unpacked_list(instructions) or [instructions]
+    if instructions is None and "instruction_list" not in record:
         raise missing(record, "instruction_list")
+    if not isinstance(instructions, (list, tuple)) or not instructions:
+        raise Unusable("wrong_type", "instruction_list must be a list of instructions, and not empty")
     if not record.get("output_text_list"):
-        steps = tuple(str(one[0] if isinstance(one, (list, tuple)) and one else one) for one in instructions)
+        steps = tuple(
+            str(one[0] if one else "") if isinstance(one, (list, tuple)) else str(one) for one in instructions
+        )
         given = tuple((at, f"image_list[{at + 1}]", one) for at, one in enumerate(pictures[1:]))
         return [
             Draft(
@@ -156,6 +173,7 @@ def bagel(record: Record, spec: Input) -> list[Draft]:
                 images=pictures[:1],
                 image_names=("image_list[0]",),
                 given=given,
+                notes=too_few(len(given), len(steps)),
             )
         ]
     outputs = texts(record, "output_text_list")
@@ -183,10 +201,47 @@ def bagel(record: Record, spec: Input) -> list[Draft]:
 
 
 def as_pictures(value: object) -> tuple[object, ...]:
-    """The references in a column of one picture or a list of them."""
+    """The references in a column of one picture or a list of them, also where a string holds the list (CSV)."""
+    if isinstance(value, str):
+        value = unpacked_list(value) or value
     if isinstance(value, (list, tuple)):
         return tuple(value)
     return (value,) if value else ()
+
+
+def question_pictures(record: Record) -> tuple[str, tuple[object, ...]]:
+    """The column of the question's pictures, or "" without one; and its pictures, of which some may be null."""
+    for name in ("image", "images"):
+        if record.get(name) is not None:
+            return name, as_pictures(record[name])
+    if "image" in record or "images" in record:
+        return "image", ()
+    numbered = sorted(
+        (int(found[1]), str(name))
+        for name in record
+        if (found := NUMBERED.fullmatch(str(name))) and is_there(record[name])
+    )
+    last = numbered[-1][0] if numbered else 0
+    by_number = {number: record[name] for number, name in numbered}
+    first = 0 if 0 in by_number else 1
+    return ("image", tuple(map(by_number.get, range(first, last + 1)))) if numbered else ("", ())
+
+
+def with_its_picture(record: Record, path: str) -> Record:
+    """The record of an image folder's `metadata.jsonl` (or csv, parquet) with the picture that `file_name` names, as
+    `datasets` reads one."""
+    base = path.replace("\\", "/").rpartition("/")[2]
+    if not base.startswith("metadata.") or not record.get("file_name"):
+        return record
+    if any(name in record for name in ("image", "images")):
+        return record
+    return {**record, "image": record["file_name"]}
+
+
+def too_few(pictures: int, steps: int) -> tuple[str, ...]:
+    """The note of a list of pictures that is shorter than the list of steps it goes with; `given_dropped` counts those
+    of a longer one."""
+    return () if pictures >= steps else (f"step_images:{pictures}_of_{steps}",)
 
 
 def _closed_up(text_: str) -> str:
@@ -198,6 +253,8 @@ def is_there(value: object) -> bool:
     """Whether a column holds a picture, or what leads to one: an object has to have bytes, a path or an address."""
     if isinstance(value, dict):
         return any(value.get(key) for key in ("bytes", "path", "url"))
+    if isinstance(value, (list, tuple)):
+        return any(map(is_there, value))
     return isinstance(value, (str, bytes)) and bool(value)
 
 

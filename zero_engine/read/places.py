@@ -8,7 +8,7 @@ Corpora write marks of their own, and none of them is left in a text of a record
 
     <image>                 the next picture; also <|image|>, <|image_pad|>, <start_of_image>, <image_placeholder>
     <image_2>, <image 2>    picture 2, counted from 1, or from 0 where a number is 0; also <|image_2|>
-    ![alt](path)            the picture of that path, or the one that a data URL holds
+    ![alt](path)            the picture of that path, or the one that a data URL holds; also <img src="path">
 """
 
 import posixpath
@@ -25,7 +25,8 @@ WRITTEN = re.compile(
     r"(?:<(?:image|img|image_placeholder|start_of_image|imagehere)>|<\|image(?:_pad)?\|>)"
     r"(?:<\|vision_end\|>|</img>)?"
     r"|<\|?(?:image|img)[ _-]?(?P<number>\d{1,3})\|?>"
-    r"|!\[[^\]\n]{0,200}\]\((?P<name>data:image/[^()\s]+|[^()\s]{1,1024})\)",
+    r"|!\[[^\]\n]{0,200}\]\((?P<name>data:image/[^()\s]+|[^()\s]{1,1024})\)"
+    r"|<img\s[^<>]{0,300}?\bsrc=[\"']?(?P<source>data:image/[^\"'\s<>]+|[^\"'\s<>]{1,1024})[^<>]{0,300}>",
     re.IGNORECASE,
 )
 """A mark of a corpus, in any spelling."""
@@ -62,23 +63,22 @@ def dealt(texts: Sequence[str], images: Sequence[object]) -> tuple[list[str], tu
     """
     names = {name: at for at in reversed(range(len(images))) for name in called(images[at])}
     marks = [found for text in texts for found in written(text, images)]
-    held = list(
-        dict.fromkeys(found["name"] for found in marks if found["name"] and found["name"] not in names)
-    )
+    told_names = [name for found in marks if (name := named(found))]
+    held = list(dict.fromkeys(name for name in told_names if name not in names))
     names |= {url: len(images) + at for at, url in enumerate(held)}
     numbers = {int(found["number"]) for found in marks if found["number"]}
     first = 0 if 0 in numbers else 1
-    told = {number - first for number in numbers} | {names[found["name"]] for found in marks if found["name"]}
+    told = {number - first for number in numbers} | {names[name] for name in told_names}
     pictures = (*images, *held)
     free = [at for at in range(len(pictures)) if at not in told]
-    plain = sum(not found["number"] and not found["name"] for found in marks)
+    plain = sum(not found["number"] and not named(found) for found in marks)
     if plain != len(free) or not told <= set(range(len(pictures))):
         return None
     waiting = iter(free)
 
     def placed(found: re.Match[str]) -> str:
-        if found["name"]:
-            return mark(names[found["name"]]) if found["name"] in names else found[0]
+        if name := named(found):
+            return mark(names[name]) if name in names else found[0]
         return mark(int(found["number"]) - first if found["number"] else next(waiting))
 
     return [WRITTEN.sub(placed, text) for text in texts], pictures
@@ -92,13 +92,25 @@ def written(text: str, images: Sequence[object] = ()) -> list[re.Match[str]]:
     return [
         found
         for found in WRITTEN.finditer(text)
-        if not (name := found["name"]) or name in paths or name[:5] == "data:"
+        if not (name := named(found)) or name in paths or name[:5] == "data:"
     ]
 
 
+def named(found: re.Match[str]) -> str | None:
+    """The path or data URL that a mark names, if it names one."""
+    return found["name"] or found["source"]
+
+
 def plain(text: str) -> list[re.Match[str]]:
-    """The marks `<image>`, which mean a picture even where a record has none."""
-    return [found for found in WRITTEN.finditer(text) if found[0] == PLACE] if PLACE in text else []
+    """The marks that mean a picture even where a record has none: `<image>`, and data URLs."""
+    if PLACE not in text and not holds_picture(text):
+        return []
+    return [one for one in WRITTEN.finditer(text) if one[0] == PLACE or (named(one) or "")[:5] == "data:"]
+
+
+def holds_picture(text: str) -> bool:
+    """A cheap look: whether a text may hold a picture in a data URL."""
+    return "data:image/" in text
 
 
 def snug(text: str) -> str:
@@ -128,7 +140,7 @@ def in_question(
 
 def without_places(text: str) -> str:
     """The text without the marks of its pictures."""
-    bare = WRITTEN.sub(lambda found: found[0] if found["name"] else PICTURE, text)
+    bare = WRITTEN.sub(lambda found: found[0] if named(found) else PICTURE, text)
     pieces = [piece.strip(" \t") for piece in bare.split(PICTURE)]
     return " ".join(piece for piece in pieces if piece).strip()
 

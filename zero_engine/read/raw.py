@@ -18,6 +18,7 @@ from zero_engine.read.csvtext import table_records
 from zero_engine.read.files import InputFile, open_unpacked, tar_members
 from zero_engine.read.folders import sample_key
 from zero_engine.read.jsontext import SKIPPED_LIMITS, Refused, json_records, too_large
+from zero_engine.read.pictured import NUMBERED
 from zero_engine.read.tables import all_rows
 
 BYTE_BLANKS = b" \t\r\n\x1e"
@@ -138,7 +139,13 @@ def _join(sample: dict[str, Any], extension: str, content: bytes) -> None:
     last = extension.rpartition(".")[2]
     if last in PICTURES:
         sample[extension] = base64.b64encode(content).decode()
-        sample.setdefault("image", sample[extension])
+        name = extension.removesuffix(last).rstrip(
+            "."
+        )  # `key.reasoning_image_1.png` is a column of that name
+        if name:
+            sample.setdefault(f"image_{name}" if name.isdecimal() else name, sample[extension])
+        if not NUMBERED.fullmatch(f"image_{name}" if name.isdecimal() else name):
+            sample.setdefault("image", sample[extension])
         return
     text = content.decode("utf-8", "surrogateescape")
     if last == "json":
@@ -173,10 +180,7 @@ def _hub_rows(name: str, spec: Input) -> Iterator[bytes]:
         import datasets
 
         rows = datasets.load_dataset(path, config or spec.config, split=spec.split, streaming=True)
-        for column, feature in (rows.features or {}).items():
-            if isinstance(feature, datasets.Image):
-                rows = rows.cast_column(column, datasets.Image(decode=False))
-        for row in rows:
+        for row in rows.decode(False) if rows.features else rows:  # pictures inside of lists, too
             yield _as_json(row, spec.max_record_bytes)
     except Exception as error:  # whatever the network, the hub or a reader of another's files raises
         problem = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,7 +1,8 @@
 """Lists of messages, in every shape that holds one: as they are, packed into a string, a struct of lists, pairs.
 
 Who speaks is read under any name in use, in any case. An entry that holds a question and its answer by the speakers'
-names (`{human: .., assistant: ..}`, as XTuner and Firefly have them) is two messages.
+names (`{human: .., assistant: ..}`, as XTuner and Firefly have them) is two messages. In a list of texts
+(UltraChat) the user and the assistant speak by turns.
 """
 
 from typing import Any
@@ -41,6 +42,8 @@ def turn_list(value: Any, key: str) -> list[Record]:
             if len(lengths) == 1
             else turns
         )
+    if isinstance(turns, list) and turns and all(isinstance(turn, str) for turn in turns):
+        return [{"role": (USER, ASSISTANT)[at % 2], "content": turn} for at, turn in enumerate(turns)]
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         raise Unusable("wrong_type", f"{key} must be a list of messages, got {type(turns).__name__}")
     return [one for turn in turns for one in _parted(turn)]

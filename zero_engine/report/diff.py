@@ -193,7 +193,7 @@ def _settings(before: dict, after: dict, prefix: str = "") -> Iterator[tuple[str
     """Keys of the pipelines that differ, but for where the folders lie."""
     for key in sorted({*before, *after}):
         a, b, name = before.get(key), after.get(key), f"{prefix}{key}"
-        if isinstance(a, dict) and isinstance(b, dict) and name not in ("gate.min", "gate.max", "gate.rank"):
+        if isinstance(a, dict) and isinstance(b, dict):
             yield from _settings(a, b, f"{name}.")
         elif a != b and name != "output.path" and not name.startswith("dask."):
             yield name, a, b

@@ -19,7 +19,7 @@ from typing import Any
 
 from zero_engine.errors import OutputError
 from zero_engine.hashing import digest
-from zero_engine.write.atomic import atomic_write, disk_errors, make_folder
+from zero_engine.write.atomic import atomic_write, disk_errors, make_folder, sweep
 
 PAGE_BYTES = 600_000
 """A page is closed once it holds this much; with its last item it stays far below 3 MB."""
@@ -124,13 +124,14 @@ def pages_folder(page: Path) -> Path:
 
 
 def commit_page(page: Path, folder: Path, edition: str, text: str) -> None:
-    """Writes the page, and deletes data pages of earlier editions."""
+    """Writes the page, and deletes data pages of earlier editions, and what killed calls left."""
     with atomic_write(page) as file:
         file.write(text.encode("utf-8", "replace"))
     with disk_errors(folder):
         for old in folder.glob("????????-*-?????.html"):
             if not old.name.startswith(f"{edition}-"):
                 old.unlink()
+    sweep(page.parent, page.name)
 
 
 def put_page(path: str | Path, text: str) -> None:
@@ -139,3 +140,4 @@ def put_page(path: str | Path, text: str) -> None:
         raise OutputError(f"{path}: no such folder to write the page into. Make it, or choose another path.")
     with atomic_write(path) as file:
         file.write(text.encode("utf-8", "replace"))
+    sweep(Path(path).parent, Path(path).name)

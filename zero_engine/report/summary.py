@@ -161,6 +161,7 @@ class _Report:
             "columns": len(self.columns_written.counts),
             "whole": dict(self.whole.most_common()),
             "scores": [_score(name) for name in self.names],
+            "required": [name for name, info in SCORES.items() if not info.optional],
             "gate": self.gate.model_dump(mode="json"),
             "found": {
                 "rows": self.gated["rows"],
@@ -190,8 +191,8 @@ class _Report:
 def _score(name: str) -> dict[str, Any]:
     info = SCORES.get(name)
     if info is None:
-        return {"name": name, "meaning": "a plugin's score", "better": "higher", "optional": True}
-    return {"name": name, "meaning": info.meaning, "better": info.better, "optional": info.optional}
+        return {"name": name, "meaning": "a plugin's score", "better": "higher"}
+    return {"name": name, "meaning": info.meaning, "better": info.better}
 
 
 def _render(folder: Folder, about: dict[str, Any], first: dict[str, Any], note: str) -> str:
@@ -247,7 +248,9 @@ def _tables(folder: Folder) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         found = sorted((folder.counts.get(key) or {}).items(), key=lambda item: (-item[1], item[0]))
         if found:
             yield title, [(name, f"{count:,}") for name, count in found]
-    settings = [(key, str(value)) for key, value in _flat(folder.pipeline) if value not in (None, "", {}, [])]
+    settings = [
+        (key, _as_written(value)) for key, value in _flat(folder.pipeline) if value not in (None, "", {}, [])
+    ]
     if settings:
         yield "Pipeline, resolved", settings
 
@@ -258,6 +261,13 @@ def _flat(section: Mapping, prefix: str = "") -> Iterator[tuple[str, object]]:
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
+
+
+def _as_written(value: object) -> str:
+    """A value as a pipeline file has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _page_name(reason: str | None) -> str:

@@ -21,7 +21,7 @@ from zero_engine.errors import OutputError
 from zero_engine.pipeline import Pipeline
 from zero_engine.run.recorded import Recorded, ledger_line, recorded
 from zero_engine.run.twin import Twin
-from zero_engine.write.atomic import commit, disk_errors, make_folder
+from zero_engine.write.atomic import commit, disk_errors, make_folder, sweep
 from zero_engine.write.finish import unfinish
 from zero_engine.write.folder import ANSWERS, LEDGER, LOCK, OURS, SHARD_FOLDERS, UNUSED, WORK
 from zero_engine.write.plain import clear_the_way, digest_now, require_folder
@@ -74,6 +74,8 @@ class Ledger:
                 ) from None
             for stale in self.work.glob("*.tmp"):
                 stale.unlink(missing_ok=True)
+            for folder in (".", *SHARD_FOLDERS):
+                sweep(self.out / folder)
             set_strays_aside(self.out, self.held.digests(), self.held.trusts)
             lines = self._rewrite(pipeline)
             unfinish(self.out)

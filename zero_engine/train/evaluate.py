@@ -24,7 +24,7 @@ import numpy as np
 from pydantic import Field
 
 from zero_engine.config import LocalPath, Section
-from zero_engine.errors import InputError
+from zero_engine.errors import InputError, OutputError
 from zero_engine.hashing import digest, digest_file, seed_for
 from zero_engine.images import decode_image, encode_image
 from zero_engine.models import load_chameleon, model_fingerprint
@@ -97,10 +97,12 @@ def respond(
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The answers in `predictions.jsonl`, made where they are not there yet, and how many records hold no question."""
     progress = progress or Silent()
+    out = Path(config.output)
+    if out.is_dir() and any(out.iterdir()) and not (out / "evaluation.json").is_file():
+        raise OutputError(f"{out}: is not empty and holds no answers of ours. Choose another --output.")
     progress.stage(f"loading {config.model}")
     model = load_chameleon(config.model, device=config.device, dtype=config.dtype)
     progress.stage(f"reading {config.data}")
-    out = Path(config.output)
     out.mkdir(parents=True, exist_ok=True)
     identity = {
         k: v

@@ -4,11 +4,15 @@ Contract: a file under its final name is complete. `atomic_write` writes a tempo
 folder, then flush, fsync, rename, fsync of the folder. A shard takes the same road in two parts: the worker
 makes it durable under a temporary name (`durable_write`), the driver gives it its name (`commit`).
 A full disk is an OutputError of one line, and leaves nothing half-written behind.
+A killed process leaves its temporary name; `sweep` deletes those of a folder, told from others' by a lock.
 """
 
 import contextlib
 import errno
+import fcntl
 import os
+import re
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +23,9 @@ from zero_engine.errors import OutputError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS}
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
+_YOUNG_S = 1.0
+"""A younger temporary file may not have its lock yet."""
 
 
 @contextlib.contextmanager
@@ -29,14 +36,30 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """
     path = Path(path)
     temporary = path.parent / f".{path.name[:100]}.{uuid.uuid4().hex}.tmp"
-    with durable_write(temporary, mode, named=path) as file:
-        yield file
-    try:
-        with disk_errors(path):
-            commit(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with contextlib.ExitStack() as held:
+        with durable_write(temporary, mode, named=path) as file:
+            held.callback(os.close, _lock(file))
+            yield file
+        try:
+            with disk_errors(path):
+                commit(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def sweep(folder: str | Path, name: str | None = None) -> None:
+    """Delete the temporary files that killed calls of `atomic_write` left in a folder; those of living ones stay.
+
+    With `name`, only those of the file of that name.
+    """
+    start = "." if name is None else f".{name[:100]}."
+    for left in Path(folder).glob(".*.tmp"):
+        if left.name.startswith(start) and _TEMPORARY.fullmatch(left.name):
+            with contextlib.suppress(OSError), open(left, "r+b") as file:  # locked, or not ours to delete
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - os.fstat(file.fileno()).st_mtime > _YOUNG_S:
+                    left.unlink()
 
 
 @contextlib.contextmanager
@@ -108,6 +131,14 @@ def disk_errors(path: str | Path) -> Iterator[None]:
                 "Check the folder's permissions, or choose another --output."
             ) from error
         raise
+
+
+def _lock(file: IO[Any]) -> int:
+    """A descriptor that holds a lock on the file until it is closed or the process ends."""
+    held = os.dup(file.fileno())
+    with contextlib.suppress(OSError):  # a file system without locks: `sweep` cannot lock there either
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return held
 
 
 def _free(path: Path) -> str:

@@ -8,7 +8,7 @@ function failure(data, gate, drawing) {
     const value = column ? column[drawing] : NaN;
     const low = gate.min[name], high = gate.max[name];
     if (value !== value) {
-      if (!data.optional[name]) return `${name}_missing`;
+      if (data.required.includes(name)) return `${name}_missing`;
     } else if (low !== undefined && !(value >= low)) return `${name}_low`;
     else if (high !== undefined && !(value <= high)) return `${name}_high`;
   }

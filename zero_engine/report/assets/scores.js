@@ -17,12 +17,9 @@ function allColumns() {
       arrays.reduce((at, array) => (whole.set(array, at), at + array.length), 0);
       return whole;
     };
-    const data = { scores: {}, optional: {} };
+    const data = { scores: {}, required: about.required };
     for (const name of ["steps", "index", "length", "drawings", "attempt", "wall", "page", "item"]) data[name] = join((part) => part[name], Uint32Array);
-    for (const { name, optional } of about.scores) {
-      data.scores[name] = join((part) => part.scores[name], Float32Array);
-      data.optional[name] = optional;
-    }
+    for (const { name } of about.scores) data.scores[name] = join((part) => part.scores[name], Float32Array);
     return data;
   })();
   return columns;
@@ -134,7 +131,7 @@ async function flipNodes(data, changes) {
     const tilesOf = await tilesAt(some.flat().map((drawing) => placeOf(data, drawing)), (i) => (kind === "changed" ? ["before", "after"][i % 2] : null));
     nodes.push(el("h3", { "data-flips": kind }, `${many(found.length, "step")}: ${KINDS[kind]}`), el("div", { class: "wall small-tiles" }, tilesOf), left ? el("p", { class: "soft" }, `and ${many(left, "more step")}`) : null);
   }
-  return nodes.length ? nodes.filter(Boolean) : [el("p", { class: "soft" }, "Move the slider to see which drawings flip.")];
+  return nodes.length ? nodes.filter(Boolean) : [el("p", { class: "soft" }, "With this gate no step has another picture than in the run. Move a slider to see which drawings flip.")];
 }
 
 function rateTable(title, rows) {

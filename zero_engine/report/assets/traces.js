@@ -15,7 +15,7 @@ function traceNode(trace, group, page, position) {
   const kept = trace.steps.flatMap((step) => step.d.filter(isKept));
   const shown = trace.whole ? trace.steps.flatMap((step) => step.d.slice(0, 1)) : kept;
   Promise.all(shown.slice(0, 5).map(drawingAt)).then((drawings) => strip.replaceChildren(...drawings.map((one) => image(one.picture, `Drawing of: ${one.x}`, 0.5))), () => {});
-  const state = trace.whole ? `${trace.whole[0]}: ${trace.whole[1]}` : `${many(trace.steps.length, "step")}, ${many(kept.length, "picture")}`;
+  const state = trace.whole ? `${trace.whole[0]}: ${words(trace.whole[1])}` : `${many(trace.steps.length, "step")}, ${many(kept.length, "picture")}`;
   return el("li", {},
     el("button", { class: "row", type: "button", onclick: () => openTrace(group, page, position) },
       el("span", { class: "text", dir: "auto" }, trace.q === null ? trace.id : trace.q),

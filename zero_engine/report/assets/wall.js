@@ -17,11 +17,14 @@ async function drawingAt([wall, page, item]) {
   return { ...found, picture: data.pictures[found.p], wall: about.walls[wall].key };
 }
 
+/** A text that no line break divides. */
+const whole = (text) => text.replaceAll(" ", "\u00a0");
+
 /** The scores worth a line under a picture: the ones the gate asks about. */
 function shortScores(item, most = 2) {
   const asked = [...Object.keys(about.gate.min), ...Object.keys(about.gate.max), ...Object.keys(about.gate.rank)];
   const names = [...new Set(asked)].filter((name) => item.v[scoreNames.indexOf(name)] != null).slice(0, most);
-  return names.map((name) => `${words(name)} ${figure(item.v[scoreNames.indexOf(name)])}`).join(" · ");
+  return names.map((name) => whole(`${words(name)} ${figure(item.v[scoreNames.indexOf(name)])}`)).join(" · ");
 }
 
 /** A picture with its caption; `items` are drawings with that same picture. */

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from zero_engine.contracts.manifest import Manifest
 from zero_engine.write.export.coder import Coder, coder_of
-from zero_engine.write.export.files import jsonl_rows, write_jsonl
+from zero_engine.write.export.files import front_matter, jsonl_rows, write_jsonl
 from zero_engine.write.export.job import Format, Options, Shard
 from zero_engine.write.export.rows import Row, suffix_of
 
@@ -53,7 +53,8 @@ def _pair(shard: Shard, coder: Coder, row: Row, place: int, number: int) -> dict
 def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
-    text = f"""# {manifest.name}, for Anole's fine-tuning
+    text = f"""{front_matter({"default": "data-*.jsonl"})}
+# {manifest.name}, for Anole's fine-tuning
 
 `cat data-*.jsonl > dataset_tokenized.jsonl`, and name that in `constants_training.py`. Nothing has to be tokenised
 again.

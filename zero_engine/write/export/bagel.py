@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from zero_engine.contracts.manifest import Manifest
 from zero_engine.images import decode_image, encode_image
 from zero_engine.render.sequences import around_pictures
-from zero_engine.write.export.files import ParquetFile, parquet_rows
+from zero_engine.write.export.files import ParquetFile, front_matter, parquet_rows
 from zero_engine.write.export.job import Format, Options, Shard
 from zero_engine.write.export.rows import Row
 
@@ -143,7 +143,9 @@ def _finish(
         if name.endswith(".parquet"):
             groups = pq.read_metadata(target / name).num_row_groups
             info[name.split("/")[0]][name] = {"num_row_groups": groups}
-    text = f"""# {manifest.name}, for ThinkMorph and BAGEL
+    configs = {name: f"{name}/*.parquet" for name in ("thinkmorph", "bagel")}
+    text = f"""{front_matter(configs)}
+# {manifest.name}, for ThinkMorph and BAGEL
 
 In `data/dataset_info.py`, for ThinkMorph (for BAGEL the same with `bagel`):
 

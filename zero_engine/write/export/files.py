@@ -45,17 +45,19 @@ class ParquetFile:
     def add(self, batches: Iterable[pa.RecordBatch]) -> int:
         """Write batches of any size in row groups; the number of rows."""
         waiting: list[pa.RecordBatch] = []
-        rows = size = total = 0
-        for part in _slices(batches):
+        rows = total = 0
+        size = 0.0
+        for part, row_bytes in _slices(batches):
             total += part.num_rows
             while part.num_rows:
                 most = ROWS if rows < ROWS or size >= LEAST else 2 * ROWS
-                if rows >= most or (rows and size + part.nbytes > BYTES):
+                if rows >= most or (rows and size + part.num_rows * row_bytes > BYTES):
                     self._group(waiting)
-                    waiting, rows, size = [], 0, 0
+                    waiting, rows, size = [], 0, 0.0
                     continue
-                waiting.append(part.slice(0, most - rows))
-                rows, size, part = rows + len(waiting[-1]), size + waiting[-1].nbytes, part.slice(most - rows)
+                taken = min(part.num_rows, most - rows)
+                waiting.append(part.slice(0, taken))
+                rows, size, part = rows + taken, size + taken * row_bytes, part.slice(taken)
         if waiting:
             self._group(waiting)
         return total
@@ -131,12 +133,14 @@ def _leaves(fields: Iterable[pa.Field], start: str = "") -> Iterator[str]:
         yield from _leaves(kind, f"{path}.") if pa.types.is_struct(kind) else [path]
 
 
-def _slices(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _slices(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Parts of the batches, and the bytes of a row, on average over its batch: to count each part's would take longer
+    than to write it."""
     for batch in batches:
-        average = max(1, batch.nbytes // max(1, batch.num_rows))
-        step = max(1, min(ROWS, BYTES // average))
+        average = batch.nbytes / max(1, batch.num_rows)
+        step = max(1, min(ROWS, int(BYTES / max(1.0, average))))
         for start in range(0, batch.num_rows, step):
-            yield batch.slice(start, step)
+            yield batch.slice(start, step), average
 
 
 def _batches(schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> Iterator[pa.RecordBatch]:

@@ -22,7 +22,7 @@ from zero_engine.contracts.manifest import Manifest, ShardFile
 from zero_engine.errors import OutputError
 from zero_engine.hashing import digest, digest_file
 from zero_engine.progress import Progress, Silent
-from zero_engine.write.atomic import atomic_write, disk_errors
+from zero_engine.write.atomic import atomic_write, disk_errors, sweep
 from zero_engine.write.dataset import check_bytes, check_files
 from zero_engine.write.export.rows import SUFFIXES, Row, any_given, read_rows
 from zero_engine.write.manifest import read_manifest
@@ -313,6 +313,7 @@ def _finish(
         json.dump(record, file, indent=1)
         file.write("\n")
     shutil.rmtree(target / ASIDE)
+    sweep(target)
     for path in target.glob("*"):
         if path.is_file():
             path.chmod(0o644)

@@ -16,7 +16,7 @@ from pathlib import Path
 from zero_engine.contracts.manifest import Manifest
 from zero_engine.render.prompts import plain_text
 from zero_engine.write.export.coder import Coder, coder_of
-from zero_engine.write.export.files import jsonl_rows, write_jsonl
+from zero_engine.write.export.files import front_matter, jsonl_rows, write_jsonl
 from zero_engine.write.export.job import Format, Options, Shard
 from zero_engine.write.export.rows import Row
 from zero_engine.write.export.texts import question_parts
@@ -136,7 +136,8 @@ def _length(coder: Coder, line: dict, text: str) -> int:
 def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
-    text = f"""# {manifest.name}, for the PeSFT code of Omni-R1
+    text = f"""{front_matter({"default": "data/*.jsonl"})}
+# {manifest.name}, for the PeSFT code of Omni-R1
 
     python pesft.py --json_dir THIS_FOLDER/data --max_length {options.max_length or LONGEST} --mode templated ...
 

@@ -13,7 +13,7 @@ from zero_engine.contracts.manifest import Manifest
 from zero_engine.errors import ModelError
 from zero_engine.write.export import texts
 from zero_engine.write.export.coder import Coder, coder_of
-from zero_engine.write.export.files import jsonl_rows, write_jsonl
+from zero_engine.write.export.files import front_matter, jsonl_rows, write_jsonl
 from zero_engine.write.export.job import Format, Options, Shard
 from zero_engine.write.export.rows import Row
 
@@ -71,7 +71,8 @@ def _line(shard: Shard, coder: Coder, row: Row, separator: int) -> dict:
 def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
-    text = f"""# {manifest.name}, for Thinking with Generated Images
+    text = f"""{front_matter({"default": "data-*.jsonl"})}
+# {manifest.name}, for Thinking with Generated Images
 
 Its `finetune.py` reads one file: `cat data-*.jsonl > dataset_example.jsonl`. The loader looks for the separator by its
 id in Anole, 8710.

@@ -17,6 +17,7 @@ from zero_engine.write.export import texts
 from zero_engine.write.export.files import (
     IMAGE,
     features,
+    front_matter,
     image,
     parquet_rows,
     sequence,
@@ -83,7 +84,8 @@ def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
     names = ", ".join(f"THIS_FOLDER/{name}" for name in sorted(files))
-    text = f"""# {manifest.name}, for verl
+    text = f"""{front_matter({"default": "data/*.parquet"})}
+# {manifest.name}, for verl
 
     data.train_files=[{names}]
     data.image_key=images

@@ -19,6 +19,7 @@ import msgpack
 import numpy as np
 
 from zero_engine.contracts.manifest import Manifest
+from zero_engine.write.export.files import front_matter
 from zero_engine.write.export.job import Format, Options, Shard
 from zero_engine.write.export.rows import Row
 
@@ -78,7 +79,8 @@ def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
     last = max(len(files) - 1, 0)
-    text = f"""# {manifest.name}, as tar shards
+    text = f"""{front_matter({"default": "data-*.tar"})}
+# {manifest.name}, as tar shards
 
     import webdataset
     rows = webdataset.WebDataset("THIS_FOLDER/data-{{00000..{last:05d}}}.tar", shardshuffle=False).decode()
