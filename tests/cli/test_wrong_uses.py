@@ -158,6 +158,8 @@ USES: list[tuple[str, str]] = [
     ("preview PIPELINE --page TMP/no/page.html", "there is no folder"),
     ("models check nano --picture TMP", "is a folder. Name a file in it"),
     ("eval nano DATA --output DATA", "is a file. Name a folder"),
+    ("eval nano EMPTY --output TMP/ev", "no records in"),
+    ("eval nano DATA --output TMP/ev", "--set format=gsm8k"),  # no trace of the first one is in the way
 ]
 
 

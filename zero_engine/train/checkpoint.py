@@ -82,8 +82,10 @@ def resume(
     return state["step"]
 
 
-def check_identity(where: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Raises OutputError where a folder holds another training than the one asked for."""
+def check_identity(
+    where: Path, found: dict[str, Any], wanted: dict[str, Any], what: str = "training"
+) -> None:
+    """Raises OutputError where a folder holds another training, or `what` else, than the one asked for."""
     differing = list(_differing(found, wanted))
     if differing:
         name, was, now = differing[0]
@@ -93,7 +95,7 @@ def check_identity(where: Path, found: dict[str, Any], wanted: dict[str, Any]) -
             else ""
         )
         raise OutputError(
-            f"{where}: belongs to another training: its {name} is {was}, not {now}{more}. "
+            f"{where}: belongs to another {what}: its {name} is {was}, not {now}{more}. "
             "Choose another output, or move the folder away."
         )
 

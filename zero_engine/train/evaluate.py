@@ -103,7 +103,6 @@ def respond(
     progress.stage(f"loading {config.model}")
     model = load_chameleon(config.model, device=config.device, dtype=config.dtype)
     progress.stage(f"reading {config.data}")
-    out.mkdir(parents=True, exist_ok=True)
     identity = {
         k: v
         for k, v in config.model_dump(mode="json").items()
@@ -112,8 +111,7 @@ def respond(
     identity |= {"model": model_fingerprint(config.model), "data": _fingerprint(config), "judged": judged}
     record = out / "evaluation.json"
     if record.exists():
-        check_identity(record, json.loads(record.read_text()), identity)
-    record.write_text(json.dumps(identity, indent=2, sort_keys=True))
+        check_identity(record, json.loads(record.read_text()), identity, "evaluation")
     room = model.module.config.max_position_embeddings
     encoder = Encoder(model, Plain(pieces_of(config.template), max_length=room))
     found = list(questions(config, encoder, judged))
@@ -125,6 +123,8 @@ def respond(
             f"{config.data}: no questions{' with answers' if judged else ''} in it{why}. "
             "Check the file, --set format and --set columns."
         )
+    out.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps(identity, indent=2, sort_keys=True))
     if refused:
         lines = [
             json.dumps({"id": r.trace_id, "reason": r.reason, "detail": r.detail}) + "\n" for r in refused
