@@ -60,7 +60,7 @@ def test_a_run_into_a_store_that_is_killed_asks_nothing_twice(
     more = [f"output.path={URL}", "output.rows_per_shard=12"]
     with ImagesServer() as server:
         run = command(repository, tmp_path, server, "calm", "output.rows_per_shard=12")
-        assert run.communicate(timeout=300)[1] is None and run.returncode == 0
+        assert run.communicate(timeout=900)[1] is None and run.returncode == 0
         server.painted.clear()
         server.pause_s = 0.1
         for kill_at in (20, 50, 80):
@@ -76,7 +76,7 @@ def test_a_run_into_a_store_that_is_killed_asks_nothing_twice(
             if cache_is_lost:
                 os.rename(cache, cache.with_name(f"lost-{kill_at}"))
         run = command(repository, tmp_path, server, "out", *more)
-        said = run.communicate(timeout=300)[0]
+        said = run.communicate(timeout=900)[0]
         assert run.returncode == 0, said
         repeated = sum(server.painted.values()) - 120
     assert len(server.painted) == 120 and repeated <= 3 * 4, (
