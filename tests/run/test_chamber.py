@@ -1,6 +1,7 @@
 """A child process that is contained: what it does ends there, and the next task finds another."""
 
 import gc
+import importlib
 import os
 import signal
 import subprocess
@@ -50,7 +51,7 @@ def brought(_: object) -> tuple[list[str], list[bool], bool]:
 
     heavy = ("zero_engine.run.driver", "distributed", "dask", "datasets", "torch", "transformers")
     with marks.loading():
-        import wave  # noqa: F401 (some library that nothing else brings)
+        importlib.import_module("wave")  # some library that nothing else brings
 
         collects = [gc.isenabled()]
     aside, kept = gc.get_freeze_count(), [[] for _ in range(1000)]

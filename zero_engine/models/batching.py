@@ -13,8 +13,6 @@ size.
 Fixed, because the batch size is part of a drawing's identity. Larger batches are no faster on a CPU. A model is small
 with at most 256 codes a picture (nano: 64), else large (Chameleon 7B: 1024).
 """
-
-
 PICTURE_SLOTS = 64
 """A prompt with pictures has a multiple of so many slots in the cache. With `render.context: pictures` a level has few
 drawings of many lengths, and batches that are not full cost more than slots that are empty."""

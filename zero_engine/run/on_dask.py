@@ -144,9 +144,8 @@ class OnDask:
     def _first_workers(self, timeout_s: float) -> dict[str, int] | None:
         """Wait for the first worker and look at those there are; ask for a GPU where the workers announce them."""
         try:
-            asked = self._client.submit(
-                len, (), pure=False
-            )  # an adaptive cluster starts workers for tasks alone
+            # an adaptive cluster starts workers for tasks alone
+            asked = self._client.submit(len, (), pure=False)
             self._client.wait_for_workers(1, timeout=timeout_s)
             asked.release()
         except TimeoutError:

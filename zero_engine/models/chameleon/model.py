@@ -166,12 +166,13 @@ class Chameleon:
         """
         if all(request.seen is None for request in wanted):
             sampling = replace(sampling, image_guidance=0.0)  # there is no third branch
+        own_ids = [self.prompt_ids(request.prompt) for request in wanted]
         prior_ids = [self.prompt_ids(request.against) for request in wanted]
         codes_BN, likelihood, unconditional = draw_codes(
             self.trunk,
             self.code_head,
             self._code_ids,
-            [self.prompt_ids(request.prompt) for request in wanted],
+            own_ids,
             prior_ids,
             [request.seed for request in wanted],
             self.codes_per_picture,
@@ -180,7 +181,7 @@ class Chameleon:
                 prior if request.seen is None else self.prompt_ids(request.seen)  # without `seen`, i is u
                 for request, prior in zip(wanted, prior_ids, strict=True)
             ],
-            max(room(request.prompt, self.prompt_length(request.prompt)) for request in wanted),
+            max(room(request.prompt, len(ids)) for request, ids in zip(wanted, own_ids, strict=True)),
         )
         if not all(is_empty(request.against) for request in wanted):
             unconditional = None  # u is not the empty prompt
