@@ -2,7 +2,7 @@
 
 Each node (see `nodes`) has the slots `prompt, filler, tokens`. The filler puts the tokens of every node into the same
 slots. When a node splits, each new node gets a copy of its filled slots, so a row costs at most one copy in a whole
-drawing. On a GPU with Triton, `graphed` takes its place.
+drawing. Nodes whose prompts take about as many slots form one *block*. On a GPU with Triton, `graphed` takes its place.
 
 Attention is two plain `bmm`, one matrix for each node and key/value head. The shape of a matrix does not depend on the
 other nodes, so a node's bits do not either. The slots are a multiple of `SLOT_MULTIPLE`, because below 400 products
@@ -25,62 +25,132 @@ PREFILLED_SLOTS = 4096
 """Prompt positions run through the layers at once. The results do not depend on it."""
 _GROWTH = 2 * SLOT_MULTIPLE
 """Slots by which the cache grows. More would be copied less often, but read while still empty."""
+_LONG = 128
+"""Slots of a prompt from which on a far shorter one is in a block of its own."""
 
 
 class Memory:
     """The KV cache of at most `limit` nodes, at first one for each of `prompts`, with room for `length` tokens.
 
-    A prompt takes `slots` slots, or as many as the longest one needs.
+    A prompt takes `slots` slots, or as many as the longest one needs. Beside prompts with pictures, the empty prompt
+    would pay in every step for slots that it does not fill, so prompts far shorter than the others are a block of
+    their own.
     """
 
     def __init__(
         self, trunk: Trunk, prompts: Sequence[Sequence[int]], limit: int, length: int, slots: int = 0
     ):
-        self.trunk, self.nodes = trunk, len(prompts)
-        self.last_hidden, self.cache = prefill(trunk, prompts, slots)
+        self.trunk = trunk
         self.lengths = torch.tensor([len(prompt) for prompt in prompts], device=trunk.device)
-        self.slots = self.seen = self.cache[0].shape[3]
-        self.limit, longest = limit, self.slots + -(-length // _GROWTH) * _GROWTH
-        self.unseen = torch.full((limit, 1, longest), float("-inf"), dtype=trunk.dtype, device=trunk.device)
-        held_MS = torch.arange(longest, device=trunk.device) < self.lengths[:, None]
-        self.unseen[: self.nodes].masked_fill_(held_MS[:, None], 0)
         self.cos, self.sin = trunk.rotations(torch.arange(max(map(len, prompts)) + length))
-        self._see_more()
+        slots = max(slots, *(padded(len(prompt)) for prompt in prompts))
+        short = [node for node, prompt in enumerate(prompts) if _far_shorter(len(prompt), slots)]
+        long = sorted({*range(len(prompts))}.difference(short))
+        self.members = [nodes for nodes in (long, short) if nodes]
+        self.blocks = [
+            _Block(trunk, [prompts[node] for node in nodes], limit, length, slots if nodes is long else 0)
+            for nodes in self.members
+        ]
+        self._settle()
+        self.last_hidden = torch.cat([block.last_hidden for block in self.blocks])[self._order]
 
     def fork(self, sources: Sequence[int]) -> None:
         """Adds a node for each of `sources`, with a copy of that node's keys and values."""
         if not sources:
             return
+        new = dict(enumerate(sources, start=len(self.lengths)))
+        for block, members in zip(self.blocks, self.members, strict=True):
+            places = {node: place for place, node in enumerate(members)}
+            added = [node for node, source in new.items() if source in places]
+            block.fork([places[new[node]] for node in added])
+            members += added
+        self.lengths = torch.cat((self.lengths, self.lengths[list(sources)]))
+        self._settle()
+
+    def keep(self, nodes: Sequence[int], limit: int) -> None:
+        """Keeps these nodes only, and room for `limit` nodes."""
+        number = {node: position for position, node in enumerate(nodes)}
+        for block, members in zip(self.blocks, self.members, strict=True):
+            places = [place for place, node in enumerate(members) if node in number]
+            block.keep(places, limit)
+            members[:] = [number[members[place]] for place in places]
+        self.lengths = self.lengths[nodes]
+        self._settle()
+
+    def advance(self, hidden_MD: Tensor, step: int) -> Tensor:
+        """Runs the layers on the embeddings of `step`'s tokens, (M, D). Returns the normed hidden states, (M, D)."""
+        for block in self.blocks:
+            block.open(step)
+        positions_M = self.lengths + step
+        cos_M1d, sin_M1d = self.cos[positions_M, None], self.sin[positions_M, None]
+        trunk = self.trunk
+        for number, layer in enumerate(trunk.layers):
+            projected = trunk.project(layer, hidden_MD, cos_M1d, sin_M1d)
+            hidden_MD = trunk.finish(layer, hidden_MD, self._attend(number, projected))
+        return trunk.norm(hidden_MD, trunk.final_norm, trunk.eps)
+
+    def _attend(self, number: int, projected: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """Attention of each node's query in layer `number`, (M, H * d), from its query, key and value."""
+        if len(self.blocks) == 1:
+            return self.blocks[0].attend(number, *projected)
+        parts = [
+            block.attend(number, *(part[rows] for part in projected))
+            for block, rows in zip(self.blocks, self._rows, strict=True)
+        ]
+        return torch.cat(parts)[self._order]
+
+    def _settle(self) -> None:
+        """Sets the nodes of each block, and for each node its place among all nodes in the order of the blocks."""
+        self._rows = [torch.tensor(nodes, device=self.trunk.device) for nodes in self.members]
+        self._order = torch.cat(self._rows).argsort()
+
+
+class _Block:
+    """The keys and values of nodes whose prompts take `slots` slots each."""
+
+    def __init__(self, trunk: Trunk, prompts: Sequence[Sequence[int]], limit: int, length: int, slots: int):
+        self.trunk, self.nodes = trunk, len(prompts)
+        self.last_hidden, self.cache = prefill(trunk, prompts, slots)
+        self.slots = self.seen = self.cache[0].shape[3]
+        self.limit, longest = limit, self.slots + -(-length // _GROWTH) * _GROWTH
+        self.unseen = torch.full((limit, 1, longest), float("-inf"), dtype=trunk.dtype, device=trunk.device)
+        lengths = torch.tensor([len(prompt) for prompt in prompts], device=trunk.device)
+        held_MS = torch.arange(longest, device=trunk.device) < lengths[:, None]
+        self.unseen[: self.nodes].masked_fill_(held_MS[:, None], 0)
+        self._see_more()
+
+    def fork(self, sources: Sequence[int]) -> None:
+        """Adds a node for each of `sources`."""
         for source in sources:
             for layer in self.cache:
                 layer[:, self.nodes] = layer[:, source]
             self.unseen[self.nodes] = self.unseen[source]
             self.nodes += 1
-        self.lengths = torch.cat((self.lengths, self.lengths[list(sources)]))
         self._look()
 
     def keep(self, nodes: Sequence[int], limit: int) -> None:
         """Keeps these nodes only, and room for `limit` nodes."""
         self.nodes, self.limit = len(nodes), limit
-        self.lengths = self.lengths[nodes]
         self.unseen[: self.nodes] = self.unseen[nodes]
         self._copy(nodes, self.seen)
 
-    def advance(self, hidden_MD: Tensor, step: int) -> Tensor:
-        """Runs the layers on the embeddings of `step`'s tokens, (M, D). Returns the normed hidden states, (M, D)."""
-        slot = self.slots + step
-        if slot == self.seen:
+    def open(self, step: int) -> None:
+        """Lets all nodes see the slot that `attend` fills next."""
+        self.slot = self.slots + step
+        if self.slot == self.seen:
             self._see_more()
-        self.unseen[: self.nodes, :, slot] = 0
-        positions_M = self.lengths + step
-        cos_M1d, sin_M1d = self.cos[positions_M, None], self.sin[positions_M, None]
-        trunk = self.trunk
-        for number, layer in enumerate(trunk.layers):
-            q, k, v = trunk.project(layer, hidden_MD, cos_M1d, sin_M1d)
-            for filled, new_MGd in zip(self.filled[number], (k, v), strict=True):
-                filled[:, :, slot : slot + 1] = new_MGd.unsqueeze(2)
-            hidden_MD = trunk.finish(layer, hidden_MD, self._attend(number, q))
-        return trunk.norm(hidden_MD, trunk.final_norm, trunk.eps)
+        self.unseen[: self.nodes, :, self.slot] = 0
+
+    def attend(self, number: int, q_MHd: Tensor, k_MGd: Tensor, v_MGd: Tensor) -> Tensor:
+        """Keeps a key and a value per node; attention of one query per node over the slots of that node, (M, H * d)."""
+        for filled, new_MGd in zip(self.filled[number], (k_MGd, v_MGd), strict=True):
+            filled[:, :, self.slot : self.slot + 1] = new_MGd.unsqueeze(2)
+        keys, values = self.read[number]
+        queries = q_MHd.reshape(len(keys), -1, q_MHd.shape[-1])
+        scores = torch.bmm(queries, keys)
+        scores.view(self.nodes, -1, self.seen).add_(self.mask)
+        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(scores.dtype)
+        return torch.bmm(weights, values).view(self.nodes, -1)
 
     def _see_more(self) -> None:
         """Grows the cache by `_GROWTH` slots. It is copied, because contiguous matrices are read much faster."""
@@ -110,14 +180,10 @@ class Memory:
         self.filled = [layer[:, : self.nodes].unbind() for layer in self.cache]
         self.mask = self.unseen[: self.nodes, :, : self.seen]
 
-    def _attend(self, number: int, q_MHd: Tensor) -> Tensor:
-        """Attention of one query per node over the slots of that node, (M, H * d)."""
-        keys, values = self.read[number]
-        queries = q_MHd.reshape(len(keys), -1, q_MHd.shape[-1])
-        scores = torch.bmm(queries, keys)
-        scores.view(self.nodes, -1, self.seen).add_(self.mask)
-        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(scores.dtype)
-        return torch.bmm(weights, values).view(self.nodes, -1)
+
+def _far_shorter(length: int, slots: int) -> bool:
+    """Whether a prompt of `length` ids takes so few of `slots` slots that it is better off in a block of its own."""
+    return 4 * padded(length) <= slots and slots >= _LONG
 
 
 def prefill(trunk: Trunk, prompts: Sequence[Sequence[int]], slots: int = 0) -> tuple[Tensor, list[Tensor]]:
