@@ -25,7 +25,7 @@ from zero_engine.batches import BatchFailure, run_bucketed
 from zero_engine.errors import ModelError, ZeroEngineError
 from zero_engine.images import decode_image, encode_image
 from zero_engine.models.base import Prepares, UnifiedModel
-from zero_engine.models.batching import auto_batch_size, filler_prompt, room
+from zero_engine.models.batching import auto_batch_size, room
 from zero_engine.models.prompt import Prompt, Request, Sampling, pictures_in
 from zero_engine.pipeline import Render
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Source, Trace
@@ -229,8 +229,8 @@ def _draw(
         return told(batch, drawn)
 
     def filler(size: int) -> _Job:
-        prompt = filler_prompt(model, size)
-        return _Job(Planned(NOBODY, 0, 0, 0, Written(prompt), ""), size, prompt)
+        """A drawing without a prompt: one node for all guidance branches of all fillers of a batch."""
+        return _Job(Planned(NOBODY, 0, 0, 0, Written(""), ""), size, "")
 
     failed: dict[int, BatchFailure] = {}
     if isinstance(model, Prepares):

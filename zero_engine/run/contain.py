@@ -29,7 +29,7 @@ from zero_engine.run.stages import ShardResult, ShardTask, run_shard
 from zero_engine.write.folder import WORK
 from zero_engine.write.place import is_there, named, send
 
-ALONE_SHARE = 0.75
+ALONE_SHARE = 0.5
 """Of a shard's time limit, what one of its records may take alone."""
 CHECK_S = 300.0
 """Longest look at an input's first records before a run."""
