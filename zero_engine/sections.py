@@ -229,7 +229,7 @@ class Dask(Section):
     shards_in_flight: int = Field(2, ge=1, le=64)
     """Shards submitted for each worker before the first comes back."""
     shard_timeout_s: float = Field(3600.0, gt=0)
-    """A shard that takes longer is tried again elsewhere, then bisected."""
+    """A shard that takes longer is made again record by record; a record that alone takes half of it is rejected."""
     max_attempts: int = Field(3, ge=1, le=100)
     """Attempts at a shard whose worker dies, before its traces are tried one by one."""
     workers_timeout_s: float = Field(120.0, gt=0)
