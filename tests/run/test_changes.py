@@ -88,6 +88,16 @@ def test_a_run_killed_in_a_change_loses_no_drawing(begun, hashes, tmp_path, monk
     assert names_in("out") == names | names_in("fresh")
 
 
+def test_an_output_inside_the_folder_of_its_input_is_no_input(begun, hashes):
+    inside = pipeline("in/out", input={"path": "in"})
+    Path("in").mkdir()
+    Path("corpus.jsonl").rename("in/corpus.jsonl")
+    first = run_pipeline(inside)
+    before = hashes("in/out")
+    assert run_pipeline(inside).counts == first.counts and hashes("in/out") == before
+    assert plan_run(inside).as_dict()["done"] == TRACES // 2
+
+
 def test_another_name_may_replace_the_rows_and_keeps_the_drawings(begun):
     names = names_in("out")
     other = run_pipeline(pipeline("out", name="other", input={"limit": 2}), overwrite=True)

@@ -9,6 +9,8 @@ it (the hub's documentation, "File names and splits", "Manual configuration"):
    evaluation) set off in the file's name or its folder's. Several folders with such shards are configurations.
 4. No such name: all files are the split `train`.
 
+Outputs of zero-engine inside the folder are passed over (`ours`).
+
 A file that the user names, or matches by a glob, is read as it is.
 """
 
@@ -33,6 +35,7 @@ from zero_engine.read.files import (
     open_unpacked,
     tar_members,
 )
+from zero_engine.read.ours import outputs_inside, without
 from zero_engine.read.sniffing import check_encoding, sniff
 from zero_engine.read.splits import configured, front_matter, no_split, of_config, of_split
 
@@ -232,7 +235,13 @@ def _folder(folder: str, names: list[str], spec: Input, found: Found) -> list[st
         base = f"{base}/{spec.split}"
     if (path := f"{base}/state.json") in names:
         return _saved(folder, base, _json_file(path))
-    data = _data_files(base, names, found, spec)
+    ours = outputs_inside(base, names)
+    found.passed_over += [(name, "an output of zero-engine; to read it, name it") for name in ours]
+    data = _data_files(base, without(names, ours), found, spec)
+    if not data and ours:
+        raise InputError(
+            f"{folder}: nothing but outputs of zero-engine. To read one, name it: input.path={ours[0]}."
+        )
     if not data:
         raise InputError(
             f"{folder}: no data file in this folder ({', '.join(DATA_SUFFIXES)}). Check input.path."
