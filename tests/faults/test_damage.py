@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commits import Commits
 from tests.faults.conftest import hashes
 from tests.faults.damage import flip_bit
 from zero_engine import open_dataset
@@ -126,6 +127,29 @@ def test_a_stray_shard_is_named_and_moved_aside(finished, make_run):
     assert again.drawn == 0 and not stray.exists()
     assert [p.name for p in Path(finished, "strays").iterdir()] == ["data-data-00099.arrow"]
     assert failed(finished) == []
+
+
+def test_a_run_names_the_damage_that_it_repairs(finished, make_run):
+    pipeline, notes = make_run(records=16, poison={5: "POISON raises reading"}), Commits()
+    for shard in (1, 2):
+        flip_bit(Path(finished, f"candidates/part-0000{shard}.arrow"), 999)
+    run_pipeline(pipeline, progress=notes)
+    (said,) = notes.messages
+    assert finished in said and "candidates/part-00001.arrow is missing or damaged (and 1 more)" in said
+    Path(finished, "manifest.json").unlink()
+    notes = Commits()
+    run_pipeline(pipeline, progress=notes)
+    assert len(notes.messages) == 1 and "manifest and ledger are lost" in notes.messages[0]
+
+
+def test_drawings_under_the_manifest_of_another_run_are_not_drawn_again(finished, make_run, tmp_path):
+    """`events.jsonl` tells that they were committed."""
+    pipeline, before = make_run(records=16, poison={5: "POISON raises reading"}), hashes(finished)
+    elsewhere = pipeline.output.model_copy(update={"path": str(tmp_path / "other")})
+    other = run_pipeline(pipeline.model_copy(update={"seed": 3, "output": elsewhere})).out
+    shutil.copy(Path(other, "manifest.json"), Path(finished, "manifest.json"))
+    assert run_pipeline(pipeline).drawn == 0
+    assert hashes(finished) == before and failed(finished) == []
 
 
 def test_names_in_a_manifest_stay_inside_the_folder(finished):

@@ -245,18 +245,16 @@ class _Driver:
     def _is_untidy(self) -> bool:
         """Whether a finished folder holds files that nobody lists, or lacks what loads it."""
         manifest = read_manifest(self.out)
-        return bool(
-            manifest.schema_version == SCHEMA_VERSION
-            and (unlisted_files(self.out, manifest) or side_files(self.out, manifest))
-        )
+        current = manifest.schema_version == SCHEMA_VERSION
+        return current and bool(unlisted_files(self.out, manifest) or side_files(self.out, manifest))
 
     def _begin(self) -> None:
         if self.began:
             return
         self.ledger.begin(self.pipeline)
         self.began = True
-        for name, place in self.ledger.moved.items():
-            self._say(f"{self.out / name} is no plain file: moved to {place}")
+        for line in self.ledger.noticed:
+            self._say(line)
         if self.model and self.sources.any():
             self.sources.index(self.out / INDEX)
             if self.sources.passed_over:
@@ -282,7 +280,7 @@ class _Driver:
             keys=keys,
             out=self.place,
             start=decision.start or "render",
-            committed=entry,
+            committed=entry if decision.trusts_files else None,
             index=self.index,
             known=self.sources.model(self.model),
             records=records,
@@ -324,7 +322,7 @@ class _Driver:
 
     def _stopped(self) -> Interrupted:
         done = self.plan.starts["done"] + self.commits
-        shards = f"{done} shard" + "s" * (done != 1)
+        shards = f"{done} shard{'s' * (done != 1)}"
         return Interrupted(
             f"stopped with {shards} ({self.totals['records']:,} records) committed in {self.out}. "
             "Run the same command again to go on.",
@@ -333,6 +331,8 @@ class _Driver:
 
     def _finish(self) -> None:
         self.progress.stage("checking and writing the manifest")
+        if damage := self.plan.damage():
+            self._say(f"{self.out}: {damage}")
         shards = [self.ledger.entries[index] for index in sorted(self.ledger.entries)]
         names = [entry.candidates.name for entry in shards if entry.candidates]
         set_strays_aside(self.out, names, self.ledger.held.trusts)

@@ -35,8 +35,8 @@ class Ledger:
         self.out = out
         self.held = held
         self.twin = twin or Twin()
-        self.moved: dict[str, str] = {}
-        """What `begin` found in the way, and where it lies now."""
+        self.noticed: list[str] = []
+        """What `begin` found and mended, a line each."""
         self._file: IO[str] | None = None
         self._lock: IO[str] | None = None
 
@@ -62,7 +62,14 @@ class Ledger:
         Raises OutputError where another run holds the folder.
         """
         with disk_errors(self.out):
-            self.moved = clear_the_way(self.out) if os.path.lexists(self.out) else {}
+            moved = clear_the_way(self.out) if os.path.lexists(self.out) else {}
+            self.noticed = [
+                f"{self.out / name} is no plain file: moved to {place}" for name, place in moved.items()
+            ]
+            if self.held.is_lost:
+                self.noticed.append(
+                    f"{self.out}: manifest and ledger are lost or damaged: both are made again from its files."
+                )
             for folder in (*SHARD_FOLDERS, WORK):
                 make_folder(self.out / folder)
             self._lock = open(self.out / LOCK, "w")

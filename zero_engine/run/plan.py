@@ -26,6 +26,7 @@ from zero_engine.write.dataset import is_whole
 
 STAGES = ("read", "parse", "render", "score", "gate")
 VERSIONS = {"read": 7, "parse": 5, "render": 3, "score": 4, "gate": 3}
+DAMAGED = " is missing or damaged"
 RESUME_AT = {"read": "render", "parse": "render", "render": "render", "score": "score", "gate": "gate"}
 
 
@@ -61,6 +62,11 @@ class Decision:
     start: str | None
     why: str
 
+    @property
+    def trusts_files(self) -> bool:
+        """Whether the committed drawings and rejections are what the entry says."""
+        return self.start != "render" or not self.why.endswith(DAMAGED)
+
 
 def decide(entry: ShardEntry | None, keys: dict[str, str], out: Path, again: bool = False) -> Decision:
     """Compare a committed shard with the keys it should have and with its files, of which every byte is read.
@@ -71,12 +77,12 @@ def decide(entry: ShardEntry | None, keys: dict[str, str], out: Path, again: boo
         return Decision("render", "new")
     damaged = [file for file in entry.files() if not is_whole(out, file)]
     if damaged and damaged != [entry.data]:  # drawings, or what could not be drawn: not to be built on
-        return Decision("render", f"{damaged[-1].name} is missing or damaged")
+        return Decision("render", damaged[-1].name + DAMAGED)
     for stage in STAGES:
         if entry.keys.get(stage) != keys[stage]:
             return Decision(RESUME_AT[stage], f"{stage} changed")
     if damaged:
-        return Decision("gate", f"{entry.data.name} is missing or damaged")
+        return Decision("gate", entry.data.name + DAMAGED)
     return Decision("render", "tried again") if again else Decision(None, "done")
 
 
@@ -94,6 +100,12 @@ class Plan:
         self.records += chunk.rows
         self.starts[decision.start or "done"] += 1
         self.reasons[decision.why] += 1
+
+    def damage(self) -> str | None:
+        """What to say of files that are not what was committed."""
+        found = [why for why in self.reasons if why.endswith(DAMAGED)]
+        more = f" (and {len(found) - 1} more)" * (len(found) > 1)
+        return f"{found[0]}{more}: made again; drawings in whole files were reused." if found else None
 
     def as_dict(self) -> dict:
         return {

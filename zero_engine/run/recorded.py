@@ -47,10 +47,13 @@ class Recorded:
     """The pipeline that last wrote here, resolved; None where the folder does not say."""
     settings: str | None = None
     """`settings_key` of drawings of version 1, whose files hold no identities."""
-    committed: frozenset[str] = frozenset()
-    """sha256 of files that `events.jsonl` tells of, where nothing better does."""
+    out: Path | None = None
+    """The folder."""
+    is_lost: bool = False
+    """Whether neither manifest nor ledger can be read, although the folder is ours."""
     given_up: dict[str, str] = field(default_factory=dict)
     """sha256, by name, of the files of drawings of shards that `--overwrite` gave up."""
+    _events: frozenset[str] | None = None
 
     def give_up(self) -> None:
         """Another pipeline takes the folder: its shards are none any more, what their files were is still known."""
@@ -62,7 +65,14 @@ class Recorded:
         digests = self.given_up | self.digests()
         if sha256 in digests.values():
             return True
-        return name not in digests and (not self.committed or sha256 in self.committed)
+        told = self._told()  # of a manifest of another run, the events know better
+        return sha256 in told or (name not in digests and not (self.is_lost and told))
+
+    def _told(self) -> frozenset[str]:
+        """sha256 of files that `events.jsonl` tells of; read once, when something else does not tell."""
+        if self._events is None:
+            self._events = frozenset() if self.out is None else committed_files(self.out)
+        return self._events
 
     @property
     def identify(self) -> Identify | None:
@@ -84,11 +94,11 @@ def recorded(out: Path, recover: bool = False) -> Recorded:
     """
     if os.path.lexists(out / MANIFEST):
         try:
-            return _of_manifest(read_manifest(out))
+            return _of_manifest(out, read_manifest(out))
         except OutputError:
             if not recover:
                 raise
-    found = Recorded()
+    found = Recorded(out=out)
     for line in _lines(out / LEDGER):
         try:
             _add(line, found)
@@ -99,10 +109,10 @@ def recorded(out: Path, recover: bool = False) -> Recorded:
     return found
 
 
-def _of_manifest(manifest: Manifest) -> Recorded:
+def _of_manifest(out: Path, manifest: Manifest) -> Recorded:
     entries = {entry.index: entry for entry in manifest.shards}
     settings = settings_of_version_1(manifest)
-    return Recorded(manifest.name, entries, True, manifest.model, manifest.pipeline, settings)
+    return Recorded(manifest.name, entries, True, manifest.model, manifest.pipeline, settings, out)
 
 
 def _add(line: dict, found: Recorded) -> None:
@@ -140,7 +150,7 @@ def is_ours(out: Path) -> bool:
 def _known_otherwise(out: Path, found: Recorded) -> None:
     """Name and pipeline of a folder whose own record is lost."""
     began = last_beginning(out)
-    found.committed = committed_files(out)
+    found.is_lost = True
     found.name, found.pipeline = began.get("name"), began.get("pipeline")
     if not isinstance(found.name, str):
         try:
