@@ -26,16 +26,14 @@ from zero_engine.read.naming import (
     REPEAT_SHARE,
     RESPONSE,
     THOUGHT,
-    by_name,
     guess_columns,
-    is_named,
     is_opposite,
     share_of,
-    spelled,
     text_columns,
 )
 from zero_engine.read.options import is_class, option_columns, options_template
 from zero_engine.read.outputs import GENERATIONS, QUESTION_KEYS, json_output, text_of
+from zero_engine.read.spelling import by_name, is_named, spelled
 from zero_engine.read.tags import split_thinking
 from zero_engine.read.turns import MESSAGES, PAIRS
 
