@@ -95,6 +95,8 @@ def first(path: Path, *records: Any, **options: Any) -> ParsedTrace:
                       "is_r1_solution_correct": False}, "5", id="SCP-116K"),
         pytest.param({"question": ASKED, "r1_solution": f"{THOUGHT}", "r1_correctness": "True", "test": "assert f()",
                       "solution": "def f():\n    return 5", "style": "instruct"}, "5", id="KodCode, a program as gold"),
+        pytest.param({"question": ASKED, "choices": ["4", "5", "98"], "correct_choice_idx": 1, "rationales": STEPS,
+                      "direct_answers": "['5', 'five']", "difficult_direct_answer": False}, "B", id="A-OKVQA"),
         pytest.param({"type": "GSM_Rephrased", "query": ASKED, "original_question": "And before?",
                       "response": f"{WAY}\n#### 5\nThe answer is: 5"}, "5", id="MetaMathQA"),
         pytest.param({"question": ASKED, "predicted_answer": "7", "generated_solution": f"{WAY} \\boxed{{5}}"}, "5",
@@ -113,6 +115,18 @@ def test_init_reads_it(tmp_path: Path, record: dict[str, Any], answer: str | Non
     said = "\n".join(step.text for step in found.steps)
     assert said.replace("\n", " ").startswith(" ".join(STEPS)[:-1]) and "<" not in said
     assert answer is None or found.answer == answer
+
+
+@pytest.mark.parametrize("name", ["context", "passage", "narrative", "premises"])
+@pytest.mark.parametrize("asked", ["question", "problem"])
+def test_what_a_question_asks_about_is_part_of_it(tmp_path: Path, name: str, asked: str) -> None:
+    told = "Ann owns an orchard with apples of many kinds."
+    record = {"id": "a", name: told, asked: ASKED, "solution": WAY, "answer": "5"}
+    assert first(tmp_path / "x.jsonl", record).trace.question == f"{told}\n\n{ASKED}"
+    assert (
+        first(tmp_path / "x.jsonl", record | {asked: f"{told} {ASKED}"}).trace.question == f"{told} {ASKED}"
+    )
+    assert first(tmp_path / "x.jsonl", record | {name: ""}).trace.question == ASKED
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ RATIONALE = (
     "generation",
     "assistant",
     "model_output",
+    "full_chosen",
     "chosen",
     "text",
 )
@@ -158,7 +159,8 @@ def guess_columns(records: list[Record]) -> dict[str, str]:
         if name := by_name(pool, names):
             found["rationale"] = name
             break
-    pool = [name for name in told if name not in found.values() and not _is_verdict(records, name)]
+    pool = [name for name in told if name not in found.values()]
+    pool = [name for name in pool if not _is_verdict(records, name) and not _is_flag(records, name)]
     pool = [name for name in pool if not NOT_GOLD.match(spelled(name))]
     pool = [name for name in pool if share_of(records, name, _is_code) <= REPEAT_SHARE]
     if "rationale" in found:
@@ -208,6 +210,12 @@ def _is_verdict(records: list[Record], name: str) -> bool:
         return False
     texts = (value for record in records if isinstance(value := find(record, name), str))
     return all(text.strip().lower() in ("true", "false", "yes", "no", "") for text in texts)
+
+
+def _is_flag(records: list[Record], name: str) -> bool:
+    """Whether a column holds true or false under a name that is not just `answer`: `difficult_direct_answer`."""
+    values = [find(record, name) for record in records]
+    return spelled(name) not in ANSWER and all(isinstance(value, (bool, type(None))) for value in values)
 
 
 def _is_code(text: str) -> bool:
