@@ -152,7 +152,16 @@ def _several(records: list[Record], names: list[str]) -> Iterator[Guess]:
     question = by_name([n for n in names if any(isinstance(r.get(n), str) for r in records)], QUESTION)
     if question is None:
         return
-    lists = ("generations", "responses", "outputs", "completions", "solutions", "samples", "candidates")
+    lists = (
+        "generations",
+        "responses",
+        "outputs",
+        "completions",
+        "solutions",
+        "samples",
+        "candidates",
+        "positives",
+    )
     for name in [name for name in lists if name in names] + sorted(n for n in names if n not in lists):
         value = next((record[name] for record in records if record.get(name)), None)
         many = (
