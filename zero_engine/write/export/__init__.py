@@ -43,7 +43,6 @@ def export_dataset(
     Resumes what a stopped export left. Raises InputError for an option that the format does not take, ModelError for a
     model that cannot be read, OutputError where the folder holds something else or a count is wrong.
     """
-    from zero_engine.render.sequences import TEMPLATES
     from zero_engine.write.export.job import Options, run_export
 
     fmt = format_named(to)
@@ -54,8 +53,11 @@ def export_dataset(
     for name, value in (("model", model), ("template", template), ("max_length", max_length)):
         if value is not None and name not in fmt.takes and not (name == "model" and fmt.needs_model):
             raise InputError(f"--to {to} takes no --{name.replace('_', '-')}. Leave it out.")
-    if template is not None and template not in TEMPLATES:
-        raise InputError(f"--template {template}: no such template. Give one of {', '.join(TEMPLATES)}.")
+    if template is not None:
+        from zero_engine.render.sequences import TEMPLATES
+
+        if template not in TEMPLATES:
+            raise InputError(f"--template {template}: no such template. Give one of {', '.join(TEMPLATES)}.")
     return run_export(
         fmt, dataset, directory, Options(model, template, max_length, rows_per_shard), say, progress
     )
