@@ -13,8 +13,9 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -30,10 +31,11 @@ from zero_engine.progress import Progress, Silent
 from zero_engine.write.atomic import atomic_write, disk_errors, sweep
 from zero_engine.write.dataset import check_bytes, check_files
 from zero_engine.write.export.rows import SUFFIXES, Row, any_given, read_batches, read_rows
+from zero_engine.write.export.stopped import ASIDE, shards_or_nothing, whole_folder
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.place import takes_store
 
-RECORD, ASIDE, LEFT_OUT = "export.json", ".export", "left_out.jsonl"
+RECORD, LEFT_OUT = "export.json", "left_out.jsonl"
 PICTURES = frozenset(suffix for _, suffix in SUFFIXES) | {".bin"}
 """Picture files are counted, not listed: there may be millions."""
 
@@ -165,6 +167,7 @@ def run_export(
         if (record := _finished(target, identity)) is not None:
             say(f"{target}: done already")
             return record
+        there = target.exists()
         done = _committed(target, identity)
         groups = _groups(files, options.rows_per_shard)
         progress.stage(f"writing {fmt.name}", sum(file.rows for file in files), "rows")
@@ -175,12 +178,13 @@ def run_export(
             shards.append(Shard(index, folder, out, group, options, given, first, progress))
             first += sum(file.rows for file in group)
         due = [shard for shard in shards if shard.index not in done]
-        for shard, entry in zip(due, _written(fmt, due, target), strict=True):
-            done[shard.index] = entry
-            progress.update(shard.first + entry["rows"])
-            say(f"shard {shard.index + 1} of {len(groups)}: {entry['rows']:,} rows")
-        entries = [done[shard.index] for shard in shards]
-        return _finish(fmt, out, manifest, target, options, identity, entries)
+        with shards_or_nothing(target, there), closing(_written(fmt, due, target)) as entries:
+            for shard, entry in zip(due, entries, strict=True):
+                done[shard.index] = entry
+                progress.update(shard.first + entry["rows"])
+                say(f"shard {shard.index + 1} of {len(groups)}: {entry['rows']:,} rows")
+        written = [done[shard.index] for shard in shards]
+        return _finish(fmt, out, manifest, target, options, identity, written)
 
 
 def _groups(files: list[ShardFile], rows: int) -> list[list[ShardFile]]:
@@ -196,7 +200,7 @@ def _groups(files: list[ShardFile], rows: int) -> list[list[ShardFile]]:
     return groups
 
 
-def _written(fmt: Format, shards: Sequence[Shard], target: Path) -> Iterator[dict[str, Any]]:
+def _written(fmt: Format, shards: Sequence[Shard], target: Path) -> Generator[dict[str, Any], None, None]:
     """What is said of each shard once it is written, in their order."""
     if not fmt.threads:
         yield from (_write(fmt, shard, target) for shard in shards)
@@ -210,9 +214,8 @@ def _written(fmt: Format, shards: Sequence[Shard], target: Path) -> Iterator[dic
 
 
 def _write(fmt: Format, shard: Shard, target: Path) -> dict[str, Any]:
-    shutil.rmtree(shard.folder, ignore_errors=True)
-    shard.folder.mkdir(parents=True)
-    fmt.write(shard)
+    with whole_folder(shard.folder):
+        fmt.write(shard)
     due = sum(file.rows for file in shard.files)
     if shard.seen != due or shard.held + len(shard.left) != due:
         raise OutputError(
