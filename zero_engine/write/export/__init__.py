@@ -1,6 +1,7 @@
 """A finished dataset in other people's formats: one file a format, each with its contract's source in the docstring.
 
-job.py      shards, resume, counts: what all formats share; rows.py: rows, streamed
+job.py      shards, resume, counts: what all formats share; stopped.py: what a stopped one leaves
+rows.py     rows, streamed
 files.py    Parquet and JSON lines; texts.py: rows as text; coder.py: rows as ids
 parquet, messages, trl, tokens, verl, omni_r1, twgi, anole, bagel, webdataset: the formats
 """
