@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-COLUMNS, ROWS = 100, 56
+COLUMNS, ROWS = 110, 56
 LIMIT_S = 1800.0
 DEMO = "zero-engine demo --workers 1 --limit 12 --set output.rows_per_shard=4"
 
@@ -60,9 +60,15 @@ class Screen:
 
     def _take(self, text: str, always: bool = False) -> None:
         due = time.monotonic() - self._taken_at >= self.every_s
-        if text.strip() and re.sub(r"\d+:\d\d", "", text) != self._last and (due or always):
-            self._last, self._taken_at = re.sub(r"\d+:\d\d", "", text), time.monotonic()
-            self.frames.append(f"--- {self._clock()}\n{text}")
+        still = re.sub(r"\d+:\d\d", "", text)
+        if not text.strip() or still == self._last or not (due or always):
+            return
+        if (
+            still == f"{self._last}\n$" or still == f"{self._last}\n\n$"
+        ):  # the same, and the shell waits again
+            self.frames.pop()
+        self._last, self._taken_at = still, time.monotonic()
+        self.frames.append(f"--- {self._clock()}\n{text}")
 
     def _clock(self) -> str:
         seconds = round(time.monotonic() - self._began)
@@ -84,23 +90,30 @@ def record(command: str, every_s: float) -> list[str]:
             screen.type(DEMO)
             screen.watch(lambda text: re.search(r"drawing, \d+ of \d+ pictures", text))
             screen.press_ctrl_c()
-            screen.watch(lambda text: "to go on." in text)
+            screen.watch(ended)
             screen.clear()
             screen.type(f"{DEMO}   # the same command goes on")
-            screen.watch(lambda text: "report.html in a browser" in text)
+            screen.watch(ended)
             screen.clear()
             screen.type("zero-engine status out/gsm8k_nano")
-            screen.watch(lambda text: "unused drawings" in text)
+            screen.watch(ended)
             screen.clear()
             screen.type("cp -r out/gsm8k_nano out/before")
-            screen.type(f"{DEMO} --set gate.min.likelihood=-0.005   # another gate: nothing is drawn")
-            screen.watch(lambda text: "report.html in a browser" in text)
+            screen.watch(ended)
+            screen.clear()
+            screen.type(f"{DEMO} --set gate.min.likelihood=-0.005")
+            screen.watch(ended)
             screen.clear()
             screen.type("zero-engine diff out/before out/gsm8k_nano -n 2")
-            screen.watch(lambda text: re.search(r"^(lost|gained|changed): .*^\$$", text, re.M | re.S))
+            screen.watch(ended)
             return [anywhere(frame, folder) for frame in screen.frames]
         finally:
             screen.close()
+
+
+def ended(text: str) -> bool:
+    """Whether a command has been typed, and the shell waits for the next one."""
+    return text.count("$ ") >= 1 and text.endswith("\n$")
 
 
 def anywhere(frame: str, folder: str) -> str:

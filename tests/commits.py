@@ -17,10 +17,10 @@ class Commits(Silent):
     def say(self, message: str) -> None:
         self.messages.append(message)
 
-    def stage(self, name, total=None, unit="", done=0) -> None:
+    def stage(self, name, total=None, unit="", done=0, **since) -> None:
         self.done = done if unit == "records" else math.inf  # no commit in any other stage
 
-    def update(self, done, figures=(), parts=(), *, begun=0.0, name=None) -> None:
+    def update(self, done, figures=(), parts=(), *, begun=0.0, name=None, eta=True) -> None:
         if done > self.done:
             self.done = done
             self.on_commit()

@@ -57,13 +57,14 @@ def test_the_pictures_of_the_table_are_those_of_the_published_codecs(page):
 
     from zero_engine.families.emu3 import AREA
     from zero_engine.models.chameleon import vq
+    from zero_engine.models.chameleon.layout import code_grid
 
     anole = ChameleonConfig().vq_config
     side = vq.picture_size(anole)
     for model in ("Anole", "Liquid"):
         cells = row_of(page, model)
         assert cells[2] == f"{side} x {side}"
-        assert cells[3].startswith(f"{vq.code_grid(anole)[0] ** 2} of {anole.num_embeddings}")
+        assert cells[3].startswith(f"{code_grid(anole)[0] ** 2} of {anole.num_embeddings}")
     emu3, side = Emu3Config(vocabulary_map={}).vq_config, round(AREA**0.5)
     codes = (side // 2 ** (len(emu3.channel_multiplier) - 1)) ** 2
     cells = row_of(page, "Emu3")

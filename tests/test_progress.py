@@ -48,11 +48,12 @@ def test_a_stage_shows_its_name_at_once_and_its_clock_while_nothing_happens(term
 def test_done_rate_and_time_left_are_on_one_line_and_parts_below(terminal):
     console = Console(terminal)
     console.stage("drawing", 100, "records", done=20)
+    console._paced -= 10
     console._began -= 10
     console.update(30, ["5.0 pictures/s"], ["shard 3: drawing"], begun=10)
     line, part = console.lines()
     ended(console)
-    assert line == "drawing  30 of 100 records  0:10  5.0 pictures/s  ETA 0:30", "20 in 10 s, 60 are left"
+    assert line == "drawing  30 of 100 records  0:10  ETA 0:30  5.0 pictures/s", "20 in 10 s, 60 are left"
     assert part == "  shard 3: drawing"
 
 
@@ -62,8 +63,48 @@ def test_a_long_line_is_cut_to_the_terminal_and_many_parts_are_counted(terminal)
     console.update(0, parts=[f"shard {n}" for n in range(9)])
     assert console.lines()[-1] == "  ... and 3 more"
     ended(console)
-    first = terminal.getvalue().split("\r")[0]
+    first, second, *_ = terminal.getvalue().split("\r")[0].split("\n")
     assert first.endswith("...") and len(first) < 60, "letters of two columns count as two"
+    assert second == "  0:00", "what does not fit any more stands below"
+
+
+def test_figures_that_do_not_fit_stand_on_a_line_below(terminal):
+    console = Console(terminal)
+    console.stage("drawing", 1319, "records", done=4)
+    console.update(38, ["66.2 pictures/s", "42 % distinct", "93 % of steps kept"], ["shard 3: drawing"])
+    console.say("done")
+    ended(console)
+    shown = terminal.getvalue().split("done\n")[1].split("\r")[0].split("\n")
+    assert shown == [
+        "drawing  38 of 1,319 records  0:00  66.2 pictures/s  42 % distinct",
+        "  93 % of steps kept",
+        "  shard 3: drawing",
+    ]
+
+
+def test_a_message_breaks_between_words_and_keeps_commands_and_paths_whole(terminal):
+    console = Console(terminal)
+    path = "/long/" + "folder/" * 12
+    console.say(
+        f"stopped with 3 shards committed in {path}. Run `zero-engine run my.yaml --limit 200` to go on."
+    )
+    assert terminal.getvalue().splitlines() == [
+        "stopped with 3 shards committed in",
+        f"{path}.",
+        "Run `zero-engine run my.yaml --limit 200` to go on.",
+    ]
+
+
+def test_a_stage_may_go_on_with_a_clock_and_tell_its_pace_from_its_own_start(terminal):
+    console, now = Console(terminal), time.monotonic()
+    console.stage("drawing", 100, "records", since=now - 60, paced_since=now - 10)
+    console.update(20)
+    assert console.lines() == ["drawing  20 of 100 records  1:00  ETA 0:40"]
+    console.update(20, ["about 0:05 left"], eta=False)
+    assert console.lines() == ["drawing  20 of 100 records  1:00  about 0:05 left"]
+    assert console.doing() == "drawing, 20 of 100 records"
+    ended(console)
+    assert console.doing() == ""
 
 
 def test_a_message_stays_and_cannot_command_the_terminal(terminal):
@@ -141,7 +182,7 @@ def test_times_read_as_clocks():
 
 
 class Shown(Silent):
-    def update(self, done, figures=(), parts=(), *, begun=0.0, name=None) -> None:
+    def update(self, done, figures=(), parts=(), *, begun=0.0, name=None, eta=True) -> None:
         self.last = (done, list(figures), list(parts), round(begun, 2), name)
 
 

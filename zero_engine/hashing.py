@@ -38,10 +38,10 @@ def digest_texts(*texts: str | None) -> str:
 
 def digest_file(path: str | Path) -> str:
     """sha256 of a file's bytes, read in blocks of 1 MiB; equals what `sha256sum` prints."""
-    sha = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            sha.update(block)
+    sha, block = hashlib.sha256(), bytearray(BLOCK_BYTES)
+    with open(path, "rb", buffering=0) as file, memoryview(block) as view:
+        while size := file.readinto(view):
+            sha.update(view[:size])
     return sha.hexdigest()
 
 

@@ -12,17 +12,16 @@ files do not.
 Nothing heavy is imported here, so that the first line comes before the libraries that a run needs.
 """
 
-import os
 import shutil
 import sys
 import threading
 import time
-import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TextIO
 
 from zero_engine.errors import printable
+from zero_engine.wrapping import cut, fields, fold, redraws
 
 LOG_EVERY_S = 10.0
 TICK_S = 0.25
@@ -34,8 +33,21 @@ MARGIN = 3
 class Progress(Protocol):
     """Whoever shows how far work has come."""
 
-    def stage(self, name: str, total: int | None = None, unit: str = "", done: float = 0) -> None:
-        """A stage begins; its clock starts. `done` of `total` units are there already."""
+    def stage(
+        self,
+        name: str,
+        total: int | None = None,
+        unit: str = "",
+        done: float = 0,
+        *,
+        since: float | None = None,
+        paced_since: float | None = None,
+    ) -> None:
+        """A stage begins. `done` of `total` units are there already.
+
+        `since` is when the clock that is shown began, `paced_since` when the first of its own units did, in seconds of
+        time.monotonic(); both are now unless they are given.
+        """
 
     def update(
         self,
@@ -45,10 +57,12 @@ class Progress(Protocol):
         *,
         begun: float = 0.0,
         name: str | None = None,
+        eta: bool = True,
     ) -> None:
         """How far the stage has come; `figures` join its line, `parts` are a line each.
 
-        `begun` units are under way, as whole ones: they count for the time left. `name` renames the stage.
+        `begun` units are under way, as whole ones: they count for the time left. `name` renames the stage. Without
+        `eta` no time left is shown: the rest is not going to be done.
         """
 
     def say(self, message: str) -> None:
@@ -61,7 +75,16 @@ class Progress(Protocol):
 class Silent:
     """Shows nothing."""
 
-    def stage(self, name: str, total: int | None = None, unit: str = "", done: float = 0) -> None:
+    def stage(
+        self,
+        name: str,
+        total: int | None = None,
+        unit: str = "",
+        done: float = 0,
+        *,
+        since: float | None = None,
+        paced_since: float | None = None,
+    ) -> None:
         pass
 
     def update(
@@ -72,6 +95,7 @@ class Silent:
         *,
         begun: float = 0.0,
         name: str | None = None,
+        eta: bool = True,
     ) -> None:
         pass
 
@@ -96,9 +120,8 @@ class Console:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = sys.stderr if stream is None else stream
-        in_place = self._stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._screen: _Screen | None = None
-        if in_place:
+        if redraws(self._stream):
             self._screen = _Terminal(self._stream)
         elif stream is None and _in_notebook():
             self._screen = _Cell()
@@ -111,17 +134,29 @@ class Console:
         self._first = self._done = self._begun = 0.0
         self._figures: tuple[str, ...] = ()
         self._parts: tuple[str, ...] = ()
-        self._began = time.monotonic()
+        self._eta = True
+        self._began = self._paced = time.monotonic()
         self._due = self._began + LOG_EVERY_S
 
-    def stage(self, name: str, total: int | None = None, unit: str = "", done: float = 0) -> None:
+    def stage(
+        self,
+        name: str,
+        total: int | None = None,
+        unit: str = "",
+        done: float = 0,
+        *,
+        since: float | None = None,
+        paced_since: float | None = None,
+    ) -> None:
         with self._lock:
+            now = time.monotonic()
             self._name, self._total, self._unit = name, total, unit
             self._first, self._done, self._begun = done, done, 0.0
-            self._figures, self._parts = (), ()
-            self._began = time.monotonic()
+            self._figures, self._parts, self._eta = (), (), True
+            self._began = now if since is None else since
+            self._paced = now if paced_since is None else paced_since
             if self._each_stage:
-                self._due = self._began
+                self._due = now
             if self._clock is None:
                 self._stopped.clear()
                 self._clock = threading.Thread(target=self._tick, args=(self._stopped,), daemon=True)
@@ -136,9 +171,10 @@ class Console:
         *,
         begun: float = 0.0,
         name: str | None = None,
+        eta: bool = True,
     ) -> None:
         with self._lock:
-            self._done, self._begun = done, begun
+            self._done, self._begun, self._eta = done, begun, eta
             self._figures, self._parts = tuple(figures), tuple(parts)
             self._name = name or self._name
 
@@ -165,20 +201,26 @@ class Console:
             parts.append(f"... and {len(self._parts) - PARTS_SHOWN} more")
         return [printable(line, one_line=True) for line in (self._line(), *(f"  {part}" for part in parts))]
 
-    def _line(self) -> str:
-        """`drawing  38 of 64 traces  0:12  66.2 pictures/s  ETA 0:08`."""
-        elapsed_s = time.monotonic() - self._began
-        said = [self._name]
+    def doing(self) -> str:
+        """What is under way, without a clock: `answering, 38 of 64 questions`; empty where nothing is."""
+        with self._lock:
+            return printable(", ".join(self._where()), one_line=True) if self._clock is not None else ""
+
+    def _where(self) -> list[str]:
+        """The stage by name, and how far it has come."""
         if self._total:
-            said.append(f"{int(self._done):,} of {self._total:,} {self._unit}".rstrip())
-        elif self._done:
-            said.append(f"{int(self._done):,} {self._unit}".rstrip())
-        said += [clock(elapsed_s), *self._figures]
-        made = self._done + self._begun - self._first
-        if self._total and made > 0 and elapsed_s > 1:
+            return [self._name, f"{int(self._done):,} of {self._total:,} {self._unit}".rstrip()]
+        return [self._name, *([f"{int(self._done):,} {self._unit}".rstrip()] if self._done else [])]
+
+    def _line(self) -> str:
+        """`drawing  38 of 64 traces  0:12  ETA 0:08  66.2 pictures/s`."""
+        now = time.monotonic()
+        said = [*self._where(), clock(now - self._began)]
+        made, paced_s = self._done + self._begun - self._first, now - self._paced
+        if self._eta and self._total and made > 0 and paced_s > 1:
             left = max(0.0, self._total - self._done - self._begun)
-            said.append(f"ETA {clock(left * elapsed_s / made)}")
-        return "  ".join(said)
+            said.append(f"ETA {clock(left * paced_s / made)}")
+        return "  ".join([*said, *self._figures])
 
     def _tick(self, stopped: threading.Event) -> None:
         while not stopped.wait(TICK_S):
@@ -216,12 +258,14 @@ class _Terminal:
 
     def draw(self, lines: Sequence[str]) -> None:
         columns, rows = shutil.get_terminal_size()
-        shown = [_cut(line, max(1, columns - 1)) for line in lines[: max(1, rows - MARGIN)]]
+        room = max(1, columns - 1)
+        whole = [part for line in lines for part in fields(line, room)]
+        shown = [cut(line, room) for line in whole[: max(1, rows - MARGIN)]]
         self._write(self._erased() + "\n".join(shown) + "\r" * bool(shown))
         self._height = len(shown)
 
     def above(self, message: str) -> None:
-        self._write(f"{self._erased()}{message}\n")
+        self._write(f"{self._erased()}{fold(message, self._stream)}\n")
         self._height = 0
 
     def _erased(self) -> str:
@@ -284,13 +328,3 @@ def _in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return type(shell).__name__ == "ZMQInteractiveShell"
-
-
-def _cut(line: str, columns: int) -> str:
-    """The line in at most so many columns of a terminal; East Asian letters take two."""
-    used = 0
-    for at, letter in enumerate(line):
-        used += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        if used > columns:
-            return line[: max(0, at - 3)] + "..."[:columns]
-    return line

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from zero_engine.bundled import bundled_text
+
 TEXT_ONLY = """\
 name: cli
 input: {{path: {input}, format: gsm8k, limit: 5}}
@@ -50,6 +52,17 @@ def test_a_run_can_be_planned_made_checked_and_inspected(call, pipeline, tmp_pat
     assert code == 0 and [row["answer"] for row in rows] == ["18", "3"]
     code, text, _ = call("inspect", out, "--id", rows[1]["id"])
     assert code == 0 and rows[1]["id"] in text
+
+
+@pytest.mark.slow
+def test_looking_ahead_writes_a_page_and_no_output_folder(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("my.yaml").write_text(bundled_text("gsm8k_nano"))
+    code, text, _ = call("preview", "my.yaml", "-n", 1)
+    assert code == 0 and "open preview.html" in text
+    code, text, _ = call("plan", "my.yaml", "--calibrate", 1)
+    assert code == 0 and "gate:" in text
+    assert sorted(path.name for path in Path().iterdir()) == ["calibration.html", "my.yaml", "preview.html"]
 
 
 def test_the_counts_table_and_paths_end_a_run(call, pipeline, tmp_path):

@@ -4,6 +4,8 @@ import inspect
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 from zero_engine.cli import completion
 from zero_engine.cli.reference import commands, options, page
 from zero_engine.cli.schema import keys_of, model_named
@@ -96,6 +98,38 @@ def test_bash_which_cuts_words_at_an_equals_sign_gets_the_rest_of_a_value():
         whole = [*words, "".join(typed)]
         assert completion.joined([*words, *typed], 3 + len(typed)) == (whole, 4, held)
     assert completion.joined(words, 4) == ([*words, ""], 4, "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("zero-engine run my.yaml --set render.gui", "compadd -S '' -- 'render.guidance='"),
+        ("zero-engine run my.yaml --set score.names=[like", "compadd -- 'score.names=[likelihood'"),
+        ("zero-engine export out --to t", "compadd -- 'trl' 'tokens' 'twgi'"),
+        ("zero-engine run my", "_files"),
+    ],
+)
+def test_zsh_writes_no_blank_behind_a_key_and_names_files_where_nothing_else_fits(
+    typed, code, call, monkeypatch
+):
+    monkeypatch.setenv("_ZERO_ENGINE_COMPLETE", "complete_zsh")
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", typed)
+    assert call()[1].strip() == code
+
+
+def test_zsh_shows_what_commands_do(call, monkeypatch):
+    monkeypatch.setenv("_ZERO_ENGINE_COMPLETE", "complete_zsh")
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "zero-engine exa")
+    assert call()[1].strip().startswith("""_arguments '*: :(("examples":"List the pipeline""")
+
+
+def test_bash_is_told_to_write_no_blank_behind_a_key():
+    from typer import _completion_shared
+
+    completion.keep_keys_open()
+    completion.keep_keys_open()
+    script = _completion_shared.get_completion_script(prog_name="z", complete_var="_Z_COMPLETE", shell="bash")
+    assert script.count("[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace") == 1
 
 
 def test_scores_are_completed_in_the_gate_and_in_the_list_of_scores():

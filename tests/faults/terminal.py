@@ -32,6 +32,11 @@ class Terminal:
         """All that was shown, without escape sequences."""
         return ESCAPE.sub("", self.shown)
 
+    @property
+    def words(self) -> str:
+        """The same with one blank between words: a terminal breaks lines between them."""
+        return " ".join(self.plain.split())
+
     def read_until(self, seen: Callable[[], object], limit_s: float = 240) -> float:
         """Read until `seen` is true or the command has ended; returns the seconds that it took."""
         began = time.monotonic()

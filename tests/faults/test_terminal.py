@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,8 +40,8 @@ def at_hand(pipeline, folder: Path) -> None:
 
 
 @contextmanager
-def terminal(folder: Path, *more: str, **environment: str):
-    running = Terminal([*RUN, *more], folder, **environment)
+def terminal(folder: Path, command: Sequence[str] = RUN, **environment: str):
+    running = Terminal(command, folder, **environment)
     try:
         yield running
     finally:
@@ -78,11 +79,11 @@ def test_a_run_speaks_at_once_and_finishes_what_is_begun(poisonable, make_run, t
             os.killpg(screen.pid, signal.SIGTERM)
         assert screen.read_until(lambda: "press again" in screen.plain) < 1 * LOOSE
         assert re.search(
-            r"finishing \d+ shards? .*press again to stop now\. The same command goes on", screen.plain
+            r"finishing \d+ shards? .*press again to stop now\. The same command goes on", screen.words
         )
         screen.wait()
         assert screen.code == 130, screen.plain[-3000:]
-        assert "Run the same command again to go on." in screen.plain
+        assert "Run the same command again to go on." in screen.words
         assert "Traceback" not in screen.plain and "worker lost" not in screen.plain
         if workers:
             assert "starting 2 workers" in screen.plain
@@ -116,7 +117,7 @@ def test_a_second_ctrl_c_stops_now_and_the_run_resumes_exactly(poisonable, make_
         screen.read_until(lambda: "press again" in screen.plain)
         screen.press_ctrl_c()
         assert screen.wait() < 2 * LOOSE
-        assert screen.code == 130 and "stopped at once" in screen.plain and "same command" in screen.plain
+        assert screen.code == 130 and "stopped at once" in screen.words and "same command" in screen.words
         assert "Traceback" not in screen.plain
     run_pipeline(here(pipeline))
     assert hashes(pipeline.output.path) == plain
@@ -127,10 +128,32 @@ def test_who_presses_again_while_a_command_ends_sees_no_traceback(poisonable, ma
     with terminal(tmp_path) as screen:
         screen.read_until(lambda: "starting" in screen.plain)
         screen.press_ctrl_c()
-        screen.read_until(lambda: "interrupted." in screen.plain)
+        screen.read_until(lambda: "interrupted while" in screen.plain)
         screen.press_ctrl_c()
         screen.wait()
         assert screen.code in (130, -2) and "Traceback" not in screen.plain
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_evaluation_that_is_stopped_says_what_is_kept_and_goes_on(data, tmp_path, stop):
+    rows = [{"id": f"q{i}", "question": f"what is {i}?", "answer": i} for i in range(40)]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["eval", str(data / "goldens/tiny-anole"), "q.jsonl", "--output", "out", "--set", "template=bare"]
+    words += ["--set", "batch_size=1", "--set", "max_new_tokens=40", "--set", "device=cpu"]
+    with terminal(tmp_path, command=[*RUN[:3], *words]) as screen:
+        screen.read_until(lambda: re.search(r"answering +[2-9] of 40", screen.plain))
+        os.kill(screen.pid, stop)
+        assert screen.wait() < 2 * LOOSE
+        assert screen.code == 130 and "Traceback" not in screen.plain, screen.plain[-2000:]
+        told = re.search(
+            r"interrupted while answering, (\d+) of 40 questions\. Kept: (\d+) answers in", screen.words
+        )
+        assert told and 2 <= int(told[1]) <= int(told[2]) < 40
+    with terminal(tmp_path, command=[*RUN[:3], *words]) as screen:
+        screen.wait()
+        assert screen.code == 0 and f"{told[2]} of 40 questions are answered already" in screen.words
+    lines = (tmp_path / "out/predictions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [row["id"] for row in rows]
 
 
 def test_a_dead_scheduler_is_named_at_once_and_ctrl_c_ends_the_wait(poisonable, make_run, tmp_path):
@@ -139,7 +162,7 @@ def test_a_dead_scheduler_is_named_at_once_and_ctrl_c_ends_the_wait(poisonable, 
         screen.read_until(lambda: "connecting to tcp://127.0.0.1:9 (for at most 120 s)" in screen.plain)
         screen.press_ctrl_c()
         assert screen.wait() < 2 * LOOSE
-        assert screen.code == 130 and "before any shard began" in screen.plain
+        assert screen.code == 130 and "before any shard began" in screen.words
 
 
 def test_a_dumb_terminal_and_a_pipe_get_plain_lines_without_folds(poisonable, make_run, tmp_path):

@@ -86,6 +86,24 @@ def first(path: Path, *records: Any, **options: Any) -> ParsedTrace:
         pytest.param({"question": ASKED, "steps": WAY, "final": 5}, "5", id="steps in one text"),
         pytest.param({"conversation": [{"system": "s", "input": ASKED, "output": THOUGHT}]}, "5", id="XTuner"),
         pytest.param({"conversation": [{"human": ASKED, "assistant": THOUGHT}]}, "5", id="Firefly"),
+        pytest.param({"problem": ASKED, "reasoning": WAY, "deepseek_solution": "\\boxed{6}",
+                      "deepseek_final_answer": "6", "ground_truth_solution": "It is \\boxed{5}.",
+                      "ground_truth_final_answer": "five"}, "five",
+                     id="numina_amc_aime_deepseek_r1"),
+        pytest.param({"problem": ASKED, "matched_solution": "It is \\boxed{5}.", "predicted_solution": "x",
+                      "r1_response_content": "\\boxed{6}", "r1_reasoning_content": WAY,
+                      "is_r1_solution_correct": False}, "5", id="SCP-116K"),
+        pytest.param({"question": ASKED, "r1_solution": f"{THOUGHT}", "r1_correctness": "True", "test": "assert f()",
+                      "solution": "def f():\n    return 5", "style": "instruct"}, "5", id="KodCode, a program as gold"),
+        pytest.param({"question": ASKED, "choices": ["4", "5", "98"], "correct_choice_idx": 1, "rationales": STEPS,
+                      "direct_answers": "['5', 'five']", "difficult_direct_answer": False}, "B", id="A-OKVQA"),
+        pytest.param({"prompt": ASKED, "answer": "5",
+                      "positives": [{"extracted_answer": "6", "final_answer": "It is 6.", "reasoning": WAY}],
+                      "negatives": [{"final_answer": "It is 7.", "reasoning": "So a guess."}]}, "5", id="Light-R1"),
+        pytest.param({"problem": ASKED, "responses": [{"reasoning_content": WAY, "content": "It is \\boxed{5}."}]}, "5",
+                     id="the thought of each generation in a key of its own"),
+        pytest.param({"type": "GSM_Rephrased", "query": ASKED, "original_question": "And before?",
+                      "response": f"{WAY}\n#### 5\nThe answer is: 5"}, "5", id="MetaMathQA"),
         pytest.param({"question": ASKED, "predicted_answer": "7", "generated_solution": f"{WAY} \\boxed{{5}}"}, "5",
                      id="a prediction is no gold answer"),
         pytest.param({"role_1": "Mathematician", "sub_topic": "x", "message_1": ASKED,
@@ -102,6 +120,18 @@ def test_init_reads_it(tmp_path: Path, record: dict[str, Any], answer: str | Non
     said = "\n".join(step.text for step in found.steps)
     assert said.replace("\n", " ").startswith(" ".join(STEPS)[:-1]) and "<" not in said
     assert answer is None or found.answer == answer
+
+
+@pytest.mark.parametrize("name", ["context", "passage", "narrative", "premises"])
+@pytest.mark.parametrize("asked", ["question", "problem"])
+def test_what_a_question_asks_about_is_part_of_it(tmp_path: Path, name: str, asked: str) -> None:
+    told = "Ann owns an orchard with apples of many kinds."
+    record = {"id": "a", name: told, asked: ASKED, "solution": WAY, "answer": "5"}
+    assert first(tmp_path / "x.jsonl", record).trace.question == f"{told}\n\n{ASKED}"
+    assert (
+        first(tmp_path / "x.jsonl", record | {asked: f"{told} {ASKED}"}).trace.question == f"{told} {ASKED}"
+    )
+    assert first(tmp_path / "x.jsonl", record | {name: ""}).trace.question == ASKED
 
 
 @pytest.mark.parametrize(

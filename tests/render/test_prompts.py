@@ -63,7 +63,7 @@ def test_a_template_that_cannot_work_is_refused_before_any_drawing(template, nam
     "template", ["{{ step.nothing.at.all }}", "{{ step.__class__.__mro__ }}", "{{ 1 // 0 }}"]
 )
 def test_a_template_that_fails_or_leaves_the_sandbox_is_the_users_error(template):
-    with pytest.raises(PipelineError, match="'t', step 0"):
+    with pytest.raises(PipelineError, match="'t', step 1"):
         compile_template(template)(TRACE, TRACE.steps[0])
 
 

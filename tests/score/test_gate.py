@@ -107,7 +107,7 @@ def test_a_trace_whose_steps_all_go_is_rejected():
 def test_drop_trace_rejects_the_trace_with_its_record():
     outcome, rejections = judge(TRACE, [drawing(1, 0, blank=1.0)], Gate(on_reject="drop_trace"))
     assert isinstance(outcome, Rejection) and outcome.is_whole_trace
-    assert (outcome.stage, outcome.reason, outcome.detail) == ("gate", "step_rejected", "step 1: blank_high")
+    assert (outcome.stage, outcome.reason, outcome.detail) == ("gate", "step_rejected", "step 2: blank_high")
     assert outcome.record == {"id": "t"}
     assert [r.reason for r in rejections] == ["blank_high"]
 

@@ -132,11 +132,11 @@ def test_steps_out_of_order_and_verdicts_without_a_drawing_are_found(dataset):
     drawing = candidate("t-0-2", 0, 1)
     turned = (Verdict(1, "text_only", "x"), Verdict(0, "kept", None, drawing))
     rewrite(dataset, rows_of_shard(Trajectory(parsed, turned)))
-    assert failed(dataset)["steps"] == "data/data-00000.arrow, the row 't-0-2': step 0 stands after step 1"
+    assert failed(dataset)["steps"] == "data/data-00000.arrow, the row 't-0-2': step 1 stands after step 2"
     rewrite(dataset, rows_of_shard(Trajectory(parsed, (Verdict(0, "kept"),))))
-    assert "step 0 is kept and its image is not there" in failed(dataset)["steps"]
+    assert "step 1 is kept and its image is not there" in failed(dataset)["steps"]
     rewrite(dataset, rows_of_shard(Trajectory(parsed, (Verdict(0, "text_only", "x", drawing),))))
-    assert "step 0 is text_only and its image is there" in failed(dataset)["steps"]
+    assert "step 1 is text_only and its image is there" in failed(dataset)["steps"]
     rewrite(dataset, rows_of_shard(Trajectory(parsed, (Verdict(0, "dropped", "x"),))))
     assert "verdict 'dropped'" in failed(dataset)["steps"]
 
@@ -146,7 +146,7 @@ def test_steps_out_of_order_and_verdicts_without_a_drawing_are_found(dataset):
     [
         ({"codes": np.full(64, 640, np.uint16)}, "codes", "code 640 is outside the codebook of 640"),
         ({"codes": np.zeros(63, np.uint16)}, "codes", "63 codes where a picture has 64"),
-        ({"codes": np.zeros(64, np.uint16)}, "candidates", "trace 't-0-2' step 0 attempt 1"),
+        ({"codes": np.zeros(64, np.uint16)}, "candidates", "trace 't-0-2' step 1 attempt 1"),
         ({"image": png(200)}, "candidates", "not in candidates/ with the same codes and picture"),
         ({"image": b"not a picture"}, "pictures", "13 bytes does not decode"),
         ({"image": png(3)[:45]}, "pictures", "does not decode"),

@@ -18,14 +18,21 @@ LONG = ("run", "demo", "preview", "plan", "retry", "recover", "train", "eval", "
 
 def main() -> None:
     """Entry point of the console script."""
-    from zero_engine.cli.screen import greet, hush
+    from zero_engine.cli.screen import greet, hush, if_stopped, interrupted
     from zero_engine.errors import printable
+    from zero_engine.wrapping import fold
 
-    if os.environ.get("_ZERO_ENGINE_COMPLETE") == "complete_bash":
-        from zero_engine.cli.completion import complete_in_bash
+    if asked := os.environ.get("_ZERO_ENGINE_COMPLETE"):
+        from zero_engine.cli import completion
 
-        complete_in_bash(_called)
+        shells = {"complete_bash": completion.complete_in_bash, "complete_zsh": completion.complete_in_zsh}
+        shells.get(asked, lambda complete: complete())(_called)
         return
+    if any(word in ("--show-completion", "--install-completion") for word in sys.argv[1:]):
+        from zero_engine.cli.completion import keep_keys_open
+
+        keep_keys_open()
+    if_stopped(None)
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     try:
         with _terminated_like_ctrl_c():
@@ -33,16 +40,17 @@ def main() -> None:
                 greet()
             code, message, at_once = _called()
     except KeyboardInterrupt:
-        code, message, at_once = 130, "interrupted.", False
+        code, message, at_once = 130, "", True
     if code == 130 and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending: who presses again needs no traceback
+        message = message or interrupted()
     hush()
     if message:
-        print(printable(f"zero-engine: {message}"), file=sys.stderr)
+        print(fold(printable(f"zero-engine: {message}"), sys.stderr), file=sys.stderr)
     if at_once:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)  # workers end with this process, and nothing else is worth waiting for
+        os._exit(code)  # workers and threads end with this process, and nothing else is worth waiting for
     if code:
         sys.exit(code)
 
@@ -55,9 +63,7 @@ def _called() -> tuple[int, str, bool]:
         from zero_engine.cli.app import app
 
         code = app(prog_name="zero-engine", standalone_mode=False)
-        return (
-            (code, "interrupted." if code == 130 else "", False) if isinstance(code, int) else (0, "", False)
-        )
+        return (code, "", code == 130) if isinstance(code, int) else (0, "", False)
     except ZeroEngineError as error:
         text = printable(str(error), one_line=True)
         return error.exit_code, text, bool(getattr(error, "at_once", False))

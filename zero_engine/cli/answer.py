@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from zero_engine.cli.options import AsJson, Limit, folder_to_write, print_json, say
-from zero_engine.cli.screen import console
+from zero_engine.cli.screen import console, if_stopped
+from zero_engine.cli.train import answers_kept
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +45,7 @@ def answer(
     folder_to_write(Path(output))
     document = {"model": model, "data": questions, "output": output, "limit": limit}
     config = parse_config(Evaluation, document, "answer", set or [])
+    if_stopped(lambda: answers_kept(Path(output)))
     found, left_out = respond(config, console().say, judged=False, progress=console())
     out = Path(config.output)
     page = write_answers(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from zero_engine.cli.options import AsJson, Set, print_json, say, table
-from zero_engine.cli.screen import console
+from zero_engine.cli.screen import console, if_stopped
 from zero_engine.errors import CheckFailed
 
 
@@ -29,6 +29,7 @@ def bootstrap(
     from zero_engine.bootstrap.config import load_bootstrap
     from zero_engine.bootstrap.rounds import bootstrap
 
+    if_stopped(lambda: "Kept: all finished rounds. Run the same command to go on.")
     said = [*([f"output={output}"] if output is not None else []), *(set or [])]
     found = bootstrap(load_bootstrap(config, said), console().say, console())
     if json:

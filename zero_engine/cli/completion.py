@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout, suppress
 from io import StringIO
@@ -86,6 +87,34 @@ def values_of(key: str, annotation: Any, begun: str = "") -> list[str]:
     for part in get_args(annotation):
         options = part if get_origin(part) is Literal else options
     return [str(value) for value in get_args(options)] if options is not None else []
+
+
+def keep_keys_open() -> None:
+    """Has typer's script for bash write no blank behind `KEY=`: the value is typed next."""
+    with suppress(ImportError, AttributeError, KeyError):  # another typer: then bash writes a blank
+        from typer import _completion_shared
+
+        scripts = _completion_shared._completion_scripts
+        nospace = "    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null\n"
+        if nospace not in scripts["bash"]:
+            scripts["bash"] = scripts["bash"].replace("    return 0\n", f"{nospace}    return 0\n")
+
+
+def complete_in_zsh(complete: Callable[[], object]) -> None:
+    """Completes for zsh as typer does, but writes no blank behind `KEY=`, and takes `[` as it stands."""
+    page = StringIO()
+    with redirect_stdout(page), suppress(SystemExit):
+        complete()
+    text = page.getvalue().strip()
+    lines = text.removeprefix("_arguments '*: :((").removesuffix("))'").split("\n")
+    words = [found[1] if (found := re.fullmatch(r'"([\w.,=\[-]+)"', line)) else "" for line in lines]
+    if all(words):  # names alone, without descriptions
+        keys = [word for word in words if word.endswith("=")]
+        others = [word for word in words if not word.endswith("=")]
+        added = [f"compadd -S '' -- {' '.join(map(repr, keys))}"] if keys else []
+        added += [f"compadd -- {' '.join(map(repr, others))}"] if others else []
+        text = "; ".join(added)
+    print(text)
 
 
 def complete_in_bash(complete: Callable[[], object]) -> None:

@@ -54,7 +54,8 @@ def demo(
         return
     show_summary(summary.as_dict())
     own = f"zero-engine examples {NAME} > my.yaml"
-    say(f"Open {Path(summary.out) / 'report.html'} in a browser. Then change the pipeline: {own}")
+    say(f"Open {Path(summary.out) / 'report.html'} in a browser.")
+    say(f"To change the pipeline: {own}")
 
 
 def examples(

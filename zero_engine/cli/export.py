@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from zero_engine.cli.completion import complete_export
-from zero_engine.cli.options import AsJson, Folder, print_json, say, table
-from zero_engine.cli.screen import console
+from zero_engine.cli.options import AsJson, Folder, counted, print_json, say, table
+from zero_engine.cli.screen import NOTHING_KEPT, console, if_stopped
 from zero_engine.write.export import NAMES
 
 
@@ -55,7 +55,14 @@ def export(
     Rows that the format cannot hold are counted, and named in left_out.jsonl.
     """
     from zero_engine.write.export import export_dataset
+    from zero_engine.write.export.stopped import shards_kept
 
+    def kept() -> str:
+        done = shards_kept(output)
+        said = f"Kept: {counted(done, 'shard')} in {output}. Run the same command to go on."
+        return said if done else NOTHING_KEPT
+
+    if_stopped(kept)
     facts = export_dataset(
         out,
         to,
@@ -92,6 +99,7 @@ def push(
     """Upload a dataset to the Hugging Face Hub, as Parquet with its card. Log in first: hf auth login."""
     from zero_engine.write.push import push_dataset
 
+    if_stopped(lambda: f"{repo} has all of it, or nothing: one commit is sent. Run the same command again.")
     console().stage(f"checking {out}")
     facts = push_dataset(out, repo, private=private, dry_run=dry_run, say=console().say).as_dict()
     if json:

@@ -11,6 +11,7 @@ from zero_engine.cli.completion import complete_set
 from zero_engine.cli.options import AsJson, file_to_write, print_json, say
 from zero_engine.errors import OutputError, command
 from zero_engine.pipeline import Input, parse_config
+from zero_engine.write.atomic import atomic_write
 
 if TYPE_CHECKING:
     from zero_engine.read.proposal import Proposal
@@ -64,7 +65,8 @@ def init(
     spec: Input = parse_config(Input, {"path": file}, f"init {file}", inner)
     proposal = propose(spec)
     text = pipeline_text(proposal, name)
-    target.write_text(text, encoding="utf-8")
+    with atomic_write(target, "w") as page:
+        page.write(text)
     if json:
         print_json(_facts(proposal, target))
     else:
@@ -152,7 +154,7 @@ def _show(proposal: "Proposal", target: Path) -> None:
         say(f"\nthe first trace, {parsed.trace.id}, as it would be cut ({parsed.rule}):")
         say(f"  question: {_short(parsed.trace.question)}")
         for step in parsed.steps[:SHOWN_STEPS]:
-            say(f"  step {step.index}:   {_short(step.text)}")
+            say(f"  step {step.index + 1}:   {_short(step.text)}")
         if len(parsed.steps) > SHOWN_STEPS:
             say(f"  ... and {len(parsed.steps) - SHOWN_STEPS} more steps")
         say(f"  answer:   {_short(parsed.answer) if parsed.answer is not None else 'none found'}")

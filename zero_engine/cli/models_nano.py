@@ -8,7 +8,7 @@ import typer
 from zero_engine.cli.completion import complete_kind
 from zero_engine.cli.models_tasks import make_tasks
 from zero_engine.cli.options import AsJson, file_to_write, folder_to_write, print_json, say, table
-from zero_engine.cli.screen import console
+from zero_engine.cli.screen import console, if_stopped
 from zero_engine.errors import InputError
 
 Model = Annotated[
@@ -58,6 +58,7 @@ def train_nano(
             f"{output} already holds a training run. Give another --output, or leave out --no-resume."
         )
     folder_to_write(output)
+    if_stopped(lambda: f"Kept: the last saved step, in {output}. Run the same command to go on.")
     console().stage("training nano")
     facts = train(output, Recipe(seed=seed, steps=steps), console().say, minutes)
     if json:

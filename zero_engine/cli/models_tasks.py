@@ -13,6 +13,7 @@ import json as json_module
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ import typer
 
 from zero_engine.cli.options import AsJson, file_to_write, print_json, say
 from zero_engine.errors import InputError
+from zero_engine.write.atomic import atomic_write
 
 
 def make_tasks(
@@ -69,11 +71,10 @@ def make_tasks(
         rows = _with_pictures(
             output, family, count, split, seed, _moves(moves), pictures == "oracle", images == "files"
         )
-    part = file_to_write(output, ".jsonl").with_name(output.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
+    file_to_write(output, ".jsonl")
+    with _pictures_of(output), atomic_write(output, "w") as file:
         for row in rows:
             file.write(json_module.dumps(row, ensure_ascii=False) + "\n")
-    part.replace(output)
     if json:
         facts = {"tasks": count, "split": split, "path": str(output)}
         print_json(facts | ({"family": family} if family else {}))
@@ -115,15 +116,34 @@ def _files(out: Path) -> Callable[[np.ndarray, str], str]:
     """Pictures as files in `OUT-pictures`, which is made anew; returns their names relative to OUT's folder."""
     from zero_engine.images import encode_image
 
-    folder = out.with_name(out.name.removesuffix(".jsonl") + "-pictures")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    final, aside = _folders(out)
+    aside.mkdir(parents=True)
 
     def store(image: np.ndarray, name: str) -> str:
-        (folder / f"{name}.png").write_bytes(encode_image(image))
-        return f"{folder.name}/{name}.png"
+        (aside / f"{name}.png").write_bytes(encode_image(image))
+        return f"{final.name}/{name}.png"
 
     return store
+
+
+def _folders(out: Path) -> tuple[Path, Path]:
+    """Where the pictures of OUT lie, and where they are written until all are there."""
+    final = out.with_name(out.name.removesuffix(".jsonl") + "-pictures")
+    return final, final.with_name(f".{final.name}.part")
+
+
+@contextmanager
+def _pictures_of(out: Path) -> Iterator[None]:
+    """Pictures that are written inside become OUT's if all goes well, else they go."""
+    final, aside = _folders(out)
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        yield
+        if aside.exists():
+            shutil.rmtree(final, ignore_errors=True)
+            aside.replace(final)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _inline(image: np.ndarray, name: str) -> str:

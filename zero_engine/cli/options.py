@@ -1,6 +1,7 @@
 """Options that several commands share, and how they become a pipeline."""
 
 import json
+import sys
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ from zero_engine.cli.screen import hush
 from zero_engine.config import refuse_address
 from zero_engine.errors import OutputError, printable
 from zero_engine.pipeline import Pipeline, load_pipeline
+from zero_engine.wrapping import fold
 
 PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="Pipeline file (YAML).")]
 
@@ -120,7 +122,7 @@ WIDEST = 10_000
 def say(text: str, err: bool = False) -> None:
     """Prints a line that may quote a corpus, without its control characters."""
     hush()
-    typer.echo(printable(text), err=err)
+    typer.echo(fold(printable(text), sys.stderr if err else sys.stdout), err=err)
 
 
 def tell(text: str) -> None:

@@ -19,8 +19,9 @@ INTRO = """\
 <!-- Generated from zero_engine/cli/ by `make schemas`. Edit the commands. -->
 
 Facts go to stdout, progress to stderr. Exit codes: 0 done, 1 finished with a failed check, 2 wrong use or bad input,
-130 interrupted. An option means the same in every command that has it. `zero-engine --install-completion` lets the
-shell complete commands, options, formats, schema names and keys of `--set`.
+130 interrupted. An option means the same in every command that has it. `zero-engine --install-completion` lets
+bash, zsh or fish complete commands, options, formats, schema names, and keys and values of `--set`, in every terminal
+that is opened after it.
 """
 
 

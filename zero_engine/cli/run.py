@@ -25,9 +25,9 @@ from zero_engine.cli.options import (
     say_all,
     table,
 )
-from zero_engine.cli.screen import console
+from zero_engine.cli.screen import console, if_stopped
 from zero_engine.cli.status import size_of
-from zero_engine.errors import InputError
+from zero_engine.errors import InputError, command
 
 if TYPE_CHECKING:
     from zero_engine.report.calibration import Calibration
@@ -87,6 +87,7 @@ def finish(summary: "Summary", report: bool) -> None:
     if report:
         from zero_engine.report import write_report
 
+        if_stopped(lambda: f"The dataset is whole. For its page: `{command('report', summary.out)}`")
         console().stage("writing report.html")
         write_report(summary.out, verify=False)  # its bytes have just been written or checked
         console().stop()

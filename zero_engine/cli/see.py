@@ -126,7 +126,11 @@ def diff(
             }
         )
         return
-    table(f"A: {before}   B: {after}", ["", "A", "B", "B - A"], [_line(*row) for row in found.counts])
+    table(
+        f"A: {before}   B: {after}",
+        ["", "A", "B", "B - A"],
+        [_line(name.replace("_", " "), *both) for name, *both in found.counts],
+    )
     if found.reasons:
         table(
             "Left out, and why", ["stage: reason", "A", "B", "B - A"], [_line(*row) for row in found.reasons]
@@ -140,7 +144,9 @@ def diff(
     for kind in KINDS:
         for change in found.shown[kind][:count]:
             why = f" ({change.reason})" if change.reason else ""
-            say(f"{kind}: {change.trace_id}, step {change.step}{why}: {' '.join(change.text.split())[:100]}")
+            say(
+                f"{kind}: {change.trace_id}, step {change.step + 1}{why}: {' '.join(change.text.split())[:100]}"
+            )
     if written is not None:
         say(f"open {written}")
 
@@ -149,7 +155,7 @@ _STILL = ("row -> row", "rejected -> rejected")
 
 
 def _line(name: str, before: int, after: int) -> tuple[str, int, int, str]:
-    return name.replace("_", " "), before, after, f"{after - before:+,}" if after != before else ""
+    return name, before, after, f"{after - before:+,}" if after != before else ""
 
 
 def _short(value: object) -> str:
@@ -180,7 +186,7 @@ def _print_trace(row: dict, full: bool) -> None:
     else:
         say(f"  answer:   {row['answer'] if row['answer'] is not None else '(none found)'}")
     for step in row["steps"]:
-        say(f"  step {step['index']}:   {step['text']}\n            {_verdict(step)}")
+        say(f"  step {step['index'] + 1}:   {step['text']}\n            {_verdict(step)}")
         for drawing in step["drawings"] if full else ():
             attempts = ", ".join(map(str, drawing["attempts"]))
             say(f"            attempt {attempts}: {drawing['verdict']}: {_scores(drawing['scores'])}")
@@ -189,7 +195,7 @@ def _print_trace(row: dict, full: bool) -> None:
     for rejection in row["rejections"] if full else ():
         if rejection["stage"] != "gate" and rejection["step"] is not None:
             say(
-                f"  step {rejection['step']}: {rejection['stage']}: {rejection['reason']}: {rejection['detail']}"
+                f"  step {rejection['step'] + 1}: {rejection['stage']}: {rejection['reason']}: {rejection['detail']}"
             )
     if full and rejected and row["record"] is not None:
         import json

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from zero_engine.cli.options import AsJson, Folder, print_json, say, table
+from zero_engine.cli.screen import if_stopped
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +33,7 @@ def status(out: Folder, json: AsJson = False) -> None:
             *_progress(facts),
         ]
         + [(name.replace("_", " "), facts["counts"][name]) for name in tally.NUMBERS]
-        + [("unused drawings", size_of(facts["unused"]))],
+        + [("set aside in unused/", size_of(facts["unused"]) if facts["unused"]["files"] else "nothing")],
         justify="left",
     )
 
@@ -84,6 +85,7 @@ def clean(
         typer.confirm(f"{out}/unused: delete {size_of(asdict(found))}?", abort=True, err=True)
     if is_locked(out):  # also where a run began while the question stood there
         raise OutputError(f"{out}: a run is writing to this folder. Wait for it.")
+    if_stopped(lambda: f"Some of {out}/unused is deleted. Run the same command to delete the rest.")
     deleted = asdict(clean(out))
     if json:
         print_json({"out": str(out), "deleted": deleted})

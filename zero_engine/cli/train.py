@@ -6,8 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from zero_engine.cli.options import AsJson, Limit, folder_to_write, print_json, say, set_option, table
-from zero_engine.cli.screen import console
+from zero_engine.cli.options import (
+    AsJson,
+    Limit,
+    counted,
+    folder_to_write,
+    print_json,
+    say,
+    set_option,
+    table,
+)
+from zero_engine.cli.screen import console, if_stopped
 from zero_engine.errors import PipelineError
 from zero_engine.progress import Progress, Silent
 
@@ -31,7 +40,7 @@ def sft(config: Config, output: OutputPath = None, set: SetSft = None, json: AsJ
     from zero_engine.train.sft import train_sft
 
     settings = load_training(config, "sft", _said(output, set))
-    progress = _progress(settings.model)
+    progress = _progress(settings.model, settings.output)
     _done(train_sft(settings, progress.say, progress), json)
 
 
@@ -45,7 +54,7 @@ def rl(config: Config, output: OutputPath = None, set: SetRl = None, json: AsJso
     from zero_engine.train.rl import train_rl
 
     settings = load_training(config, "rl", _said(output, set))
-    progress = _progress(settings.model)
+    progress = _progress(settings.model, settings.output)
     _done(train_rl(settings, progress.say, progress), json)
 
 
@@ -90,6 +99,7 @@ def evaluate(
     if limit is not None:
         document["limit"] = limit
     where = str(config) if config is not None else "eval"
+    if_stopped(lambda: answers_kept(Path(output)))
     summary = evaluate(parse_config(Evaluation, document, where, set or []), console().say, console())
     if json:
         print_json(summary)
@@ -122,14 +132,33 @@ def evaluate(
         )
 
 
+def answers_kept(out: Path) -> str:
+    """What a stopped evaluation keeps."""
+    from zero_engine.train.evaluate import PREDICTIONS
+
+    done = (out / PREDICTIONS).read_bytes().count(b"\n") if (out / PREDICTIONS).is_file() else 0
+    if not done:
+        return "No answer was written. Run the same command again."
+    return f"Kept: {counted(done, 'answer')} in {out / PREDICTIONS}. Run the same command to go on."
+
+
+def _steps_kept(out: Path) -> str:
+    """What a training keeps that is stopped before its first step or after its last one."""
+    saved = any((out / "states").glob("*"))
+    if not saved:
+        return "No step was saved. Run the same command again."
+    return f"Kept: the last saved step, in {out / 'states'}. Run the same command to go on."
+
+
 def _said(output: str | None, overrides: list[str] | None) -> list[str]:
     return [*([f"output={output}"] if output is not None else []), *(overrides or [])]
 
 
-def _progress(model: str) -> Progress:
+def _progress(model: str, output: str) -> Progress:
     """Who shows it: of several processes the first one."""
     if os.environ.get("RANK", "0") != "0":
         return Silent()
+    if_stopped(lambda: _steps_kept(Path(output)))
     console().stage(f"loading {model} and its data")
     return console()
 

@@ -34,6 +34,7 @@ from zero_engine.errors import ModelError
 from zero_engine.families.mainline import InVocabulary, read_module, reading, token_id
 from zero_engine.images import on_white
 from zero_engine.models.chameleon import vq
+from zero_engine.models.chameleon.layout import code_grid
 from zero_engine.models.chameleon.loading import codec_processor
 from zero_engine.models.chameleon.weights import read_weights, weight_files
 
@@ -95,7 +96,7 @@ class Liquid(InVocabulary):
     ):
         super().__init__(module, module.model, tokenizer, name=name, fingerprint=fingerprint)
         self.image_processor, self.vqmodel = image_processor, vqmodel
-        self.grid, self.image_size = vq.code_grid(vqmodel.config), vq.picture_size(vqmodel.config)
+        self.grid, self.image_size = code_grid(vqmodel.config), vq.picture_size(vqmodel.config)
         self.codebook_size, self.first_code = vqmodel.config.num_embeddings, len(tokenizer)
         if (beyond := module.config.vocab_size - self.first_code) != self.codebook_size:
             raise ModelError(

@@ -244,7 +244,7 @@ def gsm8k_steps(path: Path) -> tuple[list[tuple[str, str | None]], dict[str, int
     """
     steps: list[tuple[str, str | None]] = []
     counts = {"traces": 0, "equation": 0, "nothing": 0, "other": 0}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").strip().split("\n"):
         counts["traces"] += 1
         for step in json.loads(line)["answer"].split("\n"):
             if step.startswith("####") or not step.strip():

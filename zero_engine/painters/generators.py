@@ -16,7 +16,7 @@ leads to a module (or any object) with two functions, as `zero_engine.painters.d
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -37,8 +37,8 @@ _loaded: dict[tuple[str | None, str], "PaintedModel"] = {}
 _loading = Lock()
 
 
-def get_generator(render: Render, answers: "Answers | None" = None) -> "UnifiedModel":
-    """The generator, loaded once per process. A server's answers are kept in `answers`, which outlive the process.
+def get_generator(render: Render, answers: "Callable[[], Answers] | None" = None) -> "UnifiedModel":
+    """The generator, loaded once per process. A server's answers are kept in `answers()`, which outlive the process.
 
     Raises PipelineError or ModelError for what the user has to fix.
     """
@@ -53,7 +53,7 @@ def get_generator(render: Render, answers: "Answers | None" = None) -> "UnifiedM
             _loaded[key] = PaintedModel(reader, _painter(render.generator).load(render))
         model = _loaded[key]
         if answers is not None and isinstance(model.painter, Asks):
-            model.painter.keep_in(answers)
+            model.painter.keep_in(answers())
         return model
 
 

@@ -37,6 +37,8 @@ ANSWER = re.compile(
     rf"|(?i:{'|'.join(map(re.escape, FOREIGN))})[*_]*[ \t]*[:：—–=])[*_ \t]*(?P<value>[^\n]*)",
     re.IGNORECASE,
 )
+MARK = re.compile(r"#{4}[ \t]*[-−+]?[$€£]?\d[\d.,/]*%?")
+"""GSM8K's own mark of the answer, which MetaMath and others keep."""
 LETTER = re.compile(r"[*(\[]{0,3}[A-Z][)\].:*]{0,4}")
 OPTION = re.compile(
     r"[*]{0,2}(?:option|choice)?[ \t]*[(\[]?([A-Z])[)\]]?[ \t]*(?:[.:)][^\n]{0,40})?[.*]{0,3}|", re.IGNORECASE
@@ -80,9 +82,13 @@ def kind(piece: str, masked: str, start: int, stop: int) -> str:
     """
     if BOX.fullmatch(piece) or ("\n" in piece and _is_answer_below_heading(piece)):
         return "previous"
+    if (found := ANSWER.fullmatch(piece)) and BOX.fullmatch(found["value"].removeprefix(":").strip()):
+        return "previous" if found["value"].startswith(":") else ""
     if FILLER in masked[start:stop]:
         return ""
-    if (found := ANSWER.fullmatch(piece)) and _is_short(piece, found):
+    if MARK.fullmatch(piece):
+        return "previous"
+    if found and _is_short(piece, found):
         return "previous" if found["value"].strip("*_ \t") else "next"
     if HEADING.fullmatch(piece) or NUMBER.fullmatch(piece):
         return "next"
@@ -102,9 +108,11 @@ def names_answer(piece: str) -> bool:
 
 
 def _is_answer_below_heading(piece: str) -> bool:
-    """`**Final Answer**` and, on the next line, nothing but the answer."""
+    """`**Final Answer**` or `#### 7` and, on the next line, nothing but the answer."""
     heading, _, answer = piece.partition("\n")
     heading, answer = heading.strip(), answer.strip()
+    if MARK.fullmatch(heading) and (found := ANSWER.fullmatch(answer)):
+        return len(found["value"]) <= SHORT_ANSWER
     if "\n" in answer or len(answer) > SHORT_ANSWER or not names_answer(heading):
         return False
     labelled = ANSWER.fullmatch(heading)
@@ -116,6 +124,8 @@ def _is_answer_below_heading(piece: str) -> bool:
 def _is_short(piece: str, found: re.Match[str]) -> bool:
     """`Answer: 7` and `the answer is B`, unlike `The answer is 7 eggs, for 3 + 4 = 7.`"""
     value = found["value"]
+    if value.startswith((":", "：")):
+        return len(value) <= SHORT_ANSWER and "=" not in value
     if re.search(r"\bis\b", piece[: found.start("value")], re.IGNORECASE):
         return OPTION.fullmatch(value) is not None
     return len(value) <= 48 and "=" not in value[:-1]

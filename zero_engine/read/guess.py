@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zero_engine.pipeline import Input
+from zero_engine.read.columns import value_of
 from zero_engine.read.corpora import SHEPHERD_MARK
 from zero_engine.read.fields import Draft, Record, Unusable, find, unpacked_list
 from zero_engine.read.formats import FORMATS
@@ -26,16 +27,14 @@ from zero_engine.read.naming import (
     REPEAT_SHARE,
     RESPONSE,
     THOUGHT,
-    by_name,
     guess_columns,
-    is_named,
     is_opposite,
     share_of,
-    spelled,
     text_columns,
 )
 from zero_engine.read.options import is_class, option_columns, options_template
 from zero_engine.read.outputs import GENERATIONS, QUESTION_KEYS, json_output, text_of
+from zero_engine.read.spelling import by_name, is_named, spelled
 from zero_engine.read.tags import split_thinking
 from zero_engine.read.turns import MESSAGES, PAIRS
 
@@ -50,6 +49,8 @@ class Guess:
     where: str | None = None
 
 
+CONTEXT = ("context", "passage", "article", "story", "narrative", "paragraph", "premises", "background")
+"""Names of what a question asks about."""
 OWN_GOLD = ("gsm8k", "aqua", "strategyqa", "prm800k", "zebra_cot", "thinkmorph", "dataset")
 """Formats that know where their answer is."""
 
@@ -58,8 +59,32 @@ def guess(records: list[Record], is_dataset: bool = False) -> Guess | None:
     """The first guess that gives traces of most records, or None."""
     for one in _guesses(records, is_dataset):
         if _fits(one, records):
-            return _with_gold(one, records)
+            return _with_context(_with_gold(one, records), records)
     return None
+
+
+def _with_context(one: Guess, records: list[Record]) -> Guess:
+    """The guess whose question begins with the passage or story that it asks about, where a column holds one."""
+    if one.format not in ("generic", "math", "generations"):
+        return one
+    field_name = FORMATS[one.format].fields[0]
+    asked = one.columns.get(field_name, field_name)
+    told = {*one.columns.values(), *FORMATS[one.format].reads}
+    for name in CONTEXT:
+        if name in told or share_of(records, asked, lambda text: True) <= REPEAT_SHARE:
+            continue
+        texts = [
+            (value_of(record, f"{{{{{name}}}}}"), str(record.get(asked)))
+            for record in records
+            if name in record
+        ]
+        if sum(len(text) >= LONG and text not in question for text, question in texts) > REPEAT_SHARE * len(
+            records
+        ):
+            template = f"{{{{{name}}}}}\n\n{{{{{asked}}}}}"
+            better = replace(one, columns={**one.columns, field_name: template})
+            return better if _fits(better, records) else one
+    return one
 
 
 def _with_gold(one: Guess, records: list[Record]) -> Guess:
@@ -127,7 +152,16 @@ def _several(records: list[Record], names: list[str]) -> Iterator[Guess]:
     question = by_name([n for n in names if any(isinstance(r.get(n), str) for r in records)], QUESTION)
     if question is None:
         return
-    lists = ("generations", "responses", "outputs", "completions", "solutions", "samples", "candidates")
+    lists = (
+        "generations",
+        "responses",
+        "outputs",
+        "completions",
+        "solutions",
+        "samples",
+        "candidates",
+        "positives",
+    )
     for name in [name for name in lists if name in names] + sorted(n for n in names if n not in lists):
         value = next((record[name] for record in records if record.get(name)), None)
         many = (

@@ -21,7 +21,8 @@ from zero_engine.read.folders import find_inputs, look_for
 from zero_engine.read.formats import Format, checked_format
 from zero_engine.read.guess import guess
 from zero_engine.read.jsontext import Refused
-from zero_engine.read.naming import QUESTION, is_named
+from zero_engine.read.naming import QUESTION
+from zero_engine.read.spelling import is_named
 from zero_engine.read.tables import read_rows
 from zero_engine.read.where import check_where, compiled
 from zero_engine.records import Rejection, Trace

@@ -15,6 +15,7 @@ from zero_engine.read.chats import question_text
 from zero_engine.read.fields import Record, find, step_text
 from zero_engine.read.markers import ASSISTANT, USER
 from zero_engine.read.options import option_columns
+from zero_engine.read.spelling import by_name, is_named, spelled
 from zero_engine.read.turns import role_of
 
 QUESTION = (
@@ -57,6 +58,7 @@ RATIONALE = (
     "generation",
     "assistant",
     "model_output",
+    "full_chosen",
     "chosen",
     "text",
 )
@@ -100,8 +102,13 @@ RESPONSE = (
 )
 NOT_MEANT = ("rejected", "incorrect", "wrong", "negative", "distractor")
 """What the names of columns begin with that hold the opposite of a trace."""
-NOT_GOLD = ("predicted", "prediction", "pred_", "model_", "extracted", "generated")
+NOT_GOLD = re.compile(
+    r"(?:predicted|prediction|pred_|model_|extracted|generated)"
+    r"|(?:deepseek|r1|o1|o3|o4|qwen|qwq|gpt|gemini|claude|llama|gemma|mistral|kimi|grok|llm)[a-z0-9]*_"
+)
 """What the names of columns begin with that hold a model's answer."""
+VERDICT = re.compile(r"(?:is|has|was)_.*|(?:.*_)?(?:correct|correctness|verified)")
+"""Names of columns that say whether a trace is right, where their values are no texts."""
 CHOICES = ("choices", "options", "candidates")
 LONG = 40
 """Characters from which on a text is more likely reasoning than an answer."""
@@ -127,8 +134,6 @@ SAYS = re.compile(r"[.=:;\n。：；।]\s*\S")
 """A sentence and something behind it, or an equation: a short text with it is a rationale rather than a label."""
 LABEL = re.compile(r"[\w./:@-]{1,80}", re.ASCII)
 """A single word: a level, a source, a model's name."""
-MESSAGE = re.compile(r"(?:\.-1)?\.(?:content|value)$")
-"""The end of a path to the text of a message; the name of its column tells what it is."""
 SURE = 0.75
 REPEAT_SHARE = 0.5
 """Share of the records for which something holds that is taken to hold for all."""
@@ -154,11 +159,13 @@ def guess_columns(records: list[Record]) -> dict[str, str]:
         if name := by_name(pool, names):
             found["rationale"] = name
             break
-    pool = [name for name in told if name not in found.values() and not _is_verdict(records, name)]
-    pool = [name for name in pool if not spelled(name).startswith(NOT_GOLD)]
+    pool = [name for name in told if name not in found.values()]
+    pool = [name for name in pool if not _is_verdict(records, name) and not _is_flag(records, name)]
+    pool = [name for name in pool if not NOT_GOLD.match(spelled(name))]
+    pool = [name for name in pool if share_of(records, name, _is_code) <= REPEAT_SHARE]
     if "rationale" in found:
         pool = [name for name in pool if columns[name] <= 4 * max(columns[found["rationale"]], LONG)]
-    if name := by_name(pool, ANSWER):
+    if name := by_name(pool, GOLD, ends=True) or by_name(pool, ANSWER):
         found["answer"] = name
     _by_value(columns, prose, found, records)
     return found
@@ -199,7 +206,21 @@ def _question(prose: list[str], told: list[str], records: list[Record]) -> str |
 
 def _is_verdict(records: list[Record], name: str) -> bool:
     """Whether a column says that a trace is right, rather than which answer is."""
-    return spelled(name) == "correct" and not any(isinstance(find(record, name), str) for record in records)
+    if not VERDICT.fullmatch(spelled(name)):
+        return False
+    texts = (value for record in records if isinstance(value := find(record, name), str))
+    return all(text.strip().lower() in ("true", "false", "yes", "no", "") for text in texts)
+
+
+def _is_flag(records: list[Record], name: str) -> bool:
+    """Whether a column holds true or false under a name that is not just `answer`: `difficult_direct_answer`."""
+    values = [find(record, name) for record in records]
+    return spelled(name) not in ANSWER and all(isinstance(value, (bool, type(None))) for value in values)
+
+
+def _is_code(text: str) -> bool:
+    """Whether a text is a program, which no other answer can be compared with."""
+    return text.lstrip().startswith(("```", "def ", "import ", "class ", "#include"))
 
 
 def is_opposite(name: str) -> bool:
@@ -234,39 +255,6 @@ def text_columns(records: list[Record]) -> dict[str, float]:
     return {
         name: sum(found) / len(found) for name, found in lengths.items() if len(found) >= REPEAT_SHARE * most
     }
-
-
-def by_name(pool: list[str], wanted: tuple[str, ...]) -> str | None:
-    """The column whose name is, or ends or begins with, one of the wanted words; earlier words first."""
-    plain = {name: spelled(name) for name in pool}
-    for word in wanted:
-        if exact := [name for name, said in plain.items() if said == word]:
-            return exact[0]
-    for word in wanted:
-        near = [
-            name
-            for name, said in plain.items()
-            if len(word) > 2 and (said.endswith(f"_{word}") or said.startswith(f"{word}_"))
-        ]
-        if near:
-            return sorted(near, key=_rank)[0]
-    return None
-
-
-def _rank(name: str) -> tuple[int, str]:
-    """Of several models' columns, DeepSeek's before others: its traces are the ones that the later cards recommend."""
-    return (0 if "deepseek" in name.lower() else 1, name)
-
-
-def is_named(name: str, words: tuple[str, ...]) -> bool:
-    said = spelled(name)
-    return any(said == word or said.endswith(f"_{word}") for word in words)
-
-
-def spelled(name: str) -> str:
-    """A column's name in lower case with words parted by `_`: `Final Answer`, `finalAnswer`, `meta.final-answer`."""
-    last = MESSAGE.sub("", name).rpartition(".")[2].replace("CoT", "Cot")
-    return re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", last)).strip("_").lower()
 
 
 def _by_value(

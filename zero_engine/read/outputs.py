@@ -43,7 +43,8 @@ RESPONSE_KEYS = (
     "text",
     "answer_content",
 )
-GENERATION_KEYS = (*RESPONSE_KEYS, "content", "value", "message", "solution")
+GENERATION_KEYS = (*RESPONSE_KEYS, "content", "value", "message", "solution", "final_answer")
+GENERATION_THOUGHTS = ("reasoning_content", "reasoning", "thinking", "thought", "rationale", "cot")
 GENERATIONS = ("generations", "responses", "outputs", "completions", "solutions", "samples", "candidates")
 CORRECTNESS = ("correctness", "correctness_math_verify", "correctness_llama", "correct", "is_correct")
 NUMBERED = re.compile(r"(?P<stem>\w+?)_?(?P<number>\d{1,3})")
@@ -290,11 +291,8 @@ def _generations(record: Record, spec: Input) -> tuple[str | None, ...]:
     numbered = NUMBERED.fullmatch(source)
     if isinstance(value, str) and numbered and not value.lstrip().startswith("["):
         stem = source[: numbered.start("number")]
-        names = [
-            name
-            for name in record
-            if isinstance(name, str) and name[: len(stem)] == stem and name[len(stem) :].isdecimal()
-        ]
+        names = [str(name) for name in record if isinstance(name, str) and name.startswith(stem)]
+        names = [name for name in names if name[len(stem) :].isdecimal()]
         written = [record[name] for name in sorted(names, key=lambda name: int(name[len(stem) :]))]
         found = tuple(one for one in written if isinstance(one, str) and one.strip())
     elif isinstance(value, list) and all(one is None or isinstance(one, (str, dict, list)) for one in value):
@@ -314,7 +312,11 @@ def text_of(generation: Any) -> str | None:
         return text_of(generation[-1]) if generation else None
     if not isinstance(generation, dict):
         return generation if isinstance(generation, str) else None
-    return next((generation[key] for key in GENERATION_KEYS if isinstance(generation.get(key), str)), None)
+    said, thought = (
+        next((generation[key] for key in keys if isinstance(generation.get(key), str)), None)
+        for keys in (GENERATION_KEYS, GENERATION_THOUGHTS)
+    )
+    return f"<think>\n{thought}\n</think>\n\n{said or ''}" if thought and thought.strip() else said
 
 
 def _verdict(value: Any) -> Any:

@@ -116,7 +116,8 @@ def compile_template(template: str, in_front: bool = False) -> Callable[[ParsedT
             text = compiled.render(values)
         except Exception as error:  # the template is the user's, whatever it raises
             raise PipelineError(
-                f"render.template failed on trace {parsed.trace.id!r}, step {step.index}: {error}. Fix the template."
+                f"render.template failed on trace {parsed.trace.id!r}, step {step.index + 1}: {error}. "
+                "Fix the template."
             ) from None
         return _written(shown + text if in_front and "question_pictures" not in used else text)
 

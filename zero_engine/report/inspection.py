@@ -113,7 +113,7 @@ def told(trace: Told, folder: Folder) -> dict[str, Any]:
 
 
 def save_pictures(rows: list[dict], folder: Path) -> list[Path]:
-    """Write pictures as `<id>-step<k>.<ext>`, and of a step that kept none all drawings, with their attempt.
+    """Write pictures as `<id>-step<k>.<ext>`, k from 1, and of a step that kept none all drawings, with their attempt.
 
     An id that is no file name as it stands gets a digest behind it, so two ids never share a file. Raises OutputError
     where a file is there already with other content.
@@ -124,7 +124,7 @@ def save_pictures(rows: list[dict], folder: Path) -> list[Path]:
         for index, attempt, image in row["pictures"]:
             extension = "png" if image.startswith(b"\x89PNG") else "webp"
             tried = "" if attempt is None else f"-attempt{attempt}"
-            path = folder / f"{file_name(row['id'])}-step{index}{tried}.{extension}"
+            path = folder / f"{file_name(row['id'])}-step{index + 1}{tried}.{extension}"
             if path.exists() and path.read_bytes() != image:
                 raise OutputError(f"{path}: is there already, with other content. Choose another folder.")
             with atomic_write(path) as file:

@@ -13,6 +13,8 @@ of earlier ones are deleted once the new report stands, so a page never meets th
 import base64
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -68,8 +70,8 @@ class Pages:
         head = "".join(f"{as_json(key)}:{as_json(value)}," for key, value in self.head.items())
         text = f'{{{head}"items":[{",".join(self._open)}]}}'
         path = self._folder / name
-        with disk_errors(path):
-            path.write_text(data_page(text), encoding="ascii")
+        with atomic_write(path, "w") as file:
+            file.write(data_page(text))
         self.counts.append(len(self._open))
         for value in self.head.values():
             value.clear()
@@ -132,6 +134,21 @@ def commit_page(page: Path, folder: Path, edition: str, text: str) -> None:
             if not old.name.startswith(f"{edition}-"):
                 old.unlink()
     sweep(page.parent, page.name)
+    sweep(folder)
+
+
+@contextmanager
+def whole_or_none(folder: Path, edition: str) -> Iterator[None]:
+    """Who is stopped before the page stands takes its data pages along, but not those of an equal page before."""
+    before = set(folder.glob(f"{edition}-*"))
+    try:
+        yield
+    except BaseException:
+        for page in set(folder.glob(f"{edition}-*")) - before:
+            page.unlink(missing_ok=True)
+        with suppress(OSError):  # there are others
+            folder.rmdir()
+        raise
 
 
 def put_page(path: str | Path, text: str) -> None:

@@ -27,6 +27,7 @@ from zero_engine.report.pages import (
     page_script,
     pages_folder,
     source_hash,
+    whole_or_none,
 )
 from zero_engine.report.told import Shown, Wall, shown_trace
 from zero_engine.write.folder import REPORT
@@ -59,10 +60,11 @@ def write_report(
         check_shard(folder, shard)
     target = Path(page) if page is not None else folder.out / _page_name(reason)
     made = _Report(folder, target, most, reason)
-    for trace in traces_of(folder, verify=False):
-        if made.wants(trace):
-            made.add(trace)
-    made.finish()
+    with whole_or_none(made.pages, made.edition):
+        for trace in traces_of(folder, verify=False):
+            if made.wants(trace):
+                made.add(trace)
+        made.finish()
     return target
 
 

@@ -304,7 +304,7 @@ def _model(pipeline: Pipeline) -> "UnifiedModel":
     with loading():
         from zero_engine.painters.generators import get_generator
 
-        return get_generator(pipeline.render, answers_of(pipeline.output.path))
+        return get_generator(pipeline.render, lambda: answers_of(pipeline.output.path))
 
 
 def _merge(

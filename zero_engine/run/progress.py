@@ -38,13 +38,14 @@ class Account:
         self._total: int | None = None
         self._draws = False
         """Whether any shard draws by now: processes that start and models that load are no part of the pace."""
-        self._began = time.monotonic()
+        self._began = self._paced = time.monotonic()
         self._stopping = False
 
     def begin(self, total: int | None, done: int) -> None:
         """Shards are made from here on; `done` of `total` records are committed already."""
         with self._lock:
-            self._total, self._done, self._began = total, done, time.monotonic()
+            self._total, self._done = total, done
+            self._began = self._paced = time.monotonic()
         self._progress.stage("starting", total, "records", done)
 
     def placed(self, shard: int, records: int) -> None:
@@ -66,9 +67,11 @@ class Account:
                     self._drawing_since.setdefault(shard, time.monotonic())
             first = "of" in facts and not self._draws
             if first:
-                self._draws, self._began = True, min(self._drawing_since.values(), default=time.monotonic())
+                self._draws, self._paced = True, min(self._drawing_since.values(), default=time.monotonic())
         if first and not self._stopping:
-            self._progress.stage("drawing", self._total, "records", self._done)
+            self._progress.stage(
+                "drawing", self._total, "records", self._done, since=self._began, paced_since=self._paced
+            )
         self._show()
 
     def refresh(self) -> None:
@@ -94,14 +97,18 @@ class Account:
         """Nothing more begins: what is said to who asked for it."""
         with self._lock:
             self._stopping = True
-            flights = list(self._flights.values())
-            left = [seconds for facts in flights if (seconds := self._left(facts)) is not None]
+            begun, left = len(self._flights), self._until_finished()
         self._show()
-        if not flights:
+        if not begun:
             return "stopping; press again to stop now. The same command goes on from here."
-        about = f" (about {clock(max(left))})" if left else ""
-        shards = f"{len(flights)} shard" + "s" * (len(flights) != 1)
+        about = f" (about {clock(left)})" if left is not None else ""
+        shards = f"{begun} shard" + "s" * (begun != 1)
         return f"finishing {shards}{about}; press again to stop now. The same command goes on from here."
+
+    def _until_finished(self) -> float | None:
+        """Seconds until all shards under way are done, as far as their pictures tell."""
+        left = [seconds for facts in self._flights.values() if (seconds := self._left(facts)) is not None]
+        return max(left, default=None)
 
     def _left(self, facts: dict) -> float | None:
         """Seconds until a shard is done, as far as its pictures tell."""
@@ -126,7 +133,10 @@ class Account:
             drawn = self._drawn + sum(facts.get("drawn", 0) for facts in flights)
             name, done, figures = self._name(flights), self._done, self._figures(flights, drawn)
             parts = [self._part(facts) for facts in flights]
-        self._progress.update(done, figures, parts, begun=begun, name=name)
+            going_on = not self._stopping
+            if self._stopping and (left := self._until_finished()) is not None:
+                figures.insert(0, f"about {clock(left)} left")
+        self._progress.update(done, figures, parts, begun=begun, name=name, eta=going_on)
 
     def _name(self, flights: list[dict]) -> str | None:
         if self._stopping:
@@ -139,7 +149,7 @@ class Account:
         return self._said(stages.most_common(1)[0][0])
 
     def _figures(self, flights: list[dict], drawn: int) -> list[str]:
-        elapsed_s = max(time.monotonic() - self._began, 1e-9)
+        elapsed_s = max(time.monotonic() - self._paced, 1e-9)
         figures = []
         if drawn:
             distinct = self._distinct + sum(facts.get("distinct", 0) for facts in flights)

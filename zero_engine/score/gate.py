@@ -116,7 +116,7 @@ def _judge_step(
 def _judge_trace(parsed: ParsedTrace, verdicts: Sequence[Verdict], gate: Gate) -> Trajectory | Rejection:
     dropped = [verdict for verdict in verdicts if verdict.verdict == "dropped"]
     if dropped and gate.on_reject == "drop_trace":
-        return _reject(parsed, "step_rejected", f"step {dropped[0].step}: {dropped[0].reason}")
+        return _reject(parsed, "step_rejected", f"step {dropped[0].step + 1}: {dropped[0].reason}")
     if dropped and len(dropped) == len(verdicts):
         return _reject(parsed, "all_steps_dropped", f"{len(dropped)} steps, the first: {dropped[0].reason}")
     kept = sum(verdict.verdict == "kept" for verdict in verdicts)

@@ -27,6 +27,7 @@ from torch.distributed.checkpoint.state_dict import (
 from zero_engine.errors import OutputError
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.perception import Projection, read_projection, write_projection
+from zero_engine.write.atomic import atomic_write
 
 KEPT = 2
 """States that stay: the last one, and the one before in case the disk fails under the last."""
@@ -128,11 +129,12 @@ class Journal:
             return
         kept = []
         if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-                if line.endswith("\n") and json.loads(line)["step"] <= done:
-                    kept.append(line)
+            for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
+                if json.loads(line)["step"] <= done:
+                    kept.append(line + "\n")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(kept), encoding="utf-8")
+        with atomic_write(path, "w") as file:
+            file.writelines(kept)
 
     def write(self, line: dict[str, Any]) -> None:
         if self._active:

@@ -49,7 +49,10 @@ from zero_engine.train.config import Rewards
 from zero_engine.train.data import COLUMNS, read_rows
 from zero_engine.train.judge import Judge, judge_answers
 from zero_engine.train.rewards import parse_completion, reward
+from zero_engine.write.atomic import atomic_write
 from zero_engine.write.dataset import is_dataset, manifest_digest, open_rows
+
+PREDICTIONS = "predictions.jsonl"
 
 
 class Evaluation(Section):
@@ -88,7 +91,8 @@ def evaluate(
     summary = {**summarise(predictions), "left_out": left_out}
     if config.judge is not None:
         summary["judge"] = judge_answers(config.judge, predictions, Path(config.output), say)
-    (Path(config.output) / "summary.json").write_text(json.dumps(summary, indent=2))
+    with atomic_write(Path(config.output) / "summary.json", "w") as file:
+        file.write(json.dumps(summary, indent=2))
     return summary
 
 
@@ -124,14 +128,16 @@ def respond(
             "Check the file, --set format and --set columns."
         )
     out.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(identity, indent=2, sort_keys=True))
+    with atomic_write(record, "w") as file:
+        file.write(json.dumps(identity, indent=2, sort_keys=True))
     if refused:
         lines = [
             json.dumps({"id": r.trace_id, "reason": r.reason, "detail": r.detail}) + "\n" for r in refused
         ]
-        (out / "left_out.jsonl").write_text("".join(lines), encoding="utf-8")
+        with atomic_write(out / "left_out.jsonl", "w") as file:
+            file.writelines(lines)
         say(f"{len(refused)} records hold no question that can be asked: {out / 'left_out.jsonl'}")
-    path = out / "predictions.jsonl"
+    path = out / PREDICTIONS
     done = _whole_lines(path)
     todo = [one for one in asked if one.question.id not in done]
     if done:
@@ -182,7 +188,7 @@ def respond(
             file.write("".join(lines))
         say(f"{len(done) + start + len(part)} of {len(asked)} questions answered")
         progress.update(len(done) + start + len(part))
-    predictions = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    predictions = [json.loads(line) for line in _lines(path.read_text(encoding="utf-8"))]
     return predictions, dict(Counter(r.reason for r in refused))
 
 
@@ -317,11 +323,17 @@ def _whole_lines(path: Path) -> set[str]:
     """Ids that have a prediction; a line that a kill cut in two is taken off the file."""
     if not path.exists():
         return set()
-    lines = [
-        line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")
-    ]
-    path.write_text("".join(lines), encoding="utf-8")
-    return {json.loads(line)["id"] for line in lines}
+    text = path.read_text(encoding="utf-8", errors="replace")
+    whole = text[: text.rfind("\n") + 1]
+    if len(whole) < len(text):
+        with atomic_write(path, "w") as file:
+            file.write(whole)
+    return {json.loads(line)["id"] for line in _lines(whole)}
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as JSON Lines has them: an answer may hold other characters that Python takes for ends of lines."""
+    return text.split("\n")[:-1]
 
 
 def _fingerprint(config: Evaluation) -> str:

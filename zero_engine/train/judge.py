@@ -18,8 +18,9 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from zero_engine.config import Section
 from zero_engine.errors import InputError
 from zero_engine.hashing import digest
 from zero_engine.statistics import wilson
+from zero_engine.write.atomic import atomic_write
 
 PROMPT = (
     "A question, its correct answer, and a student's answer are given. Does the student's answer say the same as the "
@@ -97,8 +99,9 @@ def judge_answers(
     path = out / f"judgements-{digest(judge.model, judge.prompt)[:8]}.jsonl"
     known = _kept(path)
     todo = [one for one in predictions if known.get(one["id"], {}).get("answer", ...) != one["answer"]]
-    path.write_text("".join(_line(one) for one in known.values()), encoding="utf-8")
-    with ThreadPoolExecutor(judge.at_once) as pool:
+    with atomic_write(path, "w") as file:
+        file.writelines(_line(one) for one in known.values())
+    with _pool(judge.at_once) as pool:
         for start in range(0, len(todo), judge.at_once):
             part = todo[start : start + judge.at_once]
             asked = [pool.submit(_judged, judge, key, one) for one in part]
@@ -111,6 +114,16 @@ def judge_answers(
             done = len(predictions) - len(todo) + start + len(part)
             say(f"{done} of {len(predictions)} answers judged by {judge.model}")
     return compare(judge.model, predictions, [known[one["id"]]["verdict"] for one in predictions])
+
+
+@contextmanager
+def _pool(at_once: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that nobody waits for once the work is stopped: each may wait for its server for minutes."""
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def compare(name: str, predictions: Sequence[dict[str, Any]], verdicts: Sequence[str]) -> dict[str, Any]:
@@ -148,9 +161,9 @@ def verdict_of(reply: str) -> str:
 def _kept(path: Path) -> dict[str, dict[str, Any]]:
     """The judgements that a file holds whole, by prediction; a damaged line is asked again."""
     known = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(True) if path.exists() else ():
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else ():
         try:
-            one = json.loads(line) if line.endswith("\n") else None
+            one = json.loads(line)
         except ValueError:
             continue
         if isinstance(one, dict) and {"id", "answer", "verdict"} <= one.keys():

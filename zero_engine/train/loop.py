@@ -35,6 +35,7 @@ from zero_engine.train.config import Lora, Sft, Training
 from zero_engine.train.data import Batch, training_rows
 from zero_engine.train.mixture import Mixture
 from zero_engine.train.stopping import stop_signal
+from zero_engine.write.atomic import atomic_write
 from zero_engine.write.dataset import Rows
 
 if TYPE_CHECKING:
@@ -288,9 +289,9 @@ def train(
     progress.stage(f"writing {out / 'model'}")
     if first:
         export(run, weights)
-        finished.write_text(
-            json.dumps({"steps": config.steps, "last": figures, "identity": _plain(run.identity)}, indent=2)
-        )
+        facts = {"steps": config.steps, "last": figures, "identity": _plain(run.identity)}
+        with atomic_write(finished, "w") as file:
+            file.write(json.dumps(facts, indent=2))
     run.accelerator.wait_for_everyone()
     return out / "model"
 

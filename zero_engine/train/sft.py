@@ -134,7 +134,11 @@ def _validation(run: Run[Sft], report: Callable[[Rejection], None]) -> list[Exam
 def reporter(run: Run, say: Callable[[str], None]) -> Callable[[Rejection], None]:
     """Rows that are left out go to `left_out.jsonl`, once each, and the first of each reason to the console."""
     path, reasons = run.out / "left_out.jsonl", set()
-    known = {json.loads(line)["id"] for line in path.read_text().splitlines()} if path.exists() else set()
+    known = (
+        {json.loads(line)["id"] for line in path.read_text(encoding="utf-8").split("\n") if line}
+        if path.exists()
+        else set()
+    )
 
     def report(rejection: Rejection) -> None:
         if not run.accelerator.is_main_process or rejection.trace_id in known:

@@ -55,7 +55,7 @@ def bad_drawings(candidates: Sequence[Candidate], model: UnifiedModel) -> Iterat
         decoded = model.decode(np.stack([candidate.codes for candidate in some]))
         for candidate, decoded_HW3 in zip(some, decoded, strict=True):
             if problem := _apart(candidate, decoded_HW3):
-                where = f"trace {candidate.trace_id!r} step {candidate.step} attempt {candidate.attempt}"
+                where = f"trace {candidate.trace_id!r} step {candidate.step + 1} attempt {candidate.attempt}"
                 yield f"{where}: {problem}"
 
 

@@ -68,17 +68,17 @@ def bad_steps(steps: pa.ListArray) -> Iterator[tuple[int, str]]:
     index = flat.field("index").to_numpy(zero_copy_only=False)
     owner = np.repeat(np.arange(len(steps)), np.diff(offsets))
     for i in np.flatnonzero((np.diff(index) <= 0) & (owner[1:] == owner[:-1])):
-        yield int(owner[i]), f"step {index[i + 1]} stands after step {index[i]}"
+        yield int(owner[i]), f"step {index[i + 1] + 1} stands after step {index[i] + 1}"
     verdicts = np.asarray(flat.field("verdict").to_pylist(), dtype=object)
     for i in np.flatnonzero((verdicts != "kept") & (verdicts != "text_only")):
-        yield int(owner[i]), f"step {index[i]} has the verdict {verdicts[i]!r}"
+        yield int(owner[i]), f"step {index[i] + 1} has the verdict {verdicts[i]!r}"
     drawn = ("image", "codes", "seed", "attempt", "prompt", "origin")
     for name in (name for name in drawn if flat.type.get_field_index(name) >= 0):
         there = flat.field(name).is_valid().to_numpy(zero_copy_only=False)
         for i in np.flatnonzero(there != (verdicts == "kept")):
             yield (
                 int(owner[i]),
-                f"step {index[i]} is {verdicts[i]} and its {name} is {'' if there[i] else 'not '}there",
+                f"step {index[i] + 1} is {verdicts[i]} and its {name} is {'' if there[i] else 'not '}there",
             )
 
 

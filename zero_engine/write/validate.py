@@ -253,7 +253,7 @@ class _Audit:
                         del kept[key]
             self._expect("rows", shard.candidates.name, "rows", rows, shard.candidates.rows)
         for trace_id, step, attempt in kept:
-            where = f"{shard.data.name}: trace {trace_id!r} step {step} attempt {attempt}"
+            where = f"{shard.data.name}: trace {trace_id!r} step {step + 1} attempt {attempt}"
             self.fault("candidates", f"{where}: not in candidates/ with the same codes and picture")
 
     def _check_rejections(self, file: ShardFile) -> int:

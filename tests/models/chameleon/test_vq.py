@@ -12,6 +12,7 @@ from transformers import ChameleonVQVAE, ChameleonVQVAEConfig
 
 from zero_engine.models import pixels
 from zero_engine.models.chameleon import vq
+from zero_engine.models.chameleon.layout import code_grid
 
 PICTURES = ["grad_100x64", "noise_32x48", "rgba_36x36", "gray_20x30"]
 
@@ -102,7 +103,7 @@ def test_input_channels_say_how_pixels_are_folded():
         embed_dim=8, latent_channels=8, num_embeddings=32,
     )  # fmt: skip
     module = vq.attach_decoder(ChameleonVQVAE(config)).eval()
-    assert (vq.pixel_factor(config), vq.code_grid(config), vq.picture_size(config)) == (4, (8, 8), 64)
+    assert (vq.pixel_factor(config), code_grid(config), vq.picture_size(config)) == (4, (8, 8), 64)
     with torch.inference_mode():
         codes_BN = vq.encode_pixels(module, torch.rand(2, 3, 64, 64) * 2 - 1)
         assert codes_BN.shape == (2, 64)

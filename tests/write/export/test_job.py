@@ -42,7 +42,7 @@ def test_every_row_is_written_or_left_out_with_a_reason_and_equal_exports_are_eq
     assert modes == {0o644}
 
 
-@pytest.mark.parametrize("name", ["messages", "omni_r1"])
+@pytest.mark.parametrize("name", ["messages", "omni_r1", "parquet"])
 def test_a_stopped_export_goes_on_to_the_same_bytes(source, tmp_path, name, monkeypatch):
     whole = export(source, name, tmp_path / "whole")
     fmt, writes = format_named(name), []

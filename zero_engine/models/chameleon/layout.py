@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from transformers import ChameleonConfig, PreTrainedTokenizerBase
+from transformers import ChameleonConfig, ChameleonVQVAEConfig, PreTrainedTokenizerBase
 
 from zero_engine.errors import ModelError
 
@@ -110,3 +110,9 @@ def _id_of(name: str, names: dict[str, int], otherwise: int | None, where: str) 
     if token_id is None:
         raise ModelError(f"{where}: no id for {name}. Add it to vocabulary_map in config.json.")
     return token_id
+
+
+def code_grid(config: ChameleonVQVAEConfig) -> tuple[int, int]:
+    """Rows and columns of codes in one picture."""
+    side = config.resolution // 2 ** (len(config.channel_multiplier) - 1)
+    return side, side

@@ -32,7 +32,7 @@ from zero_engine.models.base import Drawings, refuse_perception
 from zero_engine.models.batching import room
 from zero_engine.models.chameleon import vq
 from zero_engine.models.chameleon.drawing import draw_codes
-from zero_engine.models.chameleon.layout import TokenLayout, read_layout
+from zero_engine.models.chameleon.layout import TokenLayout, code_grid, read_layout
 from zero_engine.models.chameleon.perception import Projection, perception, write_projection
 from zero_engine.models.chameleon.trunk import Trunk, pack, rows_by
 from zero_engine.models.footprint import Footprint
@@ -75,7 +75,7 @@ class Chameleon:
         self.image_processor = image_processor
         self.layout: TokenLayout = read_layout(module.config, tokenizer, name)
         self.vqmodel = module.model.vqmodel.float()
-        self.grid = vq.code_grid(self.vqmodel.config)
+        self.grid = code_grid(self.vqmodel.config)
         self.image_size = vq.picture_size(self.vqmodel.config)
         self.codebook_size = self.vqmodel.config.num_embeddings
         self.codes_per_picture = self.grid[0] * self.grid[1]

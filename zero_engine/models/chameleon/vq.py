@@ -23,6 +23,8 @@ from transformers.models.chameleon.modeling_chameleon import (
     ChameleonVQVAEEncoderResnetBlock,
 )
 
+from zero_engine.models.chameleon.layout import code_grid
+
 
 def attach_decoder(vqmodel: ChameleonVQVAE) -> ChameleonVQVAE:
     """Give a transformers VQ model its decoder, freshly initialised, and return the same model."""
@@ -63,12 +65,6 @@ def pixel_factor(config: ChameleonVQVAEConfig) -> int:
     if 3 * factor * factor != config.in_channels:
         raise ValueError(f"vq_config.in_channels must be 3*f*f (3, 12, 27, 48 ...), got {config.in_channels}")
     return factor
-
-
-def code_grid(config: ChameleonVQVAEConfig) -> tuple[int, int]:
-    """Rows and columns of codes in one picture."""
-    side = config.resolution // 2 ** (len(config.channel_multiplier) - 1)
-    return side, side
 
 
 def picture_size(config: ChameleonVQVAEConfig) -> int:

@@ -1,6 +1,7 @@
 """A finished dataset in other people's formats: one file a format, each with its contract's source in the docstring.
 
-job.py      shards, resume, counts: what all formats share; rows.py: rows, streamed
+job.py      shards, resume, counts: what all formats share; stopped.py: what a stopped one leaves
+rows.py     rows, streamed
 files.py    Parquet and JSON lines; texts.py: rows as text; coder.py: rows as ids
 parquet, messages, trl, tokens, verl, omni_r1, twgi, anole, bagel, webdataset: the formats
 """
@@ -43,7 +44,6 @@ def export_dataset(
     Resumes what a stopped export left. Raises InputError for an option that the format does not take, ModelError for a
     model that cannot be read, OutputError where the folder holds something else or a count is wrong.
     """
-    from zero_engine.render.sequences import TEMPLATES
     from zero_engine.write.export.job import Options, run_export
 
     fmt = format_named(to)
@@ -54,8 +54,11 @@ def export_dataset(
     for name, value in (("model", model), ("template", template), ("max_length", max_length)):
         if value is not None and name not in fmt.takes and not (name == "model" and fmt.needs_model):
             raise InputError(f"--to {to} takes no --{name.replace('_', '-')}. Leave it out.")
-    if template is not None and template not in TEMPLATES:
-        raise InputError(f"--template {template}: no such template. Give one of {', '.join(TEMPLATES)}.")
+    if template is not None:
+        from zero_engine.render.sequences import TEMPLATES
+
+        if template not in TEMPLATES:
+            raise InputError(f"--template {template}: no such template. Give one of {', '.join(TEMPLATES)}.")
     return run_export(
         fmt, dataset, directory, Options(model, template, max_length, rows_per_shard), say, progress
     )

@@ -24,8 +24,7 @@ class Coder:
     def __init__(self, name: str):
         from transformers import AutoTokenizer, ChameleonConfig
 
-        from zero_engine.models.chameleon import vq
-        from zero_engine.models.chameleon.layout import read_layout
+        from zero_engine.models.chameleon.layout import code_grid, read_layout
         from zero_engine.models.quiet import quiet
 
         self.name, folder = name, model_folder(name)
@@ -40,7 +39,7 @@ class Coder:
             ) from error
         self.module = SimpleNamespace(config=config)
         self.layout = read_layout(config, self.tokenizer, name)
-        self.grid = vq.code_grid(config.vq_config)
+        self.grid = code_grid(config.vq_config)
         self.codes_per_picture = self.grid[0] * self.grid[1]
         self.codebook_size = config.vq_config.num_embeddings
 

@@ -1,9 +1,9 @@
 """Parquet and JSON lines as the exports write them: bounded memory, bytes a function of the content.
 
 Row groups are small: what reads one at a time (the hub's viewer, BAGEL's loader, a streaming trainer) then needs little
-memory, and a row can be had without its neighbours. A group has ROWS rows, and up to twice as many where they are less
-than LEAST bytes, but no more than BYTES bytes. Most of the time that small groups cost goes into starting a compressor
-for every column of every group, so a format can say which columns are worth one.
+memory, and a row can be had without its neighbours. A group has ROWS rows; it has more, MOST at most, while they are
+less than LEAST bytes, and fewer where ROWS rows are more than BYTES bytes. A column costs some 20 us in each group,
+whatever it holds, and a compressor as much again, so a format can say which columns are worth one.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROWS, LEAST, BYTES = 100, 1 << 20, 64 << 20
+ROWS, MOST, LEAST, BYTES = 100, 1000, 4 << 20, 64 << 20
 IMAGE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
 
 
@@ -50,7 +50,7 @@ class ParquetFile:
         for part, row_bytes in _slices(batches):
             total += part.num_rows
             while part.num_rows:
-                most = ROWS if rows < ROWS or size >= LEAST else 2 * ROWS
+                most = ROWS if rows < ROWS or size >= LEAST else MOST
                 if rows >= most or (rows and size + part.num_rows * row_bytes > BYTES):
                     self._group(waiting)
                     waiting, rows, size = [], 0, 0.0

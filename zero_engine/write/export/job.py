@@ -10,12 +10,18 @@ left out is checked, and that every file holds as many samples as were written i
 """
 
 import json
+import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
+
+import pyarrow as pa
 
 from zero_engine.config import refuse_address
 from zero_engine.contracts.manifest import Manifest, ShardFile
@@ -24,11 +30,12 @@ from zero_engine.hashing import digest, digest_file
 from zero_engine.progress import Progress, Silent
 from zero_engine.write.atomic import atomic_write, disk_errors, sweep
 from zero_engine.write.dataset import check_bytes, check_files
-from zero_engine.write.export.rows import SUFFIXES, Row, any_given, read_rows
+from zero_engine.write.export.rows import SUFFIXES, Row, any_given, read_batches, read_rows
+from zero_engine.write.export.stopped import ASIDE, shards_or_nothing, whole_folder
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.place import takes_store
 
-RECORD, ASIDE, LEFT_OUT = "export.json", ".export", "left_out.jsonl"
+RECORD, LEFT_OUT = "export.json", "left_out.jsonl"
 PICTURES = frozenset(suffix for _, suffix in SUFFIXES) | {".bin"}
 """Picture files are counted, not listed: there may be millions."""
 
@@ -45,6 +52,8 @@ class Options:
 
 TELL_EVERY = 50
 """Rows between two signs of life."""
+THREADS = min(4, os.cpu_count() or 1)
+"""Threads that hash files, and write shards where a format's work is done outside Python."""
 
 
 @dataclass(slots=True)
@@ -69,6 +78,15 @@ class Shard:
     lost: Counter[str] = field(default_factory=Counter)
     """What the format cannot hold of the rows that it holds, and what had to be changed: counts by name."""
     left: list[dict[str, str]] = field(default_factory=list)
+    stopped: Event = field(default_factory=Event)
+    """Set where nobody waits for this shard any more."""
+
+    def batches(self, files: Sequence[ShardFile]) -> Iterator[pa.RecordBatch]:
+        """The record batches of some files."""
+        for batch in read_batches(self.out, files):
+            if self.stopped.is_set():
+                raise OutputError(f"{self.out}: the export was stopped.")
+            yield batch
 
     def rows(self) -> Iterator[Row]:
         """The rows; each counts as held unless `leave_out` says otherwise before the next one is taken."""
@@ -111,6 +129,8 @@ class Format:
     needs_model: bool = False
     takes: frozenset[str] = frozenset()
     """Which of `template` and `max_length` it takes."""
+    threads: bool = False
+    """Whether several shards are written at once, in threads."""
 
 
 @takes_store(at=1)
@@ -131,8 +151,9 @@ def run_export(
     manifest = read_manifest(out)
     progress.stage(f"checking {out}")
     files = check_files(out, manifest)
-    for file in files:  # what is damaged is not handed on
-        check_bytes(out, file)
+    with ThreadPoolExecutor(THREADS) as pool:  # what is damaged is not handed on
+        for _ in pool.map(lambda file: check_bytes(out, file), files):
+            pass
     identity: dict[str, Any] = {
         "format": fmt.name,
         "dataset": digest(*(file.sha256 for file in manifest.files())),
@@ -146,21 +167,24 @@ def run_export(
         if (record := _finished(target, identity)) is not None:
             say(f"{target}: done already")
             return record
+        there = target.exists()
         done = _committed(target, identity)
         groups = _groups(files, options.rows_per_shard)
-        given = any_given(out, files)
-        first = 0
         progress.stage(f"writing {fmt.name}", sum(file.rows for file in files), "rows")
+        given = any_given(out, files)
+        shards, first = [], 0
         for index, group in enumerate(groups):
-            progress.update(first)
-            if index not in done:
-                shard = Shard(index, target / ASIDE / "shard", out, group, options, given, first, progress)
-                done[index] = _write(fmt, shard, target)
-                say(f"shard {index + 1} of {len(groups)}: {done[index]['rows']:,} rows")
+            folder = target / ASIDE / f"shard-{index:05d}"
+            shards.append(Shard(index, folder, out, group, options, given, first, progress))
             first += sum(file.rows for file in group)
-        return _finish(
-            fmt, out, manifest, target, options, identity, [done[index] for index in range(len(groups))]
-        )
+        due = [shard for shard in shards if shard.index not in done]
+        with shards_or_nothing(target, there), closing(_written(fmt, due, target)) as entries:
+            for shard, entry in zip(due, entries, strict=True):
+                done[shard.index] = entry
+                progress.update(shard.first + entry["rows"])
+                say(f"shard {shard.index + 1} of {len(groups)}: {entry['rows']:,} rows")
+        written = [done[shard.index] for shard in shards]
+        return _finish(fmt, out, manifest, target, options, identity, written)
 
 
 def _groups(files: list[ShardFile], rows: int) -> list[list[ShardFile]]:
@@ -176,10 +200,22 @@ def _groups(files: list[ShardFile], rows: int) -> list[list[ShardFile]]:
     return groups
 
 
+def _written(fmt: Format, shards: Sequence[Shard], target: Path) -> Generator[dict[str, Any], None, None]:
+    """What is said of each shard once it is written, in their order."""
+    if not fmt.threads:
+        yield from (_write(fmt, shard, target) for shard in shards)
+        return
+    with ThreadPoolExecutor(THREADS) as pool:
+        try:
+            yield from pool.map(lambda shard: _write(fmt, shard, target), shards)
+        finally:  # Ctrl-C waits for a batch, not for a shard
+            for shard in shards:
+                shard.stopped.set()
+
+
 def _write(fmt: Format, shard: Shard, target: Path) -> dict[str, Any]:
-    shutil.rmtree(shard.folder, ignore_errors=True)
-    shard.folder.mkdir(parents=True)
-    fmt.write(shard)
+    with whole_folder(shard.folder):
+        fmt.write(shard)
     due = sum(file.rows for file in shard.files)
     if shard.seen != due or shard.held + len(shard.left) != due:
         raise OutputError(
@@ -227,10 +263,11 @@ def _finished(target: Path, identity: dict) -> dict[str, Any] | None:
         return None
     record = _said(target / RECORD)
     if record.get("identity") != identity:
-        raise OutputError(f"{target}: holds another export ({_of(record)}). Choose another --output.")
+        other = record.get("identity", {}).get("format", "unknown")
+        raise OutputError(f"{target}: holds another export ({other}). Choose another --output.")
     for file in record["files"]:
-        path = target / file["name"]
-        if not path.is_file() or path.stat().st_size != file["bytes"]:
+        if not _whole(target, file):
+            path = target / file["name"]
             raise OutputError(
                 f"{path}: missing or changed since the export. Remove {target} and export again."
             )
@@ -271,13 +308,7 @@ def _whole(target: Path, file: dict) -> bool:
 
 
 def _finish(
-    fmt: Format,
-    out: Path,
-    manifest: Manifest,
-    target: Path,
-    options: Options,
-    identity: dict,
-    entries: list[dict],
+    fmt: Format, out: Path, manifest: Manifest, target: Path, options: Options, identity: dict, entries: list
 ) -> dict[str, Any]:
     files = [file for entry in entries for file in entry["files"]]
     totals = {name: sum(entry[name] for entry in entries) for name in ("rows", "held", "samples", "pictures")}
@@ -292,9 +323,8 @@ def _finish(
             f"{target}: {totals['held']} rows written and {sum(left.values())} left out, where the dataset has {due}. "
             "Check the dataset with zero-engine validate."
         )
-    for name, text in fmt.finish(
-        out, target, manifest, {file["name"]: file for file in files}, options
-    ).items():
+    by_name = {file["name"]: file for file in files}
+    for name, text in fmt.finish(out, target, manifest, by_name, options).items():
         with atomic_write(target / name, "w") as file:
             file.write(text)
     if left:
@@ -318,7 +348,3 @@ def _finish(
         if path.is_file():
             path.chmod(0o644)
     return record
-
-
-def _of(record: dict) -> str:
-    return str(record.get("identity", {}).get("format", "unknown"))

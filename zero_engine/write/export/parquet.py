@@ -1,9 +1,9 @@
 """`parquet`: the rows and the drawings as they are, in Parquet, for the hub, DuckDB, polars and pandas.
 
-Contract: Apache Parquet; what the hub's viewer wants is row groups of about 100 rows for pictures (huggingface_hub
-docs, "Optimize your Parquet files"; `datasets` calls them PARQUET_ROW_GROUP_SIZE_FOR_IMAGE_DATASETS = 100,
-datasets 5.2.0, config.py) and the features in the schema's metadata under `huggingface`. Nothing is lost but the
-rejections and `stats.json`, which are no tables.
+Contract: Apache Parquet; what the hub's viewer wants is row groups that it can read whole (it refuses to scan more than
+300 MB for a page of 100 rows, unless the file has a page index; `datasets` took 100 rows for pictures up to version 3,
+and takes MAX_ROW_GROUP_SIZE = 100 MB with a page index now, datasets 5.2.0, config.py) and the features in the schema's
+metadata under `huggingface`. Nothing is lost but the rejections and `stats.json`, which are no tables.
 """
 
 import json
@@ -22,7 +22,6 @@ from zero_engine.write.croissant import croissant
 from zero_engine.write.dataset import check_bytes
 from zero_engine.write.export.files import ParquetFile, parquet_rows
 from zero_engine.write.export.job import Format, Options, Shard
-from zero_engine.write.export.rows import read_batches
 from zero_engine.write.manifest import read_manifest
 
 LONG = frozenset(("question", "answer", "choices", "text", "prompt", "codes"))
@@ -45,7 +44,7 @@ def _write(shard: Shard) -> None:
 
 def _copy(shard: Shard, path: Path, files: Sequence[ShardFile], columns: tuple) -> int:
     with ParquetFile(path, _schema(shard.out, files) or arrow_schema(columns), LONG) as parquet:
-        return parquet.add(read_batches(shard.out, files))
+        return parquet.add(shard.batches(files))
 
 
 def _schema(out: Path, files: Sequence[ShardFile]) -> pa.Schema | None:
@@ -97,4 +96,5 @@ FORMAT = Format(
     parquet_rows,
     _finish,
     loses="rejections and run statistics",
+    threads=True,
 )

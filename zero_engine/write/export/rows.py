@@ -96,7 +96,7 @@ def _rows(batch: pa.RecordBatch) -> Iterator[Row]:
     texts, pictures, codes = (steps.values.field(name) for name in ("text", "image", "codes"))
     bounds, given_bounds = steps.offsets.to_pylist(), given.offsets.to_pylist()
     encoded, given_encoded = pictures.field("bytes"), given.values.field("bytes")
-    code_bounds, code_values = codes.offsets.to_numpy(), codes.values.to_numpy(zero_copy_only=False)
+    code_bounds, code_values = np.from_dlpack(codes.offsets), np.from_dlpack(codes.values)
 
     def shown(at: int) -> Shown:
         drawn = codes[at].is_valid
