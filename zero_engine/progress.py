@@ -30,8 +30,8 @@ MARGIN = 3
 """Lines of a terminal that are left to what was there before."""
 
 
-class Progress(Protocol):
-    """Whoever shows how far work has come."""
+class Progress:
+    """Whoever shows how far work has come. These methods show nothing."""
 
     def stage(
         self,
@@ -72,38 +72,8 @@ class Progress(Protocol):
         """Nothing is shown any more, until the next stage begins."""
 
 
-class Silent:
+class Silent(Progress):
     """Shows nothing."""
-
-    def stage(
-        self,
-        name: str,
-        total: int | None = None,
-        unit: str = "",
-        done: float = 0,
-        *,
-        since: float | None = None,
-        paced_since: float | None = None,
-    ) -> None:
-        pass
-
-    def update(
-        self,
-        done: float,
-        figures: Sequence[str] = (),
-        parts: Sequence[str] = (),
-        *,
-        begun: float = 0.0,
-        name: str | None = None,
-        eta: bool = True,
-    ) -> None:
-        pass
-
-    def say(self, message: str) -> None:
-        pass
-
-    def stop(self) -> None:
-        pass
 
 
 def shown(progress: "Progress | bool | None") -> Progress:
@@ -115,7 +85,7 @@ def shown(progress: "Progress | bool | None") -> Progress:
     return progress
 
 
-class Console:
+class Console(Progress):
     """Lines at the bottom of a terminal, in a notebook's cell, or one every ten seconds."""
 
     def __init__(self, stream: TextIO | None = None) -> None:

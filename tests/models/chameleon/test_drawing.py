@@ -9,7 +9,7 @@ import torch
 from zero_engine.batches import padded
 from zero_engine.models import load_model
 from zero_engine.models.batching import room
-from zero_engine.models.chameleon import drawing
+from zero_engine.models.chameleon import cache, drawing
 from zero_engine.models.chameleon.nodes import Nodes
 from zero_engine.models.chameleon.trunk import pack, rows_by
 from zero_engine.models.prompt import Request, Sampling, requests
@@ -223,6 +223,26 @@ def test_sharing_changes_no_bit(model, monkeypatch):
     assert np.array_equal(shared.codes, apart.codes)
     assert np.array_equal(shared.likelihood, apart.likelihood)
     assert np.array_equal(shared.likelihood_unconditional, apart.likelihood_unconditional)
+
+
+@pytest.mark.parametrize("words", [20, 40])
+def test_blocks_of_the_cache_change_no_bit(model, monkeypatch, words):
+    asked = requests([f"Draw {number} apples. " * words for number in range(4)], [1, 2, 3, 4])
+    assert model.prompt_length(asked[0].prompt) >= cache._LONG
+    made, blocks = [], []
+    attend = cache._Block.attend
+    monkeypatch.setattr(
+        cache._Block, "attend", lambda self, *layer: blocks.append(self) or attend(self, *layer)
+    )
+    for long in (cache._LONG, 1_000_000):
+        monkeypatch.setattr(cache, "_LONG", long)
+        made.append(model.draw(asked, Sampling(guidance=3.0)))
+        assert len({id(block) for block in blocks}) == (2 if long < 1_000_000 else 1)
+        blocks.clear()
+    parted, whole = made
+    assert np.array_equal(parted.codes, whole.codes)
+    assert np.array_equal(parted.likelihood, whole.likelihood)
+    assert np.array_equal(parted.likelihood_unconditional, whole.likelihood_unconditional)
 
 
 def test_a_node_splits_by_what_its_rows_chose_and_the_first_code_keeps_it():
