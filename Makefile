@@ -80,7 +80,7 @@ loop: $(DEV_STAMP)
 	.venv/bin/python benchmarks/loop.py
 
 soak: $(DEV_STAMP)
-	.venv/bin/python -m pytest -m soak tests/faults tests/painters
+	.venv/bin/python -m pytest -m soak tests/bootstrap tests/faults tests/painters
 	ZERO_ENGINE_SEEDS=240 .venv/bin/python -m pytest tests/faults/test_any_damage.py
 	.venv/bin/python benchmarks/soak.py --kills 1000
 

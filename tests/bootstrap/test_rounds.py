@@ -13,10 +13,20 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.bootstrap.conftest import write_rounds
+from tests.bootstrap.conftest import ROUNDS, write_rounds
 from zero_engine.cli.app import app
 
 pytestmark = pytest.mark.slow
+
+REAL = {
+    "draw": {
+        **ROUNDS["draw"],
+        "render": {"candidates": 2, "batch_size": 32},
+        "output": {"rows_per_shard": 8},
+    },
+    "train": {**ROUNDS["train"], "steps": 4, "batch_size": 4},
+}
+"""Rounds of the bundled model: eight shards each, four steps of training."""
 
 TINY = f"model={Path(__file__).parent.parent / 'data/goldens/tiny-anole'}"
 
@@ -78,9 +88,9 @@ def test_a_round_that_is_worse_by_the_oracle_is_said_and_stops_the_loop(rounds):
     assert second["worse"] and "round 2 is worse: 0.0 % of its drawings are right" in found["worse"]
 
 
-def start(file: Path) -> subprocess.Popen:
+def start(file: Path, model: str) -> subprocess.Popen:
     command = [sys.executable, "-c", "from zero_engine.cli import main; main()", "bootstrap", str(file)]
-    command += ["--set", TINY]
+    command += ["--set", model]
     return subprocess.Popen(
         command,
         cwd=file.parent,
@@ -91,9 +101,9 @@ def start(file: Path) -> subprocess.Popen:
     )
 
 
-def kill_when(file: Path, pattern: str, timeout_s: float = 240) -> None:
+def kill_when(file: Path, pattern: str, model: str = TINY, timeout_s: float = 240) -> None:
     """Start the rounds and kill them as soon as a file is there."""
-    process, deadline = start(file), time.monotonic() + timeout_s
+    process, deadline = start(file, model), time.monotonic() + timeout_s
     while not any((file.parent / "out").glob(pattern)):
         assert time.monotonic() < deadline and process.poll() is None, f"{pattern} never came"
         time.sleep(0.01)
@@ -109,3 +119,19 @@ def test_killed_in_each_stage_the_rounds_end_with_the_same_bytes(made, tmp_path,
     monkeypatch.chdir(killed.parent)
     run(killed, TINY)
     assert hashes(tmp_path / "killed/out") == made[2]
+
+
+@pytest.mark.soak
+def test_the_bundled_model_over_64_tasks_killed_in_every_stage_of_every_round(tmp_path, monkeypatch):
+    plain, killed = (write_rounds(tmp_path / name, 64, **REAL) for name in ("plain", "killed"))
+    with contextlib.chdir(plain.parent):
+        found = run(plain, "model=nano")
+    assert len(found["rounds"]) == 3 and min(part["pictures"] for part in found["rounds"]) >= 64
+    for number in ("01", "02"):
+        kill_when(killed, f"rounds/{number}/data/data/data-00001.arrow", "model=nano")
+        kill_when(killed, f"rounds/{number}/train-*/states/step-00000002.pt", "model=nano")
+    kill_when(killed, "rounds/03/data/data/data-00000.arrow", "model=nano")
+    assert not (tmp_path / "killed/out/rounds.json").exists()
+    monkeypatch.chdir(killed.parent)
+    assert run(killed, "model=nano") == found
+    assert hashes(tmp_path / "killed/out") == hashes(tmp_path / "plain/out")
