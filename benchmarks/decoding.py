@@ -32,12 +32,14 @@ from transformers import (
     TopPLogitsWarper,
 )
 from transformers.modeling_outputs import CausalLMOutputWithPast
-from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
 from transformers.utils import logging as transformers_logging
 
 from zero_engine.models import load_model
 from zero_engine.models.chameleon.layout import BOI_NAME, EOI_NAME, code_name
-from zero_engine.models.chameleon.model import Chameleon, ChameleonWithDecoder
+from zero_engine.models.chameleon.loading import empty_module
+from zero_engine.models.chameleon.model import Chameleon
+from zero_engine.models.chameleon.modules import ChameleonModule, rotary
+from zero_engine.models.chameleon.preprocess import Preprocessor
 from zero_engine.models.prompt import Sampling, requests
 from zero_engine.models.registry import NANO
 
@@ -233,11 +235,27 @@ class GuideTogether(LogitsProcessor):
 
 def random_checkpoint(folder: Path) -> Path:
     """A checkpoint with random weights in the shapes of the nano model."""
-    torch.manual_seed(0)
     config = shapes()
-    tokenizer, processor = tokenizer_of(config), processor_of(64)
-    Chameleon(ChameleonWithDecoder(config), tokenizer, processor, name="random").save(folder)
+    module = random_module(config, torch.device("cpu"), torch.float32)
+    Chameleon(module, tokenizer_of(config), processor_of(64), name="random").save(folder)
     return folder
+
+
+def random_module(config: ChameleonConfig, device: torch.device, dtype: torch.dtype) -> ChameleonModule:
+    """Random weights made on the device, the codec's in float32."""
+    torch.manual_seed(0)
+    module = empty_module(config).to(dtype)
+    module.model.vqmodel.float()
+    module.to_empty(device=device)
+    for name, weight in module.named_parameters():
+        if weight.dim() > 1 and "norm" not in name:
+            weight.data.normal_(std=0.02)
+        else:
+            weight.data.fill_(0 if name.endswith("bias") else 1)
+    with torch.device(device):
+        module.model.rotary_emb = rotary(config)
+    config.dtype = dtype
+    return module
 
 
 def shapes(
@@ -289,9 +307,9 @@ def tokenizer_of(config: ChameleonConfig) -> PreTrainedTokenizerFast:
     )
 
 
-def processor_of(size: int) -> ChameleonImageProcessorPil:
+def processor_of(size: int) -> Preprocessor:
     """Brings pictures to size x size."""
-    return ChameleonImageProcessorPil(size={"shortest_edge": size}, crop_size={"height": size, "width": size})
+    return Preprocessor(size={"shortest_edge": size}, crop_size={"height": size, "width": size})
 
 
 def seconds(draw: Callable[[], object]) -> float:

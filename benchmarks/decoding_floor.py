@@ -17,12 +17,21 @@ import sys
 from collections import Counter
 
 import torch
-from decoding import GUIDANCE, TOP_P, Generate, asked, processor_of, seconds, shapes, tokenizer_of
+from decoding import (
+    GUIDANCE,
+    TOP_P,
+    Generate,
+    asked,
+    processor_of,
+    random_module,
+    seconds,
+    shapes,
+    tokenizer_of,
+)
 from transformers import ChameleonConfig
 from transformers.utils import logging as transformers_logging
 
 from zero_engine.models.chameleon.drawing import draw_codes
-from zero_engine.models.chameleon.loading import empty_module
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.prompt import Sampling, requests
 
@@ -167,18 +176,7 @@ def copy_bandwidth(device: torch.device, size: int = 2 * 10**9) -> float:
 
 def random_model(config: ChameleonConfig, device: torch.device) -> Chameleon:
     """Random weights made on the device, the language model's in bfloat16."""
-    torch.manual_seed(0)
-    module = empty_module(config).to(torch.bfloat16)
-    module.model.vqmodel.float()
-    module.to_empty(device=device)
-    for name, weight in module.named_parameters():
-        if weight.dim() > 1 and "norm" not in name:
-            weight.data.normal_(std=0.02)
-        else:
-            weight.data.fill_(0 if name.endswith("bias") else 1)
-    with torch.device(device):
-        module.model.rotary_emb = type(module.model.rotary_emb)(config)
-    config.dtype = torch.bfloat16
+    module = random_module(config, device, torch.bfloat16)
     size = config.vq_config.resolution if config.vq_config.in_channels == 3 else 64
     return Chameleon(module, tokenizer_of(config), processor_of(size), name="random")
 

@@ -33,12 +33,12 @@ def published(family: str) -> tuple[torch.nn.Module, int]:
         GemmaForCausalLM,
     )
 
-    from zero_engine.models.chameleon.model import ChameleonWithDecoder
+    from zero_engine.models.chameleon.modules import ChameleonModule
 
     with torch.device("meta"):
         if family == "Anole":
             names = {"<image>": 8711, "IMGIMGAZ": 4}
-            return ChameleonWithDecoder(ChameleonConfig(vocabulary_map=names)).bfloat16(), 1024
+            return ChameleonModule(ChameleonConfig(vocabulary_map=names)).bfloat16(), 1024
         if family == "Emu3":
             return Emu3ForConditionalGeneration(Emu3Config(vocabulary_map={})).bfloat16(), 90 * 91
         return GemmaForCausalLM(GemmaConfig(vocab_size=256000 + 8192)).bfloat16(), 1024

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.mainline import mainline
 from zero_engine.models import load_model
 from zero_engine.score.faithful import gains, shuffled
 
@@ -33,7 +34,7 @@ def test_a_gain_is_the_difference_of_two_plain_forward_passes(tiny):
     means = []
     for row in (ids, shuffled("a", ids, [4], 16)):
         with torch.no_grad():
-            hidden = tiny.module.model(input_ids=torch.from_numpy(row)[None]).last_hidden_state[0]
+            hidden = mainline(tiny)(input_ids=torch.from_numpy(row)[None]).last_hidden_state[0]
         logp = tiny.module.lm_head(hidden).masked_fill(banned, -torch.inf).log_softmax(-1)
         means.append(float(logp[20:23].gather(1, torch.from_numpy(row[21:24])[:, None]).mean()))
     assert gain == pytest.approx(means[0] - means[1], abs=1e-5)  # float32 sums in another order

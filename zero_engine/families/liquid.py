@@ -24,18 +24,15 @@ from torch import Tensor, nn
 from transformers import (
     AutoTokenizer,
     ChameleonConfig,
-    ChameleonVQVAE,
     GemmaForCausalLM,
     PreTrainedTokenizerBase,
 )
-from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
 
 from zero_engine.errors import ModelError
 from zero_engine.families.mainline import InVocabulary, read_module, reading, token_id
-from zero_engine.images import on_white
 from zero_engine.models.chameleon import vq
 from zero_engine.models.chameleon.layout import code_grid
-from zero_engine.models.chameleon.loading import codec_processor
+from zero_engine.models.chameleon.preprocess import Preprocessor
 from zero_engine.models.chameleon.weights import read_weights, weight_files
 
 CODEC = "codec"
@@ -52,7 +49,7 @@ class _Codec(nn.Module):
         super().__init__()
         self.config = config
         self.model = nn.Module()
-        self.model.vqmodel = vq.attach_decoder(ChameleonVQVAE(config.vq_config))
+        self.model.vqmodel = vq.VQModel(config.vq_config)
 
 
 def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) -> "Liquid":
@@ -69,13 +66,13 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
         with torch.device("meta"):
             codec = _Codec(config)
         report = read_weights(codec, weight_files(path / CODEC), module.device, lambda _: torch.float32)
-        image_processor = codec_processor(path / CODEC, vq.picture_size(config.vq_config))
+        image_processor = Preprocessor.of(path / CODEC, vq.picture_size(config.vq_config))
     if wrong := [*report.missing, *report.misshapen, *report.unsound]:
         raise ModelError(
             f"{name}: {len(wrong)} weights of the picture codec in {path / CODEC} are missing or wrong (first: "
             f"{wrong[0]}). Give an Anole checkpoint."
         )
-    vqmodel = cast(nn.Module, codec.model.vqmodel).eval().requires_grad_(False)
+    vqmodel = cast(vq.VQModel, codec.model.vqmodel).eval().requires_grad_(False)
     return Liquid(module, vqmodel, tokenizer, image_processor, name=name, fingerprint=fingerprint)
 
 
@@ -87,9 +84,9 @@ class Liquid(InVocabulary):
     def __init__(
         self,
         module: GemmaForCausalLM,
-        vqmodel: ChameleonVQVAE,
+        vqmodel: vq.VQModel,
         tokenizer: PreTrainedTokenizerBase,
-        image_processor: ChameleonImageProcessorPil,
+        image_processor: Preprocessor,
         *,
         name: str,
         fingerprint: str = "",
@@ -142,5 +139,5 @@ class Liquid(InVocabulary):
 
     def _pixels(self, images: Sequence[np.ndarray | Image.Image]) -> Tensor:
         """As Chameleon's processor makes them."""
-        arrays = [self.image_processor(on_white(image))["pixel_values"][0] for image in images]
+        arrays = [self.image_processor(image) for image in images]
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)

@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from transformers import ChameleonForConditionalGeneration
 
 from zero_engine.errors import Interrupted, PipelineError, install_extra
 from zero_engine.models import load_chameleon, model_fingerprint, model_folder
 from zero_engine.models.chameleon.model import Chameleon
+from zero_engine.models.chameleon.modules import ChameleonModule
 from zero_engine.models.chameleon.training_forward import hidden_states
 from zero_engine.progress import Progress, Silent
 from zero_engine.render.sequences import Encoder
@@ -54,7 +54,7 @@ OPERATIONAL = {
 """Keys that change no number: a training may go on under others. (Sums of parts differ in their last bits.)"""
 
 
-Policy: TypeAlias = "ChameleonForConditionalGeneration | PeftModel"
+Policy: TypeAlias = "ChameleonModule | PeftModel"
 Config = TypeVar("Config", bound=Training)
 
 
@@ -73,9 +73,9 @@ class Learner(nn.Module):
             return function(self, *arguments)
 
     @property
-    def module(self) -> ChameleonForConditionalGeneration:
+    def module(self) -> ChameleonModule:
         """The Chameleon module, adapters in their places."""
-        return self.policy.get_base_model() if hasattr(self.policy, "get_base_model") else self.policy
+        return self.policy if isinstance(self.policy, ChameleonModule) else self.policy.get_base_model()
 
     def hidden(self, batch: Batch) -> Tensor:
         return hidden_states(
@@ -312,8 +312,8 @@ def export(run: Run, weights: dict[str, Tensor]) -> None:
 
 
 def _merged(policy: Policy, model: Chameleon) -> Chameleon:
-    module = policy.merge_and_unload() if hasattr(policy, "merge_and_unload") else policy
-    return Chameleon(module, model.tokenizer, model.image_processor, name=model.name)
+    module = policy if isinstance(policy, ChameleonModule) else policy.merge_and_unload()
+    return Chameleon(module, model.tokenizer, model.preprocessor, name=model.name)
 
 
 def _plain(identity: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from zero_engine.images import encode_image
+from zero_engine.models.chameleon.modules import ChameleonModule
 from zero_engine.progress import Progress
 from zero_engine.render.sequences import GIVEN, PICTURE, Example, Question
 from zero_engine.train.advantage import advantages, differs
@@ -126,6 +127,7 @@ def _learn(
         """Log p under the model that the training began with."""
         if reference is not None:
             return log_p(Learner(reference.module, None, config), *drawn)[0]
+        assert not isinstance(learner.policy, ChameleonModule), "without adapters there is a reference"
         with learner.policy.disable_adapter():
             return log_p(learner, *drawn)[0]
 

@@ -1,11 +1,13 @@
 """The drawing loop: what it draws, against plain loops over the whole model; and that rows stand alone."""
 
+import functools
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from tests.mainline import mainline
 from zero_engine.batches import padded
 from zero_engine.models import load_model
 from zero_engine.models.batching import room
@@ -23,12 +25,16 @@ PROMPTS = [
 ]
 
 
+plain = functools.cache(mainline)
+"""Transformers' forward of a fixture's model, whose weights no test changes."""
+
+
 @torch.inference_mode()
 def plain_logits(model, prompt: str, codes: list[int], pictures=()) -> torch.Tensor:
     """Logits of the next code by transformers' whole forward over the whole sequence, without any cache."""
     code_ids = torch.from_numpy(model.layout.code_ids)
     ids = [*model.prompt_ids((*pictures, prompt)), *code_ids[codes].tolist()]
-    hidden = model.module.model(torch.tensor([ids])).last_hidden_state[0, -1]
+    hidden = plain(model)(torch.tensor([ids])).last_hidden_state[0, -1]
     return model.module.lm_head.weight[code_ids] @ hidden
 
 
@@ -79,7 +85,7 @@ def test_greedy_drawing_with_pictures_in_context_is_a_plain_loop_over_the_interl
             else:
                 ids += [layout.boi, *code_ids[part.astype(int)].tolist(), layout.eoi]
         ids += [layout.boi, *code_ids[codes].tolist()]
-        return head @ model.module.model(torch.tensor([ids])).last_hidden_state[0, -1]
+        return head @ plain(model)(torch.tensor([ids])).last_hidden_state[0, -1]
 
     for row, prompt in enumerate(prompts):
         codes: list[int] = []
@@ -311,9 +317,7 @@ def test_caption_likelihood_is_the_mean_over_text_tokens_of_the_full_forward(mod
     codes = model.draw(requests(["two dots"], [3])).codes
     text_ids = model.text_ids("two dots")
     picture = [0, 69, *model.layout.code_ids[codes[0]].tolist(), 68]
-    hidden = model.module.model(torch.tensor([picture + text_ids])).last_hidden_state[
-        0, len(picture) - 1 : -1
-    ]
+    hidden = plain(model)(torch.tensor([picture + text_ids])).last_hidden_state[0, len(picture) - 1 : -1]
     logp = (hidden @ model.module.lm_head.weight.t()).log_softmax(-1)
     expected = logp[torch.arange(len(text_ids)), text_ids].mean().item()
     assert model.caption_likelihood(codes, ["two dots"])[0] == pytest.approx(expected, abs=1e-5)

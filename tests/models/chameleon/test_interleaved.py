@@ -8,11 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.mainline import mainline
 from zero_engine.models import load_model
 from zero_engine.models.chameleon import interleaved
 from zero_engine.models.chameleon.cache import Memory
 from zero_engine.models.chameleon.interleaved import Continuation, generate, prompt_ids
 from zero_engine.models.chameleon.rules import Rules, State
+from zero_engine.models.chameleon.training_forward import hidden_states
 from zero_engine.models.prompt import Sampling
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "data/goldens/generate.json").read_text())
@@ -95,12 +97,10 @@ def test_log_probabilities_are_the_policy_over_the_allowed_set_at_temperature_1(
     prompts = [prompt_ids(model, text) for text in TEXTS]
     sampling = Sampling(temperature=0.7, top_p=0.8, top_k=30)
     done = generate(model, prompts, range(6), mode=mode, max_new_tokens=40, sampling=sampling)
-    rules = Rules.of(model, mode)
+    rules, plain = Rules.of(model, mode), mainline(model)
     for prompt, continuation in zip(prompts, done, strict=True):
         written = continuation.ids.tolist()
-        hidden_TD = model.module.model(torch.tensor([prompt + written])).last_hidden_state[
-            0, len(prompt) - 1 : -1
-        ]
+        hidden_TD = plain(torch.tensor([prompt + written])).last_hidden_state[0, len(prompt) - 1 : -1]
         states_T = rules.states(prompt, written, 40)
         assert np.array_equal(rules.forced[states_T] >= 0, continuation.forced)
         masked_TV = model.module.lm_head(hidden_TD).masked_fill(~rules.masks[states_T], float("-inf"))
@@ -206,7 +206,7 @@ def test_weights_trained_between_two_calls_are_taken_up(tiny_anole):
     kept = [parameter.detach().clone() for parameter in parameters]
     model.module.requires_grad_(True)
     optimizer = torch.optim.SGD(parameters, lr=3.0)
-    model.module.model(torch.tensor([prompts[0]])).last_hidden_state.square().mean().backward()
+    hidden_states(model.module, torch.tensor([prompts[0]])).square().mean().backward()
     optimizer.step()
     after = _greedy(model, prompts)
     assert before != after

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor
 
+from tests.mainline import mainline
 from zero_engine.errors import ModelError
 from zero_engine.models import load_model
 from zero_engine.models.chameleon.layout import code_name
@@ -49,9 +50,9 @@ def test_hidden_states_and_logits_agree_with_the_reference(model, golden_logits,
 
 
 @torch.inference_mode()
-def test_transformers_own_module_still_agrees_on_the_fused_weights(model, golden_logits):
+def test_transformers_own_module_agrees_on_the_fused_weights(model, golden_logits):
     ids = torch.from_numpy(golden_logits["s3_ids"])[None]
-    hidden_TD = model.module.model(ids).last_hidden_state[0]
+    hidden_TD = mainline(model)(ids).last_hidden_state[0]
     np.testing.assert_allclose(hidden_TD, golden_logits["s3_hidden_last"], rtol=0, atol=LOGITS_TOLERANCE)
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.mainline import mainline
 from zero_engine.models.chameleon.training_forward import _BlockAttention, hidden_states
 
 
@@ -15,7 +16,7 @@ def ids(model) -> torch.Tensor:
 
 @torch.no_grad()
 def test_hidden_states_are_those_of_transformers(model, ids):
-    expected = model.module.model(input_ids=ids, use_cache=False).last_hidden_state
+    expected = mainline(model)(input_ids=ids, use_cache=False).last_hidden_state
     torch.testing.assert_close(hidden_states(model.module, ids), expected, rtol=0, atol=1e-5)  # order of sums
 
 

@@ -47,7 +47,7 @@ def test_decoding_agrees_with_the_reference(model, golden_vq):
 
 def test_uint8_values_are_the_reference_ones_for_the_reference_floats(model, golden_vq):
     assert np.array_equal(
-        pixels.to_uint8(golden_vq["dec_pixels"], model.image_processor), golden_vq["dec_uint8"]
+        pixels.to_uint8(golden_vq["dec_pixels"], model.preprocessor), golden_vq["dec_uint8"]
     )
 
 
@@ -90,7 +90,7 @@ def test_the_7b_decoder_has_the_reference_names_and_shapes(goldens):
     rows = (line.split("\t") for line in (goldens / "anole7b_state_dict.txt").read_text().splitlines())
     expected = {name: shape for name, shape in rows if name.startswith("model.vqmodel.")}
     with torch.device("meta"):
-        module = vq.attach_decoder(ChameleonVQVAE(ChameleonVQVAEConfig()))
+        module = vq.VQModel(ChameleonVQVAEConfig())
     assert {
         f"model.vqmodel.{name}": str(tuple(t.shape)) for name, t in module.state_dict().items()
     } == expected
@@ -102,14 +102,37 @@ def test_input_channels_say_how_pixels_are_folded():
         in_channels=48, resolution=16, base_channels=32, channel_multiplier=[1, 2], num_res_blocks=1,
         embed_dim=8, latent_channels=8, num_embeddings=32,
     )  # fmt: skip
-    module = vq.attach_decoder(ChameleonVQVAE(config)).eval()
+    torch.manual_seed(0)
+    theirs = vq.attach_decoder(ChameleonVQVAE(config)).eval()
+    module = vq.VQModel(config).eval()
+    module.load_state_dict(theirs.state_dict())
     assert (vq.pixel_factor(config), code_grid(config), vq.picture_size(config)) == (4, (8, 8), 64)
     with torch.inference_mode():
-        codes_BN = vq.encode_pixels(module, torch.rand(2, 3, 64, 64) * 2 - 1)
+        pixels_B3HW = torch.rand(2, 3, 64, 64) * 2 - 1
+        codes_BN = vq.encode_pixels(module, pixels_B3HW)
         assert codes_BN.shape == (2, 64)
+        assert torch.equal(codes_BN, vq.encode_pixels(theirs, pixels_B3HW))
         assert vq.decode_codes(module, codes_BN).shape == (2, 3, 64, 64)
 
 
 def test_an_impossible_number_of_input_channels_is_refused():
     with pytest.raises(ValueError, match="in_channels"):
         vq.pixel_factor(ChameleonVQVAEConfig(in_channels=4))
+
+
+@pytest.mark.parametrize("attention", [[], [16], [8, 16]])
+def test_the_encoder_has_the_bits_of_transformers_own(attention):
+    config = ChameleonVQVAEConfig(
+        resolution=32, base_channels=32, channel_multiplier=[1, 2, 2], num_res_blocks=2, embed_dim=8,
+        latent_channels=8, num_embeddings=64, attn_resolutions=attention,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    theirs, module = vq.attach_decoder(ChameleonVQVAE(config)).eval(), vq.VQModel(config).eval()
+    for weight in theirs.parameters():  # its first values are too small to tell a missing layer
+        weight.data.normal_(0, 0.2)
+    module.load_state_dict(theirs.state_dict())
+    with torch.inference_mode():
+        pixels_B3HW = torch.rand(3, 3, 32, 32) * 2 - 1
+        assert torch.equal(module.encoder(pixels_B3HW), theirs.encoder(pixels_B3HW))
+        codes = theirs.encode(pixels_B3HW).image_tokens.view(3, -1)
+        assert torch.equal(vq.encode_pixels(module, pixels_B3HW), codes) and len(codes.unique()) > 3

@@ -2,9 +2,10 @@
 
 layout.py              a checkpoint's token ids
 loading.py, weights.py reading a checkpoint folder
-vq.py                  the codec, with the decoder that transformers lacks
+modules.py, vq.py      the weights under the reference's names: the language model's, the picture codec's
+preprocess.py          pictures to the codec's pixels
 model.py               `Chameleon`, a `UnifiedModel`
-trunk.py               the decoder layers for inference; borrowed.py: types of transformers' layers
+trunk.py               the decoder layers for inference
 nodes.py               equal rows, computed once
 cache.py, replay.py    the KV cache; decoding steps as CUDA graphs
 drawing.py             drawing: a loop of fixed length, one picture a row

@@ -10,11 +10,13 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from transformers import AutoTokenizer, ChameleonConfig, GenerationConfig
-from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
 
 from zero_engine.errors import ModelError, printable
-from zero_engine.models.chameleon.model import Chameleon, ChameleonWithDecoder, vq
+from zero_engine.models.chameleon import vq
+from zero_engine.models.chameleon.model import Chameleon
+from zero_engine.models.chameleon.modules import ChameleonModule, rotary
 from zero_engine.models.chameleon.perception import read_projection
+from zero_engine.models.chameleon.preprocess import Preprocessor
 from zero_engine.models.chameleon.weights import Report, read_weights, weight_files
 from zero_engine.models.devices import device_named, dtype_named
 from zero_engine.models.quiet import quiet
@@ -40,7 +42,7 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
             if (path / "generation_config.json").is_file():
                 module.generation_config = GenerationConfig.from_pretrained(path, local_files_only=True)
         report = fill(module, weight_files(path), target, chosen)
-        image_processor = codec_processor(path, vq.picture_size(module.config.vq_config))
+        preprocessor = Preprocessor.of(path, vq.picture_size(module.config.vq_config))
         vectors = module.model.vqmodel.quantize.embedding.weight
         projection = read_projection(path, module.config.hidden_size, vectors.shape[1])
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError, SafetensorError) as error:
@@ -50,26 +52,26 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
         ) from error
     _refuse_what_does_not_fit(report, name, path)
     return Chameleon(
-        module, tokenizer, image_processor, name=name, fingerprint=fingerprint, projection=projection
+        module, tokenizer, preprocessor, name=name, fingerprint=fingerprint, projection=projection
     )
 
 
-def empty_module(config: ChameleonConfig) -> ChameleonWithDecoder:
-    """The module with its decoder, on the meta device: no weight takes memory."""
+def empty_module(config: ChameleonConfig) -> ChameleonModule:
+    """The module on the meta device: no weight takes memory."""
     with torch.device("meta"):
-        return ChameleonWithDecoder(config)
+        return ChameleonModule(config)
 
 
-def fill(module: ChameleonWithDecoder, files: list[Path], device: torch.device, dtype: torch.dtype) -> Report:
+def fill(module: ChameleonModule, files: list[Path], device: torch.device, dtype: torch.dtype) -> Report:
     """Read the weights, the language model's in `dtype` and the VQ model's in float32."""
+    tied = frozenset({"lm_head.weight"} if module.config.tie_word_embeddings else ())
     report = read_weights(
-        module, files, device, lambda name: torch.float32 if name.startswith(_CODEC) else dtype
+        module, files, device, lambda name: torch.float32 if name.startswith(_CODEC) else dtype, tied
     )
+    module.tie_weights()
     if device.type != "meta":
-        with torch.device(
-            device
-        ):  # no file holds the rotary frequencies; they are float32 whatever the dtype
-            module.model.rotary_emb = type(module.model.rotary_emb)(module.config)
+        with torch.device(device):  # no file holds the rotary frequencies
+            module.model.rotary_emb = rotary(module.config)
         if not is_finite(module.model.rotary_emb.inv_freq):
             report.unsound.append("rotary frequencies of config.json")
     module.config.dtype = dtype
@@ -101,10 +103,3 @@ def _refuse_what_does_not_fit(report: Report, name: str, path: Path) -> None:
         log.warning(
             "%s: %d weights are not used (first: %s)", name, len(unexpected), printable(unexpected[0], True)
         )
-
-
-def codec_processor(path: Path, size: int) -> ChameleonImageProcessorPil:
-    """The folder's image processor; the published one's settings, for pictures of `size`, where it has none."""
-    if (path / "preprocessor_config.json").is_file():
-        return ChameleonImageProcessorPil.from_pretrained(path, local_files_only=True)
-    return ChameleonImageProcessorPil(size={"shortest_edge": size}, crop_size={"height": size, "width": size})

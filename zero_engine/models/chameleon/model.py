@@ -1,19 +1,18 @@
-"""Checkpoints in the Chameleon layout (Chameleon, Anole, Omni-R1, the bundled nano), on mainline transformers.
+"""Checkpoints in the Chameleon layout (Chameleon, Anole, Omni-R1, the bundled nano), as mainline transformers has it.
 
 Transformers' class has two defects for us. Its forward masks the image tokens, in training too. It has no VQ
-decoder, so loading drops the decoder's weights and saving loses them. `ChameleonWithDecoder` adds the decoder (see
-`vq`) under the reference's names, so `from_pretrained` and `save_pretrained` keep it. `Chameleon` never calls
-transformers' forward.
+decoder, so loading drops the decoder's weights and saving loses them. So the weights lie in modules of ours (see
+`modules` and `vq`) under the reference's names.
 
 A picture is drawn after `[BOS] text [BOI]`, or after `[BOS] [BOI]` without a condition. A drawing is
 captioned by `[BOS] [BOI] codes [EOI] text`. Text is data: names of special tokens in it are split into ordinary
 tokens.
 
-The VQ model always runs in float32. Transformers' PIL image processor normalises pixels as the checkpoint's
-preprocessor says (the torchvision one resizes differently). Decoding inverts the normalisation and truncates to
-uint8, as in the reference. Transparent pictures are laid on white, as in the reference.
+The VQ model always runs in float32. Pixels are normalised as the checkpoint's preprocessor says. Decoding inverts that
+and truncates to uint8, as in the reference. Transparent pictures are laid on white, as in the reference.
 """
 
+import copy
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -21,36 +20,28 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from huggingface_hub import save_torch_state_dict
 from PIL import Image
 from torch import Tensor
-from transformers import ChameleonForConditionalGeneration, PreTrainedTokenizerBase
-from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
+from transformers import PreTrainedTokenizerBase
 
-from zero_engine.images import on_white
 from zero_engine.models import pixels
 from zero_engine.models.base import Drawings, refuse_perception
 from zero_engine.models.batching import room
 from zero_engine.models.chameleon import vq
 from zero_engine.models.chameleon.drawing import draw_codes
 from zero_engine.models.chameleon.layout import TokenLayout, code_grid, read_layout
+from zero_engine.models.chameleon.modules import ChameleonModule
 from zero_engine.models.chameleon.perception import Projection, perception, write_projection
+from zero_engine.models.chameleon.preprocess import Preprocessor
 from zero_engine.models.chameleon.trunk import Trunk, pack, rows_by
 from zero_engine.models.footprint import Footprint
 from zero_engine.models.prompt import Prompt, Request, Sampling, is_empty, segments
-from zero_engine.models.quiet import quiet
 
+ARCHITECTURE = "ChameleonForConditionalGeneration"
+"""The class of transformers that reads what is saved."""
 SCORED_SLOTS = 1024
 """Positions run through the layers at once when scoring: they fit a CPU cache. The scores do not depend on it."""
-
-
-class ChameleonWithDecoder(ChameleonForConditionalGeneration):
-    """Transformers' Chameleon with the VQ decoder in `model.vqmodel.decoder`."""
-
-    _keep_in_fp32_modules_strict = ["vqmodel"]
-
-    def __init__(self, config):
-        super().__init__(config)
-        vq.attach_decoder(self.model.vqmodel)
 
 
 class Chameleon:
@@ -60,9 +51,9 @@ class Chameleon:
 
     def __init__(
         self,
-        module: ChameleonForConditionalGeneration,
+        module: ChameleonModule,
         tokenizer: PreTrainedTokenizerBase,
-        image_processor: ChameleonImageProcessorPil,
+        preprocessor: Preprocessor,
         *,
         name: str,
         fingerprint: str = "",
@@ -72,7 +63,7 @@ class Chameleon:
         self.fingerprint = fingerprint
         self.module = module.eval().requires_grad_(False)
         self.tokenizer = tokenizer
-        self.image_processor = image_processor
+        self.preprocessor = preprocessor
         self.layout: TokenLayout = read_layout(module.config, tokenizer, name)
         self.vqmodel = module.model.vqmodel.float()
         self.grid = code_grid(self.vqmodel.config)
@@ -194,7 +185,7 @@ class Chameleon:
     @torch.inference_mode()
     def decode(self, codes_BN: np.ndarray) -> np.ndarray:
         """Pictures (B, H, W, 3) uint8, truncated as in the reference: rounding would change half of the values."""
-        return pixels.to_uint8(self.decode_pixels(codes_BN), self.image_processor).transpose(0, 2, 3, 1)
+        return pixels.to_uint8(self.decode_pixels(codes_BN), self.preprocessor).transpose(0, 2, 3, 1)
 
     @torch.inference_mode()
     def decode_pixels(self, codes_BN: np.ndarray) -> np.ndarray:
@@ -292,18 +283,18 @@ class Chameleon:
     def save(self, folder: str | Path) -> None:
         """Write the checkpoint, decoder included, in the layout that `load` reads."""
         folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         weights = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
-        with quiet():
-            self.module.save_pretrained(folder, state_dict=weights)
+        save_torch_state_dict(weights, folder)
+        config = copy.deepcopy(self.module.config)
+        config.architectures, config.dtype = [ARCHITECTURE], self.module.lm_head.weight.dtype
+        config.save_pretrained(folder)
+        if self.module.generation_config is not None:
+            self.module.generation_config.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        self.image_processor.save_pretrained(folder)
+        self.preprocessor.save(folder)
         if self.projection is not None:
             write_projection(self.projection, folder)
-        config_file = folder / "config.json"
-        config = json.loads(config_file.read_text(encoding="utf-8"))
-        config["architectures"] = [ChameleonForConditionalGeneration.__name__]
-        text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
-        config_file.write_text(text + "\n", encoding="utf-8")
         # without it AutoProcessor takes every picture for one of 1,024 codes
         processor = {
             "image_seq_length": self.codes_per_picture,
@@ -316,8 +307,7 @@ class Chameleon:
             file.chmod(0o644)
 
     def _pixels(self, images: Sequence[np.ndarray | Image.Image]) -> Tensor:
-        arrays = [self.image_processor(on_white(image))["pixel_values"][0] for image in images]
-        return torch.from_numpy(np.stack(arrays).astype(np.float32))
+        return torch.from_numpy(np.stack([self.preprocessor(image) for image in images]))
 
     @torch.inference_mode()
     def _mean_log_p(

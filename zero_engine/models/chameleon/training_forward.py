@@ -14,16 +14,16 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint as recompute
-from transformers import ChameleonConfig, ChameleonForConditionalGeneration
+from transformers import ChameleonConfig
 
-from zero_engine.models.chameleon.borrowed import DecoderLayer
+from zero_engine.models.chameleon.modules import ChameleonModule, DecoderLayer, decoder_layers
 
 _BLOCK = 64
 """Queries in one block of `_BlockAttention`: few masked scores are computed, and the scores fit the CPU cache."""
 
 
 def hidden_states(
-    module: ChameleonForConditionalGeneration,
+    module: ChameleonModule,
     ids_BT: Tensor,
     *,
     positions_BT: Tensor | None = None,
@@ -48,7 +48,7 @@ def hidden_states(
     if segments_BT is not None:
         same = segments_BT[:, None, :, None] == segments_BT[:, None, None, :]
         mask = same & torch.ones(length, length, dtype=torch.bool, device=ids_BT.device).tril()
-    for layer in trunk.layers:
+    for layer in decoder_layers(trunk):
         if checkpointing and torch.is_grad_enabled():
             hidden = recompute(_layer, module.config, layer, hidden, cos, sin, mask, use_reentrant=False)
         else:

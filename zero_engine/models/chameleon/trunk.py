@@ -1,6 +1,6 @@
 """The language model's decoder layers for inference: they compute what transformers' Chameleon does, faster.
 
-`Trunk` borrows the weights of a `ChameleonForConditionalGeneration` and runs its layers on flat rows. It
+`Trunk` borrows the weights of a `ChameleonModule` and runs its layers on flat rows. It
 differs from transformers' forward in these ways only:
 
 - q, k, v are one matrix, gate and up another, stored input-major. The module's own parameters become views
@@ -23,10 +23,9 @@ from types import ModuleType
 import torch
 from torch import Tensor
 from torch.nn import functional
-from transformers import ChameleonForConditionalGeneration
 
 from zero_engine.batches import padded
-from zero_engine.models.chameleon.borrowed import DecoderLayer
+from zero_engine.models.chameleon.modules import ChameleonModule, DecoderLayer, decoder_layers
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ class Layer:
 class Trunk:
     """Decoder layers on flat rows. `prefill` runs whole sequences; `project` and `finish` run half a layer each."""
 
-    def __init__(self, module: ChameleonForConditionalGeneration):
+    def __init__(self, module: ChameleonModule):
         config = module.config
         self.heads = config.num_attention_heads
         self.kv_heads = config.num_key_value_heads
@@ -66,11 +65,11 @@ class Trunk:
         self.eps = torch.tensor(config.rms_norm_eps, device=module.device)
         self.head_eps = torch.tensor(1e-5, device=module.device)
         self.norm_after = bool(config.swin_norm)
-        self.activation = module.model.layers[0].mlp.act_fn
+        self.activation = decoder_layers(module.model)[0].mlp.act_fn
         self.embedding = module.model.embed_tokens.weight
         self.final_norm = module.model.norm.weight
         self.rotary = module.model.rotary_emb
-        self.layers = [_pack(layer) for layer in module.model.layers]
+        self.layers = [_pack(layer) for layer in decoder_layers(module.model)]
         self.kernels = load_kernels(module.device)
         self.norm = self.kernels.rms_norm if self.kernels else rms_norm
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from accelerate.utils import set_module_tensor_to_device
 from safetensors import SafetensorError, safe_open
-from transformers import PreTrainedModel
+from torch import Tensor, nn
 
 from zero_engine.models.soundness import is_finite
 
@@ -36,18 +35,21 @@ class Report:
 
 
 def read_weights(
-    module: PreTrainedModel, files: list[Path], device: torch.device, dtype_of: Callable[[str], torch.dtype]
+    module: nn.Module,
+    files: list[Path],
+    device: torch.device,
+    dtype_of: Callable[[str], torch.dtype],
+    tied: frozenset[str] = frozenset(),
 ) -> Report:
     """Fills a module that was made on the meta device. With `device` meta, only names and shapes are read.
 
-    Raises OSError or ValueError, naming the file, for a file that cannot be read.
+    Weights of the names `tied` may be absent. Raises OSError or ValueError, naming the file, for a file that cannot be
+    read.
     """
     wanted = {name: tensor.shape for name, tensor in module.state_dict().items()}
-    tied = (
-        set(getattr(module, "_tied_weights_keys", None) or ()) if module.config.tie_word_embeddings else set()
-    )
     report, found = Report(), set()
     for file in files:
+        tensors: dict[str, Tensor] = {}
         try:
             with safe_open(
                 file, framework="pt", device=str(device) if device.type == "cuda" else "cpu"
@@ -62,19 +64,15 @@ def read_weights(
                         both = f"{name} (file: {tuple(shape)}, model: {tuple(wanted[name])})"
                         report.misshapen.append(both)
                         continue
-                    tensor = torch.empty(shape, dtype=dtype_of(name), device=device)
+                    tensors[name] = tensor = torch.empty(shape, dtype=dtype_of(name), device=device)
                     if device.type != "meta":
                         held = shard.get_tensor(name)
                         tensor.copy_(held)
                         if not (held.is_floating_point() and is_finite(tensor)):
                             report.unsound.append(name)
-                    set_module_tensor_to_device(
-                        module, name, device, tensor, dtype=tensor.dtype, clear_cache=False
-                    )
         except SafetensorError as error:
             raise ValueError(f"{file.name} is not a whole safetensors file: {error}") from None
-    if tied:
-        module.tie_weights()
+        module.load_state_dict(tensors, strict=False, assign=True)
     report.missing = sorted(wanted.keys() - found - tied)
     report.unexpected.sort()
     return report

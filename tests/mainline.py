@@ -1,0 +1,18 @@
+"""Transformers' own modules over the weights of a loaded checkpoint: the plain forward that ours is compared with."""
+
+import torch
+from transformers import ChameleonForConditionalGeneration
+from transformers.models.chameleon.modeling_chameleon import ChameleonModel, ChameleonRotaryEmbedding
+
+from zero_engine.models.chameleon.model import Chameleon
+
+
+def mainline(model: Chameleon) -> ChameleonModel:
+    """Transformers' language model over the same weights, as they are now; called with ids (B, T)."""
+    config = model.module.config
+    with torch.device("meta"):
+        module = ChameleonForConditionalGeneration(config)
+    lost = module.load_state_dict(model.module.state_dict(), strict=False, assign=True)
+    assert not lost.missing_keys and all(".decoder." in name for name in lost.unexpected_keys)
+    module.model.rotary_emb = ChameleonRotaryEmbedding(config)
+    return module.eval().requires_grad_(False).model
