@@ -32,6 +32,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers.models.chameleon.modeling_chameleon import ChameleonRotaryEmbedding
 from transformers.utils import logging as transformers_logging
 
 from zero_engine.models import load_model
@@ -145,7 +146,8 @@ class Generate:
         # Ours are views of joined matrices; each linear layer gets its own side by side, as transformers has them.
         weights = {name: weight.contiguous() for name, weight in model.module.state_dict().items()}
         self.module.load_state_dict(weights, strict=False, assign=True)
-        self.module.model.rotary_emb = model.module.model.rotary_emb
+        with torch.device(model.device):
+            self.module.model.rotary_emb = ChameleonRotaryEmbedding(model.module.config)
         self.module.generation_config.eos_token_id = None  # no stopping test: every picture has N codes
         self.only_codes = torch.full(
             (model.module.config.vocab_size,), float("-inf"), device=model.module.device
