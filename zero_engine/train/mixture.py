@@ -90,7 +90,7 @@ class Mixture:
             rows = np.arange(source.validation_rows, max(source.validation_rows, len(part)))
             if ids:
                 named = _ids(part)
-                rows = rows[[named[row] not in ids or _said(part, row) not in held for row in rows]]
+                rows = rows[[named[row] not in ids or _said(part, int(row)) not in held for row in rows]]
             found.append(rows)
         return found
 
