@@ -44,6 +44,8 @@ def test_set_overrides_nested_keys_and_reads_values_as_yaml(write):
         ),
         ("bogus: 1", [], r"unknown key bogus .*Allowed: name, seed, input"),
         ("render: {guidance: 0}", [], r"render\.guidance must be greater than or equal to 1, got 0"),
+        ("gate: {min: {blank: .nan}}", [], r"gate\.min\.blank must be a finite number, got nan"),
+        ("", ["dask.shard_timeout_s=.inf"], r"dask\.shard_timeout_s must be a finite number"),
         ("dask: {workers: many}", [], r"dask\.workers must be .*got 'many'\.$"),
         ("gate: {on_reject: cry}", [], r"gate\.on_reject must be 'text_only', 'drop_step' or 'drop_trace'"),
         ("gate: {min: {beauty: 1}}", [], r"'beauty', which score\.names does not compute"),

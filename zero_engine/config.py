@@ -26,9 +26,9 @@ DEEPEST_YAML = 100
 
 
 class Section(BaseModel):
-    """A part of a pipeline file: closed and frozen, with its fields' docstrings as their help."""
+    """A part of a pipeline file: closed and frozen, its numbers finite, its fields' docstrings their help."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
@@ -180,10 +180,16 @@ def _apply(document: dict[str, Any], override: str) -> None:
     *parents, last = key.strip().split(".")
     node = document
     for parent in parents:
-        child = node.get(parent)
-        node[parent] = dict(child) if isinstance(child, dict) else {}
-        node = node[parent]
-    node[last] = parse_yaml(value, f"--set {key}")
+        own = _own_key(node, parent)
+        child = node.get(own)
+        node[own] = dict(child) if isinstance(child, dict) else {}
+        node = node[own]
+    node[_own_key(node, last)] = parse_yaml(value, f"--set {key}")
+
+
+def _own_key(node: dict[Any, Any], said: str) -> Any:
+    """The key as the file has it: YAML reads the one of `change: {2: ..}` as a number."""
+    return next((key for key in node if key != said and str(key) == said), said)
 
 
 def _one_line(error: ValidationError, model: type[Section], where: str) -> str:

@@ -3,7 +3,8 @@
 import pytest
 
 from zero_engine.bootstrap.config import load_bootstrap
-from zero_engine.errors import PipelineError
+from zero_engine.bootstrap.rounds import bootstrap
+from zero_engine.errors import OutputError, PipelineError
 
 
 def test_a_round_draws_with_its_model_into_its_folder(rounds):
@@ -31,6 +32,8 @@ def test_a_round_may_have_keys_of_its_own(rounds):
     config = load_bootstrap(rounds, ["change={2: {train: {steps: 7}, draw: {render: {candidates: 3}}}}"])
     assert [config.training(n, "nano", "t").steps for n in (1, 2, 3)] == [2, 7, 2]
     assert [config.pipeline(n, "nano").render.candidates for n in (1, 2, 3)] == [1, 3, 1]
+    config = load_bootstrap(rounds, ["change={2: {train: {steps: 7}}}", "change.2.train.seed=3"])
+    assert (config.training(2, "nano", "t").steps, config.training(2, "nano", "t").seed) == (7, 3)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,10 @@ def test_a_round_may_have_keys_of_its_own(rounds):
         ("change={2: {draw: {gate: {kep: 1}}}}", "draw of round 2: unknown key gate.kep"),
         ("change={9: {}}", "change.9: there are rounds 1 to 3"),
         ("change={1: {input: {}}}", "change.1.input: a round changes draw or train"),
+        ("change={2: {train: 5}}", "change.2.train must be keys with values, as {key: value}, got 5"),
+        ("change={2: {draw: null}}", "change.2.draw must be keys with values"),
+        ("change={3: {train: {steps: 9}}}", "change.3.train: round 3 only draws, with what round 2 trained"),
+        ("mix.earlier=.inf", "mix.earlier must be a finite number"),
         ("mixx=1", "unknown key mixx"),
         ("draw.render=nano", "draw of round 1: render must be"),
         ("train.data=[{path: x}]", "train of round 1: data must be a mapping"),
@@ -52,3 +59,9 @@ def test_a_mistake_is_one_line_with_its_key(rounds, override, said):
     with pytest.raises(PipelineError) as error:
         load_bootstrap(rounds, [override])
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_given_folder_that_is_none_is_told_before_anything_is_drawn(rounds):
+    with pytest.raises(OutputError, match="^nothere: not a finished zero-engine dataset"):
+        bootstrap(load_bootstrap(rounds, ["mix.given=[{path: nothere}]"]))
+    assert not (rounds.parent / "out").exists()

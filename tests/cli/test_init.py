@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from zero_engine import load_pipeline
+from zero_engine.cli.init import pipeline_text
 from zero_engine.pipeline import Input
 from zero_engine.read.proposal import propose
 
@@ -128,3 +129,21 @@ def test_init_reads_stdin_and_says_what_it_cannot_find(tmp_path: Path) -> None:
         done.returncode == 2
         and b"no question and rationale found in the columns a (number), b (list)" in done.stderr
     )
+
+
+def test_a_corpus_with_pictures_for_its_steps_keeps_them(tmp_path: Path) -> None:
+    """Thresholds for what nano draws leave every picture of an oracle out."""
+    row = {"question": "q", "steps": ["One.", "Two."], "step_images": [None, "a.png"], "answer": "4"}
+    bagel = {"image_list": ["a.png", "b.png"], "instruction_list": [["q"]], "output_text_list": ["One."]}
+    for name, record, format in (
+        ("own", row, "generic"),
+        ("bagel", bagel, "bagel"),
+        ("text", UNKNOWN[0], "generic"),
+    ):
+        (tmp_path / f"{name}.jsonl").write_bytes(lines([record]))
+        given = name != "text"
+        proposal = propose(Input(path=str(tmp_path / f"{name}.jsonl")))
+        (tmp_path / f"{name}.yaml").write_text(pipeline_text(proposal, name))
+        pipeline = load_pipeline(tmp_path / f"{name}.yaml")
+        assert (proposal.given, pipeline.input.format, pipeline.render.given) == (given, format, "keep")
+        assert (pipeline.render.candidates, bool(pipeline.gate.min)) == ((0, False) if given else (4, True))

@@ -1,6 +1,7 @@
 """The command line as a whole: its page, its options, its completion, and the Python beside it."""
 
 import inspect
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -53,6 +54,9 @@ def test_a_training_does_not_advertise_what_it_refuses():
         if path.startswith("zero-engine train"):
             key = told.split("--set ")[1].split("=")[0]
             assert key in dict(keys_of(model_named(path.split()[-1]))), told
+        if path == "zero-engine bootstrap":
+            (example,) = re.findall(r"--set (\S+)=\d", told)
+            assert completion.complete_set("rounds")(example) == [f"{example}="] and "schema rounds" in told
 
 
 def test_the_shell_completes_keys_values_and_names():
@@ -63,6 +67,8 @@ def test_the_shell_completes_keys_values_and_names():
     ]
     assert "input.format=gsm8k" in completion.complete_set("pipeline")("input.format=gs")
     assert "optimiser.learning_rate=" in completion.complete_set("sft")("optimiser.l")
+    assert "draw.gate.on_reject=" in completion.complete_set("rounds")("draw.gate.on")
+    assert "train.steps=" in completion.complete_set("rounds")("train.st")
     assert "parquet" in completion.complete_export("par") and "scores" in completion.complete_schema("sc")
     assert completion.complete_example("gsm8k_n") == ["gsm8k_nano"]
 

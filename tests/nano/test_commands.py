@@ -2,13 +2,14 @@
 
 import base64
 import json
+import shutil
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from zero_engine.cli import models_nano
-from zero_engine.errors import InputError
+from zero_engine.errors import InputError, OutputError
 from zero_engine.images import decode_image
 from zero_engine.pipeline import Input
 from zero_engine.read.formats import format_named
@@ -56,12 +57,29 @@ def test_make_tasks_of_a_family_writes_annotated_pictures(app, tmp_path, images)
 @pytest.mark.parametrize(
     "wrong",
     [["--family", "zooom"], ["--split", "dev"], ["--family", "silent", "--moves", "4-2"],
-     ["--family", "zoom", "--images", "x"]],
+     ["--family", "zoom", "--images", "x"], ["--family", "zoom", "--moves", "1-3"], ["--moves", "1-3"],
+     ["--pictures", "none"], ["--images", "base64"]],
 )  # fmt: skip
 def test_make_tasks_says_in_one_line_what_is_wrong(app, tmp_path, wrong):
     result = CliRunner().invoke(app, ["make-tasks", "--output", str(tmp_path / "x.jsonl"), *wrong])
     assert isinstance(result.exception, InputError)
     assert "\n" not in str(result.exception)
+
+
+def test_make_tasks_deletes_no_file_that_it_did_not_write(app, tmp_path):
+    out, arguments = tmp_path / "my.jsonl", ["-n", "1", "--family", "zoom"]
+    folder = tmp_path / "my-pictures"
+    for _ in range(2):  # pictures of its own are made anew
+        assert CliRunner().invoke(app, ["make-tasks", "--output", str(out), *arguments]).exit_code == 0
+    (folder / "holiday.png").write_bytes(b"")
+    before = out.read_bytes()
+    result = CliRunner().invoke(app, ["make-tasks", "--output", str(out), *arguments, "--seed", "1"])
+    assert isinstance(result.exception, OutputError) and "holiday.png" in str(result.exception)
+    assert (folder / "holiday.png").exists() and out.read_bytes() == before
+    shutil.rmtree(folder)
+    folder.write_bytes(b"")
+    result = CliRunner().invoke(app, ["make-tasks", "--output", str(out), *arguments])
+    assert isinstance(result.exception, OutputError) and "is no folder" in str(result.exception)
 
 
 def test_the_generic_reader_takes_question_and_picture_of_a_task(app, tmp_path):

@@ -231,6 +231,7 @@ def test_questions_without_keys_are_answered_with_texts_pictures_and_a_page(tiny
     image = base64.b64encode(encode_image(tiny.decode(np.arange(16)[None])[0])).decode()
     rows = [{"id": f"q-{i}", "question": f"What is <b>{i}</b>?", "choices": ["a", "b"]} for i in range(8)]
     rows[3]["image"] = image
+    rows[5] |= {"image": None, "question": "What is <image>?"}
     path = tmp_path / "questions.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     arguments = ["--output", str(tmp_path / "out"), "--set", "template=bare", "--set", "max_new_tokens=400"]
@@ -247,6 +248,8 @@ def test_questions_without_keys_are_answered_with_texts_pictures_and_a_page(tiny
     )
     lines = [json.loads(line) for line in (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()]
     assert [line["id"] for line in lines] == [row["id"] for row in rows] and "truth" not in lines[0]
+    notes = {line["id"]: line["notes"] for line in lines if line["notes"]}
+    assert notes == {"q-5": ["image_placeholders:1_of_0"]} and "notes: image_placeholders 1" in done.stderr
     with pytest.raises(OutputError, match="judged"):
         keyed = config(path, tmp_path / "out", max_new_tokens=400)
         respond(keyed, lambda text: None, judged=True)

@@ -66,6 +66,36 @@ def test_rows_for_validation_are_kept_from_training_in_each_dataset(two):
         training_rows(data(two, {}, {"validation_rows": 8}))
 
 
+def test_a_row_held_out_of_one_dataset_is_trained_on_from_none(two):
+    """Rounds of bootstrapping have the same traces; a folder may be there twice."""
+    again = [{"path": str(two[0]), "validation_rows": 3}, {"path": str(two[0])}, {"path": str(two[1])}]
+    rows = training_rows(parse_config(Sft, {"output": "o", "steps": 1, "data": again}, "f.yaml").data)
+    drawn = {rows.at(position, 0) for position in range(3000)}
+    assert drawn == set(range(3, 24)) | set(range(27, 48)) | set(range(51, 56))
+    told = f"{two[0]}: 21 rows to train on, 44.7% of the batches, 3 held out with rows of another dataset"
+    assert rows.described()[1] == told
+    again[1]["limit"] = 2
+    with pytest.raises(InputError, match="leaves no row"):
+        training_rows(parse_config(Sft, {"output": "o", "steps": 1, "data": again}, "f.yaml").data)
+
+
+def test_weights_of_any_size_mix_and_none_leaves_a_dataset_out(two):
+    assert training_rows(data(two, {"weight": 1e308}, {"weight": 1e308})).often.tolist() == [500, 500]
+    assert training_rows(data(two, {"weight": 1e9}, {"weight": 1})).often.tolist() == [1000, 1]
+    for weight in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(PipelineError, match="weight must be"):
+            data(two, {"weight": weight}, {"weight": 1})
+
+
+def test_datasets_under_sources_keep_the_rules_of_a_list(two):
+    for more, message in (
+        ({"sources": [{"path": "a", "weight": 1}, {"path": "b"}]}, "for every dataset or for none"),
+        ({"validation_rows": 2, "sources": [{"path": "a"}]}, "validation_rows stands beside sources"),
+    ):
+        with pytest.raises(PipelineError, match=message):
+            parse_config(Sft, {"output": "o", "steps": 1, "data": {"path": "a", **more}}, "f.yaml")
+
+
 def test_what_is_not_a_datasets_own_is_said_once_or_alike(two):
     assert data(two, {"template": "bare"}).template == "bare"
     for first, second, message in (

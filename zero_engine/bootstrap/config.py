@@ -108,8 +108,18 @@ def load_bootstrap(path: str | Path, overrides: Sequence[str] = ()) -> Bootstrap
     for number, sections in config.change.items():
         if not 1 <= number <= config.rounds + 1:
             raise PipelineError(f"{path}: change.{number}: there are rounds 1 to {config.rounds + 1}.")
-        if unknown := sorted(set(sections) - {"draw", "train"}):
-            raise PipelineError(f"{path}: change.{number}.{unknown[0]}: a round changes draw or train.")
+        for name, keys in sections.items():
+            if name not in SAID_BY_ROUNDS:
+                raise PipelineError(f"{path}: change.{number}.{name}: a round changes draw or train.")
+            if not isinstance(keys, dict):
+                raise PipelineError(
+                    f"{path}: change.{number}.{name} must be keys with values, as {{key: value}}, got {keys!r}."
+                )
+        if number > config.rounds and "train" in sections:
+            raise PipelineError(
+                f"{path}: change.{number}.train: round {number} only draws, with what round {config.rounds} trained. "
+                "Take it out, or raise rounds."
+            )
     try:
         for number in range(1, config.rounds + 2):
             for name, keys in SAID_BY_ROUNDS.items():

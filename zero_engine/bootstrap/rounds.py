@@ -42,8 +42,10 @@ def bootstrap(
     """Make or resume all rounds; returns what is in `rounds.json`.
 
     Raises what a run and a training raise: Interrupted when told to stop, InputError where a round has no row to
-    train on.
+    train on, OutputError where a given folder is no finished dataset.
     """
+    for given in config.mix.given:  # a wrong path is told before anything is drawn
+        open_rows(given.path, ["id"])
     model, rounds, worse = config.model, list[Facts](), None
     for number in range(1, config.rounds + 2):
         last = number > config.rounds

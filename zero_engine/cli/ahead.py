@@ -25,20 +25,25 @@ def plan_training(path: Path, kind: str, overrides: list[str], json: bool) -> No
     """Says what a training would do. Raises ModelError or OutputError for what it lacks."""
     from zero_engine.models import model_fingerprint
     from zero_engine.train.config import load_training
+    from zero_engine.train.mixture import Mixture
     from zero_engine.write.dataset import open_rows
 
     config = load_training(path, kind, overrides)
     model_fingerprint(config.model)
+    sources = config.data.parts
+    mixed = Mixture([open_rows(one.path, ["id", "question"], one.limit) for one in sources], sources)
+    asked = config.steps * (config.batch_size if kind == "sft" else config.prompts * config.rounds)
     parts: list[dict[str, Any]] = [
         {
             "path": part.path,
-            "rows": len(open_rows(part.path, ["id"], part.limit)) - part.validation_rows,
+            "rows": count,
             "weight": part.weight,
+            "share": round(float(share), 4),
+            "passes": round(asked * float(share) / count, 2),
         }
-        for part in config.data.parts
+        for part, count, share in zip(sources, mixed.rows_trained_on(), mixed.shares, strict=True)
     ]
     rows = sum(part["rows"] for part in parts)
-    asked = config.steps * (config.batch_size if kind == "sft" else config.prompts * config.rounds)
     facts = {
         "kind": kind,
         "model": config.model,
@@ -58,6 +63,10 @@ def plan_training(path: Path, kind: str, overrides: list[str], json: bool) -> No
             *((f"rows of {part['path']}", part["rows"]) for part in parts),
             ("steps", config.steps),
             ("rows read", asked),
+            *(
+                (f"passes over {part['path']}", f"{part['passes']} ({part['share']:.1%} of the rows read)")
+                for part in (parts if len(parts) > 1 else ())
+            ),
             ("passes over the data", facts["passes"]),
         ],
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, Set, print_json, say, table
+from zero_engine.cli.options import AsJson, print_json, say, set_option, table
 from zero_engine.cli.screen import console, if_stopped
 from zero_engine.errors import CheckFailed
 
@@ -19,7 +19,7 @@ def bootstrap(
     output: Annotated[
         str | None, typer.Option("--output", help="Folder of all rounds (overrides output).")
     ] = None,
-    set: Set = None,
+    set: Annotated[list[str] | None, set_option("rounds", "draw.render.guidance=3")] = None,
     json: AsJson = False,
 ) -> None:
     """Draw, gate, train, and draw with the result, in rounds. Resumes what is in the folder.

@@ -51,12 +51,14 @@ def complete_stage(incomplete: str) -> list[str]:
 
 
 def complete_set(name: str) -> Callable[[str], list[str]]:
-    """For `--set` of a document, `pipeline`, `sft` or `rl`: its keys, then the values of a key that has few."""
+    """For `--set` of a document: its keys, then the values of a key that has few."""
 
     def complete(incomplete: str) -> list[str]:
         from zero_engine.cli.schema import keys_of, model_named
 
         keys = {key: field.annotation for key, field in keys_of(model_named(name))}
+        for part, kind in (("draw", "pipeline"), ("train", "sft")) if name == "rounds" else ():
+            keys |= {f"{part}.{key}": field.annotation for key, field in keys_of(model_named(kind))}
         for scored in ("gate.min", "gate.max", "gate.rank"):
             if keys.pop(scored, None) is not None:
                 keys |= {f"{scored}.{score}": float for score in _scores()}

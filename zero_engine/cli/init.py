@@ -16,6 +16,17 @@ from zero_engine.write.atomic import atomic_write
 if TYPE_CHECKING:
     from zero_engine.read.proposal import Proposal
 
+DRAWN = {"render": ["  candidates: 4"], "gate": ["  min: {likelihood: -0.06, readback: 0.5}"]}
+GIVEN = {
+    "render": [
+        "  given: keep             # the steps' own pictures; redraw draws these steps anew, both lets them compete",
+        "  candidates: 0           # 4 draws the steps without a picture of their own, too",
+    ],
+    "gate": [
+        "  # min: {likelihood: -0.06, readback: 0.5}    # for what nano draws; it holds given pictures unlikely",
+    ],
+}
+"""Lines by which corpora with pictures for their steps differ from others."""
 SHOWN_STEPS = 12
 SHOWN_CHARS = 200
 InputName = Annotated[
@@ -117,14 +128,14 @@ def pipeline_text(proposal: "Proposal", name: str) -> str:
         "render:",
         "  model: nano             # bundled, draws equations, walks and the like; or a checkpoint's folder",
         "  template: step",
-        "  candidates: 4",
+        *(GIVEN if proposal.given else DRAWN)["render"],
         "",
         "score:",
         "  names: [likelihood, caption, alignment, total_variation, blank, contrast, sharpness, duplicate, readback]",
         "",
         "gate:",
         "  rank: {likelihood: 1.0, caption: 0.33, readback: 1.0}",
-        "  min: {likelihood: -0.06, readback: 0.5}",
+        *(GIVEN if proposal.given else DRAWN)["gate"],
         "  max: {blank: 0.98}",
         "  on_reject: text_only    # a step without a good drawing stays, as text",
         "  min_pictures: 0         # 1 leaves out traces of which no step was drawn",
@@ -154,7 +165,7 @@ def _show(proposal: "Proposal", target: Path) -> None:
         say(f"\nthe first trace, {parsed.trace.id}, as it would be cut ({parsed.rule}):")
         say(f"  question: {_short(parsed.trace.question)}")
         for step in parsed.steps[:SHOWN_STEPS]:
-            say(f"  step {step.index + 1}:   {_short(step.text)}")
+            say(f"  step {step.index + 1}:   {_short(step.text)}{'  [its picture]' if step.given else ''}")
         if len(parsed.steps) > SHOWN_STEPS:
             say(f"  ... and {len(parsed.steps) - SHOWN_STEPS} more steps")
         say(f"  answer:   {_short(parsed.answer) if parsed.answer is not None else 'none found'}")
@@ -177,6 +188,7 @@ def _facts(proposal: "Proposal", target: Path) -> dict:
             "id": parsed.trace.id,
             "question": parsed.trace.question,
             "steps": [step.text for step in parsed.steps],
+            "given": [step.index for step in parsed.steps if step.given],
             "answer": parsed.answer,
             "notes": list(parsed.notes),
         },

@@ -21,8 +21,11 @@ import numpy as np
 import typer
 
 from zero_engine.cli.options import AsJson, file_to_write, print_json, say
-from zero_engine.errors import InputError
+from zero_engine.errors import InputError, OutputError
 from zero_engine.write.atomic import atomic_write
+
+OWN_PICTURE = re.compile(r"[a-z]+-(?:train|validation|test)-\d{6,}(?:-\d+)?\.png")
+"""Names of the pictures that tasks have in a folder of theirs."""
 
 
 def make_tasks(
@@ -51,7 +54,7 @@ def make_tasks(
         typer.Option(metavar="NAME", help="files: PNG files in a folder beside PATH; base64: in the rows."),
     ] = "files",
     moves: Annotated[
-        str, typer.Option(metavar="A-B", help="Fewest and most moves of a silent walk.")
+        str, typer.Option(metavar="A-B", help="Fewest and most moves of a walk of --family silent.")
     ] = "2-4",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed.")] = 0,
     json: AsJson = False,
@@ -64,6 +67,12 @@ def make_tasks(
     _one_of("--split", split, SPLITS)
     _one_of("--pictures", pictures, ("oracle", "none"))
     _one_of("--images", images, ("files", "base64"))
+    if family is None and (pictures, images) != ("oracle", "files"):
+        raise InputError(
+            "--pictures and --images are for tasks with pictures. Add --family, or leave them out."
+        )
+    if family != "silent" and moves != "2-4":
+        raise InputError("--moves is for --family silent. Leave it out.")
     if family is None:
         rows = text_tasks(count, split, seed)
     else:
@@ -117,6 +126,7 @@ def _files(out: Path) -> Callable[[np.ndarray, str], str]:
     from zero_engine.images import encode_image
 
     final, aside = _folders(out)
+    _check_own(final)
     aside.mkdir(parents=True)
 
     def store(image: np.ndarray, name: str) -> str:
@@ -124,6 +134,17 @@ def _files(out: Path) -> Callable[[np.ndarray, str], str]:
         return f"{final.name}/{name}.png"
 
     return store
+
+
+def _check_own(folder: Path) -> None:
+    """Raises OutputError where a folder that is to be made anew holds anything but pictures of tasks."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise OutputError(f"{folder}: is no folder, and pictures would go there. Choose another --output.")
+    if others := sorted(path.name for path in folder.glob("*") if not OWN_PICTURE.fullmatch(path.name)):
+        raise OutputError(
+            f"{folder}: holds {others[0]}, which is no picture of such tasks; the folder would be made anew. "
+            "Choose another --output."
+        )
 
 
 def _folders(out: Path) -> tuple[Path, Path]:

@@ -14,7 +14,7 @@ from zero_engine.errors import InputError
 
 COLUMNS = ("trajectory", "candidate", "trace", "rejection")
 """Row types."""
-FILES = ("pipeline", "sft", "rl", "manifest")
+FILES = ("pipeline", "sft", "rl", "rounds", "eval", "manifest")
 """Documents with keys."""
 LISTS = ("formats", "scores")
 NAMES = (*FILES, *COLUMNS, "trajectory.arrow", "candidate.arrow", *LISTS)
@@ -22,6 +22,8 @@ WHAT = {
     "pipeline": "keys of a pipeline file",
     "sft": "keys of a training file for train sft",
     "rl": "keys of a training file for train rl",
+    "rounds": "keys of a file of rounds for bootstrap",
+    "eval": "keys of a file for eval --config",
     "manifest": "keys of a dataset's manifest.json",
     "trajectory": "columns of a dataset's rows (data/)",
     "candidate": "columns of its drawings (candidates/)",
@@ -89,7 +91,7 @@ def keys_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fie
 
 
 def model_named(name: str) -> type[BaseModel]:
-    """The document of `pipeline`, `sft`, `rl` or `manifest`."""
+    """The document of one of FILES."""
     if name == "pipeline":
         from zero_engine.pipeline import Pipeline
 
@@ -98,6 +100,14 @@ def model_named(name: str) -> type[BaseModel]:
         from zero_engine.contracts.manifest import Manifest
 
         return Manifest
+    if name == "rounds":
+        from zero_engine.bootstrap.config import Bootstrap
+
+        return Bootstrap
+    if name == "eval":
+        from zero_engine.train.evaluate import Evaluation
+
+        return Evaluation
     from zero_engine.train.config import Rl, Sft
 
     return Sft if name == "sft" else Rl
@@ -218,7 +228,8 @@ def _kind(annotation: Any) -> str:
     if origin is tuple:
         return "list of " + ", ".join(_kind(part) for part in inner)
     if origin is dict:
-        return f"{_kind(inner[1])} by name"
+        named = _kind(inner[1])
+        return "keys" if inner[1] is Any else f"{named} by {'name' if inner[0] is str else 'number'}"
     if inner:  # a union
         return " or ".join(_kind(part) for part in inner)
     return "keys" if isinstance(annotation, type) and issubclass(annotation, BaseModel) else str(annotation)

@@ -19,7 +19,11 @@ from zero_engine.read.columns import check_keys, mapped
 from zero_engine.read.fields import Draft, Record
 from zero_engine.read.finish import finished
 from zero_engine.read.generic import leave_unread
+from zero_engine.read.places import holds_picture, without_marks
 from zero_engine.read.turns import MESSAGES
+
+PICTURE_COLUMNS = ("image", "images", "step_images")
+"""Columns by which a record is one with pictures, also where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Format:
     """Fields that it reads where they are."""
     by_people: bool = False
     """Whether people wrote its rationales: then only tags that open and close are tags, and others are text."""
+    pictured: bool = False
+    """Whether a mark such as `<image>` means a picture also where a record has none."""
 
     def drafts(self, record: Record, spec: Input) -> list[Draft]:
         """Traces of one record. Raises Unusable where there is none."""
@@ -45,7 +51,21 @@ class Format:
         drafts = self.read(record, spec)
         if record.get("image") or record.get("images"):
             leave_unread(drafts, record)
+        for draft in drafts:
+            self._take_marks(draft, record)
         return [finished(draft, spec, self.by_people) for draft in drafts]
+
+    def _take_marks(self, draft: Draft, record: Record) -> None:
+        """No mark of a picture is left in a text, whatever the format did with those that have a place."""
+        given = (one for *_, one in (*draft.pictures, *draft.given))
+        if pictures := (*draft.images, *given):
+            without_marks(draft, pictures)
+        elif (
+            self.pictured
+            or any(name in record for name in PICTURE_COLUMNS)
+            or any(map(holds_picture, (draft.answer or "", draft.said or "", *draft.choices)))
+        ):
+            without_marks(draft, None)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -101,6 +121,7 @@ FORMATS: dict[str, Format] = {
             pictured.m3cot,
             optional=("answer", "choices", "context", "image"),
             by_people=True,
+            pictured=True,
         ),
         Format(
             "aqua",
@@ -147,6 +168,7 @@ FORMATS: dict[str, Format] = {
             pictured.zebra_cot,
             optional=("Final Answer",),
             by_people=True,
+            pictured=True,
         ),
         Format(
             "thinkmorph",
@@ -156,6 +178,7 @@ FORMATS: dict[str, Format] = {
             ("pid", "id"),
             ("answer", "resoning_thought_0"),
             by_people=True,
+            pictured=True,
         ),
         Format(
             "bagel",
@@ -164,6 +187,7 @@ FORMATS: dict[str, Format] = {
             pictured.bagel,
             optional=("output_text_list", "answer"),
             by_people=True,
+            pictured=True,
         ),
         Format(
             "math",
@@ -187,6 +211,7 @@ FORMATS: dict[str, Format] = {
             chats.messages,
             CHAT_IDS,
             (*MESSAGES[1:], *GOLD, "images", "image"),
+            pictured=True,
         ),
         Format(
             "prompt_completion",
@@ -195,6 +220,7 @@ FORMATS: dict[str, Format] = {
             chats.prompt_completion,
             CHAT_IDS,
             ("answer", "images", "image"),
+            pictured=True,
         ),
         Format(
             "think",

@@ -25,12 +25,13 @@ from zero_engine.read.places import (
     MARK,
     PLACE,
     dealt,
-    dropped,
     holds_picture,
     in_question,
     mark,
+    names_of,
     snug,
     unmarked,
+    without_marks,
     without_places,
     written,
 )
@@ -58,10 +59,15 @@ def generic(record: Record, spec: Input) -> list[Draft]:
         if record.get("rationale", "") is None or "rationale" not in record:
             raise Unusable("missing_value", f"{spec.columns.get('rationale', 'rationale')} is null")
     name, images = question_pictures(record)
-    (asked, said), pictures = marked_parts((record["question"], record.get("rationale")), images)
-    rationale = (
-        rationale_text({"rationale": said}, "rationale") if said is not None else "\n".join(steps or ())
-    )
+    own = record.get("rationale")
+    asks = own is not None and spec.columns.get("rationale") == spec.columns.get("question", "question")
+    (asked, said), pictures = marked_parts((record["question"], None if asks else own), images)
+    if asks:  # the question stands in for a rationale (`train.asking`); its marks count once
+        rationale = unmarked(MARK.sub("", text({"question": asked}, "question")))[0]
+    elif said is not None:
+        rationale = rationale_text({"rationale": said}, "rationale")
+    else:
+        rationale = "\n".join(steps or ())
     images = tuple(one for one in images if all(one is not taken for _, taken in pictures))
     choices, shown = _choices(record)
     # the same of `{rationale: answer}`
@@ -83,8 +89,6 @@ def generic(record: Record, spec: Input) -> list[Draft]:
         draft.pictures += ((f"choices[{at}]", picture),)
         _show_option(draft, at, mark(len(draft.pictures) - 1))
     _give_pictures(draft, record, spec.columns.get("step_images", "step_images"))
-    if draft.pictures or draft.images or draft.given or images:
-        _without_marks(draft)
     return [draft]
 
 
@@ -94,7 +98,7 @@ def leave_unread(drafts: list[Draft], record: Record) -> None:
     for draft in drafts:
         if count and not (draft.images or draft.pictures or draft.given):
             draft.question = without_places(draft.question)
-            _without_marks(draft)
+            without_marks(draft, ())
             draft.notes += (f"images_unread:{count}",)
 
 
@@ -160,7 +164,7 @@ def _place(draft: Draft, name: str, images: tuple[object, ...], own_marks: bool)
                     _use(draft, placed[0], tuple((f"{name}[{at}]", one) for at, one in enumerate(placed[1])))
                     return
     draft.question, draft.images, notes = in_question(draft.question, there, name != "" or own_marks)
-    draft.image_names = tuple(f"{name}[{images.index(one)}]" for one in draft.images)
+    draft.image_names = names_of(draft.images, images, [f"{name}[{at}]" for at in range(len(images))])
     draft.notes += notes
 
 
@@ -238,16 +242,3 @@ def _give_marked(draft: Draft, steps: list[str], first: int) -> None:
         for at, step in enumerate(steps)
         for number in MARK.findall(step)
     )
-
-
-def _without_marks(draft: Draft) -> None:
-    """Take out of the trace, its options and its answer the marks that are left, and count them."""
-    draft.rationale, count = unmarked(draft.rationale)
-    if draft.steps is not None:
-        steps = [unmarked(step) for step in draft.steps]
-        draft.steps, count = tuple(step for step, _ in steps), sum(found for _, found in steps)
-    options = [unmarked(option) for option in draft.choices]
-    draft.choices = tuple(option for option, _ in options)
-    draft.answer, in_answer = unmarked(draft.answer or "")
-    draft.answer = draft.answer or None
-    draft.notes += dropped(count + in_answer + sum(found for _, found in options))

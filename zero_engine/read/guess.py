@@ -51,7 +51,7 @@ class Guess:
 
 CONTEXT = ("context", "passage", "article", "story", "narrative", "paragraph", "premises", "background")
 """Names of what a question asks about."""
-OWN_GOLD = ("gsm8k", "aqua", "strategyqa", "prm800k", "zebra_cot", "thinkmorph", "dataset")
+OWN_GOLD = ("gsm8k", "aqua", "strategyqa", "prm800k", "zebra_cot", "thinkmorph", "bagel", "dataset")
 """Formats that know where their answer is."""
 
 
@@ -117,6 +117,8 @@ def _guesses(records: list[Record], is_dataset: bool) -> Iterator[Guess]:
         yield Guess("zebra_cot", why="the columns of Zebra-CoT")
     if any(re.fullmatch(r"rea?soning_thought_\d+", name) for name in names):
         yield Guess("thinkmorph", why="the columns of ThinkMorph")
+    if has("image_list", "instruction_list"):
+        yield Guess("bagel", why="the lists of BAGEL")
     if has("label") and isinstance(first.get("label"), dict) and "steps" in first["label"]:
         yield Guess("prm800k", why="the labels of PRM800K")
     if has("responses", "next_response"):

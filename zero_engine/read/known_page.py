@@ -66,7 +66,8 @@ with the lines below filled in. What every format has in common:
 - Pictures keep their places. A mark in a text (`<image>`, `<image_2>`, `![](path)`, `<image_start>[key]<image_end>`,
   `<|image_pad|>`, `<img src="path">` and others alike) stands for a picture of the record: in the question U+FFFC
   takes its place, in the rationale the picture belongs to the step whose words stand before it (`render.given` says
-  what becomes of it), in an option it goes behind the question. No mark is left in a text. Where marks and pictures
+  what becomes of it), in an option it goes behind the question. No mark is left in a text, but where a record of texts
+  (`generic` without a column of pictures, `gsm8k`, `math`, ..) speaks of one. Where marks and pictures
   are not as many, notes say so: `image_placeholders:1_of_2` (the question then has no places),
   `image_marks_dropped:n`, `image_unplaced:key`, `image_missing:key`, `step_images:1_of_2` (pictures for steps),
   `given_dropped:n`, `answer_images_dropped:n`, `turn_images_dropped:n`, `images_unread:n` (the format reads no

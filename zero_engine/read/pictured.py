@@ -21,7 +21,7 @@ from zero_engine.read.fields import (
     texts,
     unpacked_list,
 )
-from zero_engine.read.places import PLACE, dropped, in_question, mark, tidied, unmarked
+from zero_engine.read.places import PLACE, dropped, in_question, mark, names_of, tidied, unmarked
 
 KEY = r"(?:problem|reasoning)_image_\d{1,3}"
 PLACEHOLDER = re.compile(
@@ -96,7 +96,7 @@ def zebra_cot(record: Record, spec: Input) -> list[Draft]:
             rationale,
             answer or None,
             images=images,
-            image_names=tuple(problem[of_problem.index(one)] for one in images),
+            image_names=names_of(images, of_problem, problem),
             pictures=tuple((key, record[key] if is_there(record.get(key)) else None) for key in keys),
             notes=notes + dropped(in_question_left + left + in_answer),
         )
@@ -131,7 +131,7 @@ def thinkmorph(record: Record, spec: Input) -> list[Draft]:
             rationale,
             gold_text(record, "answer") or answer,
             images=images,
-            image_names=tuple(names[given.index(one)] for one in images),
+            image_names=names_of(images, given, names),
             pictures=pictures,
             notes=notes + dropped(lost) + ((HELD,) if shown else ()),
         )
@@ -193,7 +193,7 @@ def bagel(record: Record, spec: Input) -> list[Draft]:
             "\n\n".join(part for part in parts if part),
             gold_text(record, "answer") or answer,
             images=images,
-            image_names=("image_list[0]",),
+            image_names=names_of(images, pictures[:1], ("image_list[0]",)),
             pictures=named,
             notes=(*notes, HELD) if len(pictures) > 1 else notes,
         )

@@ -6,7 +6,7 @@ its pictures, the rationale has none, and `Draft.given` says how many characters
 
 Corpora write marks of their own, and none of them is left in a text of a record with pictures:
 
-    <image>                 the next picture; also <|image|>, <|image_pad|>, <start_of_image>, <image_placeholder>
+    <image>                 the next picture; also <image/>, <|image|>, <|image_pad|>, <start_of_image>
     <image_2>, <image 2>    picture 2, counted from 1, or from 0 where a number is 0; also <|image_2|>
     ![alt](path)            the picture of that path, or the one that a data URL holds; also <img src="path">
 """
@@ -22,14 +22,16 @@ PLACE = "<image>"
 """The mark that most corpora write in a text, one for each of the record's pictures."""
 WRITTEN = re.compile(
     r"(?:<\|vision_start\|>)?"
-    r"(?:<(?:image|img|image_placeholder|start_of_image|imagehere)>|<\|image(?:_pad)?\|>)"
-    r"(?:<\|vision_end\|>|</img>)?"
+    r"(?:<(?:image|img|image_placeholder|start_of_image|imagehere) ?/?>|<\|image(?:_pad)?\|>)"
+    r"(?:<\|vision_end\|>|</(?:image|img)>)?"
     r"|<\|?(?:image|img)[ _-]?(?P<number>\d{1,3})\|?>"
     r"|!\[[^\]\n]{0,200}\]\((?P<name>data:image/[^()\s]+|[^()\s]{1,1024})\)"
     r"|<img\s[^<>]{0,300}?\bsrc=[\"']?(?P<source>data:image/[^\"'\s<>]+|[^\"'\s<>]{1,1024})[^<>]{0,300}>",
     re.IGNORECASE,
 )
 """A mark of a corpus, in any spelling."""
+_SIGNS = (PLACE[:-1], "<|image", "<start_of_image", "data:image/")
+"""One of these is in every text that `plain` finds a mark in."""
 BLANKS = re.compile("[ \t]{1,9}(?=\ue000)")
 MARK = re.compile("\ue000(\\d{1,9})\ue001")
 
@@ -102,10 +104,14 @@ def named(found: re.Match[str]) -> str | None:
 
 
 def plain(text: str) -> list[re.Match[str]]:
-    """The marks that mean a picture even where a record has none: `<image>`, and data URLs."""
-    if PLACE not in text and not holds_picture(text):
+    """The marks that mean a picture even where a record has none: all but `<img>`, which pages have, and paths."""
+    if not any(sign in text for sign in _SIGNS):
         return []
-    return [one for one in WRITTEN.finditer(text) if one[0] == PLACE or (named(one) or "")[:5] == "data:"]
+    return [
+        one
+        for one in WRITTEN.finditer(text)
+        if ((name := named(one)) and name[:5] == "data:") or (not name and one[0][:4].lower() != "<img")
+    ]
 
 
 def holds_picture(text: str) -> bool:
@@ -129,25 +135,66 @@ def in_question(
     if images and question.count(PICTURE) == len(images):
         return question, images, ()
     question = question.replace(PICTURE, "") if images else question
-    count = len(written(question, images)) if images else question.count(PLACE)
-    if not count or not (images or marked):
+    found = written(question, images) if images else plain(question)
+    if not found or not (images or marked):
         return question, images, ()
-    if images and (placed := dealt([question], images)):
+    if placed := dealt([question], images):
         (asked,), pictures = placed
         return MARK.sub(PICTURE, asked), tuple(pictures[int(n)] for n in MARK.findall(asked)), ()
-    return without_places(question), images, (f"image_placeholders:{count}_of_{len(images)}",)
+    held = dict.fromkeys(name for one in found if (name := named(one)) and name[:5] == "data:")
+    pictures = (*images, *held)
+    return (
+        without_places(question, pictures),
+        pictures,
+        (f"image_placeholders:{len(found)}_of_{len(pictures)}",),
+    )
 
 
-def without_places(text: str) -> str:
+def names_of(images: Sequence[object], pool: Sequence[object], names: Sequence[str]) -> tuple[str, ...]:
+    """What the pictures of a question are called: as those of the pool, or by their places."""
+    return tuple(
+        names[pool.index(one)] if one in pool else picture_of_question(at) for at, one in enumerate(images)
+    )
+
+
+def without_places(text: str, images: Sequence[object] = ()) -> str:
     """The text without the marks of its pictures."""
-    bare = WRITTEN.sub(lambda found: found[0] if named(found) else PICTURE, text)
+    taken = {found.span() for found in written(text, images)}
+    bare = WRITTEN.sub(lambda found: PICTURE if found.span() in taken else found[0], text)
     pieces = [piece.strip(" \t") for piece in bare.split(PICTURE)]
     return " ".join(piece for piece in pieces if piece).strip()
 
 
 def unmarked(text: str) -> tuple[str, int]:
     """The text without the corpus's marks and the blanks before them, and how many there were."""
-    found = written(text)
+    return _without(text, written(text))
+
+
+def without_marks(draft: Draft, images: Sequence[object] | None) -> None:
+    """Take out of the trace, its options and its answers the marks that are left, and count them.
+
+    `images`: the pictures of the draft; None where it has none, and only a mark that means a picture anywhere is one.
+    """
+    lost = 0
+
+    def bare(text: str) -> str:
+        nonlocal lost
+        text, count = _without(text, plain(text) if images is None else written(text, images))
+        lost += count
+        return text
+
+    rationale = bare(draft.rationale)
+    if draft.steps is not None:
+        lost = 0  # the rationale is its steps
+        draft.steps = tuple(map(bare, draft.steps))
+    draft.rationale, draft.choices = rationale, tuple(map(bare, draft.choices))
+    draft.answer, draft.said = bare(draft.answer or "") or None, bare(draft.said or "") or None
+    before = sum(int(one.partition(":")[2]) for one in draft.notes if one.startswith(_DROPPED))
+    if lost:
+        draft.notes = (*(one for one in draft.notes if not one.startswith(_DROPPED)), *dropped(before + lost))
+
+
+def _without(text: str, found: Sequence[re.Match[str]]) -> tuple[str, int]:
     if not found:
         return text, 0
     starts = [0, *(one.end() for one in found)]
@@ -156,9 +203,12 @@ def unmarked(text: str) -> tuple[str, int]:
     return "".join([*(piece.rstrip(" \t") for piece in pieces[:-1]), pieces[-1]]).strip(), len(found)
 
 
+_DROPPED = "image_marks_dropped:"
+
+
 def dropped(count: int) -> tuple[str, ...]:
     """The note of marks that stood where no picture has a place."""
-    return (f"image_marks_dropped:{count}",) if count else ()
+    return (f"{_DROPPED}{count}",) if count else ()
 
 
 def called(image: object) -> tuple[str, ...]:

@@ -11,9 +11,10 @@ from zero_engine.errors import InputError
 from zero_engine.parse import parse_trace
 from zero_engine.pipeline import Input, Parse
 from zero_engine.read.chunks import iter_chunks, read_chunk
-from zero_engine.read.fields import Record
+from zero_engine.read.fields import Record, Unusable
 from zero_engine.read.files import InputFile
 from zero_engine.read.folders import find_inputs
+from zero_engine.read.formats import format_named
 from zero_engine.read.guess import Guess, guess
 from zero_engine.read.looking import first_records, other_shape, wrapped_in
 from zero_engine.read.splits import NoSuchPart
@@ -37,6 +38,8 @@ class Proposal:
     """The first trace as it would be cut."""
     problem: str | None
     """Why there is none."""
+    given: bool
+    """Whether the first records give pictures for their steps."""
 
 
 def propose(spec: Input, parse: Parse | None = None) -> Proposal:
@@ -53,7 +56,7 @@ def propose(spec: Input, parse: Parse | None = None) -> Proposal:
         )
     spec = spec.model_copy(update={"format": found.format, "columns": {**found.columns, **spec.columns}})
     parsed, problem = _first_trace(spec, parse or Parse())
-    return Proposal(spec, files, records, found, parsed, problem)
+    return Proposal(spec, files, records, found, parsed, problem, _gives_pictures(spec, records))
 
 
 def columns_line(records: list[Record]) -> str:
@@ -112,6 +115,16 @@ def _first_trace(spec: Input, parse: Parse) -> tuple[ParsedTrace | None, str | N
             if isinstance(found, Rejection) and problem is None:
                 problem = f"{found.reason}: {found.detail}"
     return None, problem
+
+
+def _gives_pictures(spec: Input, records: list[Record]) -> bool:
+    for record in records:
+        try:
+            if any(draft.given for draft in format_named(spec.format).drafts(record, spec)):
+                return True
+        except Unusable:
+            continue
+    return False
 
 
 def _is_dataset(files: list[InputFile]) -> bool:

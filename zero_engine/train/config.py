@@ -16,8 +16,10 @@ class Source(Section):
 
     path: HomePath
     weight: float | None = Field(None, gt=0)
-    """Its share of the batches, against the other weights; without any, every row counts alike."""
+    """Its share of the batches, against the other weights, and no less than one row in about a thousand; without any,
+    every row counts alike."""
     validation_rows: int = Field(0, ge=0)
+    """Rows kept from training, also where another dataset of the mixture has them."""
     limit: int | None = Field(None, ge=1)
 
 
@@ -60,10 +62,17 @@ class Data(Section):
                         f"{key} is {shared[key]!r} and {entry[key]!r}; it is the same for all datasets"
                     )
         sources = [{key: entry[key] for key in entry if key in Source.model_fields} for entry in value]
-        weighed = ["weight" in source for source in sources]
-        if any(weighed) and not all(weighed):
-            raise ValueError("weight must be given for every dataset or for none")
         return {"path": value[0]["path"], **shared, "sources": sources}
+
+    @model_validator(mode="after")
+    def _alike(self) -> "Data":
+        """Of several datasets each has a weight or none has, and each says its own rows."""
+        if len({source.weight is None for source in self.sources}) > 1:
+            raise ValueError("weight must be given for every dataset or for none")
+        for key in ("validation_rows", "limit"):
+            if self.sources and getattr(self, key) != Data.model_fields[key].default:
+                raise ValueError(f"{key} stands beside sources; give it to each of them")
+        return self
 
     @property
     def parts(self) -> list[Source]:

@@ -37,7 +37,7 @@ from zero_engine.pipeline import Input, Parse
 from zero_engine.progress import Progress, Silent
 from zero_engine.read import read_traces
 from zero_engine.read.folders import find_inputs
-from zero_engine.records import Rejection
+from zero_engine.records import ParsedTrace, Rejection
 from zero_engine.render.answers import read_answer
 from zero_engine.render.sequences import Encoder, Plain, Question, Template, pieces_of
 from zero_engine.score.faithful import gains
@@ -137,6 +137,9 @@ def respond(
         with atomic_write(out / "left_out.jsonl", "w") as file:
             file.writelines(lines)
         say(f"{len(refused)} records hold no question that can be asked: {out / 'left_out.jsonl'}")
+    if noted := Counter(note.partition(":")[0] for one in asked for note in one.row.get("notes", [])):
+        counts = ", ".join(f"{note} {count}" for note, count in sorted(noted.items()))
+        say(f"questions with notes: {counts} (in {out / PREDICTIONS})")
     path = out / PREDICTIONS
     done = _whole_lines(path)
     todo = [one for one in asked if one.question.id not in done]
@@ -165,6 +168,7 @@ def respond(
                 "task": one.task,
                 "question": one.row["question"],
                 "choices": list(one.question.choices),
+                "notes": one.row.get("notes", []),
                 "text": text,
                 "answer": parse_completion(text, encoder.pieces).answer,
                 "given": _save(out, one.question.id, "given-", one.row["question_images"]),
@@ -241,6 +245,7 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
             "question_images": trace.question_images,
             "answer": parsed.answer,
             "choices": trace.choices,
+            "notes": list(parsed.notes if isinstance(parsed, ParsedTrace) else trace.notes),
         }
         yield _asked(
             config, encoder, row, _task(trace.id, record.get(config.columns.get("task", "task"))), judged

@@ -1,8 +1,11 @@
 """Several datasets in one training: which row stands at a position is a function of the seed and the position alone.
 
-Positions are dealt in rounds of about `ROUND`: a round holds each dataset as often as its weight says, in an order
-of its own, so a resumed training goes on in the middle of one. Within a dataset every epoch is a permutation,
-whatever the others do. Without weights every row counts alike.
+Positions are dealt in rounds of about `ROUND`: a round holds each dataset as often as its weight says, once at least,
+in an order of its own, so a resumed training goes on in the middle of one. Within a dataset every epoch is a
+permutation, whatever the others do. Without weights every row counts alike.
+
+A row held out for validation is held out of all datasets: rounds of bootstrapping, or a folder that is there twice,
+have the same traces, and a loss on what was trained on says nothing.
 """
 
 from collections.abc import Sequence
@@ -30,15 +33,27 @@ class Mixture:
             for start, source in zip(self.starts, sources, strict=False)
             for row in range(source.validation_rows)
         ]
-        self._free = [size - source.validation_rows for size, source in zip(sizes, sources, strict=True)]
+        self._free = self._trained_on()
         for free, source in zip(self._free, sources, strict=True):
-            if free < 1:
+            if not len(free):
                 raise InputError(f"{source.path}: data.validation_rows leaves no row to train on. Lower it.")
         weights = np.array(
-            [s.weight if s.weight is not None else f for s, f in zip(sources, self._free, strict=True)]
+            [len(f) if s.weight is None else s.weight for s, f in zip(sources, self._free, strict=True)]
         )
+        weights = weights / weights.max()  # a sum of them is finite
         self.often = np.maximum(1, np.round(ROUND * weights / weights.sum())).astype(int)
-        marks = [f"{part.fingerprint} {often}" for part, often in zip(self.parts, self.often, strict=True)]
+        self.shares = self.often / self.often.sum()
+        """How large a part of the batches each dataset is."""
+        left_out = [
+            size - source.validation_rows - len(free)
+            for size, source, free in zip(sizes, sources, self._free, strict=True)
+        ]
+        self.withheld = left_out
+        """Rows of each that are not trained on, for another dataset holds them out."""
+        marks = [
+            f"{part.fingerprint} {often}{f' {out}' if out else ''}"
+            for part, often, out in zip(self.parts, self.often, left_out, strict=True)
+        ]
         self.fingerprint = digest(*marks)[:16]
 
     def __len__(self) -> int:
@@ -49,14 +64,51 @@ class Mixture:
         turn, place = divmod(position, int(self.often.sum()))
         order, before = _round(seed, turn, tuple(self.often.tolist()))
         part = int(order[place])
-        epoch, row = divmod(turn * int(self.often[part]) + int(before[place]), self._free[part])
-        held = self.sources[part].validation_rows
-        return int(self.starts[part]) + held + int(_permutation(seed, part, epoch, self._free[part])[row])
+        free = self._free[part]
+        epoch, row = divmod(turn * int(self.often[part]) + int(before[place]), len(free))
+        return int(self.starts[part]) + int(free[_permutation(seed, part, epoch, len(free))[row]])
+
+    def described(self) -> list[str]:
+        """A line for each dataset: its rows, and how large a part of the batches it is."""
+        return [
+            f"{source.path}: {len(free)} rows to train on, {share:.1%} of the batches"
+            + (f", {out} held out with rows of another dataset" if out else "")
+            for source, free, share, out in zip(
+                self.sources, self._free, self.shares, self.withheld, strict=True
+            )
+        ]
+
+    def rows_trained_on(self) -> list[int]:
+        return [len(free) for free in self._free]
+
+    def _trained_on(self) -> list[np.ndarray]:
+        """Of each dataset the rows that no dataset holds out."""
+        held = {_said(self.parts[part], row) for part, row in map(self.locate, self.held_out)}
+        ids = {one for one, _ in held}
+        found = []
+        for part, source in zip(self.parts, self.sources, strict=True):
+            rows = np.arange(source.validation_rows, max(source.validation_rows, len(part)))
+            if ids:
+                named = _ids(part)
+                rows = rows[[named[row] not in ids or _said(part, int(row)) not in held for row in rows]]
+            found.append(rows)
+        return found
 
     def locate(self, position: int) -> tuple[int, int]:
         """The dataset that a row number belongs to, and the row's number in it."""
         part = int(np.searchsorted(self.starts, position, side="right")) - 1
         return part, position - int(self.starts[part])
+
+
+def _ids(part: Rows) -> list[str]:
+    found = [one for batch in part.batches for one in batch.column("id").to_pylist()]
+    return found[: len(part)]
+
+
+def _said(part: Rows, row: int) -> tuple[str, str]:
+    """A row's id and question: two corpora may both have a row 1."""
+    batch, at = part.at(row)
+    return batch.column("id")[at].as_py(), batch.column("question")[at].as_py()
 
 
 @lru_cache(maxsize=4)

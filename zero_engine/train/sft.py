@@ -19,6 +19,7 @@ from zero_engine.train.config import Sft
 from zero_engine.train.data import Batch, Batches, collate, collate_packed, held_out, rows_at
 from zero_engine.train.loop import Learner, Run, prepare, total, train, update
 from zero_engine.train.losses import pesft_counts, pesft_loss
+from zero_engine.train.mixture import Mixture
 
 
 def train_sft(config: Sft, say: Callable[[str], None] = print, progress: Progress | None = None) -> Path:
@@ -58,6 +59,8 @@ def train_sft(config: Sft, say: Callable[[str], None] = print, progress: Progres
         return figures
 
     say(f"{len(run.rows)} rows, {config.steps} steps of {config.batch_size} on {processes} x {run.device}")
+    for line in run.rows.described() if isinstance(run.rows, Mixture) else ():
+        say(f"  {line}")
     return train(run, take_step, say if run.accelerator.is_main_process else _silent, _line, progress)
 
 

@@ -4,7 +4,7 @@ Contract (GAIR-NLP/anole af563fa1, training/README.md, training/train.py `Tokeni
 chameleon/inference/chameleon.py `sft_tokenization`): a JSON line has `text`, `image` (a path), `text_tokens` (no
 BOS), and `image_tokens` with BOI and EOI; the loader trains on `text_tokens + image_tokens`. "Current code only
 supports finetuning on one-text segment and one image", so every drawing is a sample of its own, with its step as
-the text; steps without a drawing, questions, answers and given pictures have no place, and are counted. A row
+the text; steps without a drawing, questions with their pictures and answers have no place, and are counted. A row
 without a drawing is left out.
 """
 
@@ -36,7 +36,7 @@ def _pairs(shard: Shard, coder: Coder) -> Iterator[dict]:
             continue
         shard.lost["steps without a drawing"] += len(row.steps) - len(drawn)
         shard.lost["questions and answers"] += 1
-        shard.lost["given pictures"] += len(row.given)
+        shard.lost["pictures of questions"] += len(row.given)
         yield from lines
 
 

@@ -11,8 +11,8 @@ Contracts:
 Both read row groups that `parquet_info` lists by path, as written below: relative to the export's folder.
 
 A question of a text corpus has no picture, and ThinkMorph's loader cannot do without: such a row begins with a
-white one of the drawings' size, which bears no loss, and is counted. What a row has beside one given picture is
-left out there, named. A row with fewer than two pictures has no place in `bagel/`, and is counted.
+white one of the drawings' size, which bears no loss, and is counted. A row with several pictures of the question is
+left out there, named. One with fewer than two pictures has no place in `bagel/`, and is counted.
 """
 
 import json
@@ -67,7 +67,9 @@ def _hundreds(shard: Shard) -> Iterator[tuple[list[dict], list[dict]]]:
         if row.answer is None:
             shard.leave_out(row, "no_answer", "the last text ends with the answer")
         elif len(row.given) > 1:
-            shard.leave_out(row, "several_given_pictures", f"{len(row.given)} pictures where one has a place")
+            shard.leave_out(
+                row, "several_question_pictures", f"{len(row.given)} pictures where one has a place"
+            )
         else:
             whole.append(_morph(shard, row))
         pictures = sum(step.image is not None for step in row.steps) + len(row.given)
