@@ -42,6 +42,19 @@ def test_every_row_is_written_or_left_out_with_a_reason_and_equal_exports_are_eq
     assert modes == {0o644}
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_two_exports_into_folders_of_one_name_are_two_datasets_in_the_cache(
+    source, texts_only, tmp_path, name
+):
+    """datasets keys its cache of a local folder by the folder's name and the text of its configs."""
+    from datasets import load_dataset_builder
+
+    folders = [tmp_path / place / name for place in ("one", "other")]
+    for dataset, folder in zip((source, texts_only), folders, strict=True):
+        export(dataset, name, folder)
+    assert len({load_dataset_builder(str(folder)).cache_dir for folder in folders}) == 2
+
+
 @pytest.mark.parametrize("name", ["messages", "omni_r1", "parquet"])
 def test_a_stopped_export_goes_on_to_the_same_bytes(source, tmp_path, name, monkeypatch):
     whole = export(source, name, tmp_path / "whole")

@@ -53,7 +53,7 @@ def _pair(shard: Shard, coder: Coder, row: Row, place: int, number: int) -> dict
 def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
-    text = f"""{front_matter({"default": "data-*.jsonl"})}
+    text = f"""{front_matter({"default": "data-*.jsonl"}, manifest, files)}
 # {manifest.name}, for Anole's fine-tuning
 
 `cat data-*.jsonl > dataset_tokenized.jsonl`, and name that in `constants_training.py`. Nothing has to be tokenised

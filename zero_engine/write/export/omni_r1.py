@@ -136,7 +136,7 @@ def _length(coder: Coder, line: dict, text: str) -> int:
 def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
-    text = f"""{front_matter({"default": "data/*.jsonl"})}
+    text = f"""{front_matter({"default": "data/*.jsonl"}, manifest, files)}
 # {manifest.name}, for the PeSFT code of Omni-R1
 
     python pesft.py --json_dir THIS_FOLDER/data --max_length {options.max_length or LONGEST} --mode templated ...
