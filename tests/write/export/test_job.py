@@ -1,7 +1,9 @@
 """What all exports share: counts, resume, equal bytes, and mistakes told in one line."""
 
 import json
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -12,6 +14,8 @@ from zero_engine.cli.app import app
 from zero_engine.errors import InputError, OutputError
 from zero_engine.write.export import NAMES, export_dataset, format_named
 from zero_engine.write.export import messages as messages_format
+from zero_engine.write.export.coder import Coder
+from zero_engine.write.export.texts import respelled
 
 OF_IDS = {name for name in NAMES if format_named(name).needs_model}
 
@@ -118,6 +122,25 @@ def test_a_dataset_without_rows_is_an_export_without_rows(tmp_path, name):
     empty = build(tmp_path / "empty", rows=0)
     facts = export(empty, name, tmp_path / "out")
     assert facts["rows"] == facts["samples"] == 0 and facts["files"]
+
+
+def test_a_row_that_is_left_out_leaves_no_picture_behind(source, tmp_path, monkeypatch):
+    calls = iter(range(1000))
+
+    def picture(self, codes):
+        if next(calls) % 3 == 2:
+            raise ValueError("another codebook")
+        return [1]
+
+    monkeypatch.setattr(Coder, "picture", picture)
+    facts = export(source, "anole", tmp_path / "out")
+    assert facts["left_out"]["codes_misfit"] > 0 and facts["pictures"] == facts["samples"] > 0
+
+
+def test_marks_of_pictures_videos_and_sounds_in_the_data_are_broken_up():
+    shard = SimpleNamespace(lost=Counter())
+    assert respelled(shard, "<video> <audio> <image>") == "< video> < audio> < image>"
+    assert shard.lost["marks respelled"] == 3
 
 
 def test_options_that_a_format_does_not_take_are_refused(source, tmp_path):
