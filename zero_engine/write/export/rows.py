@@ -84,6 +84,17 @@ def any_given(out: Path, files: Sequence[ShardFile]) -> bool:
     return any(len(batch.column("question_images").flatten()) for batch in read_batches(out, files))
 
 
+def most_pictures(out: Path, files: Sequence[ShardFile]) -> int:
+    """The most pictures that a row has, given ones and drawings with codes; reads no picture."""
+    most = 0
+    for batch in read_batches(out, files):
+        given, steps = batch.column("question_images"), batch.column("steps")
+        drawn = np.concatenate([[0], np.cumsum(np.asarray(steps.values.field("codes").is_valid()))])
+        counts = np.diff(np.asarray(given.offsets)) + np.diff(drawn[np.asarray(steps.offsets)])
+        most = max(most, int(counts.max(initial=0)))
+    return most
+
+
 def suffix_of(image: bytes) -> str:
     """The usual ending of a picture's file, by its first bytes."""
     return next((suffix for start, suffix in SUFFIXES if image.startswith(start)), ".bin")
