@@ -12,6 +12,7 @@ from tests.faults.damage import flip_bit
 from tests.write.export.conftest import TINY, build
 from zero_engine.cli.app import app
 from zero_engine.errors import InputError, OutputError
+from zero_engine.write import manifest
 from zero_engine.write.export import NAMES, export_dataset, format_named
 from zero_engine.write.export import messages as messages_format
 from zero_engine.write.export.coder import Coder
@@ -122,6 +123,13 @@ def test_a_dataset_without_rows_is_an_export_without_rows(tmp_path, name):
     empty = build(tmp_path / "empty", rows=0)
     facts = export(empty, name, tmp_path / "out")
     assert facts["rows"] == facts["samples"] == 0 and facts["files"]
+
+
+def test_the_manifest_is_read_once_however_many_shards_an_export_has(source, tmp_path, monkeypatch):
+    read, known = [], manifest.read_plain
+    monkeypatch.setattr(manifest, "read_plain", lambda path: read.append(path) or known(path))
+    facts = export_dataset(source, "parquet", tmp_path / "out", rows_per_shard=1)
+    assert len(facts["files"]) == 8 and len(read) == 1
 
 
 def test_a_row_that_is_left_out_leaves_no_picture_behind(source, tmp_path, monkeypatch):

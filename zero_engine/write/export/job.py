@@ -30,7 +30,7 @@ from zero_engine.hashing import digest, digest_file
 from zero_engine.progress import Progress, Silent
 from zero_engine.write.atomic import atomic_write, disk_errors, sweep
 from zero_engine.write.dataset import check_bytes, check_files
-from zero_engine.write.export.rows import SUFFIXES, Row, any_given, read_batches, read_rows
+from zero_engine.write.export.rows import SUFFIXES, Row, any_given, groups_of, read_batches, read_rows
 from zero_engine.write.export.stopped import ASIDE, shards_or_nothing, whole_folder
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.place import takes_store
@@ -66,6 +66,8 @@ class Shard:
     out: Path
     files: Sequence[ShardFile]
     options: Options
+    candidates: Sequence[ShardFile]
+    """Files of all drawings of these rows."""
     given: bool
     """Whether any question of the whole dataset has a picture."""
     first: int = 0
@@ -169,13 +171,15 @@ def run_export(
             return record
         there = target.exists()
         done = _committed(target, identity)
-        groups = _groups(files, options.rows_per_shard)
+        groups = groups_of(files, options.rows_per_shard)
         progress.stage(f"writing {fmt.name}", sum(file.rows for file in files), "rows")
         given = any_given(out, files)
+        drawn = {shard.data.name: shard.candidates for shard in manifest.shards}
         shards, first = [], 0
         for index, group in enumerate(groups):
             folder = target / ASIDE / f"shard-{index:05d}"
-            shards.append(Shard(index, folder, out, group, options, given, first, progress))
+            candidates = [part for file in group if (part := drawn[file.name]) is not None]
+            shards.append(Shard(index, folder, out, group, options, candidates, given, first, progress))
             first += sum(file.rows for file in group)
         due = [shard for shard in shards if shard.index not in done]
         with shards_or_nothing(target, there), closing(_written(fmt, due, target)) as entries:
@@ -185,19 +189,6 @@ def run_export(
                 say(f"shard {shard.index + 1} of {len(groups)}: {entry['rows']:,} rows")
         written = [done[shard.index] for shard in shards]
         return _finish(fmt, out, manifest, target, options, identity, written)
-
-
-def _groups(files: list[ShardFile], rows: int) -> list[list[ShardFile]]:
-    """Consecutive files of at least `rows` rows together."""
-    groups: list[list[ShardFile]] = [[]]
-    size = 0
-    for file in files:
-        if size >= rows:
-            groups.append([])
-            size = 0
-        groups[-1].append(file)
-        size += file.rows
-    return groups
 
 
 def _written(fmt: Format, shards: Sequence[Shard], target: Path) -> Generator[dict[str, Any], None, None]:

@@ -66,6 +66,19 @@ class Row:
         return {**found, "answer": self.answer, "choices": list(self.choices)}
 
 
+def groups_of(files: Sequence[ShardFile], rows: int) -> list[list[ShardFile]]:
+    """Consecutive files of at least `rows` rows together."""
+    groups: list[list[ShardFile]] = [[]]
+    size = 0
+    for file in files:
+        if size >= rows:
+            groups.append([])
+            size = 0
+        groups[-1].append(file)
+        size += file.rows
+    return groups
+
+
 def read_batches(out: Path, files: Sequence[ShardFile]) -> Iterator[pa.RecordBatch]:
     """The record batches of these files, in their order, memory-mapped."""
     for file in files:
