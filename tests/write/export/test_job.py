@@ -10,12 +10,14 @@ from typer.testing import CliRunner
 
 from tests.faults.damage import flip_bit
 from tests.write.export.conftest import TINY, build
+from zero_engine.cli import screen
 from zero_engine.cli.app import app
 from zero_engine.errors import InputError, OutputError
 from zero_engine.write import manifest
-from zero_engine.write.export import NAMES, export_dataset, format_named
+from zero_engine.write.export import NAMES, export_dataset, format_named, job
 from zero_engine.write.export import messages as messages_format
 from zero_engine.write.export.coder import Coder
+from zero_engine.write.export.stopped import shards_or_nothing
 from zero_engine.write.export.texts import respelled
 
 OF_IDS = {name for name in NAMES if format_named(name).needs_model}
@@ -104,11 +106,63 @@ def test_a_file_in_the_way_and_a_damaged_record_are_one_line(source, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OutputError, match="is a file. Choose a folder"):
         export_dataset(source, "parquet", tmp_path / "file")
+    with pytest.raises(OutputError, match="x: this folder cannot be made .Not a directory"):
+        export_dataset(source, "parquet", tmp_path / "file" / "x")
     export_dataset(source, "parquet", tmp_path / "x")
     for damage in ("{", "[]"):
         (tmp_path / "x/export.json").write_text(damage)
         with pytest.raises(OutputError, match="export.json: damaged. Remove"):
             export_dataset(source, "parquet", tmp_path / "x")
+
+
+def test_one_export_at_a_time_writes_into_a_folder(source, tmp_path):
+    with shards_or_nothing(tmp_path / "out"):
+        with pytest.raises(OutputError, match="another export is writing to this folder"):
+            export(source, "trl", tmp_path / "out")
+        assert (tmp_path / "out" / ".export").is_dir(), "what the other one has is left alone"
+    export(source, "trl", tmp_path / "out")
+    assert not (tmp_path / "out" / ".export").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ("data/data-00003.arrow", "trl"),
+        ("data/data-00003.arrow", "parquet"),
+        ("candidates/part-00000.arrow", "parquet"),
+    ],
+)
+@pytest.mark.parametrize("by", ["removed", "replaced"])
+def test_a_dataset_that_a_run_writes_to_meanwhile_is_not_mixed(tmp_path, monkeypatch, changed, name, by):
+    source = build(tmp_path / "source")
+    kind = format_named(name)
+
+    def change(shard):
+        if changed in {file.name for file in (*shard.files, *shard.candidates)}:
+            (source / changed).unlink()
+            if by == "replaced":
+                build(tmp_path / "other", given=False)
+                (tmp_path / "other" / changed).rename(source / changed)
+        original(shard)
+
+    original = kind.write
+    object.__setattr__(kind, "write", change)
+    try:
+        with pytest.raises(OutputError, match=f"{changed}.*(was changed while|bytes are not those)"):
+            export(source, name, tmp_path / "out")
+    finally:
+        object.__setattr__(kind, "write", original)
+    assert not (tmp_path / "out" / "export.json").exists()
+
+
+def test_an_export_that_is_stopped_before_its_first_shard_leaves_nothing(source, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "any_given", stop)
+    with pytest.raises(KeyboardInterrupt):
+        export(source, "trl", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_samples_that_are_not_in_the_files_are_noticed(source, tmp_path, monkeypatch):
@@ -175,6 +229,9 @@ def test_the_command_prints_counts(source, tmp_path):
     )
     done = CliRunner().invoke(app, ["export", str(source), "--to", "verl", "--output", str(tmp_path / "b")])
     assert "rows left out: no_answer" in done.stdout and "steps, drawings, codes, scores" in done.stdout
+    assert screen.interrupted().endswith(f"The export in {tmp_path / 'b'} is whole."), (
+        "Ctrl-C at its very end"
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from zero_engine.write.croissant import croissant
 from zero_engine.write.dataset import check_bytes
 from zero_engine.write.export.files import ParquetFile, parquet_rows
 from zero_engine.write.export.job import Format, Options, Shard
+from zero_engine.write.export.stopped import unchanged
 
 LONG = frozenset(("question", "answer", "choices", "text", "prompt", "codes"))
 """Fields that are worth compressing; the others hold a few bytes a row."""
@@ -36,7 +37,8 @@ def _write(shard: Shard) -> None:
         for part in shard.candidates:
             check_bytes(shard.out, part)
         path = shard.path(f"candidates/part-{shard.index:05d}.parquet")
-        drawings = _copy(shard, path, shard.candidates, CANDIDATE)
+        with unchanged(shard.out, shard.candidates):
+            drawings = _copy(shard, path, shard.candidates, CANDIDATE)
     shard.samples = shard.seen + drawings
 
 
