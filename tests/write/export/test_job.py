@@ -141,7 +141,7 @@ def test_a_dataset_that_a_run_writes_to_meanwhile_is_not_mixed(tmp_path, monkeyp
         if changed in {file.name for file in (*shard.files, *shard.candidates)}:
             (source / changed).unlink()
             if by == "replaced":
-                build(tmp_path / "other", given=False)
+                build(tmp_path / "other", per_shard=6)
                 (tmp_path / "other" / changed).rename(source / changed)
         original(shard)
 
