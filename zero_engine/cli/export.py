@@ -55,9 +55,11 @@ def export(
     Rows that the format cannot hold are counted, and named in left_out.jsonl.
     """
     from zero_engine.write.export import export_dataset
-    from zero_engine.write.export.stopped import shards_kept
+    from zero_engine.write.export.stopped import RECORD, shards_kept
 
     def kept() -> str:
+        if (output / RECORD).is_file():
+            return f"The export in {output} is whole."
         done = shards_kept(output)
         said = f"Kept: {counted(done, 'shard')} in {output}. Run the same command to go on."
         return said if done else NOTHING_KEPT

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tests.write.export.conftest import TINY
+from tests.write.export.conftest import TINY, build
 from zero_engine import open_dataset
 from zero_engine.models import load_model
 from zero_engine.render.sequences import PICTURE, TEMPLATES, Encoder, Plain
@@ -266,6 +266,17 @@ def test_omni_r1_lines_pass_the_papers_loader(source, tiny, rows, tmp_path):
         json.loads(line)["id"] for p in sorted((tmp_path / "over/too_long").iterdir()) for line in p.open()
     ]
     assert over["left_out"]["too_long"] == len(beyond) > 0 and over["held"] + 3 + len(beyond) == 24
+
+
+def test_omni_r1_lines_load_where_the_first_file_has_the_fewest_pictures(tmp_path):
+    from datasets import load_dataset
+
+    few = build(tmp_path / "few", rows=6, per_shard=1)
+    export_dataset(few, "omni_r1", tmp_path / "out", model=TINY, rows_per_shard=1)
+    found = load_dataset(str(tmp_path / "out"), split="train")
+    lines = [json.loads(line) for p in sorted((tmp_path / "out/data").iterdir()) for line in p.open()]
+    assert len({len(line) for line in lines}) > 1 and len(lines[0]) < max(map(len, lines))
+    assert [{name: value for name, value in row.items() if value} for row in found] == lines
 
 
 def test_twgi_lines_have_one_separator_and_decode_to_the_row(source, tiny, rows, tmp_path):

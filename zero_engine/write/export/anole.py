@@ -15,7 +15,7 @@ from zero_engine.contracts.manifest import Manifest
 from zero_engine.write.export.coder import Coder, coder_of
 from zero_engine.write.export.files import front_matter, jsonl_rows, write_jsonl
 from zero_engine.write.export.job import Format, Options, Shard
-from zero_engine.write.export.rows import Row, suffix_of
+from zero_engine.write.export.rows import Shown, suffix_of
 
 
 def _write(shard: Shard) -> None:
@@ -25,35 +25,34 @@ def _write(shard: Shard) -> None:
 
 def _pairs(shard: Shard, coder: Coder) -> Iterator[dict]:
     for place, row in enumerate(shard.rows()):
-        drawn = [step for step in row.steps if step.image is not None]
+        drawn = [(step, step.image) for step in row.steps if step.image is not None]
         if not drawn:
             shard.leave_out(row, "no_drawing", "a sample is a text and a picture")
             continue
         try:
-            lines = [_pair(shard, coder, row, place, number) for number in range(len(drawn))]
+            tokens = [_tokens(coder, step) for step, _ in drawn]
         except ValueError as error:
             shard.leave_out(row, "codes_misfit", str(error))
             continue
         shard.lost["steps without a drawing"] += len(row.steps) - len(drawn)
         shard.lost["questions and answers"] += 1
         shard.lost["pictures of questions"] += len(row.given)
-        yield from lines
+        for number, (step, image) in enumerate(drawn):
+            name = f"images/data-{shard.index:05d}/{place:06d}-{number}{suffix_of(image)}"
+            shard.path(name).write_bytes(image)
+            yield {"id": row.id, "text": step.text, "image": name, **tokens[number]}
 
 
-def _pair(shard: Shard, coder: Coder, row: Row, place: int, number: int) -> dict:
-    step = [step for step in row.steps if step.image is not None][number]
-    if step.codes is None or step.image is None:
+def _tokens(coder: Coder, step: Shown) -> dict:
+    if step.codes is None:
         raise ValueError("a picture has no codes")
-    name = f"images/data-{shard.index:05d}/{place:06d}-{number}{suffix_of(step.image)}"
-    tokens = {"text_tokens": coder.text(step.text), "image_tokens": coder.picture(step.codes)}
-    shard.path(name).write_bytes(step.image)
-    return {"id": row.id, "text": step.text, "image": name, **tokens}
+    return {"text_tokens": coder.text(step.text), "image_tokens": coder.picture(step.codes)}
 
 
 def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
-    text = f"""{front_matter({"default": "data-*.jsonl"})}
+    text = f"""{front_matter({"default": "data-*.jsonl"}, manifest, files)}
 # {manifest.name}, for Anole's fine-tuning
 
 `cat data-*.jsonl > dataset_tokenized.jsonl`, and name that in `constants_training.py`. Nothing has to be tokenised

@@ -146,7 +146,7 @@ def _finish(
             groups = pq.read_metadata(target / name).num_row_groups
             info[name.split("/")[0]][name] = {"num_row_groups": groups}
     configs = {name: f"{name}/*.parquet" for name in ("thinkmorph", "bagel")}
-    text = f"""{front_matter(configs)}
+    text = f"""{front_matter(configs, manifest, files)}
 # {manifest.name}, for ThinkMorph and BAGEL
 
 In `data/dataset_info.py`, for ThinkMorph (for BAGEL the same with `bagel`):

@@ -14,6 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from zero_engine.contracts.manifest import Manifest
+from zero_engine.hashing import digest
+
 ROWS, MOST, LEAST, BYTES = 100, 1000, 4 << 20, 64 << 20
 IMAGE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
 
@@ -115,12 +118,24 @@ def image(data: bytes) -> dict[str, Any]:
     return {"bytes": data, "path": None}
 
 
-def front_matter(configs: dict[str, str]) -> str:
-    """A README's front matter: config name -> glob. The first is the default."""
+def front_matter(
+    configs: dict[str, str], manifest: Manifest, files: dict[str, dict], columns: dict[str, str] | None = None
+) -> str:
+    """A README's front matter: config name -> glob. The first is the default. `columns`, for JSON lines that do not
+    all have the same: `dtype: string` or `sequence: int32` by name.
+
+    `datasets` caches the rows of a local folder under the folder's name and its configs: without the digest of the
+    content, the rows of another export into a folder of that name would be loaded.
+    """
+    hashes = [file.sha256 for file in manifest.files()] + [files[name]["sha256"] for name in sorted(files)]
+    content = f"  description: content {digest(*hashes)[:16]}"
     lines = ["---", "configs:"]
     for place, (name, glob) in enumerate(configs.items()):
-        lines += [f"- config_name: {name}", "  data_files:", "  - split: train", f"    path: {glob}"]
+        lines += [f"- config_name: {name}", content, "  data_files:", "  - split: train", f"    path: {glob}"]
         lines += ["  default: true"] if place == 0 else []
+    if columns:
+        lines += ["dataset_info:", f"- config_name: {next(iter(configs))}", "  features:"]
+        lines += [f"  - name: {name}\n    {kind}" for name, kind in columns.items()]
     return "\n".join([*lines, "---", ""])
 
 

@@ -30,12 +30,19 @@ from zero_engine.hashing import digest, digest_file
 from zero_engine.progress import Progress, Silent
 from zero_engine.write.atomic import atomic_write, disk_errors, sweep
 from zero_engine.write.dataset import check_bytes, check_files
-from zero_engine.write.export.rows import SUFFIXES, Row, any_given, read_batches, read_rows
-from zero_engine.write.export.stopped import ASIDE, shards_or_nothing, whole_folder
+from zero_engine.write.export.rows import SUFFIXES, Row, any_given, groups_of, read_batches, read_rows
+from zero_engine.write.export.stopped import (
+    ASIDE,
+    RECORD,
+    said_of,
+    shards_or_nothing,
+    unchanged,
+    whole_folder,
+)
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.place import takes_store
 
-RECORD, LEFT_OUT = "export.json", "left_out.jsonl"
+LEFT_OUT = "left_out.jsonl"
 PICTURES = frozenset(suffix for _, suffix in SUFFIXES) | {".bin"}
 """Picture files are counted, not listed: there may be millions."""
 
@@ -66,6 +73,8 @@ class Shard:
     out: Path
     files: Sequence[ShardFile]
     options: Options
+    candidates: Sequence[ShardFile]
+    """Files of all drawings of these rows."""
     given: bool
     """Whether any question of the whole dataset has a picture."""
     first: int = 0
@@ -167,37 +176,30 @@ def run_export(
         if (record := _finished(target, identity)) is not None:
             say(f"{target}: done already")
             return record
-        there = target.exists()
-        done = _committed(target, identity)
-        groups = _groups(files, options.rows_per_shard)
-        progress.stage(f"writing {fmt.name}", sum(file.rows for file in files), "rows")
-        given = any_given(out, files)
-        shards, first = [], 0
-        for index, group in enumerate(groups):
-            folder = target / ASIDE / f"shard-{index:05d}"
-            shards.append(Shard(index, folder, out, group, options, given, first, progress))
-            first += sum(file.rows for file in group)
-        due = [shard for shard in shards if shard.index not in done]
-        with shards_or_nothing(target, there), closing(_written(fmt, due, target)) as entries:
-            for shard, entry in zip(due, entries, strict=True):
-                done[shard.index] = entry
-                progress.update(shard.first + entry["rows"])
-                say(f"shard {shard.index + 1} of {len(groups)}: {entry['rows']:,} rows")
-        written = [done[shard.index] for shard in shards]
-        return _finish(fmt, out, manifest, target, options, identity, written)
-
-
-def _groups(files: list[ShardFile], rows: int) -> list[list[ShardFile]]:
-    """Consecutive files of at least `rows` rows together."""
-    groups: list[list[ShardFile]] = [[]]
-    size = 0
-    for file in files:
-        if size >= rows:
-            groups.append([])
-            size = 0
-        groups[-1].append(file)
-        size += file.rows
-    return groups
+        _refuse_others(target, identity)
+        with shards_or_nothing(target):
+            if (record := _finished(target, identity)) is not None:  # by one that had the folder until now
+                return record
+            done = _committed(target, identity)
+            groups = groups_of(files, options.rows_per_shard)
+            progress.stage(f"writing {fmt.name}", sum(file.rows for file in files), "rows")
+            with unchanged(out, files):
+                given = any_given(out, files)
+            drawn = {shard.data.name: shard.candidates for shard in manifest.shards}
+            shards, first = [], 0
+            for index, group in enumerate(groups):
+                folder = target / ASIDE / f"shard-{index:05d}"
+                candidates = [part for file in group if (part := drawn[file.name]) is not None]
+                shards.append(Shard(index, folder, out, group, options, candidates, given, first, progress))
+                first += sum(file.rows for file in group)
+            due = [shard for shard in shards if shard.index not in done]
+            with closing(_written(fmt, due, target)) as entries:
+                for shard, entry in zip(due, entries, strict=True):
+                    done[shard.index] = entry
+                    progress.update(shard.first + entry["rows"])
+                    say(f"shard {shard.index + 1} of {len(groups)}: {entry['rows']:,} rows")
+            written = [done[shard.index] for shard in shards]
+            return _finish(fmt, out, manifest, target, options, identity, written)
 
 
 def _written(fmt: Format, shards: Sequence[Shard], target: Path) -> Generator[dict[str, Any], None, None]:
@@ -214,7 +216,7 @@ def _written(fmt: Format, shards: Sequence[Shard], target: Path) -> Generator[di
 
 
 def _write(fmt: Format, shard: Shard, target: Path) -> dict[str, Any]:
-    with whole_folder(shard.folder):
+    with whole_folder(shard.folder), unchanged(shard.out, shard.files):
         fmt.write(shard)
     due = sum(file.rows for file in shard.files)
     if shard.seen != due or shard.held + len(shard.left) != due:
@@ -261,7 +263,7 @@ def _entry(folder: Path, path: Path, samples: int) -> dict[str, Any]:
 def _finished(target: Path, identity: dict) -> dict[str, Any] | None:
     if not (target / RECORD).is_file():
         return None
-    record = _said(target / RECORD)
+    record = said_of(target / RECORD)
     if record.get("identity") != identity:
         other = record.get("identity", {}).get("format", "unknown")
         raise OutputError(f"{target}: holds another export ({other}). Choose another --output.")
@@ -274,32 +276,27 @@ def _finished(target: Path, identity: dict) -> dict[str, Any] | None:
     return record
 
 
-def _committed(target: Path, identity: dict) -> dict[int, dict[str, Any]]:
+def _refuse_others(target: Path, identity: dict) -> None:
+    """Raises OutputError where the folder holds something that is not this export."""
     aside = target / ASIDE
     if aside.is_dir():
         told = aside / "identity.json"
-        if told.is_file() and _said(told) != identity:
+        if told.is_file() and said_of(told) != identity:
             raise OutputError(f"{target}: another export was begun here. Choose another --output.")
     elif target.exists() and not target.is_dir():
         raise OutputError(f"{target}: is a file. Choose a folder for --output.")
     elif target.exists() and any(target.iterdir()):
         raise OutputError(f"{target}: is not empty and no export of ours. Choose another --output.")
-    aside.mkdir(parents=True, exist_ok=True)
+
+
+def _committed(target: Path, identity: dict) -> dict[int, dict[str, Any]]:
+    """The shards that are done, by index; begins the export where there is none."""
+    aside = target / ASIDE
+    aside.mkdir(exist_ok=True)
     with atomic_write(aside / "identity.json", "w") as file:
         json.dump(identity, file)
-    found = [_said(path) for path in sorted(aside.glob("done-*.json"))]
+    found = [said_of(path) for path in sorted(aside.glob("done-*.json"))]
     return {entry["index"]: entry for entry in found if all(_whole(target, file) for file in entry["files"])}
-
-
-def _said(path: Path) -> dict[str, Any]:
-    """What an export has written about itself."""
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict):
-        raise OutputError(f"{path}: damaged. Remove this export's folder and export again.")
-    return said
 
 
 def _whole(target: Path, file: dict) -> bool:

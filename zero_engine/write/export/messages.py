@@ -102,7 +102,7 @@ def _finish(
             },
         }
     }
-    text = f"""{front_matter({"default": "data/**"})}
+    text = f"""{front_matter({"default": "data/**"}, manifest, files)}
 # {name}, as chats
 
 - TRL, axolotl: `load_dataset("imagefolder", data_dir="THIS_FOLDER/data", split="train")`; columns `messages`, `images`.

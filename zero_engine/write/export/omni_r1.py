@@ -18,10 +18,11 @@ from zero_engine.render.prompts import plain_text
 from zero_engine.write.export.coder import Coder, coder_of
 from zero_engine.write.export.files import front_matter, jsonl_rows, write_jsonl
 from zero_engine.write.export.job import Format, Options, Shard
-from zero_engine.write.export.rows import Row
+from zero_engine.write.export.rows import Row, most_pictures
 from zero_engine.write.export.texts import question_parts
 
 LONGEST = 5100
+FIELDS = ("Question", "Text Reasoning Trace", "Final Answer")
 PREFIX = "You are a helpful assistant.\nUser: "
 SUFFIX = (
     " Think with images first. The image reasoning process and answer are enclosed within <reserved12856> "
@@ -51,9 +52,7 @@ def _write(shard: Shard) -> None:
 
     def fitting() -> Iterator[dict]:
         for row, line in _lines(shard, coder):
-            length = fixed + sum(
-                _length(coder, line, line[key]) for key in ("Question", "Text Reasoning Trace")
-            )
+            length = fixed + sum(_length(coder, line, line[key]) for key in FIELDS[:2])
             length += len(coder.as_reader(line["Final Answer"]))
             if length > longest:
                 shard.leave_out(row, "too_long", f"{length} ids > {longest}; in too_long/{name}")
@@ -102,7 +101,7 @@ def _line(shard: Shard, coder: Coder, row: Row) -> tuple[dict, tuple[str, str] |
     trace = "\n".join(steps)
     if not question.strip() or not trace.strip():
         return {}, ("empty", "the reader passes over a row without a question or a trace")
-    told = {"Question": question, "Text Reasoning Trace": trace, "Final Answer": plain(shard, row.answer)}
+    told = dict(zip(FIELDS, (question, trace, plain(shard, row.answer)), strict=True))
     return {"id": line.pop("id"), **told, **line}, None
 
 
@@ -136,7 +135,11 @@ def _length(coder: Coder, line: dict, text: str) -> int:
 def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
-    text = f"""{front_matter({"default": "data/*.jsonl"})}
+    # a row has as many columns as pictures: without their names datasets takes the first file's for all files'
+    pictures = most_pictures(out, [shard.data for shard in manifest.shards])
+    columns = dict.fromkeys(("id", *FIELDS), "dtype: string")
+    columns |= {f"image_{place}": "sequence: int32" for place in range(1, pictures + 1)}
+    text = f"""{front_matter({"default": "data/*.jsonl"}, manifest, files, columns)}
 # {manifest.name}, for the PeSFT code of Omni-R1
 
     python pesft.py --json_dir THIS_FOLDER/data --max_length {options.max_length or LONGEST} --mode templated ...

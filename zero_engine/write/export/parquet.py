@@ -22,7 +22,7 @@ from zero_engine.write.croissant import croissant
 from zero_engine.write.dataset import check_bytes
 from zero_engine.write.export.files import ParquetFile, parquet_rows
 from zero_engine.write.export.job import Format, Options, Shard
-from zero_engine.write.manifest import read_manifest
+from zero_engine.write.export.stopped import unchanged
 
 LONG = frozenset(("question", "answer", "choices", "text", "prompt", "codes"))
 """Fields that are worth compressing; the others hold a few bytes a row."""
@@ -32,13 +32,13 @@ def _write(shard: Shard) -> None:
     shard.seen = shard.held = _copy(
         shard, shard.path(f"data/data-{shard.index:05d}.parquet"), shard.files, TRAJECTORY
     )
-    names = {file.name for file in shard.files}
-    parts = [entry.candidates for entry in read_manifest(shard.out).shards if entry.data.name in names]
     drawings = 0
-    if found := [part for part in parts if part is not None]:
-        for part in found:
+    if shard.candidates:
+        for part in shard.candidates:
             check_bytes(shard.out, part)
-        drawings = _copy(shard, shard.path(f"candidates/part-{shard.index:05d}.parquet"), found, CANDIDATE)
+        path = shard.path(f"candidates/part-{shard.index:05d}.parquet")
+        with unchanged(shard.out, shard.candidates):
+            drawings = _copy(shard, path, shard.candidates, CANDIDATE)
     shard.samples = shard.seen + drawings
 
 

@@ -66,6 +66,19 @@ class Row:
         return {**found, "answer": self.answer, "choices": list(self.choices)}
 
 
+def groups_of(files: Sequence[ShardFile], rows: int) -> list[list[ShardFile]]:
+    """Consecutive files of at least `rows` rows together."""
+    groups: list[list[ShardFile]] = [[]]
+    size = 0
+    for file in files:
+        if size >= rows:
+            groups.append([])
+            size = 0
+        groups[-1].append(file)
+        size += file.rows
+    return groups
+
+
 def read_batches(out: Path, files: Sequence[ShardFile]) -> Iterator[pa.RecordBatch]:
     """The record batches of these files, in their order, memory-mapped."""
     for file in files:
@@ -82,6 +95,17 @@ def read_rows(out: Path, files: Sequence[ShardFile]) -> Iterator[Row]:
 def any_given(out: Path, files: Sequence[ShardFile]) -> bool:
     """Whether any question has a picture; reads no picture."""
     return any(len(batch.column("question_images").flatten()) for batch in read_batches(out, files))
+
+
+def most_pictures(out: Path, files: Sequence[ShardFile]) -> int:
+    """The most pictures that a row has, given ones and drawings with codes; reads no picture."""
+    most = 0
+    for batch in read_batches(out, files):
+        given, steps = batch.column("question_images"), batch.column("steps")
+        drawn = np.concatenate([[0], np.cumsum(np.asarray(steps.values.field("codes").is_valid()))])
+        counts = np.diff(np.asarray(given.offsets)) + np.diff(drawn[np.asarray(steps.offsets)])
+        most = max(most, int(counts.max(initial=0)))
+    return most
 
 
 def suffix_of(image: bytes) -> str:

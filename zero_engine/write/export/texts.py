@@ -1,8 +1,9 @@
 """Rows as text, for the formats that hold text: a prompt, a completion, and marks where pictures stand.
 
 The texts are those of the template `plain`: the question with its choices, then the steps, then `Final Answer:
-...`, which is what the rewards look for. A mark that means something to a reader (`<image>`) and stands in the
-*data* is respelled (`< image>`), and counted: the reader would take it for a picture.
+...`, which is what the rewards look for. A mark that means something to a reader (`<image>`, and `<video>` and
+`<audio>`, which verl, LLaMA-Factory and ms-swift count, too) and stands in the *data* is respelled (`< image>`), and
+counted: the reader would take it for a picture, or refuse a row with fewer videos than marks.
 """
 
 import re
@@ -13,11 +14,12 @@ from zero_engine.write.export.job import Shard
 from zero_engine.write.export.rows import Row
 
 MARK = "<image>"
+MARKS = (MARK, "<video>", "<audio>")
 Parts = list[str | int]
 """Text, and pictures as their places in a list."""
 
 
-def respelled(shard: Shard, text: str, marks: Sequence[str] = (MARK,)) -> str:
+def respelled(shard: Shard, text: str, marks: Sequence[str] = MARKS) -> str:
     """The text without a mark of the reader's in it."""
     for mark in marks:
         if mark in text:

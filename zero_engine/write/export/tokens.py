@@ -61,7 +61,7 @@ def _sequences(shard: Shard) -> Iterator[dict]:
 def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
-    text = f"""{front_matter({"default": "data/*.parquet"})}
+    text = f"""{front_matter({"default": "data/*.parquet"}, manifest, files)}
 # {manifest.name}, as ids of {Path(options.model or "").name}
 
 `SFTTrainer(model, SFTConfig(completion_only_loss=True, ...), train_dataset=load_dataset("THIS_FOLDER", split="train"))`

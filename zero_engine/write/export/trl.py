@@ -105,7 +105,7 @@ def _hundreds(rows: Iterator[Row]) -> Iterator[list[Row]]:
 def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
-    text = f"""{front_matter({"sft": "sft/*.parquet", "grpo": "grpo/*.parquet"})}
+    text = f"""{front_matter({"sft": "sft/*.parquet", "grpo": "grpo/*.parquet"}, manifest, files)}
 # {manifest.name}, for TRL
 
     from zero_engine.train.outside import trl_reward_for

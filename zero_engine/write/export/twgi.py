@@ -71,7 +71,7 @@ def _line(shard: Shard, coder: Coder, row: Row, separator: int) -> dict:
 def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
-    text = f"""{front_matter({"default": "data-*.jsonl"})}
+    text = f"""{front_matter({"default": "data-*.jsonl"}, manifest, files)}
 # {manifest.name}, for Thinking with Generated Images
 
 Its `finetune.py` reads one file: `cat data-*.jsonl > dataset_example.jsonl`. The loader looks for the separator by its

@@ -84,7 +84,7 @@ def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
     names = ", ".join(f"THIS_FOLDER/{name}" for name in sorted(files))
-    text = f"""{front_matter({"default": "data/*.parquet"})}
+    text = f"""{front_matter({"default": "data/*.parquet"}, manifest, files)}
 # {manifest.name}, for verl
 
     data.train_files=[{names}]

@@ -79,7 +79,7 @@ def _finish(
     out: Path, target: Path, manifest: Manifest, files: dict[str, dict], options: Options
 ) -> dict[str, str]:
     last = max(len(files) - 1, 0)
-    text = f"""{front_matter({"default": "data-*.tar"})}
+    text = f"""{front_matter({"default": "data-*.tar"}, manifest, files)}
 # {manifest.name}, as tar shards
 
     import webdataset
