@@ -9,9 +9,11 @@ and `data/dataset_info.json` it is known whose it is.
 """
 
 import fcntl
+import gc
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,6 +94,11 @@ def recorded(out: Path, recover: bool = False) -> Recorded:
 
     With `recover`, a folder of ours whose manifest or ledger is lost or damaged is known by what else lies there.
     """
+    with many_made():
+        return _recorded(out, recover)
+
+
+def _recorded(out: Path, recover: bool) -> Recorded:
     if os.path.lexists(out / MANIFEST):
         try:
             return _of_manifest(out, read_manifest(out))
@@ -107,6 +114,18 @@ def recorded(out: Path, recover: bool = False) -> Recorded:
     if found.name is None and (found.entries or (recover and is_ours(out))):
         _known_otherwise(out, found)
     return found
+
+
+@contextmanager
+def many_made() -> Iterator[None]:
+    """Python's search for cycles looks at all that is there again and again while entries are made by the thousand."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _of_manifest(out: Path, manifest: Manifest) -> Recorded:
