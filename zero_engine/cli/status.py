@@ -27,7 +27,7 @@ def status(out: Folder, json: AsJson = False) -> None:
         f"{out}: {facts['state']}",
         ["", ""],
         [
-            ("pipeline", facts["pipeline"]["name"]),
+            ("pipeline", facts["pipeline"]["name"] or "-"),
             ("input", str(facts["pipeline"]["input"] or "-")),
             ("shards", facts["shards"]),
             *_progress(facts),
