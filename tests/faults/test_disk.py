@@ -92,6 +92,22 @@ def test_a_read_only_folder_is_one_line(poisonable, make_run, tmp_path, means):
     assert "cannot be written" in done.stderr
 
 
+@pytest.mark.skipif(NAMESPACE is None, reason="needs a read-only mount")
+def test_a_run_with_nothing_to_do_ends_well_on_a_read_only_disk(poisonable, make_run, tmp_path):
+    pipeline = make_run("plain", output={"path": str(tmp_path / "disk" / "out")})
+    out = Path(run_pipeline(pipeline).out)
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(yaml.safe_dump(pipeline.model_dump(mode="json")))
+    mount = f"mount --bind {out.parent} {out.parent}\nmount -o remount,ro,bind {out.parent}"
+    done = subprocess.run(
+        [*NAMESPACE, "sh", "-c", f"set -e\n{mount}\n{RUN} {file} --json"],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["plan"]["done"] == 2
+    assert "cannot be written" in done.stderr and "Nothing else was to be done." in done.stderr
+
+
 def _obey_permissions() -> None:
     """Take from root, too, what it needs to write where nobody may (a user has nothing to lose)."""
     PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
