@@ -102,7 +102,7 @@ class Ledger:
             if old and old.rejections and not entry.rejections:
                 (self.out / old.rejections.name).unlink(missing_ok=True)
                 self.twin.push_names(old.rejections.name)
-        self.entries[entry.index] = entry
+        self.held.put(entry)
 
     def describe(self, model: ModelInfo) -> str | None:
         """Remember the model that drew, for the manifest. Returns on what another process drew, where that differs."""
