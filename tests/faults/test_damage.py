@@ -16,6 +16,7 @@ from zero_engine.errors import OutputError
 from zero_engine.run import run_pipeline
 from zero_engine.run.ledger import open_ledger
 from zero_engine.run.recover import recover
+from zero_engine.run.status import folder_status
 from zero_engine.write.validate import validate_dataset
 
 pytestmark = pytest.mark.slow
@@ -148,6 +149,21 @@ def test_drawings_under_the_manifest_of_another_run_are_not_drawn_again(finished
     elsewhere = pipeline.output.model_copy(update={"path": str(tmp_path / "other")})
     other = run_pipeline(pipeline.model_copy(update={"seed": 3, "output": elsewhere})).out
     shutil.copy(Path(other, "manifest.json"), Path(finished, "manifest.json"))
+    assert run_pipeline(pipeline).drawn == 0
+    assert hashes(finished) == before and failed(finished) == []
+
+
+@pytest.mark.parametrize("name", ["faults", "another"])
+def test_drawings_beside_the_events_of_another_run_are_found_by_what_they_are(
+    finished, make_run, tmp_path, name
+):
+    """The manifest is lost, and `events.jsonl` tells of other files: it does not tell that these are damaged."""
+    pipeline, before = make_run(records=16, poison={5: "POISON raises reading"}), hashes(finished)
+    elsewhere = pipeline.output.model_copy(update={"path": str(tmp_path / "other")})
+    other = run_pipeline(pipeline.model_copy(update={"name": name, "seed": 3, "output": elsewhere})).out
+    shutil.copy(Path(other, "events.jsonl"), Path(finished, "events.jsonl"))
+    Path(finished, "manifest.json").unlink()
+    assert folder_status(finished)["pipeline"]["name"] == "faults"
     assert run_pipeline(pipeline).drawn == 0
     assert hashes(finished) == before and failed(finished) == []
 

@@ -1,12 +1,14 @@
 """Disks that fill up, folders that cannot be written, locks of the dead, and two drivers at once."""
 
 import ctypes
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from tests.faults.conftest import hashes
 from zero_engine.errors import OutputError
 from zero_engine.run import run_pipeline
 from zero_engine.run.ledger import open_ledger
+from zero_engine.run.recorded import is_locked
 from zero_engine.run.status import folder_status
 
 pytestmark = pytest.mark.slow
@@ -92,6 +95,22 @@ def test_a_read_only_folder_is_one_line(poisonable, make_run, tmp_path, means):
     assert "cannot be written" in done.stderr
 
 
+@pytest.mark.skipif(NAMESPACE is None, reason="needs a read-only mount")
+def test_a_run_with_nothing_to_do_ends_well_on_a_read_only_disk(poisonable, make_run, tmp_path):
+    pipeline = make_run("plain", output={"path": str(tmp_path / "disk" / "out")})
+    out = Path(run_pipeline(pipeline).out)
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(yaml.safe_dump(pipeline.model_dump(mode="json")))
+    mount = f"mount --bind {out.parent} {out.parent}\nmount -o remount,ro,bind {out.parent}"
+    done = subprocess.run(
+        [*NAMESPACE, "sh", "-c", f"set -e\n{mount}\n{RUN} {file} --json"],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["plan"]["done"] == 2
+    assert "cannot be written" in done.stderr and "Nothing else was to be done." in done.stderr
+
+
 def _obey_permissions() -> None:
     """Take from root, too, what it needs to write where nobody may (a user has nothing to lose)."""
     PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
@@ -108,6 +127,51 @@ def test_a_second_driver_is_refused_and_a_lock_left_by_a_dead_one_is_taken(poiso
     first._lock.close()  # as the death of its process does
     assert (Path(pipeline.output.path) / ".work" / "lock").exists()
     assert run_pipeline(pipeline).counts["rows"] == 8
+
+
+def test_who_looks_at_a_folder_is_no_second_driver(poisonable, make_run):
+    """`status` holds the lock for a moment."""
+    pipeline = make_run()
+    out = Path(run_pipeline(pipeline).out)
+    (out / "data" / "data-00001.arrow").unlink()
+    (out / ".work").mkdir()
+    with open(out / ".work" / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        threading.Timer(0.2, fcntl.flock, (lock, fcntl.LOCK_UN)).start()
+        assert run_pipeline(pipeline).drawn == 0
+
+
+def test_a_lock_that_an_ending_run_clears_away_is_not_held(poisonable, make_run, monkeypatch):
+    """A run that ends removes `.work` between the opening of the lock and the locking, or before both."""
+    pipeline, real, cleared = make_run(), fcntl.flock, []
+
+    def cleared_away(*lock):
+        if len(cleared) < 2:
+            cleared.append(1)
+            shutil.rmtree(Path(pipeline.output.path, ".work"))
+        real(*lock)
+
+    monkeypatch.setattr(fcntl, "flock", cleared_away)
+    out = Path(pipeline.output.path)
+    ledger = open_ledger(out, pipeline)
+    ledger.begin(pipeline)
+    assert is_locked(out)
+    ledger._lock.close()
+    assert run_pipeline(pipeline).counts["rows"] == 8
+
+
+def test_a_run_that_came_between_comparing_and_writing_is_noticed(poisonable, make_run):
+    """What was compared is not what lies there now: the manifest would tell of files that are gone."""
+    pipeline = make_run()
+    out = Path(run_pipeline(pipeline).out)
+    later = open_ledger(out, pipeline)
+    run_pipeline(pipeline.model_copy(update={"gate": pipeline.gate.model_copy(update={"min_pictures": 1})}))
+    before = hashes(out)
+    with pytest.raises(OutputError, match="another run wrote to this folder.* Run the same command again"):
+        later.begin(pipeline)
+    later._lock.close()
+    assert hashes(out) == before and (out / "manifest.json").exists()
+    assert run_pipeline(pipeline).drawn == 0
 
 
 def test_a_clock_set_back_changes_nothing(poisonable, make_run, monkeypatch):

@@ -36,6 +36,24 @@ def test_an_output_inside_a_folder_is_passed_over_in_one_line(files, slash, tmp_
     assert "an output of zero-engine" in said
 
 
+@pytest.mark.parametrize("files", [RUNNING, FINISHED, EVALUATION, TRAINING, EXPORT])
+@pytest.mark.parametrize("head", ["", "file://"])
+def test_an_output_among_what_a_pattern_matches_is_passed_over_in_one_line(files, head, tmp_path):
+    root = folder(tmp_path / "in", {"a.jsonl": line("a"), "b/c.jsonl": line("c"), **files})
+    pattern = f"{head}{root}/**/*.jsonl"
+    assert ids(pattern) == ["a", "c"]
+    (said,) = passed_over(Input(path=pattern))
+    assert "an output of zero-engine" in said
+
+
+def test_a_pattern_inside_an_output_is_the_users_word(tmp_path):
+    root = folder(tmp_path, FINISHED)
+    assert ids(root / "x" / "**" / "*.jsonl") == ["rejected"]
+    assert ids(root / "x" / "rejected" / "*") == ["rejected"]
+    with pytest.raises(InputError, match=r"nothing but outputs.*name it: input.path=.*/x\."):
+        ids(root / "*" / "rejected" / "*.jsonl")
+
+
 def test_an_output_that_the_user_names_is_read(tmp_path):
     root = folder(tmp_path, FINISHED)
     assert ids(root / "x") == ["rejected"]

@@ -12,7 +12,10 @@ from zero_engine.errors import ModelError
 from zero_engine.hashing import seed_for
 from zero_engine.images import decode_image
 from zero_engine.pipeline import Render
-from zero_engine.render.renderer import draw_steps
+from zero_engine.records import Rejection
+from zero_engine.render.once import apart, copies
+from zero_engine.render.planned import plan_drawings
+from zero_engine.render.renderer import draw, draw_steps
 
 RENDER = Render(candidates=3, batch_size=4)
 STEPS = {
@@ -54,6 +57,23 @@ def test_a_candidate_carries_all_that_was_drawn():
 def test_without_guidance_there_is_no_unconditional_likelihood():
     candidates, _ = draw_steps(SHARD, FakeModel(), RENDER.model_copy(update={"guidance": 1.0}), 0, "png")
     assert set(candidates[0].scores) == {"likelihood"}
+
+
+def test_what_becomes_of_a_drawing_becomes_of_its_equals():
+    twin = dataclasses.replace(SHARD[1], trace=dataclasses.replace(SHARD[1].trace, id="b~1", key="b"))
+    first = dataclasses.replace(SHARD[1], trace=dataclasses.replace(SHARD[1].trace, key="b"))
+    planned, _ = plan_drawings([first, SHARD[0], twin], RENDER, 0)
+    once, again = apart(planned)
+    assert [(wanted.attempt, before.attempt) for wanted, before in again] == [(0, 0), (1, 1), (2, 2)]
+    assert once == planned[:-3]
+    drawn, _ = draw(once, FakeModel(), RENDER, "png", "ab" * 16)
+    failed = Rejection("b", "render", "draw_failed", "so", 0, 1, "ValueError", "It takes 2 bolts.")
+    copied, refused = copies(again, [c for c in drawn if key(c) != ("b", 0, 1)], [failed])
+    assert [key(c) for c in copied] == [("b~1", 0, 0), ("b~1", 0, 2)]
+    assert contents(copied[0]) == contents(drawn[0])
+    assert refused == [dataclasses.replace(failed, trace_id="b~1")]
+    whole = dataclasses.replace(failed, attempt=None, reason="prompt_too_long")
+    assert copies(again, [], [whole]) == ([], [dataclasses.replace(whole, trace_id="b~1")])
 
 
 @settings(max_examples=25, deadline=None)

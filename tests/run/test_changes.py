@@ -62,6 +62,21 @@ def test_a_change_that_is_none_of_the_drawings_draws_nothing(begun, hashes, chan
     assert_draws_nothing(hashes, change)
 
 
+def test_equal_records_of_a_shard_are_drawn_once_and_plan_says_so(begun, hashes):
+    """They have the bytes that drawing each of them would give: those of one drawn as a shard of its own."""
+    lines = [json.loads(line) for line in Path("corpus.jsonl").read_text().splitlines()[:2]]
+    Path("twice.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*lines, *lines, lines[0]]))
+    sections = {"input": {"path": "twice.jsonl"}, "render": {"candidates": 2}}
+    alone = run_pipeline(pipeline("alone", **sections, output={"rows_per_shard": 1}))
+    asked = pipeline("twice", **sections, output={"rows_per_shard": 5})
+    planned = plan_run(asked).drawings
+    made = run_pipeline(asked)
+    assert (planned.made, planned.reused) == (made.drawn, made.as_dict()["reused"])
+    assert (alone.drawn, made.drawn) == (20, 8) and made.counts["pictures"] == 20
+    split = run_pipeline(pipeline("twice", **sections, output={"rows_per_shard": 1}))
+    assert split.drawn == 0 and hashes("twice") == hashes("alone")
+
+
 def test_settings_tried_and_taken_back_draw_once(begun, hashes):
     before = hashes("out")
     assert run_pipeline(pipeline("out", render={"guidance": 2.0})).drawn > 0

@@ -19,9 +19,9 @@ from tests.faults.conftest import poisoned_children
 from tests.run.given_corpus import packed, picture
 from tests.run.identity import names_in, pipeline
 from zero_engine.cli.app import app
-from zero_engine.errors import InputError, Interrupted
+from zero_engine.errors import InputError, Interrupted, OutputError
 from zero_engine.run import plan_run, run_pipeline
-from zero_engine.run.ledger import Ledger
+from zero_engine.run.ledger import Ledger, hold, holding
 from zero_engine.write.folder import unused_name
 from zero_engine.write.unused import unused
 from zero_engine.write.validate import validate_dataset
@@ -227,6 +227,23 @@ def test_clean_follows_no_link(here):
     done = CliRunner().invoke(app, ["clean", "out", "--yes", "--json"])
     assert done.exit_code == 0 and json.loads(done.stdout)["deleted"]["files"] == 0
     assert list(Path("elsewhere").glob("*.arrow"))
+
+
+def test_clean_waits_for_nothing_and_deletes_nothing_where_the_lock_is_none(here):
+    Path("out/unused").mkdir(exist_ok=True)
+    kept = Path("out/unused/0123456789abcdef.arrow")
+    shutil.copy("out/candidates/part-00000.arrow", kept)
+    Path("out/.work").mkdir()
+    os.mkfifo("out/.work/lock")
+    done = CliRunner().invoke(app, ["clean", "out", "--yes"])
+    assert (
+        isinstance(done.exception, OutputError) and "no plain file" in str(done.exception) and kept.exists()
+    )
+    os.unlink("out/.work/lock")
+    with hold(Path("out")), pytest.raises(OutputError, match="another run is writing"), holding(Path("out")):
+        raise AssertionError  # a run began after it was asked for
+    assert CliRunner().invoke(app, ["clean", "out", "--yes"]).exit_code == 0
+    assert not kept.exists() and not Path("out/.work").exists()
 
 
 def test_clean_asks_whether_a_run_began_once_it_has_its_answer(here, monkeypatch):

@@ -27,7 +27,7 @@ from zero_engine.cli.options import (
 )
 from zero_engine.cli.screen import console, if_stopped
 from zero_engine.cli.status import size_of
-from zero_engine.errors import InputError, command
+from zero_engine.errors import InputError, OutputError, command
 
 if TYPE_CHECKING:
     from zero_engine.report.calibration import Calibration
@@ -89,7 +89,12 @@ def finish(summary: "Summary", report: bool) -> None:
 
         if_stopped(lambda: f"The dataset is whole. For its page: `{command('report', summary.out)}`")
         console().stage("writing report.html")
-        write_report(summary.out, verify=False)  # its bytes have just been written or checked
+        try:
+            write_report(summary.out, verify=False)  # its bytes have just been written or checked
+        except OutputError as error:
+            if not summary.plan.is_done:
+                raise
+            say(f"{error} Nothing else was to be done.", err=True)
         console().stop()
 
 

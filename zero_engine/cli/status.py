@@ -1,5 +1,6 @@
 """`status`, `clean`: say how far a run is, delete what was set aside."""
 
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Annotated
 
@@ -27,7 +28,7 @@ def status(out: Folder, json: AsJson = False) -> None:
         f"{out}: {facts['state']}",
         ["", ""],
         [
-            ("pipeline", facts["pipeline"]["name"]),
+            ("pipeline", facts["pipeline"]["name"] or "-"),
             ("input", str(facts["pipeline"]["input"] or "-")),
             ("shards", facts["shards"]),
             *_progress(facts),
@@ -75,7 +76,9 @@ def clean(
 ) -> None:
     """Delete the drawings in OUT/unused, which the pipeline no longer asks for. No other command deletes drawings."""
     from zero_engine.errors import OutputError
+    from zero_engine.run.ledger import holding
     from zero_engine.run.recorded import is_locked, recorded
+    from zero_engine.sections import is_store
     from zero_engine.write.unused import clean, unused
 
     if recorded(out).name is None:
@@ -86,7 +89,8 @@ def clean(
     if is_locked(out):  # also where a run began while the question stood there
         raise OutputError(f"{out}: a run is writing to this folder. Wait for it.")
     if_stopped(lambda: f"Some of {out}/unused is deleted. Run the same command to delete the rest.")
-    deleted = asdict(clean(out))
+    with nullcontext() if is_store(out) or not found.files else holding(out):
+        deleted = asdict(clean(out))
     if json:
         print_json({"out": str(out), "deleted": deleted})
     else:

@@ -9,9 +9,9 @@ it (the hub's documentation, "File names and splits", "Manual configuration"):
    evaluation) set off in the file's name or its folder's. Several folders with such shards are configurations.
 4. No such name: all files are the split `train`.
 
-Outputs of zero-engine inside the folder are passed over (`ours`).
+Outputs of zero-engine inside the folder, or among what a glob matches, are passed over (`ours`).
 
-A file that the user names, or matches by a glob, is read as it is.
+Any other file that the user names, or matches by a glob, is read as it is.
 """
 
 import glob
@@ -21,6 +21,7 @@ import re
 import struct
 import zipfile
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from zero_engine.errors import InputError
@@ -35,7 +36,7 @@ from zero_engine.read.files import (
     open_unpacked,
     tar_members,
 )
-from zero_engine.read.ours import outputs_inside, without
+from zero_engine.read.ours import fixed_part, outputs_inside, outputs_matched, without
 from zero_engine.read.sniffing import check_encoding, sniff
 from zero_engine.read.splits import configured, front_matter, no_split, of_config, of_split
 
@@ -197,7 +198,7 @@ def _expand(path: str, spec: Input, found: Found) -> list[str]:
             names = sorted(name for name in glob.glob(path, recursive=True) if os.path.isfile(name))
             if not names:
                 raise InputError(f"{path}: no file matches this pattern. Check input.path.")
-            return names
+            return _strangers(path, names, outputs_matched(path, names, os.path.isfile), found)
     except ValueError as error:
         raise InputError(f"{path!r}: {first_line(error)}. Check input.path.") from None
     raise InputError(f"{path}: no such file or folder. Check input.path.")
@@ -209,10 +210,12 @@ def _expand_remote(path: str, spec: Input, found: Found) -> list[str]:
     try:
         files, plain = fsspec.core.url_to_fs(path)
         if any(sign in plain for sign in "*?[") and not files.exists(plain):
-            names = sorted(name for name in files.glob(plain) if files.isfile(name))
+            names = sorted(files.unstrip_protocol(n) for n in files.glob(plain) if files.isfile(n))
             if not names:
                 raise InputError(f"{path}: no file matches this pattern. Check input.path.")
-            return [files.unstrip_protocol(name) for name in names]
+            there = cache(lambda: {files.unstrip_protocol(n) for n in files.find(fixed_part(plain))})
+            ours = outputs_matched(files.unstrip_protocol(plain), names, lambda name: name in there())
+            return _strangers(path, names, ours, found)
         if files.isdir(plain):
             names = sorted(files.unstrip_protocol(name) for name in files.find(plain))
             return _folder(path.rstrip("/"), names, spec, found)
@@ -236,12 +239,9 @@ def _folder(folder: str, names: list[str], spec: Input, found: Found) -> list[st
     if (path := f"{base}/state.json") in names:
         return _saved(folder, base, _json_file(path))
     ours = outputs_inside(base, names)
-    found.passed_over += [(name, "an output of zero-engine; to read it, name it") for name in ours]
-    data = _data_files(base, without(names, ours), found, spec)
+    data = _data_files(base, _strangers(folder, names, ours, found), found, spec)
     if not data and ours:
-        raise InputError(
-            f"{folder}: nothing but outputs of zero-engine. To read one, name it: input.path={ours[0]}."
-        )
+        raise _nothing_else(folder, ours)
     if not data:
         raise InputError(
             f"{folder}: no data file in this folder ({', '.join(DATA_SUFFIXES)}). Check input.path."
@@ -250,6 +250,21 @@ def _folder(folder: str, names: list[str], spec: Input, found: Found) -> list[st
     if configs:
         return configured(folder, base, data, configs, spec, found.passed_over)
     return of_split(folder, of_config(folder, base, data, spec, found.passed_over), spec, found.passed_over)
+
+
+def _strangers(path: str, names: list[str], ours: list[str], found: Found) -> list[str]:
+    """The files that lie in no output of ours; those are passed over. Raises InputError where there is nothing else."""
+    found.passed_over += [(name, "an output of zero-engine; to read it, name it") for name in ours]
+    rest = without(names, ours)
+    if not rest:
+        raise _nothing_else(path, ours)
+    return rest
+
+
+def _nothing_else(path: str, ours: list[str]) -> InputError:
+    return InputError(
+        f"{path}: nothing but outputs of zero-engine. To read one, name it: input.path={ours[0]}."
+    )
 
 
 def _saved(folder: str, base: str, state: dict[str, Any]) -> list[str]:

@@ -83,7 +83,8 @@ with the lines below filled in. What every format has in common:
   comparisons, `in`, `and`, `or`, `not`, `len(x)`, `lower(x)`. `duplicates: reject` leaves out what says the same.
 - A folder is read by the hub's conventions: `config` and `split` by the front matter of its README, or by names
   (`train-00000-of-00003.parquet`, `data/test.jsonl`). Archives, `-` for stdin, and JSON documents that wrap their
-  records (`field: data`) are inputs like others. Outputs of zero-engine in a folder are passed over, unless named.
+  records (`field: data`) are inputs like others. Outputs of zero-engine in a folder, or among what a glob
+  matches, are passed over, unless named.
 """
 
 

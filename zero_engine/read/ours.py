@@ -1,4 +1,4 @@
-"""Outputs of zero-engine that lie inside a folder of input.
+"""Outputs of zero-engine that lie inside a folder of input, or among the files that a pattern matches.
 
 `run --input .` puts its output beside the records that it is made from, so the next run finds both. Runs, exports,
 evaluations, trainings and rounds each leave a file by which their folder is known, runs also while they are under way.
@@ -6,7 +6,7 @@ No record is read from such a folder, unless it is what the user named.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from zero_engine.errors import InputError
 from zero_engine.read.files import open_raw
@@ -33,6 +33,27 @@ def outputs_inside(base: str, names: Sequence[str]) -> list[str]:
         if folder is not None and folder != base and folder not in found and _says(name):
             found.add(folder)
     return sorted(one for one in found if not any(one.startswith(f"{other}/") for other in found))
+
+
+def outputs_matched(pattern: str, names: Sequence[str], exists: Callable[[str], bool]) -> list[str]:
+    """Folders that zero-engine wrote around these files, below the part of the pattern that matches only itself.
+
+    The file that tells of such a folder may not match the pattern.
+    """
+    base = fixed_part(pattern)
+    folders = {name[:end] for name in names for end in _slashes(name, len(base))}
+    told = [f"{folder}/{'.work/' * (sign == 'ledger.jsonl')}{sign}" for folder in folders for sign in SIGNS]
+    return outputs_inside(base.rstrip("/"), [name for name in told if exists(name)])
+
+
+def fixed_part(pattern: str) -> str:
+    """The folder, with its slash, under which all that a pattern matches lies."""
+    wild = min(place for place in map(pattern.find, "*?[") if place >= 0)
+    return pattern[: pattern.rfind("/", 0, wild) + 1]
+
+
+def _slashes(name: str, start: int) -> list[int]:
+    return [place for place in range(start, len(name)) if name[place] == "/"]
 
 
 def without(names: Sequence[str], folders: Sequence[str]) -> list[str]:

@@ -26,6 +26,7 @@ from zero_engine.records import Candidate, ParsedTrace, Rejection, Trajectory
 from zero_engine.render.decoding import as_decoded, has_own_pixels
 from zero_engine.render.given import take_given
 from zero_engine.render.identity import known_batch_size, settings_key
+from zero_engine.render.once import apart, copies
 from zero_engine.render.planned import Kept, Planned, in_order, plan_drawings
 from zero_engine.render.renderer import draw
 from zero_engine.run.marks import counted, loading
@@ -128,12 +129,12 @@ class _Maker:
                 return []
             found, settings = _recall(planned, pipeline, self.generator, self.index, self.known)
             missing = [wanted for wanted, stored in zip(planned, found, strict=True) if stored is None]
-            drawn, refused = _draw(
-                [wanted for wanted in missing if not wanted.given], pipeline, self.generator, settings
-            )
+            once, again = apart([wanted for wanted in missing if not wanted.given])
+            drawn, refused = _draw(once, pipeline, self.generator, settings)
+            copied, refused_too = copies(again, drawn, refused)
             encoded, unreadable = _encode([wanted for wanted in missing if wanted.given], pipeline)
-            self.refused += refused + unreadable
-        outcome = _merge(planned, found, [*drawn, *encoded], pipeline.output.image_format)
+            self.refused += refused + refused_too + unreadable
+        outcome = _merge(planned, found, [*drawn, *copied, *encoded], pipeline.output.image_format)
         with self.measure("score"):
             self._score(outcome, parsed, found, planned)
         self.done.candidates += outcome.candidates

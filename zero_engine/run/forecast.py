@@ -21,6 +21,7 @@ from zero_engine.pipeline import Pipeline
 from zero_engine.read import iter_chunks, read_chunk
 from zero_engine.records import Candidate, ParsedTrace
 from zero_engine.render.identity import known_batch_size, settings_key
+from zero_engine.render.once import apart
 from zero_engine.render.planned import Planned, plan_drawings
 from zero_engine.run.checks import check_pipeline
 from zero_engine.run.ledger import open_ledger
@@ -133,9 +134,13 @@ def _count(
                 known = [wanted for wanted in planned if wanted.given or wanted.trace.trace.id not in lost]
                 names = [wanted.identity(settings) for wanted in known] if settings and store else []
                 found = store.holds(names) if store and names else set()
-                reused = sum(name in found for name in names)
-                drawings.reused += reused
-                drawings.made += len(planned) - reused
+                missing = [
+                    w for w, name in zip(known, names or [""] * len(known), strict=True) if name not in found
+                ]
+                missing += [w for w in planned if not w.given and w.trace.trace.id in lost]
+                made = len(missing) - len(apart([w for w in missing if not w.given])[1])
+                drawings.made += made
+                drawings.reused += len(planned) - made
                 asked.note(found)
         if len(kept) < sum(entry.candidates is not None for entry in held.entries.values()):
             drawings.set_aside = _not_asked_for(sources.out, held, kept, asked)

@@ -13,19 +13,72 @@ import contextlib
 import fcntl
 import os
 import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from zero_engine.contracts.manifest import ModelInfo, ShardEntry
-from zero_engine.errors import OutputError
+from zero_engine.errors import OutputError, command
 from zero_engine.pipeline import Pipeline
 from zero_engine.run.recorded import Recorded, ledger_line, recorded
 from zero_engine.run.twin import Twin
 from zero_engine.write.atomic import commit, disk_errors, make_folder, sweep
 from zero_engine.write.finish import unfinish
-from zero_engine.write.folder import ANSWERS, LEDGER, LOCK, OURS, SHARD_FOLDERS, UNUSED, WORK
-from zero_engine.write.plain import clear_the_way, digest_now, require_folder
+from zero_engine.write.folder import ANSWERS, LEDGER, LOCK, MANIFEST, OURS, SHARD_FOLDERS, UNUSED, WORK
+from zero_engine.write.plain import clear_the_way, digest_now, is_in_the_way, open_plain, require_folder
 from zero_engine.write.unused import set_aside, set_strays_aside
+
+LOCK_TRIES, LOCK_WAIT_S = 20, 0.05
+Stamp = tuple[tuple[int, int, int] | None, ...]
+"""inode, bytes and time of change of manifest and ledger; None for one that is not there."""
+
+
+def stamp(out: Path) -> Stamp:
+    """What changes when a run writes to the folder."""
+    found: list[tuple[int, int, int] | None] = []
+    for name in (MANIFEST, LEDGER):
+        try:
+            status = os.lstat(out / name)
+            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+        except OSError:
+            found.append(None)
+    return tuple(found)
+
+
+def hold(out: Path) -> contextlib.ExitStack:
+    """The folder's lock, held until it is closed. Raises OutputError where a run has it.
+
+    It is tried for a second: `status` has it for a moment, and a run that ends clears it away.
+    """
+    for _ in range(LOCK_TRIES):
+        make_folder(out / WORK)
+        if os.path.islink(out / WORK) or is_in_the_way(out / LOCK):
+            raise OutputError(
+                f"{out / LOCK}: no plain file. `{command('recover', out)}` moves it out of the way."
+            )
+        with (
+            contextlib.suppress(FileNotFoundError, BlockingIOError),
+            disk_errors(out),
+            contextlib.ExitStack() as stack,
+        ):
+            lock = stack.enter_context(open_plain(out / LOCK, os.O_RDWR | os.O_CREAT))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock.fileno()), os.lstat(out / LOCK)):
+                return stack.pop_all()
+        time.sleep(LOCK_WAIT_S)
+    raise OutputError(
+        f"{out}: another run is writing to this folder. Wait for it, or choose another --output."
+    )
+
+
+@contextlib.contextmanager
+def holding(out: Path) -> Iterator[None]:
+    """No run writes to the folder meanwhile. Raises OutputError where one does."""
+    with hold(out):
+        yield
+        if os.listdir(out / WORK) == [Path(LOCK).name]:
+            shutil.rmtree(out / WORK, ignore_errors=True)
 
 
 class Ledger:
@@ -35,10 +88,12 @@ class Ledger:
         self.out = out
         self.held = held
         self.twin = twin or Twin()
+        self.stamp: Stamp = (None, None)
+        """Of the folder when it was read."""
         self.noticed: list[str] = []
         """What `begin` found and mended, a line each."""
         self._file: IO[str] | None = None
-        self._lock: IO[str] | None = None
+        self._lock: contextlib.ExitStack | None = None
 
     @property
     def entries(self) -> dict[int, ShardEntry]:
@@ -70,15 +125,15 @@ class Ledger:
                 self.noticed.append(
                     f"{self.out}: manifest and ledger are lost or damaged: both are made again from its files."
                 )
-            for folder in (*SHARD_FOLDERS, WORK):
-                make_folder(self.out / folder)
-            self._lock = open(self.out / LOCK, "w")
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            self._lock = hold(self.out)
+            if stamp(self.out) != self.stamp:
+                self._lock.close()
                 raise OutputError(
-                    f"{self.out}: another run is writing to this folder. Wait for it, or choose another --output."
-                ) from None
+                    f"{self.out}: another run wrote to this folder while this one compared what is there. "
+                    "Run the same command again."
+                )
+            for folder in SHARD_FOLDERS:
+                make_folder(self.out / folder)
             for stale in self.work.glob("*.tmp"):
                 stale.unlink(missing_ok=True)
             for folder in (".", *SHARD_FOLDERS):
@@ -102,7 +157,7 @@ class Ledger:
             if old and old.rejections and not entry.rejections:
                 (self.out / old.rejections.name).unlink(missing_ok=True)
                 self.twin.push_names(old.rejections.name)
-        self.entries[entry.index] = entry
+        self.held.put(entry)
 
     def describe(self, model: ModelInfo) -> str | None:
         """Remember the model that drew, for the manifest. Returns on what another process drew, where that differs."""
@@ -193,6 +248,13 @@ def open_ledger(out: Path, pipeline: Pipeline, overwrite: bool = False, twin: Tw
     Raises OutputError where the folder belongs to a pipeline of another name, or is not ours at all, unless
     `overwrite` says that its rows may be replaced (its drawings are kept).
     """
+    before = stamp(out)
+    ledger = _open(out, pipeline, overwrite, twin)
+    ledger.stamp = before
+    return ledger
+
+
+def _open(out: Path, pipeline: Pipeline, overwrite: bool, twin: Twin | None) -> Ledger:
     if not os.path.lexists(out):
         return Ledger(out, Recorded(), twin)
     if not out.is_dir():

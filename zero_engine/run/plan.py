@@ -101,6 +101,11 @@ class Plan:
         self.starts[decision.start or "done"] += 1
         self.reasons[decision.why] += 1
 
+    @property
+    def is_done(self) -> bool:
+        """Whether no shard is to be made."""
+        return self.starts["done"] == self.shards
+
     def damage(self) -> str | None:
         """What to say of files that are not what was committed."""
         found = [why for why in self.reasons if why.endswith(DAMAGED)]

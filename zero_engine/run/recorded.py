@@ -9,9 +9,11 @@ and `data/dataset_info.json` it is known whose it is.
 """
 
 import fcntl
+import gc
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,11 +28,14 @@ from zero_engine.render.identity import identity_of, known_batch_size, settings_
 from zero_engine.run.lease import is_leased
 from zero_engine.run.watch import committed_files, last_beginning
 from zero_engine.sections import is_store
-from zero_engine.write.folder import DATASET_INFO, LEDGER, LOCK, MANIFEST, UNUSED, shard_files
+from zero_engine.write.folder import DATASET_INFO, LEDGER, LOCK, MANIFEST, REJECTED, UNUSED, shard_files
 from zero_engine.write.manifest import read_manifest
 from zero_engine.write.place import small, takes_store
-from zero_engine.write.plain import is_name, open_plain, plain_size, read_plain
+from zero_engine.write.plain import digest_now, is_name, open_plain, plain_size, read_plain
 from zero_engine.write.store import Identify
+
+FILES_THAT_TELL = 3
+"""So many files that all differ from what `events.jsonl` tells are those of another run, and not all damaged."""
 
 
 @dataclass(slots=True)
@@ -54,25 +59,54 @@ class Recorded:
     given_up: dict[str, str] = field(default_factory=dict)
     """sha256, by name, of the files of drawings of shards that `--overwrite` gave up."""
     _events: frozenset[str] | None = None
+    _known: tuple[set[str], set[str]] | None = None
+    """Names and sha256 of the files of drawings that were committed, once they have been asked for."""
 
     def give_up(self) -> None:
         """Another pipeline takes the folder: its shards are none any more, what their files were is still known."""
         self.given_up = self.digests()
-        self.entries, self.finished = {}, False
+        self.entries, self.finished, self._known = {}, False, None
+
+    def put(self, entry: ShardEntry) -> None:
+        """A shard is committed."""
+        self.entries[entry.index] = entry
+        if self._known and entry.candidates:
+            for known, value in zip(
+                self._known, (entry.candidates.name, entry.candidates.sha256), strict=True
+            ):
+                known.add(value)
 
     def trusts(self, name: str, sha256: str) -> bool:
         """Whether a file of drawings with this content was committed, under any name; yes where nothing tells."""
-        digests = self.given_up | self.digests()
-        if sha256 in digests.values():
+        if self._known is None:
+            digests = self.given_up | self.digests()
+            self._known = set(digests), {*self.given_up.values(), *digests.values()}
+        names, committed = self._known
+        if sha256 in committed:
             return True
         told = self._told()  # of a manifest of another run, the events know better
-        return sha256 in told or (name not in digests and not (self.is_lost and told))
+        return sha256 in told or (name not in names and not (self.is_lost and told))
 
     def _told(self) -> frozenset[str]:
-        """sha256 of files that `events.jsonl` tells of; read once, when something else does not tell."""
+        """sha256 of files that `events.jsonl` tells of; read once, when something else does not tell.
+
+        Nothing where it is the file of another run: of several files of the folder it tells of none.
+        """
         if self._events is None:
             self._events = frozenset() if self.out is None else committed_files(self.out)
+            if (
+                self.out is not None
+                and self._events
+                and self.is_lost
+                and _are_strange(self.out, self._events)
+            ):
+                self._events = frozenset()
         return self._events
+
+    @property
+    def has_own_events(self) -> bool:
+        """Whether `events.jsonl` is not that of another run, as far as its files tell."""
+        return bool(self._told()) or self.out is None or not committed_files(self.out)
 
     @property
     def identify(self) -> Identify | None:
@@ -92,6 +126,11 @@ def recorded(out: Path, recover: bool = False) -> Recorded:
 
     With `recover`, a folder of ours whose manifest or ledger is lost or damaged is known by what else lies there.
     """
+    with many_made():
+        return _recorded(out, recover)
+
+
+def _recorded(out: Path, recover: bool) -> Recorded:
     if os.path.lexists(out / MANIFEST):
         try:
             return _of_manifest(out, read_manifest(out))
@@ -107,6 +146,18 @@ def recorded(out: Path, recover: bool = False) -> Recorded:
     if found.name is None and (found.entries or (recover and is_ours(out))):
         _known_otherwise(out, found)
     return found
+
+
+@contextmanager
+def many_made() -> Iterator[None]:
+    """Python's search for cycles looks at all that is there again and again while entries are made by the thousand."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _of_manifest(out: Path, manifest: Manifest) -> Recorded:
@@ -147,10 +198,19 @@ def is_ours(out: Path) -> bool:
     return False
 
 
+def _are_strange(out: Path, told: frozenset[str]) -> bool:
+    """Whether none of a folder's files, which are FILES_THAT_TELL or more, is among those that are told of.
+
+    Rejections do not tell: two runs may have rejected the same.
+    """
+    names = [name for name in shard_files(out) if not name.startswith(REJECTED)]
+    return len(names) >= FILES_THAT_TELL and not any(digest_now(out / name) in told for name in names)
+
+
 def _known_otherwise(out: Path, found: Recorded) -> None:
     """Name and pipeline of a folder whose own record is lost."""
-    began = last_beginning(out)
     found.is_lost = True
+    began = last_beginning(out) if found.has_own_events else {}
     found.name, found.pipeline = began.get("name"), began.get("pipeline")
     if not isinstance(found.name, str):
         try:

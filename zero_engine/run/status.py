@@ -14,10 +14,10 @@ from zero_engine.errors import OutputError, command
 from zero_engine.run import tally
 from zero_engine.run.flights import flights
 from zero_engine.run.lease import last_beat
-from zero_engine.run.recorded import Recorded, is_locked, is_ours, recorded
-from zero_engine.run.watch import run_facts
+from zero_engine.run.recorded import Recorded, is_locked, is_ours, many_made, recorded
+from zero_engine.run.watch import last_beginning, run_facts
 from zero_engine.sections import is_store
-from zero_engine.write.folder import LEDGER, MANIFEST, WORK
+from zero_engine.write.folder import LEDGER, LOCK, MANIFEST, WORK
 from zero_engine.write.place import local_folder, small
 from zero_engine.write.plain import require_folder
 from zero_engine.write.unused import unused
@@ -27,15 +27,13 @@ STALLED_S = 300.0
 
 def folder_status(folder: str | Path) -> dict:
     """All that `zero-engine status` says, JSON-able. Raises OutputError where the folder is none of ours."""
-    with local_folder(folder, small) as out:
+    with local_folder(folder, small) as out, many_made():
         return _status(out, folder)
 
 
 def _status(out: Path, folder: str | Path) -> dict:
     require_folder(out)
     held, damage = _recorded(out)
-    if held.name is None:
-        raise OutputError(f"{out}: no run has written here. Check the path.")
     totals = tally.total(entry.counts for entry in held.entries.values())
     running = is_locked(folder)
     facts = run_facts(out) or {}
@@ -80,6 +78,12 @@ def _recorded(out: Path) -> tuple[Recorded, str]:
         return held, f"damaged; run again, or `{command('recover', out)}` ({error})"
     if held.name is None and is_ours(out):
         return recorded(out, recover=True), f"its record is lost; run again, or `{command('recover', out)}`"
+    if held.name is None:
+        began = last_beginning(out)
+        if not (began or os.path.lexists(out / LOCK)):
+            raise OutputError(f"{out}: no run has written here. Check the path.")
+        held.name, held.pipeline = began.get("name"), began.get("pipeline")
+        return held, "stopped before its first shard was done; run again to begin"
     return held, ""
 
 

@@ -79,21 +79,29 @@ def add(total: dict, part: Mapping) -> dict:
 
 
 def total(parts: Iterable[Mapping]) -> dict:
-    """The tally of all of them, in one pass."""
-    result = empty()
-    groups: dict[str, Counter] = {group: Counter() for group in GROUPS}
+    """The tally of all of them, in one pass that makes nothing new for a part: there may be ten thousand."""
+    numbers = dict.fromkeys(NUMBERS, 0)
+    groups: dict[str, dict] = {group: {} for group in GROUPS}
+    scores: dict[str, dict] = {}
     for part in parts:
         for name in NUMBERS:
-            result[name] += part.get(name, 0)
-        for group, counter in groups.items():
-            counter.update(part.get(group) or {})
+            numbers[name] += part.get(name, 0)
+        for group, counts in groups.items():
+            for name, number in (part.get(group) or {}).items():
+                counts[name] = counts.get(name, 0) + number
         for name, spread in (part.get("scores") or {}).items():
-            known = result["scores"].setdefault(name, {"n": 0, "sum": 0.0, "min": math.inf, "max": -math.inf})
+            known = scores.get(name)
+            if known is None:
+                scores[name] = {key: spread[key] for key in ("n", "sum", "min", "max")}
+                continue
             known["n"] += spread["n"]
             known["sum"] += spread["sum"]
-            known["min"] = min(known["min"], spread["min"])
-            known["max"] = max(known["max"], spread["max"])
-    return result | {group: dict(sorted(counter.items())) for group, counter in groups.items()}
+            if spread["min"] < known["min"]:
+                known["min"] = spread["min"]
+            if spread["max"] > known["max"]:
+                known["max"] = spread["max"]
+    sorted_groups = {group: dict(sorted(counts.items())) for group, counts in groups.items()}
+    return {**numbers, **sorted_groups, "scores": scores}
 
 
 def _spread(candidates: Sequence[Candidate]) -> dict[str, dict[str, float]]:

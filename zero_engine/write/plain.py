@@ -82,9 +82,9 @@ def forget_digests() -> None:
 
 
 @contextmanager
-def open_plain(path: Path) -> Iterator[IO[Any]]:
-    """Open a plain file to read bytes. Raises OSError where it is a link, a pipe or anything else."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+def open_plain(path: Path, flags: int = os.O_RDONLY) -> Iterator[IO[Any]]:
+    """Open a plain file, to read bytes. Raises OSError where it is a link, a pipe or anything else."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(f"{path}: not a plain file")
@@ -131,6 +131,12 @@ def clear_the_way(out: Path) -> dict[str, str]:
             if not entry.is_file(follow_symlinks=False):
                 moved[f"{folder}/{entry.name}"] = put_aside(out, f"{folder}/{entry.name}")
     return moved
+
+
+def is_in_the_way(path: Path) -> bool:
+    """Whether something lies under the name of a file that is no plain one."""
+    mode = _mode(path)
+    return bool(mode) and not stat.S_ISREG(mode)
 
 
 def require_folder(out: Path) -> None:
