@@ -27,7 +27,7 @@ from zero_engine.run import run_pipeline
 ROOT = Path(__file__).resolve().parent.parent
 SEED, LINES, SHOWN = 16, 150, 60
 EQUATION = re.compile(r"\d[^=]*=\s*\$?\.?\d")
-UNDRAWABLE = re.compile(r"\d:\d\d|\b\d*[b-zA-HJ-Z]\b\s*[-+=]|[-+=]\s*\d*[b-zA-HJ-Z]\b|\d&\d")
+UNDRAWABLE = re.compile(r"\d:\d\d|\b\d*[b-zA-HJ-Z]\b\s*[-+*=]|[-+*=]\s*\d*[b-zA-HJ-Z]\b|\d&\d")
 WIDTH, HEIGHT, COLUMNS = 250, 205, 6
 
 
