@@ -1,10 +1,15 @@
 """The training forward: transformers' numbers, in float32 and in bfloat16."""
 
+import shutil
+
 import pytest
 import torch
+from transformers import ChameleonConfig, ChameleonForConditionalGeneration
 
 from tests.mainline import mainline
+from zero_engine.models import load_model
 from zero_engine.models.chameleon.training_forward import _BlockAttention, hidden_states
+from zero_engine.models.chameleon.vq import attach_decoder
 
 
 @pytest.fixture()
@@ -50,3 +55,36 @@ def test_attention_by_hand_in_bfloat16_is_near_the_exact_one(model, ids):
     # bfloat16 keeps 8 bits; a mask that let the future through would change hidden states by their own size
     assert (near - exact).abs().mean() < 0.05 * exact.abs().mean()
     assert (near[:, :20] - cut).abs().mean() < 0.02 * exact.abs().mean()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"swin_norm": True},
+        {"attention_bias": True, "mlp_bias": True},
+        {"hidden_act": "gelu_pytorch_tanh"},
+        {"tie_word_embeddings": True},
+        {"num_key_value_heads": 2},
+        {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 10000.0}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+@torch.no_grad()
+def test_every_switch_of_a_configuration_has_the_numbers_of_transformers(tiny_anole, tmp_path, ids, changes):
+    """Random weights, saved by transformers: names, shapes and numbers of both trunks."""
+    config = ChameleonConfig.from_pretrained(tiny_anole)
+    for name, value in changes.items():
+        setattr(config, name, value)
+    module = ChameleonForConditionalGeneration(config)
+    attach_decoder(module.model.vqmodel)
+    for name, weight in module.named_parameters():
+        weight.normal_(1.0 if "norm" in name and name.endswith("weight") else 0.0, 0.1)
+    folder = shutil.copytree(tiny_anole, tmp_path / "made")
+    module.save_pretrained(folder)
+    model = load_model(str(folder), device="cpu", dtype="float32")
+    expected = module.eval().model(input_ids=ids, use_cache=False).last_hidden_state
+    torch.testing.assert_close(hidden_states(model.module, ids), expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        model.trunk.prefill(ids.tolist())[0][:, : ids.shape[1]], expected, rtol=0, atol=1e-4
+    )
+    assert torch.equal(model.module.lm_head.weight, module.lm_head.weight)
