@@ -87,4 +87,11 @@ def test_every_switch_of_a_configuration_has_the_numbers_of_transformers(tiny_an
     torch.testing.assert_close(
         model.trunk.prefill(ids.tolist())[0][:, : ids.shape[1]], expected, rtol=0, atol=1e-4
     )
-    assert torch.equal(model.module.lm_head.weight, module.lm_head.weight)
+    model.save(folder)
+    saved = (
+        load_model(str(folder), device="cpu").module,
+        ChameleonForConditionalGeneration.from_pretrained(folder),
+    )
+    for again in (model.module, *saved):
+        assert torch.equal(again.lm_head.weight, module.lm_head.weight)
+        assert torch.equal(again.model.embed_tokens.weight, module.model.embed_tokens.weight)

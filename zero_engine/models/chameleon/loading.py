@@ -64,9 +64,8 @@ def empty_module(config: ChameleonConfig) -> ChameleonModule:
 
 def fill(module: ChameleonModule, files: list[Path], device: torch.device, dtype: torch.dtype) -> Report:
     """Read the weights, the language model's in `dtype` and the VQ model's in float32."""
-    tied = frozenset({"lm_head.weight"} if module.config.tie_word_embeddings else ())
     report = read_weights(
-        module, files, device, lambda name: torch.float32 if name.startswith(_CODEC) else dtype, tied
+        module, files, device, lambda name: torch.float32 if name.startswith(_CODEC) else dtype, module.tied
     )
     module.tie_weights()
     if device.type != "meta":

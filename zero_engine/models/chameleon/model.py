@@ -284,7 +284,11 @@ class Chameleon:
         """Write the checkpoint, decoder included, in the layout that `load` reads."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
+        weights = {
+            name: weight.contiguous()
+            for name, weight in self.module.state_dict().items()
+            if name not in self.module.tied
+        }
         save_torch_state_dict(weights, folder)
         config = copy.deepcopy(self.module.config)
         config.architectures, config.dtype = [ARCHITECTURE], self.module.lm_head.weight.dtype

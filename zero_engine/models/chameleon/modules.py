@@ -126,9 +126,14 @@ class ChameleonModule(nn.Module):
     def device(self) -> torch.device:
         return self.lm_head.weight.device
 
+    @property
+    def tied(self) -> frozenset[str]:
+        """Names of weights that are others' own, so that a file need not hold them."""
+        return frozenset({"lm_head.weight"} if self.config.tie_word_embeddings else ())
+
     def tie_weights(self) -> None:
         """Let head and embedding be one weight, where the configuration says so."""
-        if self.config.tie_word_embeddings:
+        if self.tied:
             self.lm_head.weight = self.model.embed_tokens.weight
 
 
