@@ -4,7 +4,11 @@ import pytest
 
 from zero_engine.bootstrap.config import load_bootstrap
 from zero_engine.bootstrap.rounds import bootstrap
-from zero_engine.errors import OutputError, PipelineError
+from zero_engine.config import parse_config
+from zero_engine.errors import InputError, OutputError, PipelineError
+from zero_engine.run import run_pipeline
+from zero_engine.train.config import Sft
+from zero_engine.train.data import training_rows
 
 
 def test_a_round_draws_with_its_model_into_its_folder(rounds):
@@ -65,3 +69,15 @@ def test_a_given_folder_that_is_none_is_told_before_anything_is_drawn(rounds):
     with pytest.raises(OutputError, match="^nothere: not a finished zero-engine dataset"):
         bootstrap(load_bootstrap(rounds, ["mix.given=[{path: nothere}]"]))
     assert not (rounds.parent / "out").exists()
+
+
+def test_a_round_of_which_nothing_is_kept_says_so_beside_a_given_folder(rounds):
+    text = ["draw.render.generator=none", "draw.score.names=[]", "draw.gate={rank: {}, max: {}}"]
+    run_pipeline(load_bootstrap(rounds, [*text, "output=given"]).pipeline(1, "nano"))
+    more = ["draw.gate.min_pictures=1", "train.data.validation_rows=1"]
+    given = "mix.given=[{path: given/rounds/01/data}]"
+    with pytest.raises(InputError, match="no row to train on: the gate kept nothing"):
+        bootstrap(load_bootstrap(rounds, [*text, *more, given]), lambda text: None)
+    data = [{"path": "given/rounds/01/data"}, {"path": "out/rounds/01/data"}]
+    with pytest.raises(InputError, match="out/rounds/01/data: has no row to train on"):
+        training_rows(parse_config(Sft, {"output": "o", "steps": 1, "data": data}, "f").data)

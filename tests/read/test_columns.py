@@ -58,7 +58,7 @@ def test_an_empty_column_leaves_nothing_in_a_template(tmp_path: Path) -> None:
         ({"columns": {"anwser": "x"}}, "the format generic reads no field 'anwser'. Did you mean answer?"),
         ({"columns": {"banana": "x"}}, "the format generic reads no field 'banana'. It reads id, question"),
         ({"columns": {"question": "instuction", "rationale": "turns.1.text"}},
-         "input.columns.question: no column 'instuction' in the first 1 records. Did you mean 'instruction'?"),
+         "input.columns.question: no column 'instuction' in the first record. Did you mean 'instruction'?"),
         ({"columns": {"question": "instruction", "rationale": "turns.1.txt"}}, "Did you mean 'turns"),
         ({"columns": {"question": "{{instruction}} {{inputt}}", "rationale": "turns.1.text"}}, "no column 'inputt'"),
         ({"columns": {"question": "instruction", "rationale": "turns.1.text", "answer": "expected"}},

@@ -77,6 +77,11 @@ def test_a_held_picture_beside_one_without_a_mark_is_the_questions_too(tmp_path:
     assert found.notes == ("image_placeholders:1_of_2",)
 
 
+def test_our_own_marks_that_are_fewer_than_the_pictures_are_counted(tmp_path: Path) -> None:
+    found = one(tmp_path, {**GIVEN, "question": "See \ufffc q", "image": ["a.png", "b.png"]}, "generic")
+    assert found.unplaced == ["a", "b"] and found.notes == ("image_placeholders:1_of_2",)
+
+
 def test_an_evaluation_asks_with_every_picture_of_a_question(tmp_path: Path) -> None:
     """The question stands in for a rationale; its marks must not take the other half of the pictures."""
     record = {"question": "<image>q", "answer": "4", "image": ["a.png", "b.png"]}

@@ -10,7 +10,7 @@ from zero_engine.errors import InputError
 from zero_engine.images import encode_image
 from zero_engine.read import read_traces
 from zero_engine.records import Trace
-from zero_engine.train.asking import questions_input
+from zero_engine.train.asking import questions_input, read_questions
 from zero_engine.train.evaluate import _save
 
 ASKED = "Ann has 3 and buys 2. How many?"
@@ -65,3 +65,10 @@ def test_pictures_of_two_questions_never_share_a_name(tmp_path: Path) -> None:
     picture = encode_image(np.zeros((4, 4, 3), np.uint8))
     names = {_save(tmp_path, one, "", [picture])[0] for one in ("a/b", "a_b", "a b", "x" * 120, "x" * 121)}
     assert len(names) == 5 and "pictures/a_b-0.png" in names
+
+
+def test_a_wrong_column_is_told_by_the_key_that_an_evaluation_has(tmp_path: Path) -> None:
+    path = tmp_path / "input.columns.jsonl"
+    path.write_text(json.dumps({"prompt": ASKED}))
+    with pytest.raises(InputError, match=r"^columns.question: no column 'question' in the first record\."):
+        list(read_questions(str(path), "generic", {}, None, True))

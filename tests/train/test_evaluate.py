@@ -221,8 +221,9 @@ def test_a_truth_that_is_the_way_to_it_is_told_apart(answer, solution):
 
 def test_records_without_a_question_are_counted_and_named_not_judged(tmp_path):
     path = tmp_path / "q.jsonl"
-    path.write_text('{"question": "why?", "answer": "so"}\n{"question": "how?"}\n')
+    path.write_text('{"id": 17, "question": "why?", "answer": "so"}\n{"question": "how?"}\n')
     summary = evaluate(config(path, tmp_path / "out", mode="text-only"), lambda text: None)
+    assert list(summary["by_task"]) == ["generic"], "a number names no task"
     assert summary["questions"] == 1 and summary["left_out"] == {"no_answer": 1}
     assert "no_answer" in (tmp_path / "out" / "left_out.jsonl").read_text()
 

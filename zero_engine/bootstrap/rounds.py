@@ -117,11 +117,11 @@ def train(config: Bootstrap, number: int, model: str, say: Callable[[str], None]
     from zero_engine.train.sft import train_sft
 
     settings = config.training(number, model, str(config.folder(number)))
-    rows = training_rows(settings.data)
     if not len(open_rows(config.data(number), ["id"])):
         raise InputError(
             f"{config.data(number)}: no row to train on: the gate kept nothing. See its report, and `gate`."
         )
+    rows = training_rows(settings.data)
     folder = config.folder(number) / f"train-{training_key(settings, rows.fingerprint)}"
     if not (folder / "result.json").exists():
         say(f"round {number} of {config.rounds}: PeSFT in {folder}")

@@ -20,6 +20,8 @@ from zero_engine.cli.screen import console, if_stopped
 from zero_engine.errors import PipelineError
 from zero_engine.progress import Progress, Silent
 
+MOST_TASKS = 20
+"""Lines of a table by task; `summary.json` has all."""
 app = typer.Typer(no_args_is_help=True)
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Training file (YAML).")]
 OutputPath = Annotated[
@@ -104,7 +106,8 @@ def evaluate(
     if json:
         print_json(summary)
         return
-    rows = [("all", summary), *summary["by_task"].items()]
+    by_task = sorted(summary["by_task"].items(), key=lambda pair: -pair[1]["questions"])
+    rows = [("all", summary), *sorted(by_task[:MOST_TASKS])]
     table(
         f"{model} on {data}",
         ["task", "questions", "accuracy", "95 %", "format", "pictures", "valid", "faithful"],
@@ -124,6 +127,8 @@ def evaluate(
             for name, found in rows
         ],
     )
+    if len(by_task) > MOST_TASKS:
+        say(f"and {len(by_task) - MOST_TASKS} tasks more, with fewer questions: {output}/summary.json")
     if judge := summary.get("judge"):
         typer.echo(
             f"judge {judge['model']}: {100 * judge['accuracy']:.1f} % "

@@ -79,6 +79,7 @@ def check_paths(columns: dict[str, str], records: list[Record]) -> None:
     """Raises InputError for a column of the map that none of these records has."""
     if not records:
         return
+    seen = f"{len(records)} records" if len(records) > 1 else "record"
     there = list(dict.fromkeys(path for record in records for path in paths_in(record)))
     for key, path in columns.items():
         for name in PLACE.findall(path) if is_template(path) else [path]:
@@ -89,7 +90,7 @@ def check_paths(columns: dict[str, str], records: list[Record]) -> None:
             shown = ", ".join(top[:NAMES_SHOWN]) + (", ..." if len(top) > NAMES_SHOWN else "")
             hint = f"Did you mean {near[0]!r}? " if near else ""
             raise InputError(
-                f"input.columns.{key}: no column {name!r} in the first {len(records)} records. "
+                f"input.columns.{key}: no column {name!r} in the first {seen}. "
                 f"{hint}There is {shown or 'none'}."
             )
 

@@ -134,10 +134,11 @@ def in_question(
     """
     if images and question.count(PICTURE) == len(images):
         return question, images, ()
+    own = question.count(PICTURE) if images else 0
     question = question.replace(PICTURE, "") if images else question
     found = written(question, images) if images else plain(question)
     if not found or not (images or marked):
-        return question, images, ()
+        return question, images, (f"image_placeholders:{own}_of_{len(images)}",) if own else ()
     if placed := dealt([question], images):
         (asked,), pictures = placed
         return MARK.sub(PICTURE, asked), tuple(pictures[int(n)] for n in MARK.findall(asked)), ()

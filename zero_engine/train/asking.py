@@ -5,12 +5,28 @@ and is not looked at: always under `generic`, and under the other formats where 
 question (a GSM8K file without its answers, chats that end with the user).
 """
 
+import re
+from collections.abc import Iterator
+
+from zero_engine.errors import InputError
 from zero_engine.pipeline import Input
+from zero_engine.read import read_traces
 from zero_engine.read.fields import Record, Unusable, find
 from zero_engine.read.formats import checked_format
 from zero_engine.read.looking import first_records
 from zero_engine.read.outputs import QUESTION_KEYS
 from zero_engine.read.turns import MESSAGES
+from zero_engine.records import Rejection, Trace
+
+
+def read_questions(
+    path: str, format: str, columns: dict[str, str], limit: int | None, judged: bool
+) -> Iterator[Trace | Rejection]:
+    """The traces that hold the questions. Raises InputError, with keys as an evaluation has them."""
+    try:
+        yield from read_traces(questions_input(path, format, columns, limit, judged))
+    except InputError as error:
+        raise InputError(re.sub(r"\binput\.(?=(?:columns|format)\b)", "", str(error))) from None
 
 
 def questions_input(

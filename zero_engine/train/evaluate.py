@@ -35,7 +35,6 @@ from zero_engine.parse import parse_trace
 from zero_engine.parse.answers import looks_like_a_solution
 from zero_engine.pipeline import Input, Parse
 from zero_engine.progress import Progress, Silent
-from zero_engine.read import read_traces
 from zero_engine.read.folders import find_inputs
 from zero_engine.records import ParsedTrace, Rejection
 from zero_engine.render.answers import read_answer
@@ -43,7 +42,7 @@ from zero_engine.render.sequences import Encoder, Plain, Question, Template, pie
 from zero_engine.score.faithful import gains
 from zero_engine.score.pictures import is_blank
 from zero_engine.statistics import wilson
-from zero_engine.train.asking import questions_input
+from zero_engine.train.asking import read_questions
 from zero_engine.train.checkpoint import check_identity
 from zero_engine.train.config import Rewards
 from zero_engine.train.data import COLUMNS, read_rows
@@ -221,11 +220,9 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
     if is_dataset(config.data):
         rows = open_rows(config.data, COLUMNS, config.limit)
         for row in read_rows(rows, range(len(rows))):
-            yield _asked(config, encoder, row, _task(row["id"], None), judged)
+            yield _asked(config, encoder, row, _task(row["id"], None, "all"), judged)
         return
-    for trace in read_traces(
-        questions_input(config.data, config.format, config.columns, config.limit, judged)
-    ):
+    for trace in read_questions(config.data, config.format, config.columns, config.limit, judged):
         if isinstance(trace, Rejection):
             yield trace
             continue
@@ -247,9 +244,8 @@ def questions(config: Evaluation, encoder: Encoder, judged: bool = True) -> Iter
             "choices": trace.choices,
             "notes": list(parsed.notes if isinstance(parsed, ParsedTrace) else trace.notes),
         }
-        yield _asked(
-            config, encoder, row, _task(trace.id, record.get(config.columns.get("task", "task"))), judged
-        )
+        task = _task(trace.id, record.get(config.columns.get("task", "task")), config.format)
+        yield _asked(config, encoder, row, task, judged)
 
 
 def _asked(config: Evaluation, encoder: Encoder, row: dict, task: str, judged: bool) -> Asked | Rejection:
@@ -260,9 +256,10 @@ def _asked(config: Evaluation, encoder: Encoder, row: dict, task: str, judged: b
     return Asked(replace(found, id=str(found.id)), task, row)
 
 
-def _task(row_id: str, task: object) -> str:
-    """The record's task, or the beginning of its id: `walk-test-000004` is a walk."""
-    return str(task) if task else row_id.partition("-")[0]
+def _task(row_id: str, task: object, otherwise: str) -> str:
+    """The record's task, or the beginning of its id: `walk-test-000004` is a walk, `17` nothing."""
+    begins, dash, _ = row_id.partition("-")
+    return str(task) if task else begins if dash else otherwise
 
 
 def _rates(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -34,9 +34,14 @@ class Mixture:
             for row in range(source.validation_rows)
         ]
         self._free = self._trained_on()
-        for free, source in zip(self._free, sources, strict=True):
+        for free, size, source in zip(self._free, sizes, sources, strict=True):
+            if not size:
+                raise InputError(f"{source.path}: has no row to train on. See its report, or leave it out.")
             if not len(free):
-                raise InputError(f"{source.path}: data.validation_rows leaves no row to train on. Lower it.")
+                raise InputError(
+                    f"{source.path}: validation_rows, of its own or of a dataset with the same rows, leaves no row "
+                    "to train on. Lower it."
+                )
         weights = np.array(
             [len(f) if s.weight is None else s.weight for s, f in zip(sources, self._free, strict=True)]
         )
