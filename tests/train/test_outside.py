@@ -191,3 +191,58 @@ def test_a_turn_without_text_and_a_missing_column_are_no_traceback(nano):
 def test_a_final_answer_in_bold_is_one(said):
     assert compute_score("made", f"Two boxes are 42.\n{said}", "42")["score"] == 1.0
     assert compute_score("made", f"Final Answer: 41\n{said}", "42")["acc"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("said", "paid"),
+    [
+        ("Final Answer: 42", 1),
+        ("Final answer: 42", 1),
+        ("### Final Answer\n\\boxed{42}", 1),
+        ("It is 41 + 1, so $\\boxed{42}$.", 1),
+        ("#### 42", 1),
+        ("<answer>\\boxed{42}</answer>", 1),
+        ("\\boxed{41} or \\boxed{42}", 0),
+        ("\\boxed{42}, no, 41", 0),
+        ("<answer>41</answer>\n\\boxed{42}", 0),
+        ("#### 41\n#### 42", 0),
+        ("Final answer: 41\nFinal answer: 42", 0),
+        ("the final answer: 42", 0),
+    ],
+)
+def test_an_answer_in_other_datas_form_counts_where_the_text_ends_with_it(nano, said, paid):
+    """As text, and as the ids of a policy that knows no brackets: one trained on `export --to trl`, say."""
+    text = f"2 + 40 = 42\n{said}"
+    ids = [*nano.tokenizer(text, add_special_tokens=False)["input_ids"], nano.tokenizer.eos_token_id]
+    assert compute_score("made", text, "42")["acc"] == paid
+    assert trl_reward([[{"role": "assistant", "content": text}]], ["42"]) == [pytest.approx(paid, abs=0.1)]
+    by_ids = trl_reward_for(nano.tokenizer)([text], completion_ids=[ids], answer=["42"])
+    assert by_ids == [pytest.approx(paid, abs=0.1)]
+
+
+@pytest.mark.parametrize(
+    ("said", "truth", "choices"),
+    [
+        ("18", "16 - 3 - 4 = <<16-3-4=9>>9 eggs.\n9 * 2 = <<9*2=18>>18\n#### 18", ()),
+        ("\\frac12", "Adding up, we get $\\boxed{0.5}$.", ()),
+        ("18", "The answer is 18.", ()),
+        ("B", 1, ("red", "green")),
+        ("green", np.int64(1), ("red", "green")),
+        ("0.1", float(np.float32(0.1)), ()),
+        ("1/3", 1 / 3, ()),
+        ("1,000", 1000.0, ()),
+        ("42", b"42", ()),
+    ],
+)
+def test_a_truth_in_the_form_of_its_dataset_is_paid(said, truth, choices):
+    assert compute_score("made", f"so\nFinal Answer: {said}", truth, {"choices": choices})["acc"] == 1
+    assert compute_score("made", "so\nFinal Answer: 7", truth, {"choices": choices})["acc"] == 0
+
+
+def test_a_truth_that_is_a_dictionary_and_odd_completions_and_ids(nano):
+    with pytest.raises(PipelineError, match="holds a dictionary .value, aliases."):
+        trl_reward([TOLD], [{"value": "42", "aliases": []}])
+    turns = [None, {"role": "assistant", "content": TOLD}, [{"role": "assistant", "content": [TOLD]}], [{}]]
+    assert trl_reward(turns, ["42"] * 4) == [0, 1, 1, 0]
+    beyond = [nano.layout.boi, 10**6]  # a model may have more ids than its tokenizer
+    assert trl_reward_for(nano)([""], completion_ids=[beyond], answer=["42"]) == [0]

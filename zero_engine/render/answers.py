@@ -54,7 +54,7 @@ def read_answer(
 
     while at < len(tokens):
         end = at + 1
-        while tokens[at] == layout.boi and end < len(tokens) and code_of[tokens[end]] >= 0:
+        while tokens[at] == layout.boi and end < len(tokens) and _code(code_of, tokens[end]) >= 0:
             end += 1
         if end - at - 1 == (count or end - at - 1) > 0 and tokens[end : end + 1] == [layout.eoi]:
             flush()
@@ -70,6 +70,11 @@ def read_answer(
         at += 1
     flush()
     return "".join(pieces), tuple(pictures)
+
+
+def _code(code_of: np.ndarray, token: int) -> int:
+    """The code of an id, or -1; a model may know ids beyond its tokenizer's."""
+    return code_of[token] if token < len(code_of) else -1
 
 
 @lru_cache(maxsize=16)
