@@ -42,6 +42,8 @@ class ZeroEngineError(Exception):
     """Base of every error that is the user's to fix. `exit_code` 2: bad usage or bad input."""
 
     exit_code = 2
+    at_once = False
+    """Whether the command ends without waiting for its workers and threads."""
 
     def __str__(self) -> str:
         return printable(super().__str__(), one_line=True)  # it may quote a column's name, or a path

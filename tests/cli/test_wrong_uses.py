@@ -1,6 +1,8 @@
 """Wrong uses of the command line, as people type them: each is one line, exit code 2, and says what to do."""
 
+import errno
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -255,3 +257,32 @@ def test_the_home_folder_is_found_in_a_file_as_in_a_shell(places, monkeypatch, c
     main()
     assert json.loads(capsys.readouterr().out)["out"] == str(tmp_path / "o")
     assert (tmp_path / "o/manifest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (RuntimeError("can't start new thread"), "ulimit -u"),
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "ulimit -u"),
+        (OSError(errno.EMFILE, "Too many open files", "x"), "ulimit -n"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "Free some"),
+        (MemoryError(), "no memory is left .MemoryError."),
+    ],
+)
+def test_a_limit_of_the_machine_is_one_line(error, advice, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("zero_engine.run.status.folder_status", fail)
+    monkeypatch.setattr(sys, "argv", ["zero-engine", "status", "x"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and re.search(advice, said) and said.startswith("zero-engine: no ")
+
+
+def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr("zero_engine.run.status.folder_status", lambda *_: 1 / 0)
+    monkeypatch.setattr(sys, "argv", ["zero-engine", "status", "x"])
+    with pytest.raises(ZeroDivisionError):
+        main()

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import threading
 import time
 
 import psutil
@@ -10,6 +11,7 @@ import pytest
 
 from zero_engine.errors import InputError
 from zero_engine.pipeline import Dask
+from zero_engine.run import cluster
 from zero_engine.run.cluster import Died, open_executor
 
 pytestmark = pytest.mark.slow
@@ -36,6 +38,22 @@ def _collect(executor, jobs: dict) -> dict:
             except Died:
                 results[argument] = Died
     return results
+
+
+def test_workers_that_hang_while_they_start_are_not_waited_for_for_ever(monkeypatch):
+    """Seen where a process may open too few files: 100 s and more of silence."""
+    end = threading.Event()
+    monkeypatch.setattr(cluster, "_local_cluster", lambda *_: end.wait(60))
+    began = time.monotonic()
+    with (
+        pytest.raises(
+            InputError, match="1 local workers do not start .not within 0.2 s.*--workers 0"
+        ) as told,
+        open_executor(Dask(workers=1, workers_timeout_s=0.2)),
+    ):
+        raise AssertionError
+    assert time.monotonic() - began < 30 and told.value.at_once
+    end.set()
 
 
 def test_in_process_tasks_run_in_the_order_they_were_submitted():

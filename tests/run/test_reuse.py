@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.commits import Commits
 from tests.faults.conftest import poisoned_children
 from tests.run.given_corpus import packed, picture
 from tests.run.identity import names_in, pipeline
@@ -169,6 +170,29 @@ def test_drawings_that_lie_twice_in_unused_are_kept_once(here):
         Path("out", unused_name(hashlib.sha256(content).hexdigest())).write_bytes(content)
     after = run_pipeline(asked("out", render={"candidates": 1}, input={"license": "CC0"}, **sections))
     assert names_in("out") == names and after.unused.drawings == DRAWN // 2
+
+
+def test_what_a_folder_to_reuse_lacks_is_named(here):
+    first, second = Path("out/candidates/part-00000.arrow"), Path("out/candidates/part-00001.arrow")
+    lost = [f"{path.absolute()}" for path in (first, second)]
+    first.write_bytes(b"")
+    second.unlink()
+    assert sorted(plan_run(asked("other"), ["out"]).passed_over) == lost
+    notes = Commits()
+    run_pipeline(asked("other"), reuse=["out"], progress=notes)
+    assert notes.messages == [f"{lost[1]} and 1 more: damaged, missing, or not to be read; not reused."]
+    first.unlink()  # nothing is left to look in
+    notes = Commits()
+    run_pipeline(asked("another"), reuse=["out"], progress=notes)
+    assert len(notes.messages) == 1 and lost[0] in notes.messages[0]
+
+
+@pytest.mark.parametrize("place", ["file:///out", "http://127.0.0.1:9/out", "hf://datasets/a/b"])
+def test_an_address_that_is_no_object_store_is_no_place_to_reuse(here, place):
+    with pytest.raises(
+        InputError, match=f"--reuse {place}: no such place. Name a folder, or .*object store .s3,"
+    ):
+        run_pipeline(asked("other"), reuse=[place])
 
 
 def test_a_folder_to_reuse_may_have_lost_its_manifest(here, hashes):

@@ -71,12 +71,13 @@ def _called() -> tuple[int, str, bool]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0, "", False
     except Exception as error:
-        from zero_engine.cli.usage import misuse
+        from zero_engine.cli.usage import limit, misuse
 
-        told = misuse(error)
-        if told is None:
-            raise
-        return *told, False
+        if told := misuse(error):
+            return *told, False
+        if lack := limit(error):
+            return 2, lack, False
+        raise
 
 
 @contextmanager

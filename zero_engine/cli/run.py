@@ -169,7 +169,7 @@ def plan(
     )
     table("Why", ["reason", "shards"], sorted(facts["reasons"].items()))
     table("Drawings", ["what changed", "from", "to", "reused", "made", "set aside"], _drawings(facts))
-    say_all([f"{name}: damaged, or not to be read; not reused." for name in facts["passed_over"]])
+    say_all([f"{name}: damaged, missing, or not to be read; not reused." for name in facts["passed_over"]])
     if found is not None:
         _show_thresholds(found, facts["page"])
 

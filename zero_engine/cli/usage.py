@@ -1,5 +1,6 @@
-"""Wrong uses of the command line in one line: what was wrong, and what to type instead."""
+"""Errors of the command line's own in one line: wrong uses, and limits that the machine sets to this process."""
 
+import errno
 import sys
 from typing import Any
 
@@ -22,6 +23,21 @@ def misuse(error: Exception) -> tuple[int, str] | None:
     text = text.replace("Input should be", "it must be").split(", unable to parse")[0]
     inside = path.removeprefix("zero-engine").strip()
     return error.exit_code, f"{inside}{': ' * bool(inside)}{text}. See {path} --help."
+
+
+def limit(error: Exception) -> str | None:
+    """What this process lacks, where the machine refused it a thread, a process, a file or memory; None for others."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EAGAIN or (isinstance(error, RuntimeError) and "start new thread" in str(error)):
+        lack, how = "no further thread or process can be started", "Raise `ulimit -u`"
+    elif number in (errno.EMFILE, errno.ENFILE):
+        lack, how = "no further file can be opened", "Raise `ulimit -n`"
+    elif number == errno.ENOMEM or isinstance(error, MemoryError):
+        lack, how = "no memory is left", "Free some"
+    else:
+        return None
+    said = " ".join(str(error).split()) or type(error).__name__
+    return f"{lack} ({said}). {how}, or ask for less, such as fewer --workers."
 
 
 def _command_path() -> str:

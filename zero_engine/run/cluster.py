@@ -22,6 +22,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeVar
@@ -120,7 +121,9 @@ def open_executor(
         else:
             workers = (gpus or os.cpu_count() or 1) if dask.workers == "auto" else dask.workers
             progress.stage(f"starting {workers} worker" + "s" * (workers != 1))
-            cluster = _attended(lambda: _local_cluster(dask, workers, bool(gpus)), stop)
+            cluster = _attended(
+                lambda: _local_cluster(dask, workers, bool(gpus)), stop, _too_late(dask, workers)
+            )
             stack.callback(_close, cluster)
             client = _attended(lambda: Client(cluster, timeout=dask.workers_timeout_s), stop)
         stack.callback(_close, client)
@@ -205,11 +208,15 @@ def _connect(dask: Dask) -> Any:
         ) from None
 
 
-def _attended(make: Callable[[], T], stop: threading.Event | None) -> T:
+def _attended(
+    make: Callable[[], T], stop: threading.Event | None, late: tuple[float, InputError] | None = None
+) -> T:
     """What `make` returns, made in a thread that Ctrl-C does not reach; neither do processes that it starts.
 
-    Raises what `make` raises, and Interrupted as soon as `stop` is set: what is made after that is closed.
+    Raises what `make` raises, Interrupted as soon as `stop` is set, and the error of `late` after its seconds: what is
+    made after that is closed.
     """
+    until = time.monotonic() + late[0] if late else float("inf")
     made: list[T] = []
     failed: list[BaseException] = []
     given_up = threading.Event()
@@ -233,6 +240,9 @@ def _attended(make: Callable[[], T], stop: threading.Event | None) -> T:
             raise Interrupted(
                 "stopped before any shard began. Run the same command again to go on.", at_once=True
             )
+        if late and time.monotonic() > until:
+            given_up.set()
+            raise late[1]
     if failed:
         raise failed[0]
     return made[0]
@@ -306,10 +316,21 @@ def _local_cluster(dask: Dask, workers: int, has_gpus: bool) -> Any:
             )
         except (OSError, RuntimeError, TimeoutError) as error:
             problem = error
-    raise InputError(
-        f"dask: {workers} local workers do not start ({one_line(problem or RuntimeError())}). "
-        f"Ask for fewer: --workers 1, or 0.{_guard_missing()}"
-    ) from None
+    raise _no_start(workers, one_line(problem or RuntimeError())) from None
+
+
+def _too_late(dask: Dask, workers: int) -> tuple[float, InputError]:
+    """How long local workers may take to start, and what is said then."""
+    error = _no_start(workers, f"not within {dask.workers_timeout_s:g} s, dask.workers_timeout_s")
+    error.at_once = True  # processes that hang are not waited for
+    return dask.workers_timeout_s, error
+
+
+def _no_start(workers: int, why: str) -> InputError:
+    fewer = "--workers 0" if workers == 1 else "--workers 1, or 0"
+    return InputError(
+        f"dask: {workers} local workers do not start ({why}). Ask for fewer: {fewer}.{_guard_missing()}"
+    )
 
 
 def _guard_missing() -> str:

@@ -257,10 +257,10 @@ class _Driver:
             self._say(line)
         if self.model and self.sources.any():
             self.sources.index(self.out / INDEX)
-            if self.sources.passed_over:
-                self._say(f"{_few(self.sources.passed_over)}: damaged, or not to be read; not reused.")
             self.ledger.twin.send_work(INDEX)
             self.index = INDEX
+        if self.model and self.sources.passed_over:
+            self._say(f"{_few(self.sources.passed_over)}: damaged, missing, or not to be read; not reused.")
         known = self.sources.model(self.model)
         if known:
             self.ledger.describe(known)

@@ -7,6 +7,7 @@ from pathlib import Path
 from zero_engine.contracts.manifest import ModelInfo
 from zero_engine.errors import InputError
 from zero_engine.run.recorded import Recorded, recorded
+from zero_engine.sections import OBJECT_STORES, is_store
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED
 from zero_engine.write.place import here, local_folder, place_of
 from zero_engine.write.store import Store, drawing_files
@@ -18,13 +19,13 @@ class Sources:
     def __init__(self, out: str | Path, held: Recorded, reuse: Sequence[str | Path] = ()) -> None:
         """Raises InputError where a folder to reuse is none of ours."""
         self.out = place_of(out)
-        self.folders = [(self.out, held), *((place, _held(place)) for place in map(place_of, reuse))]
-        self.passed_over: list[str] = []
-        """Files of folders to reuse that `index` found damaged, or could not read."""
+        self.folders = [(self.out, held), *((place_of(folder), _held(folder)) for folder in reuse)]
+        self.passed_over = self._missing()
+        """Files of folders to reuse that are missing, and those that `index` found damaged or could not read."""
 
     def index(self, path: Path) -> Store:
         """An index of all drawings, written to `path`."""
-        self.passed_over = []
+        self.passed_over = self._missing()
         files = (
             (file, held.identify)
             for folder, held in self.folders
@@ -32,6 +33,14 @@ class Sources:
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         return Store.build(path, files)
+
+    def _missing(self) -> list[str]:
+        return [
+            f"{folder}/{name}"
+            for folder, held in self.folders[1:]
+            for name in held.digests()
+            if folder != self.out and not os.path.lexists(here(folder) / name)
+        ]
 
     def any(self) -> bool:
         """Whether there is anything to be found."""
@@ -47,7 +56,13 @@ class Sources:
         return next((model for model in known if model and model.fingerprint == generator), None)
 
 
-def _held(place: str) -> Recorded:
+def _held(named: str | Path) -> Recorded:
+    if "://" in str(named) and not is_store(named):
+        stores = ", ".join(OBJECT_STORES)
+        raise InputError(
+            f"--reuse {named}: no such place. Name a folder, or an address in an object store ({stores})."
+        )
+    place = place_of(named)
     with local_folder(place) as folder:
         can_be_read = os.path.isdir(folder) and os.access(folder, os.R_OK | os.X_OK)
         held = recorded(folder, recover=True) if can_be_read else Recorded()

@@ -74,9 +74,7 @@ def drawing_files(
     for files in (CANDIDATE_FILES, f"{UNUSED}/*.arrow"):
         for path in sorted(folder.glob(files)):
             name = f"{path.parent.name}/{path.name}"
-            if not plain_size(folder, name):
-                continue
-            found = digest_now(path)
+            found = digest_now(path) if plain_size(folder, name) else ""
             if found and (unused_name(found) == name if files != CANDIDATE_FILES else trusts(name, found)):
                 yield DrawingFile(str(place), name, found)
             elif passed_over is not None:
