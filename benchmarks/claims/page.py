@@ -13,6 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "claims" / "claims.json"
+CALIBRATION = ROOT / "benchmarks" / "results" / "calibration.json"
 DOCS, FIGURE = ROOT / "docs" / "claims.md", ROOT / "docs" / "pictures" / "claims.svg"
 _SECTION = re.compile(r"(<!-- claims: begin -->\n).*?(<!-- claims: end -->)", re.DOTALL)
 _LEFT, _RIGHT, _ROW, _LEAST, _MOST = 300, 330, 26, -30.0, 60.0
@@ -85,7 +86,40 @@ def page(facts: dict[str, Any]) -> str:
                 for to in ("picture", "text", "neither")
             ]
             lines.append(f"| {name} | {what} | {' | '.join(f'{mean:.1f}' for mean in means)} |")
+    if CALIBRATION.exists():
+        lines += calibration(json.loads(CALIBRATION.read_text(encoding="utf-8")))
     return "\n".join(lines) + "\n"
+
+
+def calibration(facts: dict[str, Any]) -> list[str]:
+    """The gate against the truth, and the AUC of every score by kind."""
+
+    def said(name: str) -> str:
+        gate = facts["gates"][name]
+        return f"{100 * gate['precision']:.1f} % right, of {100 * gate['keep_rate']:.1f} % of prompts"
+
+    scores = list(facts["auc"]["all"])
+    lines = [
+        "",
+        "## The gate against the truth",
+        "",
+        f"`{facts['command']}`: {facts['prompts']:,} held-out prompts, four drawings each, judged by the oracles.",
+        f"What the shipped gate keeps is {said('with read-back')}; without read-back {said('without read-back')}.",
+        f"{100 * facts['a right candidate']:.1f} % of the prompts have a right drawing among four, which the best",
+        "possible gate would keep. The curves are over a rising bound on likelihood; the dots are the gates as they",
+        "stand.",
+        "",
+        "![Precision over keep rate](pictures/calibration.svg)",
+        "",
+        "By kind, the chance that a right drawing has the higher value of a score (0.5 says nothing; empty where all are right):",
+        "",
+        f"| kind | {' | '.join(scores)} |",
+        f"|---{'|---' * len(scores)}|",
+    ]
+    for kind, found in facts["auc"].items():
+        values = ("" if found[name] is None else f"{found[name]:.2f}" for name in scores)
+        lines.append(f"| {kind} | {' | '.join(values)} |")
+    return lines
 
 
 def sentences(facts: dict[str, Any]) -> str:
