@@ -10,6 +10,7 @@ from tests.train.conftest import TINY, build
 from zero_engine.cli.app import app
 from zero_engine.config import parse_config
 from zero_engine.errors import InputError, PipelineError
+from zero_engine.records import Rejection
 from zero_engine.train.config import Data, Sft
 from zero_engine.train.data import COLUMNS, Batches, read_rows, rows_at, training_rows
 from zero_engine.train.mixture import Mixture
@@ -77,6 +78,21 @@ def test_a_row_held_out_of_one_dataset_is_trained_on_from_none(two):
     again[1]["limit"] = 2
     with pytest.raises(InputError, match="leaves no row"):
         training_rows(parse_config(Sft, {"output": "o", "steps": 1, "data": again}, "f.yaml").data)
+
+
+def test_a_dataset_of_which_no_row_fits_is_named_and_not_replaced_by_the_others(two):
+    """The rows of both have the same ids: each is told with its folder."""
+    rows = training_rows(data(two, {"weight": 1}, {"weight": 1}))
+    told = []
+
+    def read(row):
+        return Rejection(row["id"], "train", "too_long", "9 ids") if row["answer"] == "b" else row
+
+    with pytest.raises(InputError, match=f"^none of 8 rows of a dataset .*too_long: {two[1]}: 9 ids"):
+        Batches(rows, read, seed=0, size=4, report=told.append)[0]
+    assert len(told) == 8 and {one.detail for one in told} == {f"{two[1]}: 9 ids"}
+    some = Batches(rows, lambda row: read(row) if row["id"] != told[0].trace_id else row, seed=0, size=4)
+    assert len(some[0]) == 4
 
 
 def test_weights_of_any_size_mix_and_none_leaves_a_dataset_out(two):
