@@ -103,10 +103,21 @@ def test_weights_of_any_size_mix_and_none_leaves_a_dataset_out(two):
             data(two, {"weight": weight}, {"weight": 1})
 
 
+def test_a_key_of_a_list_of_datasets_is_not_set_alone(two):
+    document = {"output": "o", "steps": 1, "data": [{"path": str(one)} for one in two]}
+    with pytest.raises(
+        PipelineError, match=r"--set data\.template: data is a list in the file\. .*--set data=\["
+    ):
+        parse_config(Sft, document, "f.yaml", ["data.template=bare"])
+
+
 def test_datasets_under_sources_keep_the_rules_of_a_list(two):
     for more, message in (
         ({"sources": [{"path": "a", "weight": 1}, {"path": "b"}]}, "for every dataset or for none"),
-        ({"validation_rows": 2, "sources": [{"path": "a"}]}, "validation_rows stands beside sources"),
+        (
+            {"validation_rows": 2, "sources": [{"path": "a"}]},
+            "data must have validation_rows in each of its sources",
+        ),
     ):
         with pytest.raises(PipelineError, match=message):
             parse_config(Sft, {"output": "o", "steps": 1, "data": {"path": "a", **more}}, "f.yaml")
@@ -115,10 +126,11 @@ def test_datasets_under_sources_keep_the_rules_of_a_list(two):
 def test_what_is_not_a_datasets_own_is_said_once_or_alike(two):
     assert data(two, {"template": "bare"}).template == "bare"
     for first, second, message in (
-        ({"template": "bare"}, {"template": "plain"}, "the same for all datasets"),
+        ({"template": "bare"}, {"template": "plain"}, "data must have template the same for all datasets"),
         ({"weight": 1}, {}, "for every dataset or for none"),
-        ({"path": ""}, {}, "needs a path"),
+        ({"path": ""}, {}, "data must have a path in each dataset"),
         ({"colour": 1}, {}, "colour"),
+        ({}, {"limit": 0}, r"data\.1\.limit must be"),
     ):
         with pytest.raises(PipelineError, match=message):
             data(two, first, second)
