@@ -107,7 +107,10 @@ def parse_config(model: type[Section], document: object, where: str, overrides: 
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise PipelineError(_one_line(error, model, where)) from None
+        said = _one_line(error, model, where)
+        if isinstance(document.get("data"), list):  # a training's list of datasets, which has no `sources`
+            said = said.replace("data.sources.", "data.")
+        raise PipelineError(said) from None
 
 
 def kind_of(document: object) -> str:
@@ -179,9 +182,14 @@ def _apply(document: dict[str, Any], override: str) -> None:
         raise PipelineError(f"--set {override}: expected key=value, e.g. --set render.guidance=3.")
     *parents, last = key.strip().split(".")
     node = document
-    for parent in parents:
+    for depth, parent in enumerate(parents, 1):
         own = _own_key(node, parent)
         child = node.get(own)
+        if isinstance(child, list):
+            whole = ".".join(parents[:depth])
+            raise PipelineError(
+                f"--set {key.strip()}: {whole} is a list in the file. Give all of it, as --set {whole}=[..]."
+            )
         node[own] = dict(child) if isinstance(child, dict) else {}
         node = node[own]
     node[_own_key(node, last)] = parse_yaml(value, f"--set {key}")

@@ -10,6 +10,7 @@ from tests.train.conftest import TINY, build
 from zero_engine.cli.app import app
 from zero_engine.config import parse_config
 from zero_engine.errors import InputError, PipelineError
+from zero_engine.records import Rejection
 from zero_engine.train.config import Data, Sft
 from zero_engine.train.data import COLUMNS, Batches, read_rows, rows_at, training_rows
 from zero_engine.train.mixture import Mixture
@@ -79,6 +80,21 @@ def test_a_row_held_out_of_one_dataset_is_trained_on_from_none(two):
         training_rows(parse_config(Sft, {"output": "o", "steps": 1, "data": again}, "f.yaml").data)
 
 
+def test_a_dataset_of_which_no_row_fits_is_named_and_not_replaced_by_the_others(two):
+    """The rows of both have the same ids: each is told with its folder."""
+    rows = training_rows(data(two, {"weight": 1}, {"weight": 1}))
+    told = []
+
+    def read(row):
+        return Rejection(row["id"], "train", "too_long", "9 ids") if row["answer"] == "b" else row
+
+    with pytest.raises(InputError, match=f"^none of 8 rows of a dataset .*too_long: {two[1]}: 9 ids"):
+        Batches(rows, read, seed=0, size=4, report=told.append)[0]
+    assert len(told) == 8 and {one.detail for one in told} == {f"{two[1]}: 9 ids"}
+    some = Batches(rows, lambda row: read(row) if row["id"] != told[0].trace_id else row, seed=0, size=4)
+    assert len(some[0]) == 4
+
+
 def test_weights_of_any_size_mix_and_none_leaves_a_dataset_out(two):
     assert training_rows(data(two, {"weight": 1e308}, {"weight": 1e308})).often.tolist() == [500, 500]
     assert training_rows(data(two, {"weight": 1e9}, {"weight": 1})).often.tolist() == [1000, 1]
@@ -87,10 +103,21 @@ def test_weights_of_any_size_mix_and_none_leaves_a_dataset_out(two):
             data(two, {"weight": weight}, {"weight": 1})
 
 
+def test_a_key_of_a_list_of_datasets_is_not_set_alone(two):
+    document = {"output": "o", "steps": 1, "data": [{"path": str(one)} for one in two]}
+    with pytest.raises(
+        PipelineError, match=r"--set data\.template: data is a list in the file\. .*--set data=\["
+    ):
+        parse_config(Sft, document, "f.yaml", ["data.template=bare"])
+
+
 def test_datasets_under_sources_keep_the_rules_of_a_list(two):
     for more, message in (
         ({"sources": [{"path": "a", "weight": 1}, {"path": "b"}]}, "for every dataset or for none"),
-        ({"validation_rows": 2, "sources": [{"path": "a"}]}, "validation_rows stands beside sources"),
+        (
+            {"validation_rows": 2, "sources": [{"path": "a"}]},
+            "data must have validation_rows in each of its sources",
+        ),
     ):
         with pytest.raises(PipelineError, match=message):
             parse_config(Sft, {"output": "o", "steps": 1, "data": {"path": "a", **more}}, "f.yaml")
@@ -99,10 +126,11 @@ def test_datasets_under_sources_keep_the_rules_of_a_list(two):
 def test_what_is_not_a_datasets_own_is_said_once_or_alike(two):
     assert data(two, {"template": "bare"}).template == "bare"
     for first, second, message in (
-        ({"template": "bare"}, {"template": "plain"}, "the same for all datasets"),
+        ({"template": "bare"}, {"template": "plain"}, "data must have template the same for all datasets"),
         ({"weight": 1}, {}, "for every dataset or for none"),
-        ({"path": ""}, {}, "needs a path"),
+        ({"path": ""}, {}, "data must have a path in each dataset"),
         ({"colour": 1}, {}, "colour"),
+        ({}, {"limit": 0}, r"data\.1\.limit must be"),
     ):
         with pytest.raises(PipelineError, match=message):
             data(two, first, second)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tests.train.conftest import TINY, two_processes
 from zero_engine import open_dataset
 from zero_engine.config import parse_config
-from zero_engine.errors import Interrupted, OutputError, PipelineError
+from zero_engine.errors import CheckFailed, Interrupted, OutputError, PipelineError
 from zero_engine.models import load_model
 from zero_engine.models.prompt import requests
 from zero_engine.train.config import Sft
@@ -123,6 +123,13 @@ def test_a_signal_finishes_the_step_and_the_same_command_goes_on(unbroken, datas
     assert (tmp_path / "log.jsonl").read_bytes() == (unbroken / "log.jsonl").read_bytes()
     train_sft(config(dataset, tmp_path), said.append)
     assert "finished already" in said[-1]
+
+
+def test_a_training_that_diverges_stops_in_one_line_and_writes_no_model(dataset, tmp_path):
+    wild = config(dataset, tmp_path / "out", optimiser={"learning_rate": 1e30}, save_every=1)
+    with pytest.raises(CheckFailed, match="is nan at step 2: the training diverged"):
+        train_sft(wild, lambda text: None)
+    assert not (tmp_path / "out" / "model").exists() and not (tmp_path / "out" / "result.json").exists()
 
 
 def test_a_folder_of_another_training_is_refused(unbroken, dataset):

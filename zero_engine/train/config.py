@@ -53,13 +53,13 @@ class Data(Section):
         if not isinstance(value, list):
             return value
         if not value or not all(isinstance(entry, dict) and entry.get("path") for entry in value):
-            raise ValueError("a list of datasets needs a path in each: [{path: a}, {path: b}]")
+            raise ValueError("must have a path in each dataset: [{path: a}, {path: b}]")
         shared: dict[str, Any] = {}
         for entry in value:
             for key in set(entry) - set(Source.model_fields):
                 if shared.setdefault(key, entry[key]) != entry[key]:
                     raise ValueError(
-                        f"{key} is {shared[key]!r} and {entry[key]!r}; it is the same for all datasets"
+                        f"must have {key} the same for all datasets, not {shared[key]!r} and {entry[key]!r}"
                     )
         sources = [{key: entry[key] for key in entry if key in Source.model_fields} for entry in value]
         return {"path": value[0]["path"], **shared, "sources": sources}
@@ -68,10 +68,10 @@ class Data(Section):
     def _alike(self) -> "Data":
         """Of several datasets each has a weight or none has, and each says its own rows."""
         if len({source.weight is None for source in self.sources}) > 1:
-            raise ValueError("weight must be given for every dataset or for none")
+            raise ValueError("must have a weight for every dataset or for none")
         for key in ("validation_rows", "limit"):
             if self.sources and getattr(self, key) != Data.model_fields[key].default:
-                raise ValueError(f"{key} stands beside sources; give it to each of them")
+                raise ValueError(f"must have {key} in each of its sources, not beside them")
         return self
 
     @property

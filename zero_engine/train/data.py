@@ -8,8 +8,8 @@ neighbour of its pool takes its place. `misfits` names them all beforehand.
 Loss masks come from where a token stands, never from what it is: padding may well equal the end-of-sequence token.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Generic, TypeVar
 
@@ -27,6 +27,8 @@ from zero_engine.write.dataset import Rows, open_rows
 
 POOL = 16
 """Batches drawn, sorted by length and shuffled together."""
+SEEN = 32
+"""Rows of a dataset of a mixture after which it is clear that none fits."""
 Row = TypeVar("Row")
 """What a row is read as: an example, a question."""
 COLUMNS = ["id", "question", "question_images", "answer", "choices", "steps"]
@@ -67,7 +69,11 @@ class Batches(Generic[Row]):
         self.report, self.first = report, first
         self.count = len(rows) - first
         self.length = length
-        self._reported: set[str] = set()
+        self._reported: set[tuple[int, str]] = set()
+        self._misfits: dict[int, dict[int, Rejection]] = {}
+        """Of each dataset the rows that were refused."""
+        self._fitting: set[int] = set()
+        """The datasets of which a row fits."""
         self._held: tuple[int, list[list[Row]]] = (-1, [])
         if self.count < 1:
             raise InputError(
@@ -89,11 +95,10 @@ class Batches(Generic[Row]):
             found = self.read(row)
             if isinstance(found, Rejection):
                 refused.append(found)
-                if found.trace_id not in self._reported:
-                    self._reported.add(found.trace_id)
-                    self.report(found)
+                self._refuse(index, found)
             else:
                 distinct[index] = found
+        self._check_parts(distinct)
         if not distinct:
             raise InputError(
                 f"none of {len(unique)} rows in turn can be trained on "
@@ -106,6 +111,32 @@ class Batches(Generic[Row]):
         batches = [chosen[start : start + self.size] for start in range(0, len(chosen), self.size)]
         turns = np.random.default_rng((self.seed, 1, pool)).permutation(POOL)
         return [batches[turn] for turn in turns]
+
+    def _refuse(self, index: int, found: Rejection) -> None:
+        part = self._part(index)
+        if isinstance(self.rows, Mixture):
+            found = replace(found, detail=f"{self.rows.sources[part].path}: {found.detail}")
+        self._misfits.setdefault(part, {})[index] = found
+        if (part, found.trace_id) not in self._reported:
+            self._reported.add((part, found.trace_id))
+            self.report(found)
+
+    def _check_parts(self, fit: Iterable[int]) -> None:
+        """Raises InputError for a dataset of a mixture of which no row fits: the others would stand in for it."""
+        if not isinstance(self.rows, Mixture):
+            return
+        self._fitting |= {self._part(index) for index in fit}
+        for part, misfits in self._misfits.items():
+            enough = min(SEEN, self.rows.rows_trained_on()[part])
+            if part not in self._fitting and len(misfits) >= enough:
+                first = next(iter(misfits.values()))
+                raise InputError(
+                    f"none of {len(misfits)} rows of a dataset can be trained on (first: {first.trace_id}: "
+                    f"{first.reason}: {first.detail}). Leave it out, or see zero-engine validate OUT --for sft."
+                )
+
+    def _part(self, index: int) -> int:
+        return self.rows.locate(index)[0] if isinstance(self.rows, Mixture) else 0
 
     def _row(self, position: int) -> int:
         if isinstance(self.rows, Mixture):

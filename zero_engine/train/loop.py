@@ -23,7 +23,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from zero_engine.errors import Interrupted, PipelineError, install_extra
+from zero_engine.errors import CheckFailed, Interrupted, PipelineError, install_extra
 from zero_engine.models import load_chameleon, model_fingerprint, model_folder
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.modules import ChameleonModule
@@ -242,7 +242,8 @@ def train(
     """Take every step that is not done yet; returns the folder of the trained model.
 
     `take_step(step)` returns figures without a clock in them, or with one under a name that ends in `_s`: those go to
-    the console and tensorboard alone. Raises Interrupted when told to stop, with all that is done saved.
+    the console and tensorboard alone. Raises Interrupted when told to stop, with all that is done saved, CheckFailed
+    where a loss or a gradient is no number: nothing of that step is saved.
     """
     config, out, first = run.config, run.out, run.accelerator.is_main_process
     progress = progress or Silent()
@@ -269,6 +270,7 @@ def train(
             began = time.perf_counter()
             figures = take_step(step)
             elapsed = time.perf_counter() - began
+            _check_finite(out, step + 1, figures)
             journal.write({"step": step + 1, **{k: v for k, v in figures.items() if not k.endswith("_s")}})
             say(f"{step + 1:>6}/{config.steps} {line(figures, elapsed)}")
             progress.update(step + 1)
@@ -294,6 +296,15 @@ def train(
             file.write(json.dumps(facts, indent=2))
     run.accelerator.wait_for_everyone()
     return out / "model"
+
+
+def _check_finite(out: Path, step: int, figures: dict[str, Any]) -> None:
+    for name in ("loss", "gradient_norm"):
+        if not np.isfinite(value := figures.get(name, 0.0)):
+            raise CheckFailed(
+                f"{out}: {name} is {value} at step {step}: the training diverged, and no model is written. Lower "
+                "optimiser.learning_rate, under another output."
+            )
 
 
 def export(run: Run, weights: dict[str, Tensor]) -> None:

@@ -138,15 +138,21 @@ def reporter(run: Run, say: Callable[[str], None]) -> Callable[[Rejection], None
     """Rows that are left out go to `left_out.jsonl`, once each, and the first of each reason to the console."""
     path, reasons = run.out / "left_out.jsonl", set()
     known = (
-        {json.loads(line)["id"] for line in path.read_text(encoding="utf-8").split("\n") if line}
+        {
+            (one["id"], one["detail"])
+            for line in path.read_text(encoding="utf-8").split("\n")
+            if line
+            for one in [json.loads(line)]
+        }
         if path.exists()
         else set()
     )
 
     def report(rejection: Rejection) -> None:
-        if not run.accelerator.is_main_process or rejection.trace_id in known:
+        key = (rejection.trace_id, rejection.detail)
+        if not run.accelerator.is_main_process or key in known:
             return
-        known.add(rejection.trace_id)
+        known.add(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a", encoding="utf-8") as file:
             facts = {"id": rejection.trace_id, "reason": rejection.reason, "detail": rejection.detail}
