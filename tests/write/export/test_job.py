@@ -115,6 +115,17 @@ def test_a_file_in_the_way_and_a_damaged_record_are_one_line(source, tmp_path):
             export_dataset(source, "parquet", tmp_path / "x")
 
 
+def test_an_export_that_was_killed_at_its_very_end_is_tidied_up(source, tmp_path, monkeypatch):
+    export(source, "trl", tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "tidy", lambda target: None)
+        export(source, "trl", tmp_path / "cut")
+    assert (tmp_path / "cut" / ".export").is_dir()
+    export(source, "trl", tmp_path / "cut")
+    assert content(tmp_path / "cut") == content(tmp_path / "whole")
+    assert (tmp_path / "cut" / "README.md").stat().st_mode & 0o777 == 0o644
+
+
 def test_one_export_at_a_time_writes_into_a_folder(source, tmp_path):
     with shards_or_nothing(tmp_path / "out"):
         with pytest.raises(OutputError, match="another export is writing to this folder"):

@@ -28,7 +28,7 @@ from zero_engine.contracts.manifest import Manifest, ShardFile
 from zero_engine.errors import OutputError
 from zero_engine.hashing import digest, digest_file
 from zero_engine.progress import Progress, Silent
-from zero_engine.write.atomic import atomic_write, disk_errors, sweep
+from zero_engine.write.atomic import atomic_write, disk_errors
 from zero_engine.write.dataset import check_bytes, check_files
 from zero_engine.write.export.rows import SUFFIXES, Row, any_given, groups_of, read_batches, read_rows
 from zero_engine.write.export.stopped import (
@@ -36,6 +36,7 @@ from zero_engine.write.export.stopped import (
     RECORD,
     said_of,
     shards_or_nothing,
+    tidy,
     unchanged,
     whole_folder,
 )
@@ -273,6 +274,8 @@ def _finished(target: Path, identity: dict) -> dict[str, Any] | None:
             raise OutputError(
                 f"{path}: missing or changed since the export. Remove {target} and export again."
             )
+    if (target / ASIDE).is_dir():  # it was killed in its last moment
+        tidy(target)
     return record
 
 
@@ -339,9 +342,5 @@ def _finish(
     with atomic_write(target / RECORD, "w") as file:
         json.dump(record, file, indent=1)
         file.write("\n")
-    shutil.rmtree(target / ASIDE)
-    sweep(target)
-    for path in target.glob("*"):
-        if path.is_file():
-            path.chmod(0o644)
+    tidy(target)
     return record

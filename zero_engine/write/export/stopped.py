@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from zero_engine.contracts.manifest import ShardFile
 from zero_engine.errors import OutputError
-from zero_engine.write.atomic import make_folder
+from zero_engine.write.atomic import make_folder, sweep
 from zero_engine.write.dataset import is_whole
 
 ASIDE = ".export"
@@ -116,3 +116,12 @@ def whole_folder(folder: Path) -> Iterator[None]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def tidy(target: Path) -> None:
+    """What is left to do once an export is whole; the folder of what was under way goes last."""
+    sweep(target)
+    for path in target.glob("*"):
+        if path.is_file():
+            path.chmod(0o644)
+    shutil.rmtree(target / ASIDE, ignore_errors=True)
