@@ -239,6 +239,7 @@ def _write(fmt: Format, shard: Shard, target: Path) -> dict[str, Any]:
         "files": [_entry(shard.folder, path, samples) for path, samples in counts.items()],
     }
     if shard.stopped.is_set():
+        shutil.rmtree(shard.folder, ignore_errors=True)
         raise OutputError(f"{target}: the export was stopped.")
     aside = target / ASIDE
     with atomic_write(aside / f"left-{shard.index:05d}.jsonl", "w") as file:
