@@ -232,10 +232,12 @@ def test_an_answer_in_other_datas_form_counts_where_the_text_ends_with_it(nano, 
         ("1/3", 1 / 3, ()),
         ("1,000", 1000.0, ()),
         ("42", b"42", ()),
+        ("<answer>\nx < 3\n</answer>", "x<3", ()),
     ],
 )
 def test_a_truth_in_the_form_of_its_dataset_is_paid(said, truth, choices):
-    assert compute_score("made", f"so\nFinal Answer: {said}", truth, {"choices": choices})["acc"] == 1
+    said = said if "<answer>" in said else f"Final Answer: {said}"
+    assert compute_score("made", f"so\n{said}", truth, {"choices": choices})["acc"] == 1
     assert compute_score("made", "so\nFinal Answer: 7", truth, {"choices": choices})["acc"] == 0
 
 

@@ -24,9 +24,16 @@ def test_a_perfect_completion_scores_one_as_the_grpo_trainer_decodes_it(tmp_path
     questions = load_dataset(str(tmp_path / "trl"), "grpo", split="train", cache_dir=str(tmp_path / "cache"))
     nano = load_model("nano", device="cpu")
     tokenizer = nano.tokenizer if by == "ids" else keep_brackets(nano.tokenizer)
+    told = load_dataset(str(tmp_path / "trl"), "sft", split="train", cache_dir=str(tmp_path / "cache"))[0]
+    taught = [*nano.tokenizer(told["completion"])["input_ids"], nano.tokenizer.eos_token_id]
+    # in the first step an answer in brackets, in the second as the export itself teaches it
+    right = [written(nano, "42"), taught if by == "ids" else written(nano, "42")]
 
     def rollout(prompts, trainer):
-        answers = [written(nano, "42" if place % 2 else "wrong") for place in range(len(prompts))]
+        answers = [
+            right[trainer.state.global_step] if place % 2 else written(nano, "wrong")
+            for place in range(len(prompts))
+        ]
         asked = [nano.tokenizer(prompt)["input_ids"] for prompt in prompts]
         return {
             "prompt_ids": asked,

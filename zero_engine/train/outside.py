@@ -41,7 +41,7 @@ _BRACKET = pieces_of("omni_r1").answer.partition("{answer}")[0]
 _CLOSINGS = (
     ("\\boxed", re.compile(r"\\boxed ?\{[^\n]{1,200}\}[\s$.*)\\\]]{0,8}\Z")),
     ("####", re.compile(r"(?<![^\n])#### ?[^\n#]{1,200}\Z")),
-    ("<answer>", re.compile(r"<answer>[^<]{1,200}</answer>\Z")),
+    ("<answer>", re.compile(r"<answer>(?:[^<]|<(?!/?answer>)){1,200}</answer>\Z")),
 )
 """How answers of other data end: a mark that stands there once, and what is left of the text behind it."""
 

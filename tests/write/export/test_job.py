@@ -1,8 +1,10 @@
 """What all exports share: counts, resume, equal bytes, and mistakes told in one line."""
 
 import json
+import time
 from collections import Counter
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
@@ -115,6 +117,17 @@ def test_a_file_in_the_way_and_a_damaged_record_are_one_line(source, tmp_path):
             export_dataset(source, "parquet", tmp_path / "x")
 
 
+def test_an_export_that_was_killed_at_its_very_end_is_tidied_up(source, tmp_path, monkeypatch):
+    export(source, "trl", tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "tidy", lambda target: None)
+        export(source, "trl", tmp_path / "cut")
+    assert (tmp_path / "cut" / ".export").is_dir()
+    export(source, "trl", tmp_path / "cut")
+    assert content(tmp_path / "cut") == content(tmp_path / "whole")
+    assert (tmp_path / "cut" / "README.md").stat().st_mode & 0o777 == 0o644
+
+
 def test_one_export_at_a_time_writes_into_a_folder(source, tmp_path):
     with shards_or_nothing(tmp_path / "out"):
         with pytest.raises(OutputError, match="another export is writing to this folder"):
@@ -163,6 +176,23 @@ def test_an_export_that_is_stopped_before_its_first_shard_leaves_nothing(source,
     with pytest.raises(KeyboardInterrupt):
         export(source, "trl", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_waits_for_no_checksum(source, tmp_path, monkeypatch):
+    """Of files of gigabytes one takes seconds, and a thread that reads it cannot be stopped."""
+    done = Event()
+
+    def slow(out, file):
+        if file.name.endswith("data-00000.arrow"):
+            raise KeyboardInterrupt
+        done.wait(20)
+
+    monkeypatch.setattr(job, "check_bytes", slow)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        export(source, "parquet", tmp_path / "out")
+    assert time.monotonic() - began < 5
+    done.set()
 
 
 def test_samples_that_are_not_in_the_files_are_noticed(source, tmp_path, monkeypatch):

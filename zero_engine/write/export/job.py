@@ -10,11 +10,9 @@ left out is checked, and that every file holds as many samples as were written i
 """
 
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,14 +26,16 @@ from zero_engine.contracts.manifest import Manifest, ShardFile
 from zero_engine.errors import OutputError
 from zero_engine.hashing import digest, digest_file
 from zero_engine.progress import Progress, Silent
-from zero_engine.write.atomic import atomic_write, disk_errors, sweep
+from zero_engine.write.atomic import atomic_write, disk_errors
 from zero_engine.write.dataset import check_bytes, check_files
 from zero_engine.write.export.rows import SUFFIXES, Row, any_given, groups_of, read_batches, read_rows
 from zero_engine.write.export.stopped import (
     ASIDE,
     RECORD,
+    in_threads,
     said_of,
     shards_or_nothing,
+    tidy,
     unchanged,
     whole_folder,
 )
@@ -59,8 +59,6 @@ class Options:
 
 TELL_EVERY = 50
 """Rows between two signs of life."""
-THREADS = min(4, os.cpu_count() or 1)
-"""Threads that hash files, and write shards where a format's work is done outside Python."""
 
 
 @dataclass(slots=True)
@@ -160,9 +158,8 @@ def run_export(
     manifest = read_manifest(out)
     progress.stage(f"checking {out}")
     files = check_files(out, manifest)
-    with ThreadPoolExecutor(THREADS) as pool:  # what is damaged is not handed on
-        for _ in pool.map(lambda file: check_bytes(out, file), files):
-            pass
+    for _ in in_threads(lambda file: check_bytes(out, file), files):  # what is damaged is not handed on
+        pass
     identity: dict[str, Any] = {
         "format": fmt.name,
         "dataset": digest(*(file.sha256 for file in manifest.files())),
@@ -207,12 +204,12 @@ def _written(fmt: Format, shards: Sequence[Shard], target: Path) -> Generator[di
     if not fmt.threads:
         yield from (_write(fmt, shard, target) for shard in shards)
         return
-    with ThreadPoolExecutor(THREADS) as pool:
-        try:
-            yield from pool.map(lambda shard: _write(fmt, shard, target), shards)
-        finally:  # Ctrl-C waits for a batch, not for a shard
-            for shard in shards:
-                shard.stopped.set()
+
+    def stop() -> None:  # each stops at its next batch
+        for shard in shards:
+            shard.stopped.set()
+
+    yield from in_threads(lambda shard: _write(fmt, shard, target), shards, stop)
 
 
 def _write(fmt: Format, shard: Shard, target: Path) -> dict[str, Any]:
@@ -241,6 +238,9 @@ def _write(fmt: Format, shard: Shard, target: Path) -> dict[str, Any]:
         "pictures": len(pictures),
         "files": [_entry(shard.folder, path, samples) for path, samples in counts.items()],
     }
+    if shard.stopped.is_set():
+        shutil.rmtree(shard.folder, ignore_errors=True)
+        raise OutputError(f"{target}: the export was stopped.")
     aside = target / ASIDE
     with atomic_write(aside / f"left-{shard.index:05d}.jsonl", "w") as file:
         file.writelines(json.dumps(left, ensure_ascii=False) + "\n" for left in shard.left)
@@ -273,6 +273,8 @@ def _finished(target: Path, identity: dict) -> dict[str, Any] | None:
             raise OutputError(
                 f"{path}: missing or changed since the export. Remove {target} and export again."
             )
+    if (target / ASIDE).is_dir():  # it was killed in its last moment
+        tidy(target)
     return record
 
 
@@ -339,9 +341,5 @@ def _finish(
     with atomic_write(target / RECORD, "w") as file:
         json.dump(record, file, indent=1)
         file.write("\n")
-    shutil.rmtree(target / ASIDE)
-    sweep(target)
-    for path in target.glob("*"):
-        if path.is_file():
-            path.chmod(0o644)
+    tidy(target)
     return record

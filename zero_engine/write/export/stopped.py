@@ -7,20 +7,26 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from zero_engine.contracts.manifest import ShardFile
 from zero_engine.errors import OutputError
-from zero_engine.write.atomic import make_folder
+from zero_engine.write.atomic import make_folder, sweep
 from zero_engine.write.dataset import is_whole
 
 ASIDE = ".export"
 """Folder of an export under way: a shard that is done has its account there."""
+THREADS = min(4, os.cpu_count() or 1)
+"""Threads that hash files, and write shards where a format's work is done outside Python."""
+WAIT_S = 0.5
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 RECORD = "export.json"
 """Written last: an export with it is whole."""
 
@@ -34,6 +40,24 @@ def said_of(path: Path) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise OutputError(f"{path}: damaged. Remove this export's folder and export again.")
     return said
+
+
+def in_threads(
+    work: Callable[[Item], Result], items: Sequence[Item], stop: Callable[[], None] | None = None
+) -> Iterator[Result]:
+    """What `work` returns of each item, in their order. At the end `stop` is called, and what it stops is waited for,
+    but WAIT_S at most: a thread that reads gigabytes for their checksum cannot be stopped.
+    """
+    pool = ThreadPoolExecutor(THREADS)
+    due = [pool.submit(work, item) for item in items]
+    try:
+        for one in due:
+            yield one.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        if stop is not None:
+            stop()
+            wait([one for one in due if not one.cancelled()], WAIT_S)
 
 
 def shards_kept(directory: str | Path) -> int:
@@ -116,3 +140,12 @@ def whole_folder(folder: Path) -> Iterator[None]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def tidy(target: Path) -> None:
+    """What is left to do once an export is whole; the folder of what was under way goes last."""
+    sweep(target)
+    for path in target.glob("*"):
+        if path.is_file():
+            path.chmod(0o644)
+    shutil.rmtree(target / ASIDE, ignore_errors=True)
