@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.run.test_status import entry_with_drawings
 from zero_engine.errors import ModelError
 from zero_engine.read import iter_chunks
-from zero_engine.run import run_pipeline
+from zero_engine.run import plan, run_pipeline
 from zero_engine.run.plan import STAGES, stage_keys
 
 
@@ -53,3 +54,27 @@ def test_a_model_that_sees_no_pictures_is_refused_before_a_folder_is_touched(
     with pytest.raises(ModelError, match=f"render.{key}: .*janus draws from text alone"):
         run_pipeline(make_pipeline("out", render={"model": str(tmp_path / "janus"), key: value}))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "damaged", "once", "again"),
+    [
+        (None, None, None, "render"),
+        ("gate", None, "gate", "render"),
+        ("score", None, "score", "render"),
+        (None, "data", "gate", "render"),
+        (None, "candidates", "render", "render"),
+    ],
+)
+def test_a_shard_that_is_tried_again_begins_at_its_drawings(
+    monkeypatch, tmp_path, changed, damaged, once, again
+):
+    """Whatever else is to be done for it: what failed there would stay."""
+    monkeypatch.setattr(plan, "is_whole", lambda out, file: not damaged or not file.name.startswith(damaged))
+    entry = entry_with_drawings(0, "ab" * 32)
+    keys = dict.fromkeys(STAGES, "same")
+    entry.keys.update(keys)
+    if changed:
+        keys[changed] = "other"
+    assert plan.decide(entry, keys, tmp_path).start == once
+    assert plan.decide(entry, keys, tmp_path, again=True).start == again

@@ -80,9 +80,9 @@ def decide(entry: ShardEntry | None, keys: dict[str, str], out: Path, again: boo
         return Decision("render", damaged[-1].name + DAMAGED)
     for stage in STAGES:
         if entry.keys.get(stage) != keys[stage]:
-            return Decision(RESUME_AT[stage], f"{stage} changed")
+            return Decision("render" if again else RESUME_AT[stage], f"{stage} changed")
     if damaged:
-        return Decision("gate", entry.data.name + DAMAGED)
+        return Decision("render" if again else "gate", entry.data.name + DAMAGED)
     return Decision("render", "tried again") if again else Decision(None, "done")
 
 
