@@ -48,10 +48,9 @@ def generic(record: Record, spec: Input) -> list[Draft]:
     """
     if "question" not in record:
         raise missing(record, spec.columns.get("question", "question"))
-    if (
-        spec.columns.get("rationale") == "steps"
-    ):  # a column that was given another meaning has not its own as well
-        record = {**record, "steps": None}
+    meant_else = {"steps", "response", "answer"} & set(spec.columns.values()) - set(spec.columns)
+    if meant_else:  # a column that was given another meaning has not its own as well
+        record = {name: value for name, value in record.items() if name not in meant_else}
     steps = step_texts(record, "steps") or None
     if record.get("rationale") is None and steps is None:
         if "rationale" not in record and "steps" not in record:
@@ -70,12 +69,10 @@ def generic(record: Record, spec: Input) -> list[Draft]:
         rationale = "\n".join(steps or ())
     images = tuple(one for one in images if all(one is not taken for _, taken in pictures))
     choices, shown = _choices(record)
-    # the same of `{rationale: answer}`
-    taken = "answer" not in spec.columns and "answer" in spec.columns.values()
     draft = Draft(
         text({"question": asked}, "question"),
         rationale,
-        None if taken else gold_choice(record, "answer", choices),
+        gold_choice(record, "answer", choices),
         steps,
         choices,
         pictures=pictures,

@@ -14,6 +14,17 @@ HOLDERS = ("reward_model", "extra_info", "meta", "metadata", "info")
 """Objects that may hold a column of one of the names."""
 INSIDE = ("ground_truth", "value", "text", "answer", "final_answer", "target", "content")
 """What the answer is called inside an object of one of the names."""
+PLACES = (
+    "label",
+    "correct",
+    "answer",
+    "answer_index",
+    "answer_idx",
+    "correct_index",
+    "correct_answer",
+    "correct_option",
+)
+"""What the place of the right option is called."""
 
 
 def gold_path(records: list[Record], plain: Any) -> str | None:
@@ -29,9 +40,24 @@ def gold_path(records: list[Record], plain: Any) -> str | None:
         for name in NAMES:
             if (key := by_name.get(name)) is None:
                 continue
+            if name == "answers" and options_in_answers(records, plain):
+                continue
             path = key if holder is None else f"{holder}.{key}"
             if (found := _into(path, inside[key])) is not None:
                 return found
+    return None
+
+
+def options_in_answers(records: list[Record], plain: Any) -> str | None:
+    """The column with the place of the right one where `answers` holds options (ReClor), and not answers all right."""
+    lists = [value for record in records for key, value in record.items() if plain(str(key)) == "answers"]
+    if not lists or not all(isinstance(one, list) and len(one) > 1 for one in lists):
+        return None
+    names = dict.fromkeys(str(key) for record in records for key in record)
+    for name in [name for word in PLACES for name in names if plain(name) == word]:
+        places = [record.get(name) for record in records]
+        if all(type(place) is int and -1 <= place < len(lists[0]) for place in places):
+            return name
     return None
 
 

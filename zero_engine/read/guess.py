@@ -17,7 +17,7 @@ from zero_engine.read.columns import value_of
 from zero_engine.read.corpora import SHEPHERD_MARK
 from zero_engine.read.fields import Draft, Record, Unusable, find, unpacked_list
 from zero_engine.read.formats import FORMATS
-from zero_engine.read.gold import gold_path, is_one_answer
+from zero_engine.read.gold import gold_path, is_one_answer, options_in_answers
 from zero_engine.read.markers import answer_in_chat
 from zero_engine.read.naming import (
     ANSWER,
@@ -34,6 +34,7 @@ from zero_engine.read.naming import (
 )
 from zero_engine.read.options import is_class, option_columns, options_template
 from zero_engine.read.outputs import GENERATIONS, QUESTION_KEYS, json_output, text_of
+from zero_engine.read.passages import CONTEXT
 from zero_engine.read.spelling import by_name, is_named, spelled
 from zero_engine.read.tags import split_thinking
 from zero_engine.read.turns import MESSAGES, PAIRS
@@ -49,8 +50,6 @@ class Guess:
     where: str | None = None
 
 
-CONTEXT = ("context", "passage", "article", "story", "narrative", "paragraph", "premises", "background")
-"""Names of what a question asks about."""
 OWN_GOLD = ("gsm8k", "aqua", "strategyqa", "prm800k", "zebra_cot", "thinkmorph", "bagel", "dataset")
 """Formats that know where their answer is."""
 
@@ -70,17 +69,20 @@ def _with_context(one: Guess, records: list[Record]) -> Guess:
     field_name = FORMATS[one.format].fields[0]
     asked = one.columns.get(field_name, field_name)
     told = {*one.columns.values(), *FORMATS[one.format].reads}
-    for name in CONTEXT:
+    names = list(dict.fromkeys(str(name) for record in records for name in record))
+    hint = (
+        ("hint",) if {"hint", "lecture"} <= set(names) else ()
+    )  # ScienceQA's passage, empty in every second record
+    for name in [name for word in (*CONTEXT, *hint) for name in names if spelled(name) == word]:
         if name in told or share_of(records, asked, lambda text: True) <= REPEAT_SHARE:
             continue
         texts = [
             (value_of(record, f"{{{{{name}}}}}"), str(record.get(asked)))
             for record in records
-            if name in record
+            if isinstance(record.get(name), str) or _is_texts(record.get(name))
         ]
-        if sum(len(text) >= LONG and text not in question for text, question in texts) > REPEAT_SHARE * len(
-            records
-        ):
+        new = sum(len(text) >= LONG and text not in question for text, question in texts)
+        if new > (0 if name in hint else REPEAT_SHARE * len(records)):
             template = f"{{{{{name}}}}}\n\n{{{{{asked}}}}}"
             better = replace(one, columns={**one.columns, field_name: template})
             return better if _fits(better, records) else one
@@ -221,6 +223,9 @@ def _by_columns(records: list[Record]) -> Iterator[Guess]:
         if response and response != found.get("answer") and not _has_thought(records, found["rationale"]):
             columns["response"] = response
         choices = next((name for name in CHOICES if name in names), None)
+        if choices is None and (place := options_in_answers(records, spelled)):
+            choices = next(name for name in names if spelled(name) == "answers")
+            columns["answer"] = found["answer"] = place
         if choices is None and (options := option_columns(records)):
             choices = options_template(options, [find(record, found.get("answer", "")) for record in records])
         if choices and choices != "choices":
@@ -294,10 +299,14 @@ def _texts_by_turns(records: list[Record]) -> str | None:
     """The column that is a list of texts in every record, one of the user and one of the assistant by turns."""
 
     def is_chat(value: Any) -> bool:
-        is_texts = isinstance(value, list) and value and all(isinstance(item, str) for item in value)
-        return bool(is_texts) and len(value) % 2 == 0
+        return _is_texts(value) and len(value) % 2 == 0
 
     return next((name for name in records[0] if all(is_chat(record.get(name)) for record in records)), None)
+
+
+def _is_texts(value: Any) -> bool:
+    """Whether a value is a list of texts, and not empty."""
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
 
 
 def _is_pair(turn: Record, key: str) -> bool:

@@ -15,7 +15,9 @@ from zero_engine.read.chats import question_text
 from zero_engine.read.fields import Record, find, step_text
 from zero_engine.read.markers import ASSISTANT, USER
 from zero_engine.read.options import option_columns
+from zero_engine.read.passages import is_passage, says_again, tell_apart
 from zero_engine.read.spelling import by_name, is_named, spelled
+from zero_engine.read.tags import split_thinking
 from zero_engine.read.turns import role_of
 
 QUESTION = (
@@ -73,6 +75,7 @@ GOLD = (
     "answer_key",
     "ground_truth",
     "gold",
+    "golden",
 )
 """Names of the answer that is known to be right."""
 ANSWER = (
@@ -154,8 +157,10 @@ def guess_columns(records: list[Record]) -> dict[str, str]:
         found["question"] = question
     rationales = [name for name in prose if name != question]
     long = [name for name in rationales if columns[name] >= LONG or is_named(name, THOUGHT)]
+    tagged = [name for name in long if share_of(records, name, split_thinking) > REPEAT_SHARE]
     answers = [name for name in rationales if columns[name] >= LONG and spelled(name) == "answer"]
-    for pool, names in ((long, THOUGHT), (long, RATIONALE), (answers, ("answer",)), (rationales, RATIONALE)):
+    pools = (tagged, RATIONALE), (long, RATIONALE), (answers, ("answer",)), (rationales, RATIONALE)
+    for pool, names in ((long, THOUGHT), *pools):
         if name := by_name(pool, names):
             found["rationale"] = name
             break
@@ -263,23 +268,26 @@ def _by_value(
     """Fills in what no name tells: a text that ends in a question mark is the question, the longest text the rationale,
     and a short column whose values the rationale reaches the answer."""
     by_name = dict(found)
-    left = {
-        name: columns[name] for name in prose if name not in found.values() and not _is_key(records, name)
-    }
+    free = [name for name in prose if name not in found.values()]
+    passages = [name for name in free if is_passage(name)]
+    left = {name: columns[name] for name in free if name not in passages and not _is_key(records, name)}
     asking = [name for name in left if share_of(records, name, _ends_asking) > REPEAT_SHARE]
     if "question" not in found and asking and ("rationale" in found or len(left) > 1):
         found["question"] = asking[0]
         left.pop(asking[0])
-    if "rationale" not in found and left:
-        longest = max(left, key=lambda name: left[name])
+    ways = [
+        name for name in left if "question" not in found or not says_again(records, name, found["question"])
+    ]
+    if "rationale" not in found and ways:
+        longest = max(ways, key=lambda name: left[name])
         if left[longest] >= LONG or share_of(records, longest, _says_something) > REPEAT_SHARE:
             found["rationale"] = longest
             left.pop(longest)
-    if "question" not in found and left:
+    if "question" not in found:
         texts = [name for name in left if left[name] >= 10]
+        texts = texts or passages or [name for name in free if tell_apart(records, name)]
         if texts:
-            found["question"] = max(texts, key=lambda name: left[name])
-            left.pop(found["question"])
+            found["question"] = max(texts, key=lambda name: columns[name])
     if "answer" in found or len(found) < 2:
         return
     rest = [
@@ -335,4 +343,4 @@ def _is_key(records: list[Record], name: str) -> bool:
 
 def share_of(records: list[Record], name: str, holds: Any) -> float:
     texts = [record.get(name) for record in records]
-    return sum(isinstance(text, str) and holds(text) for text in texts) / max(1, len(texts))
+    return sum(isinstance(text, str) and bool(holds(text)) for text in texts) / max(1, len(texts))

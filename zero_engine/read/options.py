@@ -1,6 +1,6 @@
 """Options in columns of their own, and answers that are numbers of classes, for the guess of `zero-engine init`.
 
-Options: `opa`, `opb`, ..; `option_a`, `choiceB`, `A`, `B`; `option1`, `ending0`. They run from the first on
+Options: `opa`, `opb`, ..; `option_a`, `choiceB`, `A`, `B`; `option1`, `ending0`, `q_op1`. They run from the first on
 without a gap.
 """
 
@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 from zero_engine.read.fields import Record, find
 
-OPTION = re.compile(r"(|op|opt|option|choice|ending|sol|answer_?option)[_ -]?(?:([a-h])|(\d))", re.IGNORECASE)
+OPTION = re.compile(
+    r"(|(?:q_)?(?:op|opt|option|choice)|ending|sol|answer_?option)[_ -]?(?:([a-h])|(\d))", re.IGNORECASE
+)
 CLASSES = 10
 """Classes have numbers below it."""
 
