@@ -147,3 +147,26 @@ def test_a_corpus_with_pictures_for_its_steps_keeps_them(tmp_path: Path) -> None
         pipeline = load_pipeline(tmp_path / f"{name}.yaml")
         assert (proposal.given, pipeline.input.format, pipeline.render.given) == (given, format, "keep")
         assert (pipeline.render.candidates, bool(pipeline.gate.min)) == ((0, False) if given else (4, True))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "mapped"),
+    [
+        ("img", {"bytes": "iVBORw0KGgo=", "path": None}, {"image": "img"}),
+        ("photo", "shots/a.png", {"image": "photo"}),
+        ("reasoning_pics", [None, "shots/a.png"], {"step_images": "reasoning_pics"}),
+        ("note", "see the shots", {}),
+        ("steps_left", [1, 2], {}),
+    ],
+)
+def test_pictures_under_a_name_of_their_own_are_found_by_what_they_hold(
+    column: str, value: Any, mapped: dict[str, str], tmp_path: Path
+) -> None:
+    row = {
+        "question": "What is there to be seen?",
+        "steps": ["Look at it.", "Four."],
+        "answer": "4",
+        column: value,
+    }
+    (tmp_path / "x.jsonl").write_bytes(lines([row, row]))
+    assert propose(Input(path=str(tmp_path / "x.jsonl"))).spec.columns == mapped

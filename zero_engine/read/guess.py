@@ -35,6 +35,7 @@ from zero_engine.read.naming import (
 from zero_engine.read.options import is_class, option_columns, options_template
 from zero_engine.read.outputs import GENERATIONS, QUESTION_KEYS, json_output, text_of
 from zero_engine.read.passages import CONTEXT
+from zero_engine.read.picture_columns import picture_columns
 from zero_engine.read.spelling import by_name, is_named, spelled
 from zero_engine.read.tags import split_thinking
 from zero_engine.read.turns import MESSAGES, PAIRS
@@ -58,8 +59,18 @@ def guess(records: list[Record], is_dataset: bool = False) -> Guess | None:
     """The first guess that gives traces of most records, or None."""
     for one in _guesses(records, is_dataset):
         if _fits(one, records):
-            return _with_context(_with_gold(one, records), records)
+            return _with_pictures(_with_context(_with_gold(one, records), records), records)
     return None
+
+
+def _with_pictures(one: Guess, records: list[Record]) -> Guess:
+    """The guess that reads columns of pictures under other names than the format's, too."""
+    reads = FORMATS[one.format].reads
+    for name, column in picture_columns(records, {*one.columns.values(), *reads}):
+        better = replace(one, columns={**one.columns, name: column})
+        if name in reads and _fits(better, records):
+            one = better
+    return one
 
 
 def _with_context(one: Guess, records: list[Record]) -> Guess:
