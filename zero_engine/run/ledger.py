@@ -58,8 +58,8 @@ def hold(out: Path) -> contextlib.ExitStack:
                 f"{out / LOCK}: no plain file. `{command('recover', out)}` moves it out of the way."
             )
         with (
-            contextlib.suppress(FileNotFoundError, BlockingIOError),
             disk_errors(out),
+            contextlib.suppress(FileNotFoundError, BlockingIOError),
             contextlib.ExitStack() as stack,
         ):
             lock = stack.enter_context(open_plain(out / LOCK, os.O_RDWR | os.O_CREAT))
@@ -258,7 +258,8 @@ def _open(out: Path, pipeline: Pipeline, overwrite: bool, twin: Twin | None) -> 
     if not os.path.lexists(out):
         return Ledger(out, Recorded(), twin)
     if not out.is_dir():
-        raise OutputError(f"{out}: is a file. Choose a folder for --output.")
+        what = "a link that leads to no folder" if out.is_symlink() else "a file"
+        raise OutputError(f"{out}: is {what}. Choose a folder for --output.")
     require_folder(out)
     if not any(out.iterdir()):
         return Ledger(out, Recorded(), twin)
