@@ -1,6 +1,7 @@
 """Disks that fill up, folders that cannot be written, locks of the dead, and two drivers at once."""
 
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -22,6 +23,7 @@ from zero_engine.run import run_pipeline
 from zero_engine.run.ledger import open_ledger
 from zero_engine.run.recorded import is_locked
 from zero_engine.run.status import folder_status
+from zero_engine.write.atomic import disk_errors
 
 pytestmark = pytest.mark.slow
 
@@ -172,6 +174,26 @@ def test_a_run_that_came_between_comparing_and_writing_is_noticed(poisonable, ma
     later._lock.close()
     assert hashes(out) == before and (out / "manifest.json").exists()
     assert run_pipeline(pipeline).drawn == 0
+
+
+@pytest.mark.parametrize("what", ["out", "out/.work"])
+def test_a_folder_that_goes_away_under_a_run_is_one_line(poisonable, make_run, tmp_path, what):
+    pipeline = make_run("out", records=16)
+    go = Commits(lambda: (tmp_path / what).rename(tmp_path / "away"))
+    with pytest.raises(OutputError, match="this folder is gone.* run the same command again"):
+        run_pipeline(pipeline, progress=go)
+    plain = hashes(run_pipeline(make_run("out", records=16, output={"path": str(tmp_path / "plain")})).out)
+    assert hashes(run_pipeline(pipeline).out) == plain
+
+
+def test_a_disk_that_fails_is_one_line(tmp_path):
+    with pytest.raises(OutputError, match="the disk fails .Input/output error."), disk_errors(tmp_path):
+        raise OSError(errno.EIO, "Input/output error")
+    with (
+        pytest.raises(FileNotFoundError),
+        disk_errors(tmp_path),
+    ):  # a file that is not there is nothing of the disk's
+        open(tmp_path / "nowhere")
 
 
 def test_a_clock_set_back_changes_nothing(poisonable, make_run, monkeypatch):

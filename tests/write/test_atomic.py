@@ -60,7 +60,10 @@ def test_commit_replaces_what_lies_under_the_name(tmp_path):
 
 
 def test_a_missing_folder_is_not_hidden_as_a_full_disk(tmp_path):
-    with pytest.raises(FileNotFoundError), durable_write(tmp_path / "no" / "a") as file:
+    with (
+        pytest.raises(OutputError, match="no: this folder is gone, or was never made"),
+        durable_write(tmp_path / "no" / "a") as file,
+    ):
         file.write(b"")
 
 

@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ from zero_engine.write.unused import set_aside, set_strays_aside
 
 LOCK_TRIES, LOCK_WAIT_S = 20, 0.05
 Stamp = tuple[tuple[int, int, int] | None, ...]
-"""inode, bytes and time of change of manifest and ledger; None for one that is not there."""
+"""inode, bytes and time of change of manifest and ledger; None for one that is not there, or no plain file."""
 
 
 def stamp(out: Path) -> Stamp:
@@ -40,7 +41,8 @@ def stamp(out: Path) -> Stamp:
     for name in (MANIFEST, LEDGER):
         try:
             status = os.lstat(out / name)
-            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+            plain = stat.S_ISREG(status.st_mode)  # anything else is moved out of the way
+            found.append((status.st_ino, status.st_size, status.st_mtime_ns) if plain else None)
         except OSError:
             found.append(None)
     return tuple(found)
@@ -58,8 +60,8 @@ def hold(out: Path) -> contextlib.ExitStack:
                 f"{out / LOCK}: no plain file. `{command('recover', out)}` moves it out of the way."
             )
         with (
-            contextlib.suppress(FileNotFoundError, BlockingIOError),
             disk_errors(out),
+            contextlib.suppress(FileNotFoundError, BlockingIOError),
             contextlib.ExitStack() as stack,
         ):
             lock = stack.enter_context(open_plain(out / LOCK, os.O_RDWR | os.O_CREAT))
@@ -258,7 +260,8 @@ def _open(out: Path, pipeline: Pipeline, overwrite: bool, twin: Twin | None) -> 
     if not os.path.lexists(out):
         return Ledger(out, Recorded(), twin)
     if not out.is_dir():
-        raise OutputError(f"{out}: is a file. Choose a folder for --output.")
+        what = "a link that leads to no folder" if out.is_symlink() else "a file"
+        raise OutputError(f"{out}: is {what}. Choose a folder for --output.")
     require_folder(out)
     if not any(out.iterdir()):
         return Ledger(out, Recorded(), twin)

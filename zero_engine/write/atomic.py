@@ -23,6 +23,8 @@ from zero_engine.errors import OutputError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS}
+_GONE = {errno.ENOENT, errno.ENOTDIR}
+_BROKEN = {errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.ENOTCONN, errno.EREMOTEIO}
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
 _YOUNG_S = 1.0
 """A younger temporary file may not have its lock yet."""
@@ -116,10 +118,23 @@ def sync_folder(folder: str | Path) -> None:
 
 @contextlib.contextmanager
 def disk_errors(path: str | Path) -> Iterator[None]:
-    """Turn what a full or read-only disk raises into an OutputError that says what to do."""
+    """Turn what a full, read-only or failing disk raises, or a folder that is gone, into an OutputError.
+
+    A missing file in a folder that is there stays the FileNotFoundError that it is.
+    """
     try:
         yield
     except OSError as error:
+        if error.errno in _GONE and (gone := _lost_folder(error)) is not None:
+            raise OutputError(
+                f"{gone}: this folder is gone, or was never made. Put it back or make it, then run the same command "
+                "again: it goes on from what is done."
+            ) from error
+        if error.errno in _BROKEN:
+            raise OutputError(
+                f"{path}: the disk fails ({os.strerror(error.errno or 0)}). When it is back, run the same command "
+                "again: it goes on from what is done."
+            ) from error
         if error.errno in _NO_ROOM:
             raise OutputError(
                 f"{path}: no room to write ({_free(Path(path))} bytes free: {os.strerror(error.errno)}). "
@@ -131,6 +146,14 @@ def disk_errors(path: str | Path) -> Iterator[None]:
                 "Check the folder's permissions, or choose another --output."
             ) from error
         raise
+
+
+def _lost_folder(error: OSError) -> Path | None:
+    """The folder that is missing on the way to the files of an error."""
+    for name in (error.filename, error.filename2):
+        if isinstance(name, (str, os.PathLike)) and not Path(name).parent.is_dir():
+            return Path(name).parent
+    return None
 
 
 def _lock(file: IO[Any]) -> int:

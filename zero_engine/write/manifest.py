@@ -40,7 +40,7 @@ def read_manifest(out: str | Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         raise OutputError(
             f"{out}: not a finished zero-engine dataset: no {MANIFEST}. "
-            "Check the path, or run `zero-engine run ...` with this --output to finish it."
+            "Check the path. Is a run writing to it? Wait; else `zero-engine run ...` with this --output finishes it."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         why = " ".join(str(error).split())
