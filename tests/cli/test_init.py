@@ -147,3 +147,15 @@ def test_a_corpus_with_pictures_for_its_steps_keeps_them(tmp_path: Path) -> None
         pipeline = load_pipeline(tmp_path / f"{name}.yaml")
         assert (proposal.given, pipeline.input.format, pipeline.render.given) == (given, format, "keep")
         assert (pipeline.render.candidates, bool(pipeline.gate.min)) == ((0, False) if given else (4, True))
+
+
+def test_what_the_user_says_of_a_file_is_not_guessed_again(tmp_path: Path) -> None:
+    file = tmp_path / "foo.jsonl"
+    file.write_bytes(
+        lines([{"foo": "What is 2 + 2?", "bar": "It is 2 + 2 = 4.", "answer": "2 + 2 = 4 #### 4"}] * 2)
+    )
+    said = propose(Input(path=str(file), columns={"question": "foo", "rationale": "bar"}))
+    assert said.spec.format == "generic" and said.parsed and said.parsed.steps[0].text == "It is 2 + 2 = 4."
+    said = propose(Input(path=str(file), format="gsm8k", columns={"question": "foo"}))
+    assert said.spec.format == "gsm8k" and said.parsed and said.parsed.answer == "4"
+    assert propose(Input(path=str(file), format="messages")).problem

@@ -71,9 +71,9 @@ def _called() -> tuple[int, str, bool]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0, "", False
     except Exception as error:
-        from zero_engine.cli.usage import misuse
+        from zero_engine.cli.usage import misuse, refused
 
-        told = misuse(error)
+        told = misuse(error) or refused(error)
         if told is None:
             raise
         return *told, False

@@ -1,5 +1,7 @@
 """Wrong uses of the command line in one line: what was wrong, and what to type instead."""
 
+import errno
+import os
 import sys
 from typing import Any
 
@@ -22,6 +24,27 @@ def misuse(error: Exception) -> tuple[int, str] | None:
     text = text.replace("Input should be", "it must be").split(", unable to parse")[0]
     inside = path.removeprefix("zero-engine").strip()
     return error.exit_code, f"{inside}{': ' * bool(inside)}{text}. See {path} --help."
+
+
+_OF_THE_PATH = (
+    errno.ENAMETOOLONG,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ELOOP,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENOSPC,
+    errno.EDQUOT,
+)
+
+
+def refused(error: Exception) -> tuple[int, str] | None:
+    """Exit code and message where the system refuses a path, which is the user's to mend; None for other errors."""
+    if not isinstance(error, OSError) or error.errno not in _OF_THE_PATH or error.filename is None:
+        return None
+    path = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
+    return 2, f"{path}: {os.strerror(error.errno)}. Check the path and its permissions."
 
 
 def _command_path() -> str:
