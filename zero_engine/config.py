@@ -8,6 +8,7 @@ without end, so a document is counted before it is built: `parse_yaml` bounds it
 written out, and its depth.
 """
 
+import datetime
 import difflib
 import os
 import re
@@ -71,7 +72,7 @@ def read_yaml(path: str | Path) -> object:
     except UnicodeDecodeError as error:
         raise PipelineError(f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8.") from None
     try:
-        return parse_yaml(text, str(path))
+        return parse_yaml(text, str(path), twice=False)
     except PipelineError as error:
         if Path(path).suffix.lower() in (".yaml", ".yml"):
             raise
@@ -118,8 +119,11 @@ def kind_of(document: object) -> str:
     return _KINDS.get(type(document), f"the value {_shown(document)}")
 
 
-def parse_yaml(text: str, where: str) -> object:
-    """The document in a YAML text. Raises PipelineError for what is no YAML, or more of it than can be meant."""
+def parse_yaml(text: str, where: str, twice: bool = True) -> object:
+    """The document in a YAML text. Raises PipelineError for what is no YAML, or more of it than can be meant.
+
+    Unless keys may be there `twice`, that is an error, too: YAML takes the last one, and the others are lost.
+    """
     if len(text) > LARGEST_YAML_CHARS:
         raise PipelineError(
             f"{where}: over {LARGEST_YAML_CHARS} characters of YAML. This is no settings file."
@@ -130,7 +134,7 @@ def parse_yaml(text: str, where: str) -> object:
             node = loader.get_single_node()
             if node is None:
                 return None
-            _check_size(node, where)
+            _check_size(node, where, twice)
             return loader.construct_document(node)
         finally:
             loader.dispose()
@@ -147,7 +151,7 @@ def parse_yaml(text: str, where: str) -> object:
         raise PipelineError(f"{where}: nested too deeply. Flatten the YAML.") from None
 
 
-def _check_size(root: yaml.Node, where: str) -> None:
+def _check_size(root: yaml.Node, where: str, twice: bool) -> None:
     """Raises PipelineError for a document that is too deep, holds itself, or too much with its aliases written out."""
     sizes: dict[int, int] = {}
     open_nodes: set[int] = set()
@@ -164,6 +168,8 @@ def _check_size(root: yaml.Node, where: str) -> None:
         if isinstance(node, yaml.SequenceNode):
             total += sum(size(child, depth + 1) for child in node.value)
         elif isinstance(node, yaml.MappingNode):
+            if not twice:
+                _check_keys(node, where)
             total += sum(size(key, depth + 1) + size(value, depth + 1) for key, value in node.value)
         open_nodes.discard(id(node))
         if total > MOST_NODES:
@@ -174,6 +180,20 @@ def _check_size(root: yaml.Node, where: str) -> None:
         return total
 
     size(root, 0)
+
+
+def _check_keys(node: yaml.MappingNode, where: str) -> None:
+    """Raises PipelineError for a key that is there twice."""
+    seen: set[tuple[str, str]] = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue
+        if (key.tag, key.value) in seen:
+            line = key.start_mark.line + 1
+            raise PipelineError(
+                f"{where}, line {line}: the key {key.value} is there twice. Leave one of them."
+            )
+        seen.add((key.tag, key.value))
 
 
 def _apply(document: dict[str, Any], override: str) -> None:
@@ -217,6 +237,7 @@ def _one_line(error: ValidationError, model: type[Section], where: str) -> str:
     if first["type"] == "value_error" and not first["loc"]:
         return f"{where}: {first['ctx']['error']}.{more}"
     message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    message = message.split(", unable to parse")[0].split(", got a number")[0]
     if first["type"] in _SHAPES:
         message = f"must be {_SHAPES[first['type']]}"
     if first["type"] == "string_pattern_mismatch":
@@ -225,7 +246,9 @@ def _one_line(error: ValidationError, model: type[Section], where: str) -> str:
 
 
 def _shown(value: object) -> str:
-    shown = repr(value)
+    if isinstance(value, datetime.date):
+        return f"the date {value}: quote it to make it text"
+    shown = "nothing" if value is None else repr(value)
     return shown if len(shown) <= 200 else f"{shown[:197]}..."
 
 

@@ -83,6 +83,13 @@ class Input(Section):
     """What a trace without an id of its own is called by, and its drawings' seeds are made of: a digest of its content,
     or, as in folders of version 1, its position in the input (an inserted record then redraws all that follow)."""
 
+    @field_validator("path")
+    @classmethod
+    def _is_one(cls, value: str | list[str]) -> str | list[str]:
+        if not value:
+            raise ValueError("must be a path, or a list of at least one")
+        return value
+
     @model_validator(mode="after")
     def _hosts_go_with_fetch(self) -> "Input":
         if self.pictures == "fetch" and not self.picture_hosts:
@@ -234,6 +241,14 @@ class Dask(Section):
     """Attempts at a shard whose worker dies, before its traces are tried one by one."""
     workers_timeout_s: float = Field(120.0, gt=0)
     """How long to wait for the first worker."""
+
+    @field_validator("scheduler")
+    @classmethod
+    def _has_a_port(cls, value: str | None) -> str | None:
+        port = re.search(r":(\d+)$", value or "")
+        if value == "" or (port and int(port[1]) > 65535):
+            raise ValueError("must be an address with a port up to 65535, e.g. tcp://host:8786")
+        return value
 
     @field_validator("workers")
     @classmethod

@@ -170,3 +170,15 @@ def test_pictures_under_a_name_of_their_own_are_found_by_what_they_hold(
     }
     (tmp_path / "x.jsonl").write_bytes(lines([row, row]))
     assert propose(Input(path=str(tmp_path / "x.jsonl"))).spec.columns == mapped
+
+
+def test_what_the_user_says_of_a_file_is_not_guessed_again(tmp_path: Path) -> None:
+    file = tmp_path / "foo.jsonl"
+    file.write_bytes(
+        lines([{"foo": "What is 2 + 2?", "bar": "It is 2 + 2 = 4.", "answer": "2 + 2 = 4 #### 4"}] * 2)
+    )
+    said = propose(Input(path=str(file), columns={"question": "foo", "rationale": "bar"}))
+    assert said.spec.format == "generic" and said.parsed and said.parsed.steps[0].text == "It is 2 + 2 = 4."
+    said = propose(Input(path=str(file), format="gsm8k", columns={"question": "foo"}))
+    assert said.spec.format == "gsm8k" and said.parsed and said.parsed.answer == "4"
+    assert propose(Input(path=str(file), format="messages")).problem

@@ -74,6 +74,30 @@ USES: list[tuple[str, str]] = [
     ("run PIPELINE --output ''", "output.path must be a path"),
     ("run PIPELINE --input ''", "input.path must be a path"),
     ("run PIPELINE --input BINARY --output TMP/b", "this is no text"),
+    ("run PIPELINE --input TMP", "no data file in this folder"),
+    ("init TMP", "no data file in this folder"),
+    ("answer nano TMP", "no data file in this folder"),
+    ("run PIPELINE --set input.path=[]", "input.path must be a path, or a list of at least one"),
+    ("run TWICE", "line 2: the key name is there twice. Leave one of them"),
+    ("run PIPELINE --set name=2024-01-01", "got the date 2024-01-01: quote it to make it text"),
+    ("run PIPELINE --set name=", "name must be a valid string, got nothing"),
+    ("run PIPELINE --set seed=1.5", "seed must be a valid integer, got 1.5"),
+    ("run PIPELINE --scheduler tcp://127.0.0.1:99999", "must be an address with a port up to 65535"),
+    ("init NOCOLUMNS", "Name theirs with --set input.columns.question=.. --set input.columns.rationale=.."),
+    ("init DATA --set input.format=gsm9k", "there is no format 'gsm9k'"),
+    ("answer nano ''", "data must be a path"),
+    # a path that is empty, as of a variable that is not set, is not this folder
+    ("export OUT --to parquet --output ''", "it must be a path, not an empty text"),
+    ("inspect OUT --pictures ''", "it must be a path, not an empty text"),
+    ("status ''", "it must be a path, not an empty text"),
+    ("run PIPELINE --reuse ''", "it must be a path, not an empty text"),
+    # names that the system refuses
+    ("report OUT --page LONG.html", "File name too long. Check the path and its permissions"),
+    ("init LONG", "File name too long. Check the path and its permissions"),
+    ("models make-tasks --output LONG.jsonl", "File name too long. Check the path and its permissions"),
+    ("models check LONG", "File name too long. Check the path and its permissions"),
+    ("train sft TRAINING --output DATA", "is a file. Name a folder"),
+    ("bootstrap ROUNDS --output DATA", "is a file. Name a folder"),
     # what would be replaced is none of ours
     ("report OUT --page OUT/manifest.json", "does not end in .html"),
     ("diff OUT OUT --page OUT/manifest.json", "does not end in .html"),
@@ -176,6 +200,8 @@ def places(tmp_path_factory, repository: Path) -> dict[str, str]:
     (folder / "EMPTYYAML.yaml").write_text("")
     (folder / "BINARY.jsonl").write_bytes(bytes(range(256)) * 40)
     (folder / "BROKEN.yaml").write_text("input: {path: x}\n  output: [\n")
+    (folder / "TWICE.yaml").write_text("name: a\nname: b\n")
+    (folder / "NOCOLUMNS.jsonl").write_text('{"foo": "bar"}\n')
     (folder / "tmp").mkdir()
     document = {
         "name": "uses",
@@ -193,6 +219,12 @@ def places(tmp_path_factory, repository: Path) -> dict[str, str]:
         "PIPELINE": str(folder / "pipeline.yaml"),
         "TRAINING": str(folder / "training.yaml"),
         "BROKEN": str(folder / "BROKEN.yaml"),
+        "TWICE": str(folder / "TWICE.yaml"),
+        "NOCOLUMNS": str(folder / "NOCOLUMNS.jsonl"),
+        "ROUNDS": str(repository / "pipelines/rounds.yaml"),
+        "LONG": "x" * 300,
+        "LONG.html": f"{'x' * 300}.html",
+        "LONG.jsonl": f"{'x' * 300}.jsonl",
         "DATA": str(data),
         "BINARY": str(folder / "BINARY.jsonl"),
         "EMPTYYAML": str(folder / "EMPTYYAML.yaml"),

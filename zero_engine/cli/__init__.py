@@ -71,9 +71,9 @@ def _called() -> tuple[int, str, bool]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0, "", False
     except Exception as error:
-        from zero_engine.cli.usage import limit, misuse
+        from zero_engine.cli.usage import limit, misuse, refused
 
-        if told := misuse(error):
+        if told := misuse(error) or refused(error):
             return *told, False
         if lack := limit(error):
             return 2, lack, False

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zero_engine.cli.options import AsJson, print_json, say, set_option, table
+from zero_engine.cli.options import AsJson, as_yaml, folder_to_write, print_json, say, set_option, table
 from zero_engine.cli.screen import console, if_stopped
 from zero_engine.errors import CheckFailed
 
@@ -30,8 +30,10 @@ def bootstrap(
     from zero_engine.bootstrap.rounds import bootstrap
 
     if_stopped(lambda: "Kept: all finished rounds. Run the same command to go on.")
-    said = [*([f"output={output}"] if output is not None else []), *(set or [])]
-    found = bootstrap(load_bootstrap(config, said), console().say, console())
+    said = [*([f"output={as_yaml(output)}"] if output is not None else []), *(set or [])]
+    settings = load_bootstrap(config, said)
+    folder_to_write(Path(settings.output))
+    found = bootstrap(settings, console().say, console())
     if json:
         print_json(found)
     else:

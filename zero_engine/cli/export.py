@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from zero_engine.cli.completion import complete_export
-from zero_engine.cli.options import AsJson, Folder, counted, print_json, say, table
+from zero_engine.cli.options import AsJson, Folder, counted, folder, print_json, say, table
 from zero_engine.cli.screen import NOTHING_KEPT, console, if_stopped
 from zero_engine.write.export import NAMES
 
@@ -27,7 +27,9 @@ def export(
             autocompletion=complete_export,
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", metavar="PATH", help="Write into this folder.")],
+    output: Annotated[
+        Path, typer.Option("--output", parser=folder, metavar="PATH", help="Write into this folder.")
+    ],
     model: Annotated[
         str | None,
         typer.Option(

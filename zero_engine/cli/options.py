@@ -20,6 +20,8 @@ PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="Pipeline
 
 def folder(text: str) -> Any:
     """A path, or an address in an object store as it is: a path would lose one of its slashes."""
+    if not text.strip():
+        raise typer.BadParameter("it must be a path, not an empty text")
     return text if "://" in text else Path(text)
 
 
@@ -94,16 +96,16 @@ def overrides_of(
     """Options of the command line as `key=value`."""
     said: list[str] = []
     if inputs:
-        said.append(f"input.path={_as_yaml(inputs if len(inputs) > 1 else inputs[0])}")
+        said.append(f"input.path={as_yaml(inputs if len(inputs) > 1 else inputs[0])}")
     if output is not None:
-        said.append(f"output.path={_as_yaml(output)}")
+        said.append(f"output.path={as_yaml(output)}")
     if limit is not None:
         said.append(f"input.limit={limit}")
     said += [f"dask.{key}={json.dumps(value)}" for key, value in dask.items() if value is not None]
     return [*said, *(overrides or [])]
 
 
-def _as_yaml(value: object) -> str:
+def as_yaml(value: object) -> str:
     """Text as YAML takes it: JSON, but without its pairs of escapes for one character."""
     return json.dumps(value, ensure_ascii=False)
 

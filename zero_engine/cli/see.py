@@ -19,7 +19,13 @@ from zero_engine.cli.options import (
 
 Page = Annotated[Path | None, typer.Option("--page", help="HTML file to write.")]
 Pictures = Annotated[
-    Path | None, typer.Option("--pictures", help="Also save the shown traces' pictures into this folder.")
+    Path | None,
+    typer.Option(
+        "--pictures",
+        parser=folder,
+        metavar="PATH",
+        help="Also save the shown traces' pictures into this folder.",
+    ),
 ]
 Reason = Annotated[
     str | None,

@@ -9,6 +9,7 @@ import typer
 from zero_engine.cli.options import (
     AsJson,
     Limit,
+    as_yaml,
     counted,
     folder_to_write,
     print_json,
@@ -156,13 +157,14 @@ def _steps_kept(out: Path) -> str:
 
 
 def _said(output: str | None, overrides: list[str] | None) -> list[str]:
-    return [*([f"output={output}"] if output is not None else []), *(overrides or [])]
+    return [*([f"output={as_yaml(output)}"] if output is not None else []), *(overrides or [])]
 
 
 def _progress(model: str, output: str) -> Progress:
     """Who shows it: of several processes the first one."""
     if os.environ.get("RANK", "0") != "0":
         return Silent()
+    folder_to_write(Path(output))
     if_stopped(lambda: _steps_kept(Path(output)))
     console().stage(f"loading {model} and its data")
     return console()

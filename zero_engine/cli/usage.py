@@ -1,6 +1,7 @@
 """Errors of the command line's own in one line: wrong uses, and limits that the machine sets to this process."""
 
 import errno
+import os
 import sys
 from typing import Any
 
@@ -38,6 +39,27 @@ def limit(error: Exception) -> str | None:
         return None
     said = " ".join(str(error).split()) or type(error).__name__
     return f"{lack} ({said}). {how}, or ask for less, such as fewer --workers."
+
+
+_OF_THE_PATH = (
+    errno.ENAMETOOLONG,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ELOOP,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENOSPC,
+    errno.EDQUOT,
+)
+
+
+def refused(error: Exception) -> tuple[int, str] | None:
+    """Exit code and message where the system refuses a path, which is the user's to mend; None for other errors."""
+    if not isinstance(error, OSError) or error.errno not in _OF_THE_PATH or error.filename is None:
+        return None
+    path = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
+    return 2, f"{path}: {os.strerror(error.errno)}. Check the path and its permissions."
 
 
 def _command_path() -> str:

@@ -34,7 +34,7 @@ def device_named(device: str) -> "torch.device":
     try:
         named = torch.device(device)
     except RuntimeError:
-        raise ModelError(f"device must be auto, cpu, cuda or cuda:NUMBER, got {device}") from None
+        raise ModelError(f"device must be auto, cpu, cuda or cuda:NUMBER, got {device!r}.") from None
     if named.type == "cuda" and (named.index or 0) >= torch.cuda.device_count():
         raise ModelError(
             f"device {device}: torch {torch.__version__} sees {torch.cuda.device_count()} GPUs here. Use auto or cpu."
@@ -48,5 +48,5 @@ def dtype_named(dtype: str, device: "torch.device") -> "torch.dtype":
 
     name = dtype_name(dtype, device.type)
     if name not in DTYPES:
-        raise ModelError(f"dtype must be auto, {', '.join(DTYPES)}, got {dtype}")
+        raise ModelError(f"dtype must be auto, {', '.join(DTYPES)}, got {dtype!r}.")
     return getattr(torch, name)

@@ -256,7 +256,7 @@ def _strangers(path: str, names: list[str], ours: list[str], found: Found) -> li
     """The files that lie in no output of ours; those are passed over. Raises InputError where there is nothing else."""
     found.passed_over += [(name, "an output of zero-engine; to read it, name it") for name in ours]
     rest = without(names, ours)
-    if not rest:
+    if ours and not rest:
         raise _nothing_else(path, ours)
     return rest
 

@@ -48,15 +48,26 @@ def propose(spec: Input, parse: Parse | None = None) -> Proposal:
     if shape := other_shape(records):
         raise InputError(f"{spec.path}: holds {shape}.")
     files = find_inputs(spec)
-    found = guess(records, is_dataset=_is_dataset(files))
+    found = _as_said(spec, guess(records, is_dataset=_is_dataset(files)))
     if found is None:
         raise InputError(
             f"{spec.path}: no question and rationale found in the columns {columns_line(records)}. "
-            "Map them with --set input.columns={question: .., rationale: ..}."
+            "Name theirs with --set input.columns.question=.. --set input.columns.rationale=.."
         )
     spec = spec.model_copy(update={"format": found.format, "columns": {**found.columns, **spec.columns}})
     parsed, problem = _first_trace(spec, parse or Parse())
     return Proposal(spec, files, records, found, parsed, problem, _gives_pictures(spec, records))
+
+
+def _as_said(spec: Input, found: Guess | None) -> Guess | None:
+    """The guess, unless the user named another format, or a rationale that the guessed format does not take."""
+    if "format" in spec.model_fields_set and (found is None or found.format != spec.format):
+        return Guess(spec.format, why="as you said")
+    if "rationale" in spec.columns and (
+        found is None or "rationale" not in format_named(found.format).fields
+    ):
+        return Guess("generic", why="with the columns that you named")
+    return found
 
 
 def columns_line(records: list[Record]) -> str:

@@ -23,7 +23,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from zero_engine.config import LocalPath, Section
+from zero_engine.config import HomePath, LocalPath, Section
 from zero_engine.errors import InputError, OutputError
 from zero_engine.hashing import digest, digest_file, seed_for
 from zero_engine.images import decode_image, encode_image
@@ -56,7 +56,7 @@ PREDICTIONS = "predictions.jsonl"
 
 class Evaluation(Section):
     model: str = "nano"
-    data: str
+    data: HomePath
     """A dataset folder, or any file, folder or name that `run` reads."""
     format: str = "generic"
     """Column map of the file, as for `run`: gsm8k, m3cot, aqua, ... (zero-engine schema formats)."""
