@@ -9,6 +9,17 @@ from zero_engine.parse import answers_differ, answers_equal
 from zero_engine.train.rewards import same_answer
 
 EQUAL = [
+    *(
+        ("2 or 3", "3, 2"),
+        ("x = 3 or x = -2", "-2, 3"),
+        ("2 and -2", "-2, 2"),
+        ("black or white", "white or black"),
+    ),
+    *(("\\pm 2", "2, -2"), ("x = \\pm 2", "x = 2 or x = -2"), ("\\pm 2", "2 or -2")),
+    *(("1.000.000", "1000000"), ("1'000'000", "1,000,000"), ("1_000", "1000"), ("6.02 x 10^23", "6.02e23")),
+    ("\\\\frac{1}{2}", "0.5"),
+    *(("x≥2", "x \\geq 2"), ("x \\le 3", "x <= 3"), ("x \\leqslant 3", "x≤3")),
+    ("\\begin{pmatrix}1\\\\2\\end{pmatrix}", "\\begin{bmatrix} 1 \\\\ 2 \\end{bmatrix}"),
     ("$460", "460"),
     ("460 dollars", "$460"),
     ("460.00", "460"),
@@ -73,6 +84,13 @@ EQUAL_BY_MATHEMATICS = [
     ("\\frac{\\sqrt{3}}{3}", "\\frac{1}{\\sqrt{3}}"),
 ]
 DIFFERENT = [
+    *(
+        ("2 or 3", "2"),
+        ("x = 2 or x = 3", "x = 2"),
+        ("black or white", "black and white"),
+        ("\\pm 2", "2"),
+        ("x≥2", "x>2"),
+    ),
     ("5²", "52"),
     ("\\frac{x+1}{2}", "x+1/2"),
     ("2\\frac12", "21/2"),
@@ -203,3 +221,8 @@ def test_choices_are_known_by_letter_and_by_text() -> None:
     choices = ("A) glass", "B) wood", "C) 5 km")
     assert answers_equal("B", "wood", choices) and answers_equal("C", "5 km", choices)
     assert answers_equal("(C)", "5 kilometers", choices) and not answers_equal("A", "5 km", choices)
+
+
+def test_a_letter_beyond_the_options_is_the_text_of_one() -> None:
+    assert answers_equal("y", "B", ("x", "y")) and answers_equal("y.", "B", ("x", "y", "z"))
+    assert not answers_equal("y", "A", ("x", "y")) and answers_equal("b", "B", ("x", "y"))

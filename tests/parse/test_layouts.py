@@ -5,6 +5,33 @@ import pytest
 from zero_engine.parse import segment
 
 LAYOUTS = [
+    # equations over several lines
+    ("x = 3\n  = 4 - 1\nSo y = 2\n≈ 2.0", ["x = 3\n  = 4 - 1", "So y = 2\n≈ 2.0"]),
+    (
+        "The total is 3 + 4 =\n7.\nSo it is 7.\nx = 3\n=> y = 4",
+        ["The total is 3 + 4 =\n7.", "So it is 7.", "x = 3", "=> y = 4"],
+    ),
+    ("Sum\n=====\nWe add 3 and 4.\nSo 7.", ["Sum\n=====\nWe add 3 and 4.", "So 7."]),
+    # one line, and nothing but the answer or a heading beside it
+    (
+        "We add 3 + 4 = 7. Then 7 - 2 = 5.\nThe answer is B",
+        ["We add 3 + 4 = 7.", "Then 7 - 2 = 5.\nThe answer is B"],
+    ),
+    (
+        "**Solution**\nWe add and get 7. Then 5 is left.",
+        ["**Solution**\nWe add and get 7.", "Then 5 is left."],
+    ),
+    # code, HTML, options
+    ("Set `x = 3. Y = 4` first. Then go.", ["Set `x = 3. Y = 4` first.", "Then go."]),
+    ("Use `a' here. The `b' there. Then go.", ["Use `a' here.", "The `b' there.", "Then go."]),
+    (
+        "<table><tr><td>1. A</td></tr>\n<tr><td>2. B</td></tr></table>\nWe add.\nSo 3.",
+        ["<table><tr><td>1. A</td></tr>\n<tr><td>2. B</td></tr></table>", "We add.", "So 3."],
+    ),
+    (
+        "The choices: A. 3 B. 4 C. 5 D. 6. We choose B. It is right.",
+        ["The choices: A. 3 B. 4 C. 5 D. 6.", "We choose B.", "It is right."],
+    ),
     (
         (
             "We do it twice.\n\nFirst:\n- Step 1: a b.\n- Step 2: c d.\n\nThen:\n- Step "

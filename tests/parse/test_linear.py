@@ -27,7 +27,7 @@ REPEATED = [
     *("- Step 1: a\n\nb\n", "1. ", "1. a\n", "   1. a\n", "1. a\n1. b\n2. c\n", "## a\n", "**a**\n\n"),
     *("B\n", "Q: a\nA: b\n", "- a\n  - b\n", "---\n", "<<", "<<=", "=", "Then ", "\u200b\n", "(a\n"),
     *("a", "1", "1" * 50, "A) ", "\\text{", "\\frac{", "1,", "111 ", "²", "½", "the final correct "),
-    *("is (B) ", ". Step 1: "),
+    *("is (B) ", ". Step 1: ", "\n =", "x =\n", "`a ", "(`", "`a` ", "<table>", "<code>a</code> ", "A. 3 "),
 ]
 AROUND = [("", ""), ("Step 1: a\nStep 2: b\n", "z"), ("The answer is ", ""), ("####", "\nx")]
 LENGTH = 5_000

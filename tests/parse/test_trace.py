@@ -52,6 +52,7 @@ def test_calculator_notes_are_dropped_or_kept() -> None:
     text = "She sells 48/2 = $<<48/2=24>>24.\nx << y and z >> w"
     assert texts(parsed(text)) == ["She sells 48/2 = $24.", "x << y and z >> w"]
     assert texts(parsed(text, calculator_notes="keep"))[0] == "She sells 48/2 = $<<48/2=24>>24."
+    assert texts(parsed("<<3+4=7>>\nShe has <<7-2=5>>5.\n<<5*2=10>>.")) == ["3+4=7", "She has 5.", "5*2=10."]
 
 
 def test_the_hash_line_is_the_answer_and_no_step() -> None:

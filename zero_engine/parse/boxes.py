@@ -1,9 +1,9 @@
 """Boxes: the content of `\\boxed{..}` or, without one, of `\\fbox{..}`, by braces that balance. One pass, linear in the
-length."""
+length. A box may have its backslash escaped once too often, or stand behind the end of a row."""
 
 import re
 
-BRACE = re.compile(r"\\f?boxed[ \t\n]{0,4}\{|\\.|[{}]", re.DOTALL)
+BRACE = re.compile(r"\\{1,4}f?boxed[ \t\n]{0,4}\{|\\.|[{}]", re.DOTALL)
 BARE = re.compile(r"\\boxed[ \t]{1,4}([^\s{}$\\]{1,20})")
 BETWEEN = re.compile(
     r"[ \t$,;、\\()\[\]]{0,12}(?:and|und|et|y|e|и|和|及|&)?[ \t$,;、\\()\[\]]{0,12}"
@@ -41,7 +41,7 @@ def _boxes(text: str) -> list[tuple[int, int, str]]:
     """(start, stop, content) of the innermost boxes that hold something, in order."""
     boxes: list[tuple[int, int, str]] = []
     open_at: list[tuple[int, int] | None] = []
-    for found in BRACE.finditer(text, max(0, text.find("boxed") - 2)):
+    for found in BRACE.finditer(text, max(0, text.find("boxed") - 5)):
         token = found.group()
         if token == "{" or len(token) > 2:
             open_at.append(found.span() if len(token) > 2 else None)

@@ -2,7 +2,8 @@
 
 A span closes in the paragraph it opens in, within LONGEST characters; what never closes holds nothing together.
 Straight quotes pair up where one opens (after a blank) and one closes (before a blank or a stop), so inches and
-apostrophes are none. A text that is one span from end to end is cut inside it. One pass over the signs: linear.
+apostrophes are none. Code between backticks is a span. A text that is one span from end to end is cut inside it. One
+pass over the signs: linear.
 """
 
 import re
@@ -10,7 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 LONGEST = 1000
-SIGNS = re.compile(r"[(\[{)\]}\"“”„«»「」『』（）《》【】]|\n[^\S\n]*\n")
+SIGNS = re.compile(r"[(\[{)\]}\"“”„«»「」『』（）《》【】]|(?<!`)`(?!`)|\n[^\S\n]*\n")
 OPENERS = {"(": ")]", "[": "])", "{": "}", "“": "”", "„": "”“", "«": "»", "「": "」", "『": "』"}
 OPENERS |= {"（": "）", "《": "》", "【": "】"}
 CLOSERS = frozenset("".join(OPENERS.values()))
@@ -39,7 +40,7 @@ NONE = Spans([], [])
 
 def closed_spans(masked: str, with_quotes: bool = True) -> Spans:
     """The outermost closed spans of a text. Linear in its length."""
-    if not ("(" in masked or "[" in masked or '"' in masked or "{" in masked) and masked.isascii():
+    if masked.isascii() and not any(sign in masked for sign in '([{"`'):
         return NONE
     spans: list[tuple[int, int]] = []
     stack: list[tuple[str, int]] = []
@@ -50,6 +51,8 @@ def closed_spans(masked: str, with_quotes: bool = True) -> Spans:
         elif sign == '"':
             if with_quotes:
                 _straight(masked, at, stack, spans)
+        elif sign == "`":
+            _code(masked, at, stack, spans)
         elif sign in CLOSERS and (stack_at := _opened(stack, sign, at)) is not None:
             opener, start = stack[stack_at]
             del stack[stack_at:]
@@ -85,6 +88,21 @@ def _straight(masked: str, at: int, stack: list[tuple[str, int]], spans: list[tu
             return
     if opens and masked[at + 1 : at + 2].strip():
         stack.append(('"', at))
+
+
+def _code(masked: str, at: int, stack: list[tuple[str, int]], spans: list[tuple[int, int]]) -> None:
+    """Code between backticks on one line; a backtick after a blank closes nothing."""
+    last = range(len(stack) - 1, max(-1, len(stack) - 5), -1)
+    opened = next((index for index in last if stack[index][0] == "`"), None)
+    is_closed = opened is not None and not masked[at - 1].isspace()
+    if opened is not None:
+        start = stack[opened][1]
+        del stack[opened:]
+        if is_closed and at - start <= LONGEST and "\n" not in masked[start:at]:
+            _add(spans, start, at + 1)
+            return
+    if masked[at + 1 : at + 2].strip():
+        stack.append(("`", at))
 
 
 def _add(spans: list[tuple[int, int]], start: int, stop: int) -> None:

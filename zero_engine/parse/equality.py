@@ -37,7 +37,7 @@ ELEMENTS = frozenset(
     "Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt "
     "Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr".split()
 )
-SEPARATOR = re.compile(r", (?:and )?| and |,(?!\d{3}(?!\d))")
+SEPARATOR = re.compile(r", (?:and|or)(?: |(?=[-+±]))|, | (?:and|or)(?: |(?=[-+±]))|,(?!\d{3}(?!\d))")
 
 
 def answers_equal(first: str | None, second: str | None, choices: tuple[str, ...] = ()) -> bool:
@@ -96,7 +96,12 @@ def _equal(left: str, right: str, choices: tuple[str, ...], is_text: bool = Fals
         return assigned[0][1] == assigned[1][1] and _equal(assigned[0][2], assigned[1][2], ())
     if assigned[0] or assigned[1]:
         sides = [found[2] if found else side for found, side in zip(assigned, (left, right), strict=True)]
-        return "=" not in "".join(sides) and _equal(sides[0], sides[1], choices)
+        if "=" not in "".join(sides):
+            return _equal(sides[0], sides[1], choices)
+        if "±" not in left + right:
+            return False
+    if any(f" {word}" in left and f" {other}" in right for word, other in (("or", "and"), ("and", "or"))):
+        return False
     lists = _elements(left), _elements(right)
     if lists[0] and lists[1]:
         return _same_list(lists[0], lists[1])
@@ -106,7 +111,9 @@ def _equal(left: str, right: str, choices: tuple[str, ...], is_text: bool = Fals
 def _letter(text: str, choices: tuple[str, ...]) -> str | None:
     """The letter of a choice that an answer names, as `B`, `(B)`, `B) five` or, with choices, `five`."""
     if found := LETTER.fullmatch(text):
-        return (found.group(1) or found.group(2)).upper()
+        letter = (found.group(1) or found.group(2)).upper()
+        if not choices or ord(letter) - ord("A") < len(choices):  # of the options x, y, z none is called Y
+            return letter
     if found := LETTER_AND_TEXT.fullmatch(text):
         return found.group(1)
     texts = [_text_of(choice) for choice in choices[:MOST_CHOICES]]
@@ -152,7 +159,13 @@ def _same_list(left: tuple[str, list[str]], right: tuple[str, list[str]]) -> boo
 
 
 def _elements(text: str) -> tuple[str, list[str]] | None:
-    """(brackets, elements) of a list of at least two elements, or of a set of one; None for anything nested."""
+    """(brackets, elements) of a list of at least two elements, or of a set of one; None for anything nested.
+
+    `±2` is 2 and -2.
+    """
+    named, sign, value = text.partition("±")
+    if sign and named.rstrip()[-1:] in ("", "=") and not any(other in value for other in "±,=+-"):
+        return "", [f"{named}{value.strip()}", f"{named}-{value.strip()}"]
     bracket = text[0] + text[-1] if text[0] in "([{" and text[-1] in ")]}" else ""
     inner = text[1:-1] if bracket else text
     if any(sign in inner for sign in "()[]{}"):

@@ -7,7 +7,8 @@ expressions and cut the text at the same places. One pass; every closer is searc
 beyond the place where it is found, so time is linear in the length.
 
 A dollar sign is inline math only by pandoc's rule (no blank inside its edges, no digit after the
-closing one, nor a `<<..>>` note), which keeps `$24.00 and $5` money.
+closing one, nor a `<<..>>` note), which keeps `$24.00 and $5` money. Of HTML, `<table>`, `<pre>`, `<code>`, `<svg>`
+and `<math>` with what they hold are guarded.
 """
 
 import re
@@ -15,6 +16,7 @@ import re
 FILLER = "\x01"
 SIGNS = re.compile(r"[$\\`~|\[]")
 """What every opener begins with, blanks of an indented fence or table row aside."""
+SIGNS_AND_TAGS = re.compile(r"[$\\`~|\[<]")
 OPENERS = re.compile(
     r"""(?P<fence>(?:```+|~~~+))
       | (?P<escaped>\\[$\\])
@@ -24,6 +26,7 @@ OPENERS = re.compile(
       | (?P<paren>\\\()
       | \\begin\{(?P<environment>[A-Za-z]{1,32}\*?)\}
       | (?P<drawing>\[asy\])
+      | <(?P<tag>table|pre|code|svg|math)\b[^<>\n]{0,200}>
       | (?P<table>\|[^\n]*(?:\n[ \t]*\|[^\n]*)+)""",
     re.VERBOSE,
 )
@@ -55,7 +58,8 @@ def guarded_spans(text: str) -> list[tuple[int, int]]:
     unclosed: set[str] = set()
     ends: dict[int, int] | None = None
     position = 0
-    while sign := SIGNS.search(text, position):
+    signs = SIGNS_AND_TAGS if "</" in text else SIGNS
+    while sign := signs.search(text, position):
         position = sign.end()
         if sign.group() in AT_LINE_START and not _begins_line(text, sign.start()):
             continue
@@ -83,12 +87,13 @@ def _close(text: str, kind: str, found: re.Match[str], unclosed: set[str]) -> in
         fence = found.group()
         end = re.compile(r"\n[ \t]*" + re.escape(fence) + r"[^\S\n]*(?=\n|$)").search(text, found.end())
         return end.end() if end else len(text)
-    if kind in unclosed:
+    closer = f"</{found['tag']}>" if kind == "tag" else CLOSERS[kind]
+    if closer in unclosed:
         return -1
-    at = text.find(CLOSERS[kind], found.end())
+    at = text.find(closer, found.end())
     if at >= 0:
-        return at + len(CLOSERS[kind])
-    unclosed.add(kind)
+        return at + len(closer)
+    unclosed.add(closer)
     return -1
 
 
@@ -113,6 +118,6 @@ def _begins_line(text: str, at: int) -> bool:
 
 def _may_need_guards(text: str) -> bool:
     """A quick look, for single characters: words are looked for far more slowly."""
-    if "\\" in text or "`" in text or "~" in text or "[" in text or "|" in text:
+    if "\\" in text or "`" in text or "~" in text or "[" in text or "|" in text or "</" in text:
         return True
     return "$" in text and CLOSING_DOLLAR.search(text) is not None

@@ -13,6 +13,7 @@ LONGEST = 80
 """Characters of a piece that may say nothing."""
 HEADING = re.compile(
     r"#{1,6}[ \t]+[^\n=]*"
+    r"|[^\n=]{1,60}\n={3,}"
     r"|(?:[#>•-]+[ \t]+)?(\*\*|__)(?:(?!\1)[^\n=]){1,76}\1[ \t]*[:：]?"
     r"|[#>*_ \t]*(?:step|thought|part|case|phase|stage|question|q|étape|paso|schritt|шаг)[ \t]*#?"
     r"(?:\d{1,4}|[ivx]{1,4}|[a-z]|one|two|three)"
@@ -28,7 +29,7 @@ SHORT_ANSWER = 60
 """Characters of what follows a heading `Final Answer` and is nothing but the answer."""
 SHORT = 6
 """Characters of a letter with its brackets, or of an item's number."""
-ENDS_HEADING = ":：*_,，"
+ENDS_HEADING = ":：*_,，="
 NUMBER = re.compile(r"[(\[]?(?:\d{1,3}[.)\]:]|[ivx]{1,4}[.)\]])|[-*•+]", re.IGNORECASE)
 ANSWER = re.compile(
     r"[*_#> \t(\[]*(?:(?:so|thus|hence|therefore),?[ \t]+)?(?:the[ \t]+)?(?:(?:final|correct|right|best)[*_]*[ \t]+)?"

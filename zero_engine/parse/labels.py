@@ -12,7 +12,7 @@ FOREIGN = tuple(
         "答案|故选|故選|应选|所以选|因此选|正确选项|答：|答:"  # Chinese
         "|उत्तर|जवाब|सही विकल्प|উত্তর|جواب|الإجابة|الاجابة|إجابة|الجواب|پاسخ"  # Hindi, Bengali, Urdu, Arabic, Persian
         "|respuesta|opción correcta|opcion correcta|resposta|opção correta|réponse|reponse|risposta|răspuns"
-        "|antwort|antwoord|svar|vastaus|odgovor|válasz|отговор|תשובה|ответ|відповідь|odpowiedź|odpověď|απάντηση"
+        "|antwort|antwoord|svaret|svar|vastaus|odgovor|válasz|отговор|תשובה|ответ|відповідь|odpowiedź|odpověď|απάντηση"
         "|jawaban|jawapan|jawab|đáp án|đáp số|câu trả lời|cevap|yanıt|คำตอบ"
         "|答え|解答|正解|정답|답|ਉੱਤਰ|ਜਵਾਬ|விடை|பதில்|సమాధానం|జవాబు|ઉત્તર|ഉത്തരം"
     ).split("|")
@@ -24,7 +24,7 @@ QUALITIES = (
 """What may stand between a label and its colon, where the adjective follows the noun."""
 COPULAS = (
     "es|sería|é|seria|est|serait|è|ist|lautet|beträgt|wäre|is|luidt|adalah|ialah|yaitu|là|это|равен|равно|будет|є"
-    "|to|brzmi|wynosi|este|är|είναι|है|हैं|होगा|হল|হলো|হবে|হচ্ছে|ہے|ہوگا|هو|هي|هی|است|ay|ni"
+    "|to|brzmi|wynosi|este|är|er|είναι|है|हैं|होगा|হল|হলো|হবে|হচ্ছে|ہے|ہوگا|هو|هي|هی|است|ay|ni"
 )
 COPULAS_UNSPACED = "就是|应该是|应该为|应为|是|为|為|等于|選|选|は|가|이|은|는|คือ"
 """Those that need no blank after them."""

@@ -123,9 +123,12 @@ def _ends_sentence(masked: str, start: int, stop: int, at: int) -> bool:
 
 
 def _is_initial(masked: str, start: int, stop: int) -> bool:
-    """`J. Smith`, unlike `... equals X. Then`: the word before is capitalised, or there is none."""
+    """`J. Smith`, unlike `... equals X. Then`: the word before is capitalised, or there is none. In `A. 3 B. 4` it is a
+    number, and the value of an option follows."""
     before = masked[max(start, stop - 24) : stop - 1].split()
-    return not before or before[-1][:1].isupper()
+    if not before or before[-1][:1].isupper():
+        return True
+    return before[-1][-1] in ":0123456789" and masked[stop + 1 : stop + 4].strip(" $(-.")[:1].isdigit()
 
 
 def _is_operator(masked: str, stop: int, at: int) -> bool:

@@ -12,6 +12,8 @@ from zero_engine.parse.quantities import number
 LONGEST = 2000
 """Characters of an answer beyond which only the same text is the same answer."""
 SAME_WORDS = {"true": "yes", "false": "no", "y": "yes", "n": "no", "correct": "yes", "incorrect": "no"}
+ROW = "\0"
+"""Stands for the end of a matrix's row, which would be a blank otherwise (`\\\\ 2` has `\\ ` in it)."""
 SPELLINGS = (
     *(("\u2212", "-"), ("\u2013", "-"), ("\u2044", "/"), ("\u066b", "."), ("\u066c", ","), ("\u066a", "%")),
     *(
@@ -26,6 +28,9 @@ SPELLINGS = (
     ),
     *(("\\left", ""), ("\\right", ""), ("\\displaystyle", ""), ("\\{", "{"), ("\\}", "}"), ("{,}", ",")),
     *(("^{\\circ}", "°"), ("^\\circ", "°"), ("\\degree", "°"), ("\\cdot", "*"), ("\\times", "*"), ("×", "*")),
+    *(("\\geqslant", ">="), ("\\leqslant", "<="), ("\\geq", ">="), ("\\leq", "<="), ("≥", ">="), ("≤", "<=")),
+    *(("\\ge ", ">="), ("\\le ", "<=")),
+    *(("{bmatrix}", "{pmatrix}"), ("\\pm", "±")),
     *(("\\emptyset", "∅"), ("\\varnothing", "∅"), ("\\infty", "∞"), ("\\pi", "π"), ("÷", "/")),
 )
 PAIRS = {("$", "$"), ("*", "*"), ("`", "`"), ('"', '"'), ("“", "”"), ("_", "_")}
@@ -34,8 +39,12 @@ SUPERSCRIPTS = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789"
 VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
 WRAPPED = re.compile(r"\\(?:text|textbf|textit|mathrm|mbox|mathbf|mathsf|operatorname) ?\{([^{}]*)\}")
 FRACTION = re.compile(r"(\d?)\\[dtc]?frac ?(?:\{([^{}]+)\} ?\{([^{}]+)\}|(\d)(\d))")
-POWER_OF_TEN = re.compile(r"(?<=\d) ?\* ?10\^(?:\{([-+]?\d{1,3})\}|([-+]?\d{1,3}))")
+POWER_OF_TEN = re.compile(r"(?<=\d)(?: ?\* ?| x )10\^(?:\{([-+]?\d{1,3})\}|([-+]?\d{1,3}))")
 SPACED_THOUSANDS = re.compile(r"(?<![\S])(\d{1,3})((?: \d{3})+)(?!\d)")
+MARKED_THOUSANDS = re.compile(
+    r"(?<![\d.,'_])([1-9]\d{0,2})(?:(?:'\d{3})+|(?:’\d{3})+|(?:_\d{3})+|(?:\.\d{3}){2,})(?![\d.'’_])"
+)
+IN_MATRIX = re.compile(r" ?(\0|&|\\(?:begin|end)\{pmatrix\}) ?")
 TIGHT = re.compile(r" ?([-+*/=^<>()\[\]{}]) ?")
 RATIO = re.compile(r"(?<=\d) ?: ?(?=\d)")
 ROOT = re.compile(r"√ ?(?:(\d+|[A-Za-z])|\(([^()]*)\))")
@@ -53,13 +62,18 @@ def clean(answer: str) -> str:
         text = box
     text = " ".join(text.split())
     if "\\" in text or not text.isascii() or "~" in text or "{," in text:
+        if "\\\\" in text:
+            text = _rows_marked(text)
         for spelling, usual in SPELLINGS:
             text = text.replace(spelling, usual)
         text = WRAPPED.sub(r" \1 ", text)
         text = ROOT.sub(lambda m: f"\\sqrt{{{m[1] or m[2]}}}", FRACTION.sub(_fraction, text))
         text = " ".join(text.split())
+        if ROW in text or "{pmatrix}" in text:
+            text = IN_MATRIX.sub(lambda m: m[1], text).replace(ROW, "\\\\")
     text = POWER_OF_TEN.sub(lambda m: f"e{m[1] or m[2]}", text)
     text = SPACED_THOUSANDS.sub(lambda m: m[1] + m[2].replace(" ", ""), text)
+    text = MARKED_THOUSANDS.sub(lambda m: "".join(filter(str.isdigit, m[0])), text)
     while text:
         before = text
         text = text.rstrip(" .").lstrip()
@@ -74,6 +88,13 @@ def clean(answer: str) -> str:
     if text[:1] == "(" and text[-1:] == ")" and (found := number(text[1:-1].casefold())):
         return text if found["unit"] else text[1:-1]
     return text
+
+
+def _rows_marked(text: str) -> str:
+    """ROW for the end of a row. Where there is none, or it has four, backslashes were escaped once too often."""
+    if "\\begin{" not in text or "\\\\begin{" in text:
+        text = text.replace("\\\\", "\\")
+    return text.replace("\\\\", ROW)
 
 
 def _ascii_numbers(text: str) -> str:

@@ -5,7 +5,8 @@
   list from its first line on (markers.py).
 - blank_lines: paragraphs, where most line breaks are between paragraphs.
 - lines: one step a line; a line of display math or a drawing goes with the line before it, an item of an inner list
-  with the item it is indented under, an answer `A:` with its question `Q:`.
+  with the item it is indented under, an answer `A:` with its question `Q:`, a line `= 7` with the equation it goes on
+  with.
 - sentences: text in one line (sentences.py).
 - whole: none of these finds two steps.
 
@@ -36,6 +37,8 @@ PECULIAR_LINE = re.compile(
 )
 """A line that is blank or indented, or that may begin with a marker, an item, math or a question. Most solutions have
 none, and then `lines` is the rule."""
+GOES_ON = re.compile(r"[ \t]*(?:=(?!>)|[≈≠≤≥≡])")
+MAY_GO_ON = re.compile(r"\n[ \t]*[=≈≠≤≥≡]|[^=][=≈×÷][ \t]*\n")
 ASKED = re.compile(r"[*_]{0,2}(?:Q|Question)[ \t]?\d{0,3}[*_]{0,2}[:.)]")
 ANSWERED = re.compile(r"[*_]{0,2}(?:A|Answer)[ \t]?\d{0,3}[*_]{0,2}[:.)]")
 
@@ -44,11 +47,13 @@ def segment(text: str, rule: str = "auto") -> tuple[list[str], str]:
     """(steps, the rule that was used) of a rationale. `rule` as in `pipeline.Parse.rule`."""
     text = text.strip()
     masked = mask(text)
-    if rule == "auto":
+    if is_auto := rule == "auto":
         rule, cuts = _choose(text, masked)
     else:
         cuts = _RULES[rule](text, masked)
     steps = _pieces(text, masked, cuts)
+    if is_auto and len(steps) == 1 and cuts and rule != "sentences":  # one line, and the answer or a heading
+        rule, steps = "sentences", _pieces(text, masked, sentence_cuts(text, masked))
     return steps, rule if len(steps) > 1 or rule == "markers" else "whole"
 
 
@@ -146,8 +151,18 @@ def _without_inner_items(masked: str, cuts: list[int]) -> list[int]:
 
 
 def _joined(cuts: list[int], text: str, masked: str) -> list[int]:
-    """The cuts without those before display math or a drawing, which goes with what it follows."""
-    return cuts if masked is text else [at for at in cuts if not MATH_LINE.match(text, at)]
+    """The cuts outside of equations, and not before display math or a drawing, which goes with what it follows."""
+    if masked is not text:
+        cuts = [at for at in cuts if not MATH_LINE.match(text, at)]
+    if MAY_GO_ON.search(masked):
+        cuts = [at for at in cuts if not GOES_ON.match(masked, at) and not _ends_open(masked, at)]
+    return cuts
+
+
+def _ends_open(masked: str, at: int) -> bool:
+    """Whether the line before a cut ends in a sign that a value follows."""
+    before = masked[max(0, at - 8) : at].rstrip()
+    return before[-1:] in ("=", "≈", "×", "÷") and before[-2:] != "=="
 
 
 def _pieces(text: str, masked: str, cuts: list[int]) -> list[str]:

@@ -3,7 +3,7 @@
 What is taken out of the step texts, and nothing else is:
 - a last line `#### answer`, which is the answer and no step;
 - lone surrogates, replaced by U+FFFD (`surrogate_replaced`);
-- calculator notes `<<48/2=24>>`, unless `calculator_notes: keep`;
+- calculator notes `<<48/2=24>>`, unless `calculator_notes: keep` or a step is nothing else;
 - what passes the caps, counted in `steps_capped:n` (steps left out) and `step_truncated:n` (steps cut).
 
 Steps that the corpus itself marks stay as they are (rule `given`), but those of more than `max_given_chars` are cut at
@@ -61,10 +61,7 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
         given = by_characters(rationale, trace.steps, trace.given) if trace.steps else trace.given
         stream = between_words(rationale, texts, given) if given else iter(texts)
     if spec.calculator_notes == "drop" and "<<" in rationale:
-        stream = (
-            CALCULATOR_NOTE.sub("", item) if isinstance(item, str) and "<<" in item else item
-            for item in stream
-        )
+        stream = (_without_notes(item) if isinstance(item, str) and "<<" in item else item for item in stream)
     pieces, lost = paired(stream)
     if trace.steps is not None:
         lost += sum(one.at >= len(trace.steps) for one in trace.given)
@@ -88,6 +85,12 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
         notes += (f"given_dropped:{lost}",)
     steps = tuple([Step(index, text, picture) for index, (text, picture) in enumerate(pieces)])
     return ParsedTrace(trace, steps, answer, rule, notes)
+
+
+def _without_notes(step: str) -> str:
+    """A step without calculator notes; of one that is nothing else (GSM8K-Aug), what stands in them."""
+    told = CALCULATOR_NOTE.sub("", step)
+    return told if told.strip(" \t\n.,;") else CALCULATOR_NOTE.sub(lambda note: note.group()[2:-2], step)
 
 
 def _encodable(trace: Trace) -> Trace:
