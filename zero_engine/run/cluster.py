@@ -18,6 +18,7 @@ twice waits for no process to end in order.
 import contextlib
 import glob
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -310,6 +311,12 @@ def _local_cluster(dask: Dask, workers: int, has_gpus: bool) -> Any:
         f"dask: {workers} local workers do not start ({one_line(problem or RuntimeError())}). "
         f"Ask for fewer: --workers 1, or 0.{_guard_missing()}"
     ) from None
+
+
+def leave_a_worker() -> None:
+    """Ends a worker that is importing a script without a guard: the script itself is told so, once."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(1)
 
 
 def _guard_missing() -> str:
