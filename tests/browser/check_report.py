@@ -101,6 +101,9 @@ def searching(page: Page) -> float:
     seconds = time.monotonic() - began
     assert page.js("document.querySelectorAll('button.row').length") == 1
     page.press("Escape")
+    for odd in ("%", "zzqqxx%", "%E0%A4%A"):
+        page.go(f"#search/{odd}")
+        page.wait(f"document.querySelector('#view h2').textContent === '“{odd}”'")
     page.go("#search/zzqqxx")
     page.wait("document.querySelector('[role=status][data-done]')", 60)
     assert page.js("document.querySelectorAll('button.row').length") == 0

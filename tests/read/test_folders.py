@@ -334,3 +334,21 @@ def test_what_is_no_records_is_named(data: bytes, what: str, tmp_path: Path) -> 
     (tmp_path / "x.jsonl").write_bytes(data)
     with pytest.raises(InputError, match=what):
         ids(tmp_path / "x.jsonl")
+
+
+def test_a_folder_inside_that_cannot_be_listed_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("open", "closed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "part.jsonl").write_bytes(line(name))
+    scandir = os.scandir
+
+    def scan(path: str) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    with pytest.raises(InputError, match="closed: cannot be listed: Permission denied"):
+        list(iter_chunks(Input(path=str(tmp_path)), 1))

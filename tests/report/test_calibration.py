@@ -10,6 +10,7 @@ from zero_engine.pipeline import Gate, Pipeline
 from zero_engine.report import calibration
 from zero_engine.report.calibration import calibrate, gate_section, stored_drawings, write_calibration
 from zero_engine.report.folder import open_folder
+from zero_engine.score.calibrate import propose_thresholds
 
 
 @pytest.fixture
@@ -48,6 +49,17 @@ def test_the_gate_to_paste_is_a_section_of_a_pipeline(pipeline: Pipeline):
     gate = Gate.model_validate(section)
     assert set(gate.min) == {"likelihood"} and set(gate.max) == {"blank"} and gate.min["likelihood"] > -0.81
     assert gate.rank == pipeline.gate.rank
+
+
+def test_a_threshold_that_would_leave_out_nothing_is_not_proposed_for_one_that_does(pipeline: Pipeline):
+    found = calibrate(pipeline, 8)
+    found.gate = Gate(min={"likelihood": -0.3, "readback": 0.5}, max={})
+    for number, candidate in enumerate(found.candidates):
+        candidate.scores["readback"] = float(number % 3 == 0)
+    found.proposals = propose_thresholds(found.candidates)
+    text = gate_section(found)
+    assert yaml.safe_load(text)["gate"]["min"]["readback"] == 0.5
+    assert "readback" in text.splitlines()[1]
 
 
 def test_the_page_shows_drawings_on_both_sides_of_each_threshold(pipeline: Pipeline, tmp_path: Path):

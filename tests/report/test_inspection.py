@@ -61,3 +61,10 @@ def test_saved_pictures_overwrite_nothing(tmp_path: Path):
     saved[0].write_bytes(b"somebody's")
     with pytest.raises(OutputError, match="is there already"):
         save_pictures(rows, tmp_path / "new" / "folder")
+
+
+def test_a_folder_with_nothing_committed_is_told_in_a_word(capsys: pytest.CaptureFixture[str]):
+    from zero_engine.cli.see import _show
+
+    _show([], None, json=False, full=False)
+    assert capsys.readouterr().err == "no trace is committed yet\n"

@@ -9,7 +9,7 @@ from tests.report.conftest import STEPS, candidate, drawings, letters_of, parsed
 from tests.report.outline import Outline
 from zero_engine.errors import OutputError
 from zero_engine.records import Rejection
-from zero_engine.report.page import Table, page_trace, write_page
+from zero_engine.report.page import Table, _cell, page_trace, write_page
 from zero_engine.report.pictures import shown_picture
 
 
@@ -30,7 +30,7 @@ def test_every_candidate_is_shown_with_its_scores_and_verdict(tmp_path: Path):
     assert page.count("<img ") == 6
     assert page.count('<span class="badge kept">kept</span>') == 2  # the step's verdict, and its drawing
     assert page.count("likelihood_low: -0.7 &lt; -0.3") == 3
-    assert "my plugin" in page and "1.500" in page
+    assert "my plugin" in page and ">1.5</td>" in page
     assert all(text in page for text in STEPS)
     assert "Drawn from: prompt of 1" in page
 
@@ -97,3 +97,7 @@ def test_page_works_in_light_and_dark_and_from_the_keyboard(tmp_path: Path):
 def test_page_for_a_missing_folder_is_an_error_of_one_line(tmp_path: Path):
     with pytest.raises(OutputError, match="no such folder"):
         write(tmp_path / "absent" / "page.html", [])
+
+
+def test_a_small_score_keeps_its_digits():
+    assert [_cell(value) for value in (-0.0003261, 1.5, 12345.6)] == ["-0.0003261", "1.5", "12,346"]

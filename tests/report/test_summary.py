@@ -13,7 +13,7 @@ from tests.report.outline import Outline
 from zero_engine.contracts.manifest import Manifest
 from zero_engine.errors import InputError, OutputError
 from zero_engine.report import write_report
-from zero_engine.report.pages import Pages, as_json, data_page, source_hash
+from zero_engine.report.pages import Pages, as_json, data_page, put_page, source_hash
 from zero_engine.run.recorded import ledger_line
 from zero_engine.write.folder import LEDGER, MANIFEST
 from zero_engine.write.manifest import read_manifest
@@ -104,6 +104,14 @@ def test_markup_in_the_data_stays_data():
     assert text.count("</script>") == 2 and "<img" not in text and "<!--" not in text
     told = re.search(r'id="data">(.*?)</script>', text, re.S)
     assert told and json.loads(told[1])["x"] == attack
+
+
+def test_marks_that_turn_a_text_are_written_out(tmp_path: Path):
+    text = "\u202e3 + 4 = 7\u2069 \\u202e \\\u202d \u200f"
+    shown = "\\u202e3 + 4 = 7\\u2069 \\u202e \\\\u202d \u200f"
+    assert json.loads(as_json(text)) == shown
+    put_page(tmp_path / "page.html", text)
+    assert (tmp_path / "page.html").read_text("utf-8") == shown
 
 
 def test_a_page_is_closed_before_it_grows_long(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -115,3 +116,12 @@ def test_a_script_that_each_worker_runs_again_is_told_so(monkeypatch):
         open_executor(Dask(workers=1)),
     ):
         pass
+
+
+def test_a_worker_that_imports_a_script_runs_nothing_and_says_nothing():
+    code = (
+        "import multiprocessing\nfrom zero_engine import run_pipeline\n"
+        "multiprocessing.current_process()._inheriting = True\nrun_pipeline('nowhere.yaml')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "")

@@ -79,6 +79,11 @@ def test_running_again_does_nothing(make_pipeline, begun, hashes):
 
 def test_a_changed_gate_draws_nothing_and_equals_a_fresh_run(make_pipeline, begun, hashes):
     gate = {"min": {"likelihood": -0.05}, "min_pictures": 1}
+    changes = plan_run(make_pipeline(gate=gate)).changes
+    assert [(c.key, c.before, c.now, c.drawings.made) for c in changes] == [
+        ("gate.min.likelihood", None, -0.05, 0),
+        ("gate.min_pictures", 0, 1, 0),
+    ]
     again = run_pipeline(make_pipeline(gate=gate))
     fresh = run_pipeline(make_pipeline("new", gate=gate))
     assert again.drawn == 0 and again.as_dict()["reused"] == fresh.drawn

@@ -32,3 +32,13 @@ def test_sums_do_not_depend_on_the_order():
 
 def test_a_tally_is_json():
     assert json.loads(json.dumps(_tally([-1.0], "a"))) == _tally([-1.0], "a")
+
+
+def test_a_drawing_without_a_score_is_not_rejected_by_that():
+    refused = [
+        Rejection("t", stage, "x", step=0, attempt=attempt)
+        for stage in ("score", "gate")
+        for attempt in (0, 1)
+    ]
+    found = tally.count(1, 1, [], [], [], refused)
+    assert found["rejected_pictures"] == 2 and found["reasons"] == {"gate: x": 2, "score: x": 2}

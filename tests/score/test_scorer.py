@@ -144,10 +144,12 @@ def test_a_failing_caption_leaves_the_drawing_and_its_neighbours(drawn, shard, m
     assert scores(scored)[2:] == scores(clean)[2:]
 
 
-def test_a_value_that_is_not_finite_is_left_out_and_reported(drawn, shard):
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [-np.inf, np.nan, -1e300])
+def test_a_value_that_is_not_finite_is_left_out_and_reported(drawn, shard, value):
     class Unsure(FakeModel):
         def caption_likelihood(self, codes_BN, texts):
-            return np.full(len(texts), -np.inf, np.float32)
+            return np.full(len(texts), value)
 
     scored, rejections = score_candidates(drawn, shard, Unsure(), Score(names=["caption"]))
     assert {r.reason for r in rejections} == {"caption_not_finite"}

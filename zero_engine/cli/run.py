@@ -256,7 +256,7 @@ def _no_rows(out: str, totals: dict) -> InputError:
     """A run that wrote nothing is a failed one: what left most of its traces out, and what to look at."""
     why = max(totals["reasons"].items(), key=lambda item: item[1], default=("nothing was read", 0))
     return InputError(
-        f"{out}: no rows: of {totals['traces']} traces, {why[1]} left out by {why[0]!r}. "
+        f"{out}: no rows of {counted(totals['traces'], 'trace')}. Most often left out: {why[0]!r}, {why[1]} times. "
         f"See {out}/rejected, and `zero-engine preview` before the next run."
     )
 

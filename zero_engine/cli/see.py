@@ -178,6 +178,8 @@ def _show(rows: list[dict], pictures: Path | None, json: bool, full: bool) -> No
     if json:
         print_json({"rows": rows, "pictures": [str(path) for path in saved]})
         return
+    if not rows:
+        say("no trace is committed yet", err=True)
     for row in rows:
         _print_trace(row, full)
     for path in saved:

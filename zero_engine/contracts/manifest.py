@@ -69,7 +69,7 @@ class Tally(TypedDict):
     rejected_steps: NotRequired[int]
     """Rejections of steps."""
     rejected_pictures: NotRequired[int]
-    """Rejections of drawings."""
+    """Rejections of drawings; one that lacks a score is none."""
     rules: NotRequired[dict[str, int]]
     """Traces by the rule that cut them."""
     notes: NotRequired[dict[str, int]]

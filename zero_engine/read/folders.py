@@ -190,7 +190,8 @@ def _expand(path: str, spec: Input, found: Found) -> list[str]:
         return [path]
     try:
         if os.path.isdir(path):
-            names = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+            walk = os.walk(path, onerror=_refuse)
+            names = [os.path.join(folder, name) for folder, _, names in walk for name in names]
             return _folder(path, sorted(names), spec, found)
         if os.path.exists(path) or (INSIDE in path and os.path.exists(path.partition(INSIDE)[0])):
             return [path]
@@ -202,6 +203,11 @@ def _expand(path: str, spec: Input, found: Found) -> list[str]:
     except ValueError as error:
         raise InputError(f"{path!r}: {first_line(error)}. Check input.path.") from None
     raise InputError(f"{path}: no such file or folder. Check input.path.")
+
+
+def _refuse(error: OSError) -> None:
+    """A folder inside that cannot be listed is an error: its records would be missing without a word."""
+    raise InputError(f"{error.filename}: cannot be listed: {error.strerror}. Check its permissions.")
 
 
 def _expand_remote(path: str, spec: Input, found: Found) -> list[str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import jinja2
 
+from zero_engine.report.pages import put_page
 from zero_engine.report.pictures import Picture, shown_picture
-from zero_engine.write.atomic import atomic_write
 
 MARK = "<image>"
 
@@ -27,8 +27,7 @@ def write_answers(path: Path, title: str, predictions: Sequence[dict[str, Any]],
         {**one, "given": _pictures(folder, one["given"]), "parts": _parts(folder, one)} for one in predictions
     ]
     text = environment.get_template("answers.html.j2").render(title=title, answers=answers)
-    with atomic_write(path, "w") as file:
-        file.write(text)
+    put_page(path, text)
     return path
 
 

@@ -84,11 +84,19 @@ def _stored_in(out: Path, pipeline: Pipeline, traces: int) -> Calibration | None
 
 
 def gate_section(found: Calibration, quantile: float = PASTED) -> str:
-    """The gate at a quantile as YAML: the scores that it bounds now with other thresholds, all else as it is."""
+    """The gate at a quantile as YAML: the scores that it bounds now with other thresholds, all else as it is.
+
+    A quantile of a score with few values, such as readback, may leave out nothing: then the threshold of now stays.
+    """
     chosen = [p for p in found.proposals if p["quantile"] == quantile]
     bounds: dict[str, dict[str, float]] = {"min": dict(found.gate.min), "max": dict(found.gate.max)}
+    kept = []
     for proposal in chosen:
-        if proposal["score"] in bounds[proposal["direction"]]:
+        if proposal["score"] not in bounds[proposal["direction"]]:
+            continue
+        if proposal["keep_rate"] == 1:
+            kept.append(proposal["score"])
+        else:
             bounds[proposal["direction"]][proposal["score"]] = proposal["threshold"]
     gate = found.gate.model_copy(update=bounds)
     drawings, steps = keep_rates(found.candidates, gate)
@@ -96,6 +104,8 @@ def gate_section(found: Calibration, quantile: float = PASTED) -> str:
         f"gate:  # rejects the worst {100 * quantile:g} % by each of its scores: {100 * drawings:.1f} % of the drawings"
         f" pass, {100 * steps:.1f} % of the steps keep one"
     ]
+    if kept:
+        lines.append(f"  # as it is, for no such threshold leaves out a drawing: {', '.join(kept)}")
     for name, values in {"rank": gate.rank, **bounds}.items():
         inside = ", ".join(f"{score}: {value:.6g}" for score, value in values.items())
         lines.append(f"  {name}: {{{inside}}}")

@@ -155,7 +155,7 @@ def _reason(rejection: Rejection) -> str:
 
 
 def _cell(value: object) -> str:
-    """The text of a table cell: numbers with thousands separators and three decimals, lists with commas."""
+    """The text of a table cell: numbers with four digits, as in the report, lists with commas."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "–"}[value]
     if isinstance(value, list | tuple):
@@ -163,5 +163,5 @@ def _cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.0f}"
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     return str(value)

@@ -13,6 +13,7 @@ of earlier ones are deleted once the new report stands, so a page never meets th
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import resources
@@ -25,6 +26,9 @@ from zero_engine.write.atomic import atomic_write, disk_errors, make_folder, swe
 
 PAGE_BYTES = 600_000
 """A page is closed once it holds this much; with its last item it stays far below 3 MB."""
+_TURNING = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""Marks that turn the direction of what follows, written out: behind one, 3 + 4 = 7 reads as 7 = 4 + 3."""
+_TURNED_JSON = re.compile(r"(?<!\\)((?:\\\\)*)\\(u202[a-e]|u206[6-9])")
 SCRIPTS = ("frame", "load", "gate", "dom", "wall", "story", "traces", "scores", "main")
 """All of `assets/*.js`: `frame` is the script of a data page, the others are joined into the report's."""
 
@@ -90,8 +94,12 @@ def data_page(text: str) -> str:
 
 
 def as_json(value: Any) -> str:
-    """JSON in ASCII that can stand inside a `script` element: no text in it can end the element."""
+    """JSON in ASCII that can stand inside a `script` element: no text in it can end the element.
+
+    Marks that turn the direction of a text are written out in it, as in `put_page`.
+    """
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), default=str)
+    text = _TURNED_JSON.sub(r"\1\\\\\2", text)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
@@ -128,7 +136,7 @@ def pages_folder(page: Path) -> Path:
 def commit_page(page: Path, folder: Path, edition: str, text: str) -> None:
     """Writes the page, and deletes data pages of earlier editions, and what killed calls left."""
     with atomic_write(page) as file:
-        file.write(text.encode("utf-8", "replace"))
+        file.write(_bytes_of(text))
     with disk_errors(folder):
         for old in folder.glob("????????-*-?????.html"):
             if not old.name.startswith(f"{edition}-"):
@@ -156,5 +164,9 @@ def put_page(path: str | Path, text: str) -> None:
     if not Path(path).parent.is_dir():
         raise OutputError(f"{path}: no such folder to write the page into. Make it, or choose another path.")
     with atomic_write(path) as file:
-        file.write(text.encode("utf-8", "replace"))
+        file.write(_bytes_of(text))
     sweep(Path(path).parent, Path(path).name)
+
+
+def _bytes_of(html: str) -> bytes:
+    return html.translate(_TURNING).encode("utf-8", "replace")

@@ -18,6 +18,7 @@ twice waits for no process to end in order.
 import contextlib
 import glob
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -331,6 +332,12 @@ def _no_start(workers: int, why: str) -> InputError:
     return InputError(
         f"dask: {workers} local workers do not start ({why}). Ask for fewer: {fewer}.{_guard_missing()}"
     )
+
+
+def leave_a_worker() -> None:
+    """Ends a worker that is importing a script without a guard: the script itself is told so, once."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(1)
 
 
 def _guard_missing() -> str:

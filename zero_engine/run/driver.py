@@ -27,7 +27,7 @@ from zero_engine.read import Chunk, count_records, iter_chunks
 from zero_engine.run import tally
 from zero_engine.run.chamber import close_chamber
 from zero_engine.run.checks import check_pipeline
-from zero_engine.run.cluster import open_executor
+from zero_engine.run.cluster import leave_a_worker, open_executor
 from zero_engine.run.contain import halt_file
 from zero_engine.run.flights import listening, topic
 from zero_engine.run.inputs import Stamps, changes, stamps
@@ -76,6 +76,7 @@ def run_pipeline(
     Raises PipelineError, InputError, ModelError or OutputError for what the user has to fix,
     Interrupted after a Ctrl-C, and CheckFailed where traces in != rows + rejections.
     """
+    leave_a_worker()
     if not isinstance(pipeline, Pipeline):
         pipeline = load_pipeline(pipeline)
     progress = shown(progress)

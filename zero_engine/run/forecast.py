@@ -207,6 +207,16 @@ def _changed(before: dict | None, now: Pipeline) -> Iterator[tuple[str, Any, Any
     for key in dict.fromkeys((*flat, *was)):
         if was.get(key) == flat.get(key) or key.startswith(SHAPES_NOTHING):
             continue
+        if key in (
+            "gate.rank",
+            "gate.min",
+            "gate.max",
+        ):  # draws nothing, so a score alone needs no pipeline of its own
+            before_of, now_of = was.get(key) or {}, flat.get(key) or {}
+            for score in dict.fromkeys((*now_of, *before_of)):
+                if before_of.get(score) != now_of.get(score):
+                    yield f"{key}.{score}", before_of.get(score), now_of.get(score), now
+            continue
         document = Pipeline.model_validate(before).model_dump(mode="json")
         document["output"]["path"] = now.output.path
         _put(document, key, flat.get(key))

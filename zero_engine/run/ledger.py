@@ -54,6 +54,7 @@ def hold(out: Path) -> contextlib.ExitStack:
     It is tried for a second: `status` has it for a moment, and a run that ends clears it away.
     """
     for _ in range(LOCK_TRIES):
+        make_folder(out)  # where it cannot be made, the error names what the user typed
         make_folder(out / WORK)
         if os.path.islink(out / WORK) or is_in_the_way(out / LOCK):
             raise OutputError(

@@ -52,7 +52,7 @@ def count(
         "steps_drawn": len({(c.trace_id, c.step) for c in candidates}),
         "pictures_kept": verdicts.get("kept", 0),
         "rejected_steps": sum(r.step is not None and r.attempt is None for r in rejections),
-        "rejected_pictures": sum(r.attempt is not None for r in rejections),
+        "rejected_pictures": sum(r.attempt is not None and r.stage != "score" for r in rejections),
         "rules": dict(Counter(p.rule for p in parsed)),
         "notes": dict(Counter(note.partition(":")[0] for p in parsed for note in p.notes)),
         "reasons": dict(Counter(f"{r.stage}: {r.reason.partition(':')[0]}" for r in rejections)),

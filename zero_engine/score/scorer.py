@@ -122,10 +122,13 @@ class _Sheet:
         """Stores a value, rounded to float32, or a failure; None, for a score that does not apply, is not stored."""
         if isinstance(value, BatchFailure):
             self.failures.append((row, name, value))
-        elif value is not None and not math.isfinite(np.float32(value)):
-            self.failures.append((row, name, BatchFailure("not_finite", f"{name} is {value}")))
         elif value is not None:
-            self.values[row][name] = float(np.float32(value))
+            with np.errstate(over="ignore"):  # what float32 cannot hold is a failure, and needs no warning
+                rounded = float(np.float32(value))
+            if math.isfinite(rounded):
+                self.values[row][name] = rounded
+                return
+            self.failures.append((row, name, BatchFailure("not_finite", f"{name} is {value}")))
 
     def codes(self, rows: Sequence[int] | None = None) -> list[np.ndarray]:
         """Codes of the given rows, of all by default."""

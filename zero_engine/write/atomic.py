@@ -96,7 +96,7 @@ def make_folder(folder: Path) -> None:
             if error.errno in _NO_ROOM | _NOT_OURS:
                 raise
             raise OutputError(
-                f"{folder}: this folder cannot be made ({os.strerror(error.errno or 0)}). Choose another --output."
+                f"{folder}: this folder cannot be made ({os.strerror(error.errno or 0)}). Choose another."
             ) from error
 
 
@@ -143,7 +143,7 @@ def disk_errors(path: str | Path) -> Iterator[None]:
         if error.errno in _NOT_OURS:
             raise OutputError(
                 f"{path}: cannot be written ({os.strerror(error.errno)}). "
-                "Check the folder's permissions, or choose another --output."
+                "Check the folder's permissions, or choose another place."
             ) from error
         raise
 

@@ -5,7 +5,14 @@ const search = document.getElementById("search");
 const keys = document.getElementById("keys");
 
 function route() {
-  const [tab, ...rest] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  const plain = (text) => {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text; // an address that somebody typed, with a lone %
+    }
+  };
+  const [tab, ...rest] = location.hash.slice(1).split("/").map(plain);
   const number = (text) => Math.max(0, Math.floor(Number(text) || 0));
   const views = {
     pictures: () => wallView(rest[0], number(rest[1])),
