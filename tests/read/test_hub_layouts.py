@@ -39,7 +39,16 @@ MATHVISTA = {
     "answer": "5",
 }
 OPTIONS = {"A": "4", "B": "5"}
+STEP_DPO = {
+    "instruction": ASKED,
+    "initial_reason_steps": WAY[:30],
+    "full_chosen": WAY,
+    "full_rejected": "No.",
+    "answer": "5",
+}
 CASES = [
+    ("trl_stepwise", {"prompt": ASKED, "completions": STEPS, "labels": [True, False]}, ASKED, STEPS, None),
+    ("step_dpo", STEP_DPO, ASKED, STEPS, "5"),
     ("asdiv", ASDIV, TOLD, ["3+2=5"], "5 (apples)"),
     ("svamp", SVAMP, TOLD, ["( 3.0 + 2.0 )"], "5.0"),
     ("scienceqa", SCIENCEQA, TOLD, STEPS, "B"),

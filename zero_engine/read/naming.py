@@ -105,6 +105,8 @@ RESPONSE = (
 )
 NOT_MEANT = ("rejected", "incorrect", "wrong", "negative", "distractor")
 """What the names of columns begin with that hold the opposite of a trace."""
+BEGINNING = ("initial_", "partial_", "prefix_")
+"""What the names of columns begin with that hold only the beginning of a trace (Step-DPO)."""
 NOT_GOLD = re.compile(
     r"(?:predicted|prediction|pred_|model_|extracted|generated)"
     r"|(?:deepseek|r1|o1|o3|o4|qwen|qwq|gpt|gemini|claude|llama|gemma|mistral|kimi|grok|llm)[a-z0-9]*_"
@@ -155,7 +157,7 @@ def guess_columns(records: list[Record]) -> dict[str, str]:
     found: dict[str, str] = {}
     if question := _question(prose, told, records):
         found["question"] = question
-    rationales = [name for name in prose if name != question]
+    rationales = [name for name in prose if name != question and not spelled(name).startswith(BEGINNING)]
     long = [name for name in rationales if columns[name] >= LONG or is_named(name, THOUGHT)]
     tagged = [name for name in long if share_of(records, name, split_thinking) > REPEAT_SHARE]
     answers = [name for name in rationales if columns[name] >= LONG and spelled(name) == "answer"]
