@@ -2,7 +2,8 @@
 
 Who speaks is read under any name in use, in any case. An entry that holds a question and its answer by the speakers'
 names (`{human: .., assistant: ..}`, as XTuner and Firefly have them) is two messages. In a list of texts
-(UltraChat) the user and the assistant speak by turns. A list of texts with a label for each is no chat, but the steps of one solution (TRL).
+(UltraChat) the user and the assistant speak by turns. A list of texts with a label for each is no chat, but the steps
+of one solution (TRL).
 """
 
 from typing import Any
