@@ -9,6 +9,7 @@ from zero_engine.parse import answers_differ, answers_equal
 from zero_engine.train.rewards import same_answer
 
 EQUAL = [
+    *(('["5"]', "5"), ("['red']", "red")),
     *(
         ("May 5, 2021", "5th of May 2021"),
         ("2021-05-05", "Wednesday, May 5, 2021"),

@@ -46,7 +46,17 @@ STEP_DPO = {
     "full_rejected": "No.",
     "answer": "5",
 }
+GIVEN = [{"role": "user", "content": ASKED}]
+SKYWORK = {"prompt": GIVEN, "response": THOUGHT, "reward_model": {"ground_truth": '["5"]', "style": "rule"}}
+VERIFIED = {
+    "prompt": ASKED,
+    "llm_response": THOUGHT,
+    "verification_info": '{"ground_truth": "5.0"}',
+    "metadata": "{}",
+}
 CASES = [
+    ("skywork_or1", SKYWORK, ASKED, STEPS, "5"),
+    ("verification_info", VERIFIED, ASKED, STEPS, "5.0"),
     ("trl_stepwise", {"prompt": ASKED, "completions": STEPS, "labels": [True, False]}, ASKED, STEPS, None),
     ("step_dpo", STEP_DPO, ASKED, STEPS, "5"),
     ("asdiv", ASDIV, TOLD, ["3+2=5"], "5 (apples)"),

@@ -62,6 +62,8 @@ def clean(answer: str) -> str:
         text = _ascii_numbers(text)
     if "boxed" in text and (box := boxed(text)) is not None:
         text = box
+    if text[:2] in ('["', "['") and text[-2:] == f"{text[1]}]" and text.count(text[1]) == 2:
+        text = text[2:-2]  # a list of one text, as JSON and Python write it
     text = INLINE_MATH.sub(lambda m: m[1] or m[2], " ".join(text.split()))
     if "\\" in text or not text.isascii() or "~" in text or "{," in text:
         if "\\\\" in text:
