@@ -55,6 +55,16 @@ VERIFIED = {
     "metadata": "{}",
 }
 CASES = [
+    (
+        "dolly",
+        {"instruction": ASKED, "context": PASSAGE, "response": WAY, "category": "closed_qa"},
+        TOLD,
+        STEPS,
+        None,
+    ),
+    ("chinese", {"问题": ASKED, "解答": WAY, "答案": "五"}, ASKED, STEPS, "五"),
+    ("german", {"Frage": ASKED, "Lösung": WAY, "Antwort": "fünf"}, ASKED, STEPS, "fünf"),
+    ("korean", {"질문": ASKED, "풀이": WAY, "정답": "다섯"}, ASKED, STEPS, "다섯"),
     ("skywork_or1", SKYWORK, ASKED, STEPS, "5"),
     ("verification_info", VERIFIED, ASKED, STEPS, "5.0"),
     ("trl_stepwise", {"prompt": ASKED, "completions": STEPS, "labels": [True, False]}, ASKED, STEPS, None),

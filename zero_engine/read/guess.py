@@ -63,16 +63,17 @@ def guess(records: list[Record], is_dataset: bool = False) -> Guess | None:
 
 
 def _with_context(one: Guess, records: list[Record]) -> Guess:
-    """The guess whose question begins with the passage or story that it asks about, where a column holds one."""
-    if one.format not in ("generic", "math", "generations"):
+    """The guess whose question begins with the passage or story that it asks about, where a column holds one.
+
+    A record without one is asked without it.
+    """
+    if one.format not in ("generic", "math", "generations", "magpie"):
         return one
     field_name = FORMATS[one.format].fields[0]
     asked = one.columns.get(field_name, field_name)
     told = {*one.columns.values(), *FORMATS[one.format].reads}
     names = list(dict.fromkeys(str(name) for record in records for name in record))
-    hint = (
-        ("hint",) if {"hint", "lecture"} <= set(names) else ()
-    )  # ScienceQA's passage, empty in every second record
+    hint = ("hint",) if {"hint", "lecture"} <= set(names) else ()  # ScienceQA's passage
     for name in [name for word in (*CONTEXT, *hint) for name in names if spelled(name) == word]:
         if name in told or share_of(records, asked, lambda text: True) <= REPEAT_SHARE:
             continue
@@ -81,8 +82,7 @@ def _with_context(one: Guess, records: list[Record]) -> Guess:
             for record in records
             if isinstance(record.get(name), str) or is_texts(record.get(name))
         ]
-        new = sum(len(text) >= LONG and text not in question for text, question in texts)
-        if new > (0 if name in hint else REPEAT_SHARE * len(records)):
+        if any(len(text) >= LONG and text not in question for text, question in texts):
             template = f"{{{{{name}}}}}\n\n{{{{{asked}}}}}"
             better = replace(one, columns={**one.columns, field_name: template})
             return better if _fits(better, records) else one

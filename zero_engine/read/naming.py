@@ -16,7 +16,7 @@ from zero_engine.read.fields import Record, find, step_text
 from zero_engine.read.markers import ASSISTANT, USER
 from zero_engine.read.options import option_columns
 from zero_engine.read.passages import is_passage, says_again, tell_apart
-from zero_engine.read.spelling import by_name, is_named, spelled
+from zero_engine.read.spelling import ANSWERED, ASKED, REASONED, by_name, is_named, spelled
 from zero_engine.read.tags import split_thinking
 from zero_engine.read.turns import role_of
 
@@ -32,6 +32,7 @@ QUESTION = (
     "human",
     "exercise",
     "q",
+    *ASKED,
 )
 THOUGHT = (
     "rationale",
@@ -62,6 +63,7 @@ RATIONALE = (
     "model_output",
     "full_chosen",
     "chosen",
+    *REASONED,
     "text",
 )
 GOLD = (
@@ -76,6 +78,7 @@ GOLD = (
     "ground_truth",
     "gold",
     "golden",
+    *ANSWERED,
 )
 """Names of the answer that is known to be right."""
 ANSWER = (
@@ -117,23 +120,7 @@ VERDICT = re.compile(r"(?:is|has|was)_.*|(?:.*_)?(?:correct|correctness|verified
 CHOICES = ("choices", "options", "candidates")
 LONG = 40
 """Characters from which on a text is more likely reasoning than an answer."""
-KEYS = (
-    "id",
-    "uuid",
-    "idx",
-    "index",
-    "key",
-    "pid",
-    "qid",
-    "row",
-    "nr",
-    "no",
-    "url",
-    "source",
-    "split",
-    "date",
-    "lang",
-)
+KEYS = tuple("id uuid idx index key pid qid row nr no url source split date lang".split())
 TAGS = re.compile(r"</?\w{1,20}>")
 SAYS = re.compile(r"[.=:;\n。：；।]\s*\S")
 """A sentence and something behind it, or an equation: a short text with it is a rationale rather than a label."""
