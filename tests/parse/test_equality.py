@@ -9,6 +9,14 @@ from zero_engine.parse import answers_differ, answers_equal
 from zero_engine.train.rewards import same_answer
 
 EQUAL = [
+    *(('["5"]', "5"), ("['red']", "red")),
+    *(
+        ("May 5, 2021", "5th of May 2021"),
+        ("2021-05-05", "Wednesday, May 5, 2021"),
+        ("Sept. 5 2021", "2021-09-05"),
+    ),
+    *(("a red ball", "red ball"), ("The Eiffel Tower", "Eiffel tower")),
+    *(("$5$ apples", "5"), ("\\(5\\) apples", "5 apples"), ("$x$ and $y$", "x, y")),
     *(
         ("2 or 3", "3, 2"),
         ("x = 3 or x = -2", "-2, 3"),
@@ -84,6 +92,13 @@ EQUAL_BY_MATHEMATICS = [
     ("\\frac{\\sqrt{3}}{3}", "\\frac{1}{\\sqrt{3}}"),
 ]
 DIFFERENT = [
+    *(
+        ("May 5, 2021", "May 6, 2021"),
+        ("05/06/2021", "2021-05-06"),
+        ("$5-$6", "56"),
+        ("$5$ apples", "5 pears"),
+        ("an", "n"),
+    ),
     *(
         ("2 or 3", "2"),
         ("x = 2 or x = 3", "x = 2"),

@@ -21,6 +21,13 @@ LAYOUTS = [
         "**Solution**\nWe add and get 7. Then 5 is left.",
         ["**Solution**\nWe add and get 7.", "Then 5 is left."],
     ),
+    # letters with dots, markers in brackets
+    (
+        "It is by J. K. Rowling. Dann z. B. 7 - 2 = 5. Also 5.",
+        ["It is by J. K. Rowling.", "Dann z. B. 7 - 2 = 5.", "Also 5."],
+    ),
+    ("Потом т. е. 7 - 2 = 5. At 3 p.m. Ann left.", ["Потом т. е. 7 - 2 = 5.", "At 3 p.m. Ann left."]),
+    ("[Step 1] Add 3. [Step 2] Add 4.", ["[Step 1] Add 3.", "[Step 2] Add 4."]),
     # code, HTML, options
     ("Set `x = 3. Y = 4` first. Then go.", ["Set `x = 3. Y = 4` first.", "Then go."]),
     ("Use `a' here. The `b' there. Then go.", ["Use `a' here.", "The `b' there.", "Then go."]),

@@ -38,6 +38,8 @@ STATED = [
     ("答案:**7**", "7"),
     ("Ответ: 7", "7"),
     ("Svar: 7", "7"),
+    ("So x is $\\boxed{3}$ or $x = \\boxed{-2}$.", "3, -2"),
+    ("The answer is at least 5.", "at least 5"),
     ("So $\\\\boxed{\\\\frac{1}{2}}$.", "\\\\frac{1}{2}"),
     ("x &= 7 \\\\\\boxed{7}", "7"),
     ("Svaret är 7.", "7"),

@@ -117,8 +117,10 @@ def test_an_answer_without_steps_stays_and_nothing_at_all_is_rejected() -> None:
 
 
 def test_a_blank_question_is_rejected_unless_there_is_a_picture() -> None:
-    blank = parse("One.\nTwo.", question=" \u200b ")
-    assert isinstance(blank, Rejection) and blank.reason == "empty_question"
+    for question in (" \u200b ", "-", "...", "N/A"):
+        blank = parse("One.\nTwo.", question=question)
+        assert isinstance(blank, Rejection) and blank.reason == "empty_question"
+    assert isinstance(parse("One.\nTwo.", question="?!"), ParsedTrace)
     assert isinstance(parse("One.\nTwo.", question="", images=(b"\x89PNG",)), ParsedTrace)
 
 

@@ -39,7 +39,36 @@ MATHVISTA = {
     "answer": "5",
 }
 OPTIONS = {"A": "4", "B": "5"}
+STEP_DPO = {
+    "instruction": ASKED,
+    "initial_reason_steps": WAY[:30],
+    "full_chosen": WAY,
+    "full_rejected": "No.",
+    "answer": "5",
+}
+GIVEN = [{"role": "user", "content": ASKED}]
+SKYWORK = {"prompt": GIVEN, "response": THOUGHT, "reward_model": {"ground_truth": '["5"]', "style": "rule"}}
+VERIFIED = {
+    "prompt": ASKED,
+    "llm_response": THOUGHT,
+    "verification_info": '{"ground_truth": "5.0"}',
+    "metadata": "{}",
+}
 CASES = [
+    (
+        "dolly",
+        {"instruction": ASKED, "context": PASSAGE, "response": WAY, "category": "closed_qa"},
+        TOLD,
+        STEPS,
+        None,
+    ),
+    ("chinese", {"问题": ASKED, "解答": WAY, "答案": "五"}, ASKED, STEPS, "五"),
+    ("german", {"Frage": ASKED, "Lösung": WAY, "Antwort": "fünf"}, ASKED, STEPS, "fünf"),
+    ("korean", {"질문": ASKED, "풀이": WAY, "정답": "다섯"}, ASKED, STEPS, "다섯"),
+    ("skywork_or1", SKYWORK, ASKED, STEPS, "5"),
+    ("verification_info", VERIFIED, ASKED, STEPS, "5.0"),
+    ("trl_stepwise", {"prompt": ASKED, "completions": STEPS, "labels": [True, False]}, ASKED, STEPS, None),
+    ("step_dpo", STEP_DPO, ASKED, STEPS, "5"),
     ("asdiv", ASDIV, TOLD, ["3+2=5"], "5 (apples)"),
     ("svamp", SVAMP, TOLD, ["( 3.0 + 2.0 )"], "5.0"),
     ("scienceqa", SCIENCEQA, TOLD, STEPS, "B"),

@@ -1,6 +1,7 @@
 """Files as people hand them over: what editors, downloads and other programs leave, read or named in one line."""
 
 import json
+import zipfile
 from decimal import Decimal
 from pathlib import Path
 
@@ -116,3 +117,41 @@ def test_zeros_behind_the_last_record_cost_no_other(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_bytes(LINES.encode() + bytes(400))
     items = list(read_traces(Input(path=str(tmp_path / "x.jsonl"), format="generic")))
     assert [isinstance(item, Trace) for item in items] == [True, True, True, False]
+
+
+def test_an_archive_inside_an_archive_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "inner.zip", "w") as inner:
+        inner.writestr("x.jsonl", LINES)
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as outer:
+        outer.write(tmp_path / "inner.zip", "inner.zip")
+    with pytest.raises(InputError, match=r"inner\.zip: this is an archive inside an archive"):
+        propose(Input(path=str(tmp_path / "outer.zip")))
+    with zipfile.ZipFile(tmp_path / "outer.zip", "a") as outer:
+        outer.writestr("y.jsonl", LINES)
+    assert count(tmp_path / "outer.zip") == 3
+    assert any(
+        "an archive inside an archive" in line
+        for line in passed_over(Input(path=str(tmp_path / "outer.zip")))
+    )
+
+
+BY_ROW = {key: {str(at): record[key] for at, record in enumerate(RECORDS)} for key in RECORDS[0]}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "x.csv",
+            "What is 1 + 1?,We add one and one. So 2.,2\nWhat is 1 + 2?,We add one and two. So 3.,3\n",
+            "first line of names",
+        ),
+        ("x.json", json.dumps(BY_ROW), "columns of 3 values each"),
+        ("x.jsonl", '{"question": "a?",}\n' * 2, r"\(line 1: invalid JSON: .*double quotes"),
+        ("x.json", '[["a?", "b"]]', "expected an object with named fields"),
+    ],
+)
+def test_init_says_why_there_are_no_records(tmp_path: Path, name: str, text: str, said: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=said):
+        propose(Input(path=str(tmp_path / name)))

@@ -6,7 +6,7 @@ import re
 BRACE = re.compile(r"\\{1,4}f?boxed[ \t\n]{0,4}\{|\\.|[{}]", re.DOTALL)
 BARE = re.compile(r"\\boxed[ \t]{1,4}([^\s{}$\\]{1,20})")
 BETWEEN = re.compile(
-    r"[ \t$,;、\\()\[\]]{0,12}(?:and|und|et|y|e|и|和|及|&)?[ \t$,;、\\()\[\]]{0,12}"
+    r"[ \t$,;、\\()\[\]]{0,12}(?:and|or|und|oder|et|ou|y|o|e|и|или|和|或|及|&)?[ \t$,;、\\()\[\]]{0,12}"
     r"(?:[A-Za-z]\w{0,3}[ \t]{0,2}=[ \t$\\()\[\]]{0,8})?",
     re.IGNORECASE,
 )

@@ -4,8 +4,8 @@ It is strict where likeness is cheap (`5 red cars` is not `9 red cars`, an empty
 spelling (`$460` is `460`, `No` is `NO`, `\\frac{1}{2}` is `0.5`). In this order, the first that can decide does:
 1. the same text, once it is spelled one way (spelling.py);
 2. letters of choices (`B`, `(B) wood`, or the choice's own text);
-3. chemical formulas by their atoms, numbers by value and unit (quantities.py), lists and tuples element by element,
-   `x = 3` by its value;
+3. chemical formulas by their atoms, days (dates.py), numbers by value and unit (quantities.py), lists and tuples
+   element by element, `x = 3` by its value;
 4. expressions, by math-verify (expressions.py).
 
 Only 4 needs the extra `train`. Without it, two expressions are the same where their spelling is; so the extra can turn
@@ -17,6 +17,7 @@ Time is bounded: texts longer than LONGEST are compared as they are.
 import re
 from collections import Counter
 
+from zero_engine.parse.dates import date
 from zero_engine.parse.expressions import same_expression
 from zero_engine.parse.quantities import number, same_numbers, with_point
 from zero_engine.parse.spelling import LONGEST, SAME_WORDS, clean
@@ -26,6 +27,7 @@ LONGEST_CLAIM = 80
 MOST_CHOICES = 26
 MOST_PARTS = 16
 """Elements of a list that are compared in any order."""
+ARTICLE = re.compile(r"\A(?:the|an?) (?=\w{2})")
 LETTER = re.compile(
     r"\(?\[?([A-Za-z])\]?\)?[.:]?|(?:option|choice|answer) \(?([A-Za-z])\)?[.:]?", re.IGNORECASE
 )
@@ -71,7 +73,8 @@ def answers_differ(first: str | None, second: str | None, choices: tuple[str, ..
 
 def _equal(left: str, right: str, choices: tuple[str, ...], is_text: bool = False) -> bool:
     """`is_text`: the letters of choices are taken off already."""
-    plain = [SAME_WORDS.get(side.casefold(), side.casefold()) for side in (left, right)]
+    plain = [ARTICLE.sub("", side.casefold()) for side in (left, right)]
+    plain = [SAME_WORDS.get(side, side) for side in plain]
     atoms = _atoms(left), _atoms(right)
     if all(atoms) and not set(plain) & set(SAME_WORDS.values()):
         return atoms[0] == atoms[1]
@@ -85,6 +88,9 @@ def _equal(left: str, right: str, choices: tuple[str, ...], is_text: bool = Fals
         return _equal(texts[0], texts[1], choices, is_text=True)
     if choices and any(letters):
         return False
+    days = date(plain[0]), date(plain[1])
+    if days[0] and days[1]:
+        return days[0] == days[1]
     numbers = number(plain[0]), number(plain[1])
     if numbers[0] and numbers[1]:
         return same_numbers(numbers[0], numbers[1])

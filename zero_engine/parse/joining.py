@@ -15,9 +15,9 @@ HEADING = re.compile(
     r"#{1,6}[ \t]+[^\n=]*"
     r"|[^\n=]{1,60}\n={3,}"
     r"|(?:[#>•-]+[ \t]+)?(\*\*|__)(?:(?!\1)[^\n=]){1,76}\1[ \t]*[:：]?"
-    r"|[#>*_ \t]*(?:step|thought|part|case|phase|stage|question|q|étape|paso|schritt|шаг)[ \t]*#?"
+    r"|[#>*_ \t\[(]*(?:step|thought|part|case|phase|stage|question|q|étape|paso|schritt|шаг)[ \t]*#?"
     r"(?:\d{1,4}|[ivx]{1,4}|[a-z]|one|two|three)"
-    r"[*_ \t]*[.:)]?[*_ \t]*"
+    r"[*_ \t]*[.:)\]]?[*_ \t]*"
     r"|(?:(?:the|final|detailed|step[ -]by[ -]step) ){0,2}(?:solution|answer|explanation|reasoning|proof|analysis"
     r"|calculations?|computations?|conclusion|verification|summary|result|check|given|rationale)|[解答证證分][：:]?|解答|证明|分析|答案",
     re.IGNORECASE,

@@ -25,7 +25,7 @@ STEP_MARKER = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 INLINE_MARKER = re.compile(
-    r"(?<=[.!?])[ \t]+(?=[*_]{0,2}(?:Step|STEP|Thought|THOUGHT)[ \t]+\d+[*_]{0,2}[:.])"
+    r"(?<=[.!?])[ \t]+(?=[*_\[(]{0,2}(?:Step|STEP|Thought|THOUGHT)[ \t]+\d+[*_]{0,2}[:.\])])"
 )
 LIST_NUMBER = re.compile(r"(?:^|(?<=\n))([ \t#>*_]*)(\d{1,3})[.)](?=[ \t*_]|\\|\$)")
 BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")

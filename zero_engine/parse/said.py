@@ -52,8 +52,9 @@ BEGINS_LINE = re.compile(
 )
 ALONE = re.compile(r"[*_`:：. \t#]{0,12}(?=\n|$)")
 NO_VALUE = re.compile(
-    r"(?:not|in|at|on|of|the same|correct|incorrect|right|wrong|given|found|obtained|shown|below|above|as follows|that"
-    r"|which|whether|what|how|still|already|also|only|expected|supposed|unclear|unknown|reasonable|yours?|there)\b",
+    r"(?:not|in|at(?! (?:least|most)\b)|on|of|the same|correct|incorrect|right|wrong|given|found|obtained|shown"
+    r"|below|above|as follows|that|which|whether|what|how|still|already|also|only|expected|supposed|unclear|unknown"
+    r"|reasonable|yours?|there)\b",
     re.IGNORECASE,
 )
 SENTENCE_END = re.compile(

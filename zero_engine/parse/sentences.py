@@ -58,6 +58,9 @@ CANDIDATE = re.compile(
     rf"|(?<![{WIDE}])(?P<wide>(?:[{WIDE}]|(?<=[Ͱ-Ͽ]);(?=\s))+[”’」』）»\"*_]*)\s*(?=\S)"
     r"|(?<=[^\s.!?…])(?P<gap>\s+)(?=[A-Z]|[\d.$(A-Za-z][^\s]*\s?=)"
 )
+SHORTENED = re.compile(r"(?<!\w)\w\.$")
+"""A letter with its dot, before another one: `z. B.`, `J. K.`"""
+INITIAL = re.compile(r"[A-Z]\.")
 WORD = re.compile(r"[A-Za-z]+")
 
 
@@ -113,11 +116,16 @@ def _ends_sentence(masked: str, start: int, stop: int, at: int) -> bool:
         return True
     before = masked[max(start, stop - 24) : stop].rsplit(None, 1)
     token = before[-1].lstrip("(\"'“‘*_[$").lower() if before else ""
+    if token in ("a.m", "p.m") and len(masked[start:stop].split(None, 3)) < 4:
+        return False
     if token in ABBREVIATIONS:
         is_counted = len(before) > 1 and before[0][-1:].isdigit() and following.isupper()
         return token in END_WORDS and (is_counted or _word_at(masked, at) in STARTERS)
-    if len(token) == 1 and token.isalpha() and before[-1].isupper() and _is_initial(masked, start, stop):
-        return False
+    if len(token) == 1 and token.isalpha():
+        if len(before) > 1 and SHORTENED.search(before[0]):
+            return False
+        if before[-1].isupper() and (INITIAL.match(masked, at) or _is_initial(masked, start, stop)):
+            return False
     is_number = token.isdigit() and stop - len(token) <= start + 2
     return not is_number
 

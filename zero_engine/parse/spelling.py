@@ -44,6 +44,8 @@ SPACED_THOUSANDS = re.compile(r"(?<![\S])(\d{1,3})((?: \d{3})+)(?!\d)")
 MARKED_THOUSANDS = re.compile(
     r"(?<![\d.,'_])([1-9]\d{0,2})(?:(?:'\d{3})+|(?:’\d{3})+|(?:_\d{3})+|(?:\.\d{3}){2,})(?![\d.'’_])"
 )
+INLINE_MATH = re.compile(r"\$(?=[^\s$])([^$]{0,200}?[^\s$])\$(?!\d)|\\\((.{1,200}?)\\\)")
+"""Math inside of words, `$5$ apples`; what is money (`$5-$6`) is none."""
 IN_MATRIX = re.compile(r" ?(\0|&|\\(?:begin|end)\{pmatrix\}) ?")
 TIGHT = re.compile(r" ?([-+*/=^<>()\[\]{}]) ?")
 RATIO = re.compile(r"(?<=\d) ?: ?(?=\d)")
@@ -60,7 +62,9 @@ def clean(answer: str) -> str:
         text = _ascii_numbers(text)
     if "boxed" in text and (box := boxed(text)) is not None:
         text = box
-    text = " ".join(text.split())
+    if text[:2] in ('["', "['") and text[-2:] == f"{text[1]}]" and text.count(text[1]) == 2:
+        text = text[2:-2]  # a list of one text, as JSON and Python write it
+    text = INLINE_MATH.sub(lambda m: m[1] or m[2], " ".join(text.split()))
     if "\\" in text or not text.isascii() or "~" in text or "{," in text:
         if "\\\\" in text:
             text = _rows_marked(text)

@@ -35,6 +35,8 @@ from zero_engine.records import ParsedTrace, Rejection, Step, Trace
 
 CALCULATOR_NOTE = re.compile(r"<<[^<>\n=]*=[^<>\n]*>>")
 SURROGATE = re.compile("[\ud800-\udfff]")
+SAYS_NOTHING = re.compile(r"[-–—_.…/*#]{1,3}|(?i:n/a|nan|null|none)")
+"""What tables and corpora write for a question that is kept elsewhere (OpenCodeReasoning: `-`)."""
 DIFFERS = "answer_differs_from_gold"
 MENDED = "surrogate_replaced"
 
@@ -45,8 +47,10 @@ def parse_trace(trace: Trace, spec: Parse) -> ParsedTrace | Rejection:
     Steps that the corpus itself marks are kept as they are under `rule: auto` (rule `given`).
     """
     trace = _encodable(trace)
-    if not is_visible(trace.question.strip()) and not trace.question_images:
-        return _reject(trace, "empty_question", "the question is blank")
+    asked = trace.question.strip()
+    if (not is_visible(asked) or SAYS_NOTHING.fullmatch(asked)) and not trace.question_images:
+        told = f"the question is {asked!r}" if is_visible(asked) else "the question is blank"
+        return _reject(trace, "empty_question", told)
     notes = trace.notes
     rationale, hashed = without_final_answer(trace.rationale)
     if trace.steps is not None and spec.rule == "auto":

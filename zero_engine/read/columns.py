@@ -1,7 +1,7 @@
 """The user's column map, `input.columns`: names, paths and templates; and what it says wrong, in one line.
 
     {question: problem}                          a column
-    {id: meta.id, rationale: turns.-1.text}      a path: keys by dots, list indices from either end
+    {id: meta.id, rationale: turns.-1.text}      a path: keys by dots, list indices from either end, also in JSON texts
     {question: "{{instruction}}\n{{input}}"}     a template over columns and paths; an absent one leaves nothing
 
 A template is a plain substitution, no language: there is nothing in it that could run. Blank lines that an empty

@@ -122,6 +122,8 @@ def optional_text(record: Record, key: str) -> str | None:
 def gold_text(record: Record, key: str) -> str | None:
     """The gold answer in a field; what tables write for "no value" is none."""
     found = optional_text(record, key)
+    if found and found[:2] in ('["', "['") and (items := unpacked_list(found)) and len(items) == 1:
+        found = optional_text({key: items[0]}, key)  # `["5"]` as text (Skywork-OR1)
     return None if found and found.lower() in NOT_AN_ANSWER else found
 
 
@@ -169,11 +171,16 @@ def identity(record: Record, paths: tuple[str, ...]) -> str | None:
 
 
 def find(record: Record, path: str) -> Any:
-    """The field of that name, or the nested one that a path leads to (`turns.0.text`, `turns[-1].text`); else None."""
+    """The field of that name, or the nested one that a path leads to (`turns.0.text`, `turns[-1].text`); else None.
+
+    A path goes into JSON that a text holds, too (`verification_info.ground_truth`, SYNTHETIC-1).
+    """
     if path in record or not ("." in path or "[" in path):
         return record.get(path)
     value: Any = record
     for part in path_parts(path):
+        if isinstance(value, str):
+            value = unpacked_object(value)
         if isinstance(value, dict):
             value = value.get(part)
         elif isinstance(value, (list, tuple)) and _is_index(part) and -len(value) <= int(part) < len(value):
@@ -253,6 +260,17 @@ def unpacked_list(value: str) -> list[Any] | None:
         if isinstance(found, list):
             return without_surrogates(found)
     return None
+
+
+def unpacked_object(value: str) -> dict[str, Any] | list[Any] | None:
+    """The object or list that a text holds as JSON, or None."""
+    if value[:1] not in ("{", "[") or len(value) > LONGEST_LITERAL:
+        return None
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    return without_surrogates(found) if isinstance(found, (dict, list)) else None
 
 
 def _literal(value: str) -> Any:

@@ -150,7 +150,14 @@ def _opened(file: InputFile, spec: Input, found: Found) -> list[InputFile]:
     wanted = of_split(file.path, _data_files(file.path + "!", inside, found, spec), spec, found.passed_over)
     if not wanted:
         raise InputError(f"{file.path}: no data file in this archive. Unpack it, and check input.path.")
-    return [sniff(name, spec.encoding) for name in wanted]
+    files = [sniff(name, spec.encoding) for name in wanted]
+    inner = [one.path for one in files if one.kind in ("zip", "tar")]
+    if len(inner) == len(files):
+        raise InputError(
+            f"{inner[0]}: this is an archive inside an archive. Unpack it, and name it by itself."
+        )
+    found.passed_over += [(name, "an archive inside an archive") for name in inner]
+    return [one for one in files if one.path not in inner]
 
 
 def is_webdataset(names: list[str]) -> bool:

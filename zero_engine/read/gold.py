@@ -6,11 +6,11 @@ first of a list of answers that are all right (`answers: {text: [5, five]}`).
 
 from typing import Any
 
-from zero_engine.read.fields import Record
+from zero_engine.read.fields import Record, unpacked_object
 from zero_engine.read.naming import GOLD
 
 NAMES = (*GOLD, "answers")
-HOLDERS = ("reward_model", "extra_info", "meta", "metadata", "info")
+HOLDERS = ("reward_model", "verification_info", "extra_info", "meta", "metadata", "info")
 """Objects that may hold a column of one of the names."""
 INSIDE = ("ground_truth", "value", "text", "answer", "final_answer", "target", "content")
 """What the answer is called inside an object of one of the names."""
@@ -34,6 +34,8 @@ def gold_path(records: list[Record], plain: Any) -> str | None:
         first = {**{str(key): value for key, value in record.items() if value is not None}, **first}
     for holder in (None, *HOLDERS):
         inside = first if holder is None else first.get(holder)
+        if isinstance(inside, str):
+            inside = unpacked_object(inside)
         if not isinstance(inside, dict):
             continue
         by_name = {plain(str(key)): str(key) for key in reversed(inside)}

@@ -38,7 +38,7 @@ from zero_engine.read.passages import CONTEXT
 from zero_engine.read.picture_columns import picture_columns
 from zero_engine.read.spelling import by_name, is_named, spelled
 from zero_engine.read.tags import split_thinking
-from zero_engine.read.turns import MESSAGES, PAIRS
+from zero_engine.read.turns import MESSAGES, PAIRS, is_judged_by_step, is_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +74,26 @@ def _with_pictures(one: Guess, records: list[Record]) -> Guess:
 
 
 def _with_context(one: Guess, records: list[Record]) -> Guess:
-    """The guess whose question begins with the passage or story that it asks about, where a column holds one."""
-    if one.format not in ("generic", "math", "generations"):
+    """The guess whose question begins with the passage or story that it asks about, where a column holds one.
+
+    A record without one is asked without it.
+    """
+    if one.format not in ("generic", "math", "generations", "magpie"):
         return one
     field_name = FORMATS[one.format].fields[0]
     asked = one.columns.get(field_name, field_name)
     told = {*one.columns.values(), *FORMATS[one.format].reads}
     names = list(dict.fromkeys(str(name) for record in records for name in record))
-    hint = (
-        ("hint",) if {"hint", "lecture"} <= set(names) else ()
-    )  # ScienceQA's passage, empty in every second record
+    hint = ("hint",) if {"hint", "lecture"} <= set(names) else ()  # ScienceQA's passage
     for name in [name for word in (*CONTEXT, *hint) for name in names if spelled(name) == word]:
         if name in told or share_of(records, asked, lambda text: True) <= REPEAT_SHARE:
             continue
         texts = [
             (value_of(record, f"{{{{{name}}}}}"), str(record.get(asked)))
             for record in records
-            if isinstance(record.get(name), str) or _is_texts(record.get(name))
+            if isinstance(record.get(name), str) or is_texts(record.get(name))
         ]
-        new = sum(len(text) >= LONG and text not in question for text, question in texts)
-        if new > (0 if name in hint else REPEAT_SHARE * len(records)):
+        if any(len(text) >= LONG and text not in question for text, question in texts):
             template = f"{{{{{name}}}}}\n\n{{{{{asked}}}}}"
             better = replace(one, columns={**one.columns, field_name: template})
             return better if _fits(better, records) else one
@@ -150,6 +150,10 @@ def _guesses(records: list[Record], is_dataset: bool) -> Iterator[Guess]:
         yield Guess("gsm8k", why="`####` before the answer, as in GSM8K")
     if has("question", "output") and any(_is_json_output(record.get("output")) for record in records):
         yield Guess("zeroeval", why="outputs that are JSON")
+    if has("prompt", "completions", "labels") and all(map(is_judged_by_step, records)):
+        yield Guess(
+            "generic", {"question": "prompt", "steps": "completions"}, "TRL's steps, each with a label"
+        )
     yield from _several(records, names)
     yield from _chats(records, names)
     if has("instruction", "output") and "response" not in names:
@@ -310,14 +314,9 @@ def _texts_by_turns(records: list[Record]) -> str | None:
     """The column that is a list of texts in every record, one of the user and one of the assistant by turns."""
 
     def is_chat(value: Any) -> bool:
-        return _is_texts(value) and len(value) % 2 == 0
+        return is_texts(value) and len(value) % 2 == 0
 
     return next((name for name in records[0] if all(is_chat(record.get(name)) for record in records)), None)
-
-
-def _is_texts(value: Any) -> bool:
-    """Whether a value is a list of texts, and not empty."""
-    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
 
 
 def _is_pair(turn: Record, key: str) -> bool:

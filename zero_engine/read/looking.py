@@ -48,6 +48,8 @@ RATIONALE_NAMES = (
 
 
 SHARD = re.compile(r"(?P<stem>.+)-(?P<place>\d{5})-of-(?P<count>\d{5})\b.*")
+NUMBER = re.compile(r"[-+$]?\d[\d.,]{0,20}%?")
+SENTENCE = re.compile(r"\w+ \w+ \w+.*[.?!=]")
 CHAT_KEYS = {"role", "from", "speaker"}
 LONGEST_LABEL = 100
 """Characters of a text beside a list of records; a longer one is a record's own."""
@@ -227,6 +229,8 @@ def wrapped_in(records: list[Record]) -> str | None:
 
 def other_shape(records: list[Record]) -> str | None:
     """What to do where the one record is no record: it holds the records by a key, or the columns as lists."""
+    if records and is_without_names(records[0]):
+        return "a record where the names of its columns should be: add a first line of names"
     values = list(records[0].values()) if len(records) == 1 else []
     if len(values) < 2:
         return None
@@ -237,6 +241,8 @@ def other_shape(records: list[Record]) -> str | None:
         and guess(objects[:20])
     ):
         return f"{len(values)} records by a key, of which one would be read: write its values as a list"
+    if len(objects) == len(values) and len(objects[0]) > 1 and all(map(_is_by_row, objects)):
+        return f"columns of {len(objects[0])} values each, no records: write one object a record"
     lists = [
         value
         for value in values
@@ -245,6 +251,17 @@ def other_shape(records: list[Record]) -> str | None:
     if len(lists) == len(values) and 1 < len(lists[0]) == min(map(len, lists)) == max(map(len, lists)):
         return f"columns of {len(lists[0])} values each, no records: write one object a record"
     return None
+
+
+def is_without_names(record: Record) -> bool:
+    """Whether the names of a table's columns are values: a number among them, and a sentence."""
+    names = [str(name) for name in record]
+    return any(NUMBER.fullmatch(name) for name in names) and any(SENTENCE.search(name) for name in names)
+
+
+def _is_by_row(column: Record) -> bool:
+    """Whether an object holds the values of a column by the numbers of rows, as pandas writes it."""
+    return list(column) == [str(at) for at in range(len(column))]
 
 
 def _near(problem: Rejection, records: list[Record]) -> str | None:

@@ -16,7 +16,7 @@ from zero_engine.read.fields import Record, find, step_text
 from zero_engine.read.markers import ASSISTANT, USER
 from zero_engine.read.options import option_columns
 from zero_engine.read.passages import is_passage, says_again, tell_apart
-from zero_engine.read.spelling import by_name, is_named, spelled
+from zero_engine.read.spelling import ANSWERED, ASKED, REASONED, by_name, is_named, spelled
 from zero_engine.read.tags import split_thinking
 from zero_engine.read.turns import role_of
 
@@ -32,6 +32,7 @@ QUESTION = (
     "human",
     "exercise",
     "q",
+    *ASKED,
 )
 THOUGHT = (
     "rationale",
@@ -62,6 +63,7 @@ RATIONALE = (
     "model_output",
     "full_chosen",
     "chosen",
+    *REASONED,
     "text",
 )
 GOLD = (
@@ -76,6 +78,7 @@ GOLD = (
     "ground_truth",
     "gold",
     "golden",
+    *ANSWERED,
 )
 """Names of the answer that is known to be right."""
 ANSWER = (
@@ -105,6 +108,8 @@ RESPONSE = (
 )
 NOT_MEANT = ("rejected", "incorrect", "wrong", "negative", "distractor")
 """What the names of columns begin with that hold the opposite of a trace."""
+BEGINNING = ("initial_", "partial_", "prefix_")
+"""What the names of columns begin with that hold only the beginning of a trace (Step-DPO)."""
 NOT_GOLD = re.compile(
     r"(?:predicted|prediction|pred_|model_|extracted|generated)"
     r"|(?:deepseek|r1|o1|o3|o4|qwen|qwq|gpt|gemini|claude|llama|gemma|mistral|kimi|grok|llm)[a-z0-9]*_"
@@ -115,23 +120,7 @@ VERDICT = re.compile(r"(?:is|has|was)_.*|(?:.*_)?(?:correct|correctness|verified
 CHOICES = ("choices", "options", "candidates")
 LONG = 40
 """Characters from which on a text is more likely reasoning than an answer."""
-KEYS = (
-    "id",
-    "uuid",
-    "idx",
-    "index",
-    "key",
-    "pid",
-    "qid",
-    "row",
-    "nr",
-    "no",
-    "url",
-    "source",
-    "split",
-    "date",
-    "lang",
-)
+KEYS = tuple("id uuid idx index key pid qid row nr no url source split date lang".split())
 TAGS = re.compile(r"</?\w{1,20}>")
 SAYS = re.compile(r"[.=:;\n。：；।]\s*\S")
 """A sentence and something behind it, or an equation: a short text with it is a rationale rather than a label."""
@@ -155,7 +144,7 @@ def guess_columns(records: list[Record]) -> dict[str, str]:
     found: dict[str, str] = {}
     if question := _question(prose, told, records):
         found["question"] = question
-    rationales = [name for name in prose if name != question]
+    rationales = [name for name in prose if name != question and not spelled(name).startswith(BEGINNING)]
     long = [name for name in rationales if columns[name] >= LONG or is_named(name, THOUGHT)]
     tagged = [name for name in long if share_of(records, name, split_thinking) > REPEAT_SHARE]
     answers = [name for name in rationales if columns[name] >= LONG and spelled(name) == "answer"]

@@ -93,7 +93,7 @@ def _opened(spec: Input) -> tuple[Input, list[Record]]:
             spec, records = _in_another_encoding(spec)
         if not records:
             raise InputError(
-                f"{spec.path}: no JSON object, table row or sample in the first records. Check the file."
+                f"{spec.path}: no JSON object, table row or sample in the first records{_why(spec)}. Check the file."
             )
         if spec.field is None and (key := wrapped_in(records)) is not None:
             spec = spec.model_copy(update={"field": key})
@@ -102,6 +102,16 @@ def _opened(spec: Input) -> tuple[Input, list[Record]]:
     raise InputError(
         f"{spec.path}: cannot be opened in any way that was tried. Set input.split and input.config."
     )
+
+
+def _why(spec: Input) -> str:
+    """What is wrong with the first record, in brackets; empty where nothing is known."""
+    for chunk in iter_chunks(spec.model_copy(update={"limit": 1}), 1):
+        for item in read_chunk(chunk, spec):
+            if isinstance(item, Rejection):
+                why = item.detail.removeprefix(str(spec.path)).lstrip(":, ")[:300]
+                return f" ({'line ' if why[:1].isdigit() else ''}{why})"
+    return ""
 
 
 def _in_another_encoding(spec: Input) -> tuple[Input, list[Record]]:

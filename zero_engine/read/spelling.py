@@ -2,6 +2,12 @@
 
 import re
 
+ASKED = tuple("问题 题目 問題 질문 문제 pregunta pergunta frage вопрос задача domanda".split())
+REASONED = tuple("解析 解答 推理 推理过程 思考过程 解説 풀이 solución lösung решение soluzione".split())
+ANSWERED = tuple(
+    "答案 参考答案 标准答案 正确答案 答え 解 정답 답 respuesta resposta réponse reponse antwort ответ risposta".split()
+)
+"""Names of columns in other languages."""
 MESSAGE = re.compile(r"(?:\.-1)?\.(?:content|value)$")
 """The end of a path to the text of a message; the name of its column tells what it is."""
 

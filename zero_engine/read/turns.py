@@ -2,7 +2,8 @@
 
 Who speaks is read under any name in use, in any case. An entry that holds a question and its answer by the speakers'
 names (`{human: .., assistant: ..}`, as XTuner and Firefly have them) is two messages. In a list of texts
-(UltraChat) the user and the assistant speak by turns.
+(UltraChat) the user and the assistant speak by turns. A list of texts with a label for each is no chat, but the steps
+of one solution (TRL).
 """
 
 from typing import Any
@@ -63,3 +64,16 @@ def as_turns(value: Any, role: str) -> list[Record]:
     ):
         return [{"role": role, "content": value}]
     return turn_list(value, "prompt" if role == "user" else "completion")
+
+
+def is_texts(value: Any) -> bool:
+    """Whether a value is a list of texts, and not empty."""
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
+
+
+def is_judged_by_step(record: Record) -> bool:
+    """Whether `completions` are the steps of one solution: as many labels, and each True or False."""
+    steps, labels = record.get("completions") or [], record.get("labels")
+    return (
+        is_texts(steps) and isinstance(labels, list) and [type(one) for one in labels] == [bool] * len(steps)
+    )
