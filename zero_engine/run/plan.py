@@ -25,7 +25,7 @@ from zero_engine.score.outside import outside_fingerprint
 from zero_engine.write.dataset import is_whole
 
 STAGES = ("read", "parse", "render", "score", "gate")
-VERSIONS = {"read": 9, "parse": 7, "render": 3, "score": 4, "gate": 4}
+VERSIONS = {"read": 9, "parse": 7, "render": 3, "score": 4, "gate": 5}
 DAMAGED = " is missing or damaged"
 RESUME_AT = {"read": "render", "parse": "render", "render": "render", "score": "score", "gate": "gate"}
 
