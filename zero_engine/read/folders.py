@@ -26,6 +26,7 @@ from typing import Any
 
 from zero_engine.errors import InputError
 from zero_engine.pipeline import Input
+from zero_engine.read.bystanders import DATA_SUFFIXES, has_data_suffix, no_data
 from zero_engine.read.files import (
     INSIDE,
     InputFile,
@@ -33,64 +34,12 @@ from zero_engine.read.files import (
     is_one_pass,
     is_remote,
     open_raw,
-    open_unpacked,
     tar_members,
 )
 from zero_engine.read.ours import fixed_part, outputs_inside, outputs_matched, without
 from zero_engine.read.sniffing import check_encoding, sniff
 from zero_engine.read.splits import configured, front_matter, no_split, of_config, of_split
 
-DATA_SUFFIXES = (
-    ".jsonl",
-    ".ndjson",
-    ".jsonlines",
-    ".jl",
-    ".json",
-    ".csv",
-    ".tsv",
-    ".parquet",
-    ".pq",
-    ".arrow",
-    ".feather",
-)
-PACKED_SUFFIXES = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz")
-ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.zst", ".tar.xz", ".tar.bz2")
-NO_DATA_NAMES = (
-    "dataset_info.json",
-    "dataset_infos.json",
-    "dataset_dict.json",
-    "state.json",
-    "manifest.json",
-    "stats.json",
-)
-UNFINISHED_SUFFIXES = (
-    "~",
-    ".bak",
-    ".orig",
-    ".old",
-    ".tmp",
-    ".temp",
-    ".part",
-    ".partial",
-    ".incomplete",
-    ".crdownload",
-)
-"""What editors and downloads leave beside a file; read with it, its records would be there twice."""
-NO_DATA_SUFFIXES = {
-    ".md": "documentation",
-    ".rst": "documentation",
-    ".pdf": "documentation",
-    ".html": "documentation",
-    ".py": "code",
-    ".ipynb": "code",
-    ".sh": "code",
-    ".yaml": "settings",
-    ".yml": "settings",
-    ".toml": "settings",
-    ".lock": "settings",
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".svg"), "a picture"),
-    **dict.fromkeys((".safetensors", ".bin", ".pt", ".npy", ".npz", ".pkl", ".pickle"), "weights or arrays"),
-}
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?")
 
 
@@ -125,7 +74,7 @@ def look_for(spec: Input) -> Found:
 
 def is_hub_name(path: str) -> bool:
     """`owner/name` or `owner/name:config`, where no such file lies on the disk."""
-    return bool(HUB_NAME.fullmatch(path)) and not os.path.exists(path) and not _has_data_suffix(path)
+    return bool(HUB_NAME.fullmatch(path)) and not os.path.exists(path) and not has_data_suffix(path)
 
 
 def roots(spec: Input) -> tuple[str, ...]:
@@ -167,7 +116,7 @@ def is_webdataset(names: list[str]) -> bool:
     for name in plain:
         stem, _ = sample_key(name)
         stems[stem] = stems.get(stem, 0) + 1
-    if not plain or any(_has_data_suffix(name) and not name.lower().endswith(".json") for name in plain):
+    if not plain or any(has_data_suffix(name) and not name.lower().endswith(".json") for name in plain):
         return False
     return max(stems.values()) > 1 or (len(plain) > 1 and all(name.endswith(".json") for name in plain))
 
@@ -296,48 +245,14 @@ def _data_files(base: str, names: list[str], found: Found, spec: Input) -> list[
     data = []
     for name in names:
         if _is_hidden(name, base):
-            if _has_data_suffix(name):
+            if has_data_suffix(name):
                 found.passed_over.append((name, "hidden by its name"))
             continue
-        if why := _no_data(name, spec):
+        if why := no_data(name, spec):
             found.passed_over.append((name, why))
         else:
             data.append(name)
     return data
-
-
-def _no_data(name: str, spec: Input) -> str | None:
-    """Why a file of a folder holds no records; None where it does. Names that say nothing are decided by content."""
-    low = os.path.basename(name).lower()
-    if low.endswith(UNFINISHED_SUFFIXES):
-        return "a backup or an unfinished file"
-    if low in NO_DATA_NAMES:
-        return "describes a dataset"
-    if low.startswith(("readme", "license", "licence", "citation", "changelog")):
-        return "documentation"
-    if _has_data_suffix(name) or low.endswith(ARCHIVE_SUFFIXES):
-        return None
-    if why := NO_DATA_SUFFIXES.get(os.path.splitext(low)[1]):
-        return why
-    try:
-        kind = sniff(name, spec.encoding).kind
-    except InputError as error:
-        return str(error).removeprefix(f"{name}: ").split(". ")[0]
-    return None if kind not in ("csv", "empty") and _looks_like_json(name, kind) else "no records in it"
-
-
-def _looks_like_json(name: str, kind: str) -> bool:
-    if kind != "json_lines":
-        return True
-    with open_unpacked(name) as file:
-        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
-
-
-def _has_data_suffix(name: str) -> bool:
-    stem = name.lower()
-    for suffix in PACKED_SUFFIXES:
-        stem = stem.removesuffix(suffix)
-    return stem.endswith(DATA_SUFFIXES)
 
 
 def _is_hidden(name: str, base: str) -> bool:
