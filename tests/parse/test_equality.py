@@ -238,6 +238,12 @@ def test_choices_are_known_by_letter_and_by_text() -> None:
     assert answers_equal("(C)", "5 kilometers", choices) and not answers_equal("A", "5 km", choices)
 
 
+def test_several_letters_are_the_same_choices_however_they_are_parted() -> None:
+    choices = ("1", "2", "3", "4")
+    assert answers_equal("ACD", "A, C and D", choices) and answers_equal("(D)(A)", "A,D", choices)
+    assert not answers_equal("ACD", "A, C", choices) and not answers_equal("AC", "A, C")
+
+
 def test_a_letter_beyond_the_options_is_the_text_of_one() -> None:
     assert answers_equal("y", "B", ("x", "y")) and answers_equal("y.", "B", ("x", "y", "z"))
     assert not answers_equal("y", "A", ("x", "y")) and answers_equal("b", "B", ("x", "y"))

@@ -32,6 +32,8 @@ LETTER = re.compile(
     r"\(?\[?([A-Za-z])\]?\)?[.:]?|(?:option|choice|answer) \(?([A-Za-z])\)?[.:]?", re.IGNORECASE
 )
 LETTER_AND_TEXT = re.compile(r"(?:(?i:option|choice) )?\(?([A-Z])[).:] ?(\S.*)")
+SEVERAL = re.compile(r"\(?[A-H]\)?(?:(?:, ?(?:and )?| and | ?& ?| |)\(?[A-H]\)?){1,7}")
+"""Several letters of choices: `ACD`, `A, C and D`."""
 ASSIGNED = re.compile(r"(\\?[A-Za-z]\w{0,8}(?:_\{\w{1,8}\})?(?:\([A-Za-z]\))?)=([^=]+)")
 ATOM = re.compile(r"([A-Z][a-z]?)(\d{0,4})")
 ELEMENTS = frozenset(
@@ -80,6 +82,9 @@ def _equal(left: str, right: str, choices: tuple[str, ...], is_text: bool = Fals
         return atoms[0] == atoms[1]
     if plain[0] == plain[1]:
         return True
+    if choices and all(SEVERAL.fullmatch(side) for side in (left, right)):
+        several = [{char for char in side if char.isupper()} for side in (left, right)]
+        return several[0] == several[1]
     letters = _letter(left, choices), _letter(right, choices)
     if all(letters):
         return letters[0] == letters[1]
