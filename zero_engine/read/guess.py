@@ -38,7 +38,7 @@ from zero_engine.read.passages import CONTEXT
 from zero_engine.read.picture_columns import picture_columns
 from zero_engine.read.spelling import by_name, is_named, spelled
 from zero_engine.read.tags import split_thinking
-from zero_engine.read.turns import MESSAGES, PAIRS, is_judged_by_step, is_texts
+from zero_engine.read.turns import MESSAGES, is_chat, is_judged_by_step, is_texts, texts_by_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +203,14 @@ def _several(records: list[Record], names: list[str]) -> Iterator[Guess]:
 def _chats(records: list[Record], names: list[str]) -> Iterator[Guess]:
     if {"prompt", "completion"} <= set(names):
         yield Guess("prompt_completion", why="prompt and completion, as TRL has them")
-    key = next((key for key in MESSAGES if key in names and _is_chat(records, key)), None)
+    key = next((key for key in MESSAGES if key in names and is_chat(records, key)), None)
     own = [name for name in names if name not in MESSAGES]
     texts = guess_columns([{name: record.get(name) for name in own} for record in records])
     if key and not (
         {"question", "rationale", "answer"} <= set(texts) and _has_thought(records, texts["rationale"])
     ):
         yield Guess("messages", {} if key in MESSAGES[:2] else {"messages": key}, "a list of messages")
-    chat = next((name for name in own if _is_chat(records, name) and not is_opposite(name)), None)
+    chat = next((name for name in own if is_chat(records, name) and not is_opposite(name)), None)
     if chat and "output" in names and chat == "input":
         yield Guess(
             "think", {"question": "input", "response": "output"}, "a list of messages and their output"
@@ -262,7 +262,7 @@ def _by_columns(records: list[Record]) -> Iterator[Guess]:
         yield Guess("generic", columns, "the columns' names and values")
     elif "rationale" in found and _has_thought(records, found["rationale"]):
         yield Guess("think", {"response": found["rationale"]}, "one text that holds a chat")
-    elif "question" not in found and (texts := _texts_by_turns(records)):
+    elif "question" not in found and (texts := texts_by_turns(records)):
         yield Guess("messages", {"messages": texts}, "a list of texts by turns")
 
 
@@ -296,31 +296,6 @@ def _has_thought(records: list[Record], name: str) -> bool:
         )
         > 0
     )
-
-
-def _is_chat(records: list[Record], key: str) -> bool:
-    value = next((record[key] for record in records if record.get(key)), None)
-    if isinstance(value, str) and value.lstrip().startswith("[{"):
-        value = unpacked_list(value)
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and isinstance(value[0], dict)
-        and bool({"role", "from", "speaker", "author"} & set(value[0]) or _is_pair(value[0], key))
-    )
-
-
-def _texts_by_turns(records: list[Record]) -> str | None:
-    """The column that is a list of texts in every record, one of the user and one of the assistant by turns."""
-
-    def is_chat(value: Any) -> bool:
-        return is_texts(value) and len(value) % 2 == 0
-
-    return next((name for name in records[0] if all(is_chat(record.get(name)) for record in records)), None)
-
-
-def _is_pair(turn: Record, key: str) -> bool:
-    return key in MESSAGES and any(question in turn and answer in turn for question, answer in PAIRS)
 
 
 def _is_json_output(value: Any) -> bool:

@@ -77,3 +77,30 @@ def is_judged_by_step(record: Record) -> bool:
     return (
         is_texts(steps) and isinstance(labels, list) and [type(one) for one in labels] == [bool] * len(steps)
     )
+
+
+def is_chat(records: list[Record], key: str) -> bool:
+    value = next((record[key] for record in records if record.get(key)), None)
+    if isinstance(value, str) and value.lstrip().startswith("[{"):
+        value = unpacked_list(value)
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and isinstance(value[0], dict)
+        and bool({"role", "from", "speaker", "author"} & set(value[0]) or _is_pair(value[0], key))
+    )
+
+
+def _is_pair(turn: Record, key: str) -> bool:
+    return key in MESSAGES and any(question in turn and answer in turn for question, answer in PAIRS)
+
+
+def texts_by_turns(records: list[Record]) -> str | None:
+    """The column that is a list of texts in every record, one of the user and one of the assistant by turns."""
+
+    def alternates(value: Any) -> bool:
+        return is_texts(value) and len(value) % 2 == 0
+
+    return next(
+        (name for name in records[0] if all(alternates(record.get(name)) for record in records)), None
+    )
