@@ -80,6 +80,7 @@ def is_judged_by_step(record: Record) -> bool:
 
 
 def is_chat(records: list[Record], key: str) -> bool:
+    """Whether a column holds lists of messages, by the first record that has it."""
     value = next((record[key] for record in records if record.get(key)), None)
     if isinstance(value, str) and value.lstrip().startswith("[{"):
         value = unpacked_list(value)
