@@ -43,6 +43,11 @@ def test_set_overrides_nested_keys_and_reads_values_as_yaml(write):
             r"unknown key render\.candidats \(value 3\)\. Did you mean candidates\?",
         ),
         ("bogus: 1", [], r"unknown key bogus .*Allowed: name, seed, input"),
+        (
+            "render: {http: {url: 'http://h', headers: 1}}",
+            [],
+            r"unknown key render\.http\.headers .*Allowed: url, ",
+        ),
         ("render: {guidance: 0}", [], r"render\.guidance must be greater than or equal to 1, got 0"),
         ("gate: {min: {blank: .nan}}", [], r"gate\.min\.blank must be a finite number, got nan"),
         ("", ["dask.shard_timeout_s=.inf"], r"dask\.shard_timeout_s must be a finite number"),

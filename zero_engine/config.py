@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -84,6 +84,9 @@ def read_yaml(path: str | Path) -> object:
 _PATTERNS = {
     r"^[\w.-]+$": "letters, digits, dots, - and _",
     r"^https?://": "an address such as http://host:8000/v1",
+    r"^([0-9]+x[0-9]+|auto)$": "a size such as 1024x1024, or auto",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable",
+    "^(b64_json|url)$": "b64_json or url",
 }
 _SHAPES = dict.fromkeys(("dict_type", "model_type"), "keys with values, as {key: value}")
 _SHAPES["list_type"] = "a list, as [one, two]"
@@ -265,7 +268,9 @@ def _is_union_branch(part: object) -> bool:
 def _keys_at(model: type[BaseModel], location: Sequence[object]) -> list[str]:
     for part in location:
         annotation = model.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        kinds = (annotation, *get_args(annotation))  # a section that may be left out is `Section | None`
+        sections = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if len(sections) != 1:
             return []
-        model = annotation
+        model = sections[0]
     return list(model.model_fields)

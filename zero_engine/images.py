@@ -82,6 +82,8 @@ def on_white(image: np.ndarray | Image.Image) -> Image.Image:
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     if picture.mode == "RGB":
         return picture
+    if picture.mode.startswith("I;16"):  # Pillow would make white of all but the darkest
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
     rgba = np.asarray(picture.convert("RGBA"))
     alpha = rgba[..., 3:] / 255.0
     return Image.fromarray(((1 - alpha) * 255 + alpha * rgba[..., :3]).astype(np.uint8))

@@ -1,12 +1,15 @@
 """Sections of the pipeline file that say what paints: a pipeline of diffusers, or a server of pictures."""
 
 import math
+import re
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
 from zero_engine.config import Section
+
+_SECRET = re.compile(r"api[-_]?key|^key$|^token$|(access|auth|bearer)[-_]?token|authorization|passw|secret")
 
 
 class Diffusion(Section):
@@ -80,7 +83,16 @@ class Http(Section):
     @classmethod
     def _is_an_address_alone(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            port = parts.port
+        except ValueError:
+            port = 0
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or port == 0
+            or len(value.split()) != 1
+        ):
             raise ValueError("expected an address such as http://localhost:8000/v1")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("holds more than an address; a key goes into the variable that key_env names")
@@ -103,7 +115,7 @@ class Http(Section):
         for name, given in value.items():
             if name in ours:
                 raise ValueError(f"{name} is set by a key of its own, or by the run")
-            if name.lower().replace("-", "_") in ("key", "api_key", "token", "authorization", "password"):
+            if _SECRET.search(name.lower()):
                 raise ValueError(f"{name} looks like a secret; name its environment variable in key_env")
             if isinstance(given, float) and not math.isfinite(given):
                 raise ValueError(f"{name} is not a finite number")

@@ -60,6 +60,7 @@ DAMAGES: dict[str, Damage] = {
     "hidden_size is negative": config("hidden_size", value=-1),
     "a norm's epsilon is null": config("rms_norm_eps", value=None),
     "the activation is a number": config("hidden_act", value=-1),
+    "the activation has weights": config("hidden_act", value="prelu"),
     "positions are negative": config("max_position_embeddings", value=-1),
     "rotary base is negative": config("rope_theta", value=-1),
     "the map is a list": config("vocabulary_map", value=[]),
@@ -92,6 +93,8 @@ DAMAGES: dict[str, Damage] = {
     "pictures have no deviation": setting("preprocessor_config.json", "image_std", value=[0, 0, 0]),
     "pictures have one mean": setting("preprocessor_config.json", "image_mean", value=[1]),
     "pictures are scaled by text": setting("preprocessor_config.json", "rescale_factor", value="x"),
+    "pictures are smaller than the codec's": setting("preprocessor_config.json", "crop_size", value=16),
+    "pictures are of many sizes": setting("preprocessor_config.json", "do_center_crop", value=False),
     "pictures are huge": setting(
         "preprocessor_config.json", "crop_size", value={"height": 10**6, "width": 10**6}
     ),

@@ -1,11 +1,14 @@
 """The generator http against a real server on loopback: errors, slow answers, cut connections, limits, resume."""
 
+import io
+import json
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
 from tests.painters.images_server import ImagesServer, painted
@@ -105,11 +108,30 @@ def test_a_prompt_that_always_fails_costs_no_other(tmp_path):
             "401: Incorrect API key: \\*\\*\\*",
         ),
         ((404, {}, '{"detail": "Not Found"}'), "404: Not Found"),
-        ((307, {"Location": "http://elsewhere/"}, ""), "answers 307"),
+        (
+            (307, {"Location": "http://me@elsewhere/v1?key=hush"}, ""),
+            "answers 307: a redirect to http://elsewhere/v1\\.",
+        ),
+        ((200, {}, '{"error": {"message": "out of memory"}}'), "holds no picture: out of memory"),
+        ((200, {}, "<html>Log in</html>"), "holds no picture: <html>Log in"),
+        ((200, {}, "[" * 300_000), "none of 4 requests gave a picture"),
+        ((400, {}, "[" * 300_000), "none of 4 requests gave a picture"),
+        ((204, {}, ""), "holds no picture: it is empty"),
         ((429, {}, "too many"), "gave no picture in 2 tries \\(429: too many\\)"),
         ((400, {}, '{"detail": "no such field"}'), "none of 4 requests gave a picture"),
     ],
-    ids=["key", "path", "redirect", "busy", "all refused"],
+    ids=[
+        "key",
+        "path",
+        "redirect",
+        "an error as an answer",
+        "a page",
+        "brackets",
+        "brackets of an error",
+        "nothing",
+        "busy",
+        "all refused",
+    ],
 )
 def test_what_concerns_every_request_stops_the_run_in_one_line(tmp_path, monkeypatch, fault, says):
     monkeypatch.setenv("TINY_KEY", "hush-hush")
@@ -192,6 +214,60 @@ def test_urls_are_followed_to_the_server_alone(tmp_path):
             painter(server, tmp_path / "other").prepare(asked(1))
 
 
+def encoded(picture: Image.Image, kind: str) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, kind)
+    return out.getvalue()
+
+
+BLACK = Image.new("1", (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (encoded(BLACK.resize((20_000, 20_000)), "PNG"), "too many"),
+        (encoded(BLACK.resize((10_000, 10_000)), "PNG"), "too many"),
+        (encoded(BLACK.resize((1, 101)), "PNG"), "1x101 pixels: one side is over 100 times the other"),
+        (encoded(Image.new("F", (2, 2)), "TIFF"), "no range of colours"),
+        (encoded(Image.new("RGB", (9, 9)), "EPS"), "no readable picture"),
+        (encoded(Image.new("RGB", (9, 9)), "PNG")[:-30], "no readable picture"),
+        (b"", "no readable picture"),
+    ],
+    ids=["a bomb", "a smaller bomb", "a strip", "floats", "a program", "cut", "nothing"],
+)
+def test_bytes_that_are_no_picture_to_draw_with_are_an_error_of_value(data, says, recwarn):
+    with pytest.raises(ValueError, match=says):
+        images_api.pixels_of(data)
+    assert not recwarn.list
+
+
+def test_pictures_of_other_kinds_keep_their_colours():
+    deep = Image.fromarray(np.full((3, 3), 0x80FF, np.uint16))
+    assert images_api.pixels_of(encoded(deep, "PNG")).tolist() == np.full((3, 3, 3), 0x80).tolist()
+    cyan = images_api.pixels_of(encoded(Image.new("CMYK", (8, 8), (255, 0, 0, 0)), "JPEG"))
+    assert cyan[0, 0, 0] < 9 and cyan[0, 0, 1] > 246
+
+
+@pytest.mark.parametrize(
+    "text", ["+/+/AAA=", "-_-_AAA=", "-_-_AAA", "+/+/\nAAA=\r\n", "data:image/png;base64,+/+/AAA="]
+)
+def test_every_spelling_of_base64_is_read(text):
+    http = Http(url="http://localhost/v1")
+    for field in ("b64_json", "url") if text.startswith("data:") else ("b64_json",):
+        answer = json.dumps({"data": [{field: text}]}).encode()
+        assert images_api.picture_in(http, None, answer) == b"\xfb\xff\xbf\0\0"
+
+
+def test_a_list_of_models_that_is_none_is_no_list():
+    http = Http(url="http://localhost/v1", key_env="THE_KEY")
+    assert [images_api.listed(http, 200, data) for data in (b'{"data": []}', b"[" * 300_000, b"")] == [
+        None
+    ] * 3
+    with pytest.raises(ModelError, match="answers 401 to /models. The key is that of \\$THE_KEY"):
+        images_api.listed(http, 401, b"")
+
+
 def test_a_prompt_with_pictures_is_an_edit(tmp_path):
     with ImagesServer() as server:
         one = Asked("a" * 32, "add a hat", 7, "blurry", lambda: [b"first"])
@@ -232,11 +308,26 @@ def test_the_fingerprint_is_server_model_and_parameters(tmp_path):
             "name its environment variable in key_env",
         ),
         ({"url": "http://host", "parameters": {"seed": 1}}, "set by a key of its own"),
+        ({"url": "http://host", "parameters": {"access_token": "secret"}}, "looks like a secret"),
+        ({"url": "http://host", "parameters": {"X-API-Key": "secret"}}, "looks like a secret"),
+        ({"url": "http://host:99999/v1"}, "expected an address"),
+        ({"url": "http://ho st/v1"}, "expected an address"),
     ],
 )
 def test_a_file_holds_no_secret_and_no_second_spelling(keys, says):
     with pytest.raises(ValidationError, match=says):
         Http(**keys)
+    assert (
+        Http(url="http://host", parameters={"max_tokens": 3, "key_frames": 2}).parameters["max_tokens"] == 3
+    )
+
+
+@pytest.mark.parametrize("key", ["sk-one\nsk-two", "sk-\xe9"])
+def test_a_key_that_no_header_can_hold_is_not_shown(monkeypatch, key):
+    monkeypatch.setenv("TWO_KEYS", key)
+    with pytest.raises(ModelError, match="the key in TWO_KEYS holds characters that no header can") as caught:
+        Served(Render(generator="http", http={"url": "http://127.0.0.1:1/v1", "key_env": "TWO_KEYS"}))
+    assert "sk-" not in str(caught.value)
 
 
 def test_a_key_that_is_not_set_is_one_line(monkeypatch):

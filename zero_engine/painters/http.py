@@ -47,6 +47,7 @@ from zero_engine.painters.images_api import (
     refuse,
     said,
     seconds,
+    to_where,
 )
 from zero_engine.painters.painting import Asked
 from zero_engine.pipeline import Render
@@ -246,7 +247,7 @@ class Served:
             request = client.build_request("POST", f"{self.http.url}/images/generations", json=body)
         status, answer = await self._body(await client.send(request, stream=True))
         refuse(self.http, self.key, status, answer)
-        picture = picture_in(self.http, answer)
+        picture = picture_in(self.http, self.key, answer)
         if isinstance(picture, str):
             status, picture = await self._body(
                 await client.send(client.build_request("GET", picture), stream=True)
@@ -270,6 +271,8 @@ class Served:
         finally:
             await response.aclose()
         status, data = response.status_code, b"".join(parts)
+        if 300 <= status < 400:
+            data = to_where(response.headers.get("location", "")).encode()
         if status in (408, 425, 429) or status >= 500:
             wait = seconds(response.headers.get("retry-after"))
             raise Again(

@@ -6,15 +6,15 @@ a repeated `image[]` for several pictures. A status is one of three: it may pass
 """
 
 import base64
-import binascii
 import email.utils
 import io
 import json
 import os
 import time
+import warnings
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import numpy as np
 from PIL import Image
@@ -25,6 +25,10 @@ from zero_engine.painter_sections import Http
 
 STOPS = (401, 402, 403, 404, 405)
 MOST_PIXELS = 64_000_000
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
+"""What is read of a server: no format that Pillow gives to another program, as it gives EPS to Ghostscript."""
+MOST_TIMES = 100
+"""A longer side of more than so many shorter ones: fitted to the model's size, it would fill the memory."""
 LONGEST_RETRY_AFTER_S = 900.0
 LIST_TIMEOUT_S = 30.0
 
@@ -48,6 +52,10 @@ def key_of(http: Http) -> str | None:
     if not key:
         raise ModelError(
             f"render.http.key_env: the variable {http.key_env} is not set here. Set it to the key."
+        )
+    if not (key.isascii() and key.isprintable()):
+        raise ModelError(
+            f"render.http.key_env: the key in {http.key_env} holds characters that no header can. Set it again."
         )
     return key
 
@@ -82,11 +90,11 @@ def _only_model(url: str, key_env: str | None) -> str:
 def listed(http: Http, status: int, data: bytes) -> list[str] | None:
     """Names of a server's models; None where it has no such list."""
     if status in (401, 403):
-        raise ModelError(
-            f"{http.url}: answers {status} to /models. Set render.http.key_env to a variable with a key."
-        )
+        named = f"The key is that of ${http.key_env}." if http.key_env else ""
+        mend = named or "Set render.http.key_env to a variable with a key."
+        raise ModelError(f"{http.url}: answers {status} to /models. {mend}")
     try:
-        return [str(model["id"]) for model in json.loads(data)["data"]] if status == 200 else None
+        return [str(model["id"]) for model in _parsed(data)["data"]] or None if status == 200 else None
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -94,11 +102,23 @@ def listed(http: Http, status: int, data: bytes) -> list[str] | None:
 def pixels_of(data: bytes) -> np.ndarray:
     """The picture, (H, W, 3) uint8, on white where it is transparent. Raises ValueError for bytes that are none."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        with image:
+            sides = f"{image.width}x{image.height} pixels"
             if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f"{image.width}x{image.height} pixels are too many")
+                raise ValueError(f"{sides} are too many")
+            if max(image.size) > MOST_TIMES * min(image.size):
+                raise ValueError(f"{sides}: one side is over {MOST_TIMES} times the other")
+            if image.mode in ("F", "I"):
+                raise ValueError("its numbers have no range of colours")
             return np.asarray(on_white(image))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError("its pixels are too many") from error
+    except ValueError:
+        raise
+    except Exception as error:  # whatever a decoder makes of bad bytes
         raise ValueError(f"{len(data):,} bytes are no readable picture") from error
 
 
@@ -129,12 +149,23 @@ def said(data: bytes, key: str | None) -> str:
     """What an answer says of an error, on one line, without the key."""
     text = data[:4000].decode("utf-8", "replace")
     try:
-        whole = json.loads(text)
+        whole = _parsed(text)
         found = whole.get("error") or whole.get("detail") or whole.get("message") or whole
         text = str(found.get("message", found)) if isinstance(found, dict) else str(found)
     except (ValueError, AttributeError):
         pass
     return clean(text, key)
+
+
+def to_where(location: str) -> str:
+    """What a redirect says, without the query, which can hold a secret."""
+    try:
+        parts = urlsplit(location)
+        return (
+            f"a redirect to {urlunsplit((parts.scheme, parts.netloc.rpartition('@')[2], parts.path, '', ''))}"
+        )
+    except ValueError:
+        return "a redirect"
 
 
 def clean(text: str, key: str | None) -> str:
@@ -143,21 +174,37 @@ def clean(text: str, key: str | None) -> str:
     return printable(" ".join(text.split()), one_line=True)[:300]
 
 
-def picture_in(http: Http, data: bytes) -> bytes | str:
+def picture_in(http: Http, key: str | None, data: bytes) -> bytes | str:
     """The bytes of the picture that an answer holds, or the URL it points at, which has to be the server's own."""
     try:
-        found = json.loads(data)["data"][0]
+        found = _parsed(data)["data"][0]
         if found.get("b64_json"):
-            return base64.b64decode(found["b64_json"].rpartition(",")[2], validate=True)
+            return _from_base64(found["b64_json"])
+        if found["url"].startswith("data:"):
+            return _from_base64(found["url"])
         url = urljoin(http.url + "/", found["url"])
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, binascii.Error) as error:
-        raise Again(f"the answer holds no picture ({type(error).__name__})") from error
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise Again(f"the answer holds no picture: {said(data, key) or 'it is empty'}") from error
     if urlsplit(url)[:2] != urlsplit(http.url)[:2]:
         raise ModelError(
             f"{http.url}: answers with a URL of another host ({urlsplit(url).hostname}). Set "
             "render.http.response_format: b64_json."
         )
     return url
+
+
+def _from_base64(text: str) -> bytes:
+    """The bytes of either alphabet of base64, with or without line breaks and `data:` in front."""
+    plain = "".join(text.rpartition(",")[2].split()).translate(str.maketrans("-_", "+/")).rstrip("=")
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+
+
+def _parsed(text: bytes | str) -> Any:
+    """The JSON document. Raises ValueError for what is none, or is too deep to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("too many brackets") from None
 
 
 def fields(http: Http, prompt: str, seed: int, negative: str) -> dict[str, Any]:

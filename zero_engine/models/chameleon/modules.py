@@ -143,12 +143,15 @@ def decoder_layers(module: nn.Module) -> list[DecoderLayer]:
 
 
 def activation(name: str) -> Callable[[Tensor], Tensor]:
-    """The activation that a configuration names. Raises KeyError for an unknown name."""
+    """The activation that a configuration names. KeyError for no name, ValueError for one with weights."""
     if name == "silu":
         return nn.SiLU()
     from transformers.activations import ACT2FN
 
-    return ACT2FN[name]
+    function = ACT2FN[name]
+    if any(True for _ in function.parameters()):  # `trunk` has one activation for all layers
+        raise ValueError(f"hidden_act {name} has weights of its own, which are not read")
+    return function
 
 
 def rotary(config: ChameleonConfig) -> Rotary:

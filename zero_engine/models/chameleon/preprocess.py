@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from zero_engine.images import on_white
 
@@ -37,11 +37,26 @@ class Preprocessor(BaseModel):
     def of(cls, folder: Path, size: int) -> "Preprocessor":
         """A checkpoint's own settings; where it has none the published ones, for pictures of `size`.
 
-        Raises ValueError for settings that are none, and OSError.
+        Raises ValueError for settings that are none, or that give pictures of another size, and OSError.
         """
-        if (folder / FILE).is_file():
-            return cls.model_validate_json((folder / FILE).read_text(encoding="utf-8"))
-        return cls(size={"shortest_edge": size}, crop_size={"height": size, "width": size})
+        if not (folder / FILE).is_file():
+            return cls(size={"shortest_edge": size}, crop_size={"height": size, "width": size})
+        try:
+            found = cls.model_validate_json((folder / FILE).read_text(encoding="utf-8"))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, (FILE, *first["loc"])))
+            raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+        if found.gives != (size, size):
+            sides = "pictures of many sizes" if found.gives is None else "{} x {} pixels".format(*found.gives)
+            raise ValueError(f"{FILE} gives {sides}, the codec of config.json takes {size} x {size}")
+        return found
+
+    @property
+    def gives(self) -> tuple[int, int] | None:
+        """Height and width of every picture; None where they depend on the picture."""
+        last = self.crop_size if self.do_center_crop else self.size if self.do_resize else {}
+        return (last["height"], last["width"]) if "height" in last else None
 
     @field_validator("size", mode="before")
     @classmethod
@@ -52,6 +67,14 @@ class Preprocessor(BaseModel):
     @classmethod
     def _square(cls, value: Any) -> Any:
         return {"height": value, "width": value} if isinstance(value, int) else value
+
+    @field_validator("size", "crop_size")
+    @classmethod
+    def _sides(cls, value: dict[str, int], info: ValidationInfo) -> dict[str, int]:
+        edge = info.field_name == "size" and set(value) == {"shortest_edge"}
+        if (not edge and set(value) != {"height", "width"}) or min(value.values()) < 1:
+            raise ValueError(f"height and width or a shortest_edge are read here, got {value}")
+        return value
 
     def __call__(self, image: np.ndarray | Image.Image) -> np.ndarray:
         """Pixels (3, H, W) float32 of a picture of any size and mode; transparent ones are laid on white."""
