@@ -1,10 +1,11 @@
 """Transformers' own modules over the weights of a loaded checkpoint: the plain forward that ours is compared with."""
 
 import torch
-from transformers import ChameleonForConditionalGeneration
+from transformers import ChameleonForConditionalGeneration, ChameleonVQVAE
 from transformers.models.chameleon.modeling_chameleon import ChameleonModel, ChameleonRotaryEmbedding
 
 from zero_engine.models.chameleon.model import Chameleon
+from zero_engine.models.chameleon.vq import VQDecoder
 
 
 def mainline(model: Chameleon) -> ChameleonModel:
@@ -16,3 +17,9 @@ def mainline(model: Chameleon) -> ChameleonModel:
     assert not lost.missing_keys and all(".decoder." in name for name in lost.unexpected_keys)
     module.model.rotary_emb = ChameleonRotaryEmbedding(config)
     return module.eval().requires_grad_(False).model
+
+
+def with_decoder(vqmodel: ChameleonVQVAE) -> ChameleonVQVAE:
+    """Transformers' codec with a decoder under the reference's names, freshly initialised."""
+    vqmodel.decoder = VQDecoder(vqmodel.config)
+    return vqmodel

@@ -6,10 +6,9 @@ import pytest
 import torch
 from transformers import ChameleonConfig, ChameleonForConditionalGeneration
 
-from tests.mainline import mainline
+from tests.mainline import mainline, with_decoder
 from zero_engine.models import load_model
 from zero_engine.models.chameleon.training_forward import _BlockAttention, hidden_states
-from zero_engine.models.chameleon.vq import attach_decoder
 
 
 @pytest.fixture()
@@ -76,7 +75,7 @@ def test_every_switch_of_a_configuration_has_the_numbers_of_transformers(tiny_an
     for name, value in changes.items():
         setattr(config, name, value)
     module = ChameleonForConditionalGeneration(config)
-    attach_decoder(module.model.vqmodel)
+    with_decoder(module.model.vqmodel)
     for name, weight in module.named_parameters():
         weight.normal_(1.0 if "norm" in name and name.endswith("weight") else 0.0, 0.1)
     folder = shutil.copytree(tiny_anole, tmp_path / "made")

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from transformers import ChameleonVQVAE, ChameleonVQVAEConfig
 
+from tests.mainline import with_decoder
 from zero_engine.models import pixels
 from zero_engine.models.chameleon import vq
 from zero_engine.models.chameleon.layout import code_grid
@@ -103,7 +104,7 @@ def test_input_channels_say_how_pixels_are_folded():
         embed_dim=8, latent_channels=8, num_embeddings=32,
     )  # fmt: skip
     torch.manual_seed(0)
-    theirs = vq.attach_decoder(ChameleonVQVAE(config)).eval()
+    theirs = with_decoder(ChameleonVQVAE(config)).eval()
     module = vq.VQModel(config).eval()
     module.load_state_dict(theirs.state_dict())
     assert (vq.pixel_factor(config), code_grid(config), vq.picture_size(config)) == (4, (8, 8), 64)
@@ -127,7 +128,7 @@ def test_the_encoder_has_the_bits_of_transformers_own(attention):
         latent_channels=8, num_embeddings=64, attn_resolutions=attention,
     )  # fmt: skip
     torch.manual_seed(0)
-    theirs, module = vq.attach_decoder(ChameleonVQVAE(config)).eval(), vq.VQModel(config).eval()
+    theirs, module = with_decoder(ChameleonVQVAE(config)).eval(), vq.VQModel(config).eval()
     for weight in theirs.parameters():  # its first values are too small to tell a missing layer
         weight.data.normal_(0, 0.2)
     module.load_state_dict(theirs.state_dict())

@@ -2,7 +2,7 @@
 
 Named as in the reference (`model.vqmodel.*`), so that a checkpoint loads by name. The encoder computes what
 transformers' `ChameleonVQVAE` does. The decoder (164 tensors on the 7B model) is the one that mainline transformers
-lacks; it mirrors the encoder. `attach_decoder` gives one to transformers' own class.
+lacks; it mirrors the encoder.
 
 Pixel convention. `vq_config.in_channels == 3 * f * f` means pixel-unshuffle by f before the encoder
 and pixel-shuffle by f after the decoder; f is 1 for the public checkpoints. Pixels are float32 in [-1, 1],
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from transformers import ChameleonVQVAE
 
 Codec: TypeAlias = "VQModel | ChameleonVQVAE"
-"""Ours, or transformers' own class with a decoder (`attach_decoder`)."""
+"""Ours, or transformers' own class with a `VQDecoder` as its `decoder`."""
 
 
 class Codebook(nn.Module):
@@ -52,12 +52,6 @@ class VQModel(nn.Module):
 def vectors(count: int, width: int, padding: int | None = None) -> nn.Embedding:
     """An embedding without first values: to make them up where there is no memory brings torch's compiler."""
     return nn.Embedding.from_pretrained(torch.empty(count, width), freeze=False, padding_idx=padding)
-
-
-def attach_decoder(vqmodel: "ChameleonVQVAE") -> "ChameleonVQVAE":
-    """Give a transformers VQ model its decoder, freshly initialised, and return the same model."""
-    vqmodel.decoder = VQDecoder(vqmodel.config)
-    return vqmodel
 
 
 def encode_pixels(vqmodel: Codec, pixels_B3HW: Tensor) -> Tensor:
@@ -117,8 +111,8 @@ class VQEncoder(nn.Module):
         self.down = nn.ModuleList()
         for level in range(levels):
             attends = _attends(config, config.resolution >> level)
-            halves = level < levels - 1
-            self.down.append(_Down(config, widths[level], widths[level + 1], blocks, attends, halves))
+            change = "halve" if level < levels - 1 else ""
+            self.down.append(_Level(config, widths[level], widths[level + 1], blocks, attends, change))
         channels = widths[-1] if blocks else widths[-2]
         self.mid = _Middle(config, channels)
 
@@ -156,7 +150,8 @@ class VQDecoder(nn.Module):
                 config.base_channels * config.channel_multiplier[level],
                 _attends(config, resolution),
             )
-            coarse_to_fine.append(_Up(config, channels, width, config.num_res_blocks + 1, attends, level > 0))
+            change = "double" if level > 0 else ""
+            coarse_to_fine.append(_Level(config, channels, width, config.num_res_blocks + 1, attends, change))
             channels, resolution = width, resolution * 2
         self.up = nn.ModuleList(reversed(coarse_to_fine))
 
@@ -233,9 +228,17 @@ class _Middle(nn.Module):
 
 
 class _Level(nn.Module):
-    """The residual blocks of one resolution, each followed by attention if `attends`."""
+    """The residual blocks of one resolution, each followed by attention if `attends`; then a change of resolution."""
 
-    def __init__(self, config: ChameleonVQVAEConfig, channels: int, width: int, blocks: int, attends: bool):
+    def __init__(
+        self,
+        config: ChameleonVQVAEConfig,
+        channels: int,
+        width: int,
+        blocks: int,
+        attends: bool,
+        change: str = "",
+    ):
         super().__init__()
         self.block, self.attn = nn.ModuleList(), nn.ModuleList()
         for _ in range(blocks):
@@ -243,63 +246,35 @@ class _Level(nn.Module):
             channels = width
             if attends:
                 self.attn.append(_Attention(channels))
-        self.channels = channels
+        self.downsample = _Halve(channels) if change == "halve" else None
+        self.upsample = _Double(channels) if change == "double" else None
 
     def forward(self, hidden: Tensor) -> Tensor:
         for index, block in enumerate(self.block):
             hidden = block(hidden)
             if len(self.attn) > 0:
                 hidden = self.attn[index](hidden)
-        return hidden
+        change = self.downsample or self.upsample
+        return hidden if change is None else change(hidden)
 
 
-class _Down(_Level):
-    """A level of the encoder; all but the last halve the resolution with a convolution, padded right and below."""
+class _Halve(nn.Module):
+    """Half the resolution by a convolution, padded right and below."""
 
-    def __init__(
-        self,
-        config: ChameleonVQVAEConfig,
-        channels: int,
-        width: int,
-        blocks: int,
-        attends: bool,
-        halves: bool,
-    ):
-        super().__init__(config, channels, width, blocks, attends)
-        self.downsample = _Resample(self.channels, stride=2) if halves else None
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        hidden = super().forward(hidden)
-        return (
-            hidden if self.downsample is None else self.downsample.conv(functional.pad(hidden, (0, 1, 0, 1)))
-        )
-
-
-class _Up(_Level):
-    """A level of the decoder; all but the last double the resolution, nearest neighbour, then a convolution."""
-
-    def __init__(
-        self,
-        config: ChameleonVQVAEConfig,
-        channels: int,
-        width: int,
-        blocks: int,
-        attends: bool,
-        doubles: bool,
-    ):
-        super().__init__(config, channels, width, blocks, attends)
-        self.upsample = _Resample(self.channels, padding=1) if doubles else None
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        hidden = super().forward(hidden)
-        if self.upsample is None:
-            return hidden
-        return self.upsample.conv(functional.interpolate(hidden, scale_factor=2.0, mode="nearest"))
-
-
-class _Resample(nn.Module):
-    """The convolution of a change of resolution."""
-
-    def __init__(self, channels: int, *, stride: int = 1, padding: int = 0):
+    def __init__(self, channels: int):
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, kernel_size=3, stride=stride, padding=padding)
+        self.conv = nn.Conv2d(channels, channels, kernel_size=3, stride=2)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.conv(functional.pad(hidden, (0, 1, 0, 1)))
+
+
+class _Double(nn.Module):
+    """Nearest-neighbour upsampling by 2, then a convolution."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.conv(functional.interpolate(hidden, scale_factor=2.0, mode="nearest"))

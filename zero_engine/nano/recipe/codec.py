@@ -24,7 +24,7 @@ from torch.nn import functional
 from transformers import ChameleonVQVAE, ChameleonVQVAEConfig
 
 from zero_engine import world
-from zero_engine.models.chameleon.vq import attach_decoder, decode_codes, encode_pixels
+from zero_engine.models.chameleon.vq import VQDecoder, decode_codes, encode_pixels
 from zero_engine.nano.recipe.codebook import EMBED_DIM, Codebook
 from zero_engine.world import canvas
 
@@ -62,7 +62,8 @@ def codec_config(codes: int) -> ChameleonVQVAEConfig:
 
 def new_codec(book: Codebook) -> ChameleonVQVAE:
     """Encoder and decoder freshly initialised, the codebook in place and frozen."""
-    vqmodel = attach_decoder(ChameleonVQVAE(codec_config(len(book))))
+    vqmodel = ChameleonVQVAE(codec_config(len(book)))
+    vqmodel.decoder = VQDecoder(vqmodel.config)
     vqmodel.quantize.embedding.weight.data.copy_(torch.from_numpy(book.vectors))
     vqmodel.quantize.embedding.weight.requires_grad_(False)
     return vqmodel
