@@ -161,3 +161,14 @@ def _size(folder, config) -> int:
     text = {**config["text_config"], "max_position_embeddings": 9216}
     (folder / "config.json").write_text(json.dumps({**config, "text_config": text}))
     return load(folder, name="x", fingerprint="", device="cpu", dtype="float32").image_size
+
+
+def test_weights_of_another_shape_are_named(folder, tmp_path):
+    other = shutil.copytree(folder, tmp_path / "other")
+    settings = json.loads((other / "config.json").read_text())
+    settings["text_config"]["vocab_size"] += 1
+    (other / "config.json").write_text(json.dumps(settings))
+    says = r"have another shape than config.json says \(first: \S+ \(file: \(\d+, "
+    with pytest.raises(ModelError, match=says) as caught:
+        load_model(str(other), device="cpu")
+    assert "\n" not in str(caught.value)

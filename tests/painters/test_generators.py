@@ -135,6 +135,12 @@ def test_the_fingerprint_is_of_the_painters_files_and_the_readers(render, folder
     assert generator_fingerprint(render) != generator_fingerprint(Render(model=render.model))
 
 
+def test_a_painter_that_is_not_the_planned_one_does_not_draw(render):
+    assert get_generator(render, planned=generator_fingerprint(render)) is get_generator(render)
+    with pytest.raises(ModelError, match="diffusion has changed since the run began"):
+        get_generator(render, planned="0" * 16)
+
+
 def test_what_is_no_pipeline_is_one_line(tiny_anole, tmp_path):
     for name, says in ((str(tmp_path), "no model_index.json"), ("/no/where", "no such folder")):
         render = Render(generator="diffusion", model=str(tiny_anole), diffusion={"model": name})

@@ -56,12 +56,19 @@ def read_module(
         dtype=dtype_named(dtype, target),
         device_map={"": target},
         output_loading_info=True,
+        ignore_mismatched_sizes=True,
         local_files_only=True,
         **options,
     )
     if missing := sorted(report["missing_keys"]):
         raise ModelError(
             f"{name}: {len(missing)} weights are missing in {path} (first: {missing[0]}). Give a whole checkpoint."
+        )
+    if misshapen := sorted(report["mismatched_keys"]):
+        weight, held, wanted = misshapen[0]
+        raise ModelError(
+            f"{name}: {len(misshapen)} weights in {path} have another shape than config.json says (first: {weight} "
+            f"(file: {tuple(held)}, model: {tuple(wanted)})). Give the configuration that belongs to the weights."
         )
     if unsound := [weight for weight, held in module.named_parameters() if not is_finite(held)]:
         raise ModelError(

@@ -21,7 +21,7 @@ from importlib.metadata import entry_points
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from zero_engine.errors import PipelineError
+from zero_engine.errors import ModelError, PipelineError
 from zero_engine.hashing import digest
 from zero_engine.models.registry import get_model, model_fingerprint
 from zero_engine.pipeline import Render
@@ -37,10 +37,13 @@ _loaded: dict[tuple[str | None, str], "PaintedModel"] = {}
 _loading = Lock()
 
 
-def get_generator(render: Render, answers: "Callable[[], Answers] | None" = None) -> "UnifiedModel":
+def get_generator(
+    render: Render, answers: "Callable[[], Answers] | None" = None, planned: str | None = None
+) -> "UnifiedModel":
     """The generator, loaded once per process. A server's answers are kept in `answers()`, which outlive the process.
 
-    Raises PipelineError or ModelError for what the user has to fix.
+    Raises PipelineError or ModelError for what the user has to fix, and for a painter whose fingerprint is another than
+    the `planned` one: its drawings would be taken for those of what was there when the run began.
     """
     reader = get_model(render.model, device=render.device, dtype=render.dtype)
     if render.generator == "unified":
@@ -48,6 +51,11 @@ def get_generator(render: Render, answers: "Callable[[], Answers] | None" = None
     from zero_engine.painters.painting import Asks, PaintedModel
 
     key = (generator_fingerprint(render), render.model_dump_json())
+    if planned and key[0] != planned:
+        raise ModelError(
+            f"render.generator: {render.generator} has changed since the run began (another model of the server, or "
+            "other files). Run the same command again."
+        )
     with _loading:
         if key not in _loaded:
             _loaded[key] = PaintedModel(reader, _painter(render.generator).load(render))

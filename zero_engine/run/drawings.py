@@ -262,7 +262,7 @@ def _draw(
     if not missing:
         return [], []
     with one_thread():
-        model = _model(pipeline)
+        model = _model(pipeline, generator)
         if settings is None:
             settings = settings_key(pipeline.render, generator, auto_batch_size(model))
         return draw(missing, model, pipeline.render, pipeline.output.image_format, settings, counted)
@@ -300,12 +300,12 @@ def _unified(pipeline: Pipeline) -> "UnifiedModel":
         return get_model(render.model, device=render.device, dtype=render.dtype)
 
 
-def _model(pipeline: Pipeline) -> "UnifiedModel":
+def _model(pipeline: Pipeline, generator: str | None = None) -> "UnifiedModel":
     """What draws."""
     with loading():
         from zero_engine.painters.generators import get_generator
 
-        return get_generator(pipeline.render, lambda: answers_of(pipeline.output.path))
+        return get_generator(pipeline.render, lambda: answers_of(pipeline.output.path), generator)
 
 
 def _merge(
