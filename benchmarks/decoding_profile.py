@@ -12,6 +12,7 @@ products with weights take when they are run alone at the loop's shapes, so what
 import argparse
 import json
 from collections import Counter
+from functools import partial
 
 import torch
 from decoding import GUIDANCE, TOP_P, asked, measure, seconds
@@ -123,8 +124,7 @@ def products_alone(model: Chameleon, batch: int, guidance: float) -> float:
 def parts(model: Chameleon, batch: int, guidance: float) -> dict[str, float]:
     """Shares of a drawing's time by kind of operator; `python and dispatch` is what is in none of them."""
     prompts, seeds = asked(batch, 1)
-    sampling = Sampling(top_p=TOP_P, guidance=guidance)
-    draw = lambda: model.draw(requests(prompts, seeds), sampling)  # noqa: E731
+    draw = partial(model.draw, requests(prompts, seeds), Sampling(top_p=TOP_P, guidance=guidance))
     draw()
     plain_s = min(seconds(draw) for _ in range(3))
     with torch.inference_mode(), profile(activities=[ProfilerActivity.CPU]) as seen:
