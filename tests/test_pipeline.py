@@ -53,7 +53,11 @@ def test_set_overrides_nested_keys_and_reads_values_as_yaml(write):
         ("", ["dask.shard_timeout_s=.inf"], r"dask\.shard_timeout_s must be a finite number"),
         ("dask: {workers: many}", [], r"dask\.workers must be .*got 'many'\.$"),
         ("gate: {on_reject: cry}", [], r"gate\.on_reject must be 'text_only', 'drop_step' or 'drop_trace'"),
-        ("gate: {min: {beauty: 1}}", [], r"'beauty', which score\.names does not compute"),
+        (
+            "gate: {min: {beauty: 1}}",
+            [],
+            r"'beauty', which score\.names does not compute .*\. Add it there, or name one of these\.",
+        ),
         ("", ["guidance"], r"--set guidance: expected key=value"),
         ("", ["output=3"], r"output must be keys with values.*got 3"),
         ("render: [", [], r"line 4"),
