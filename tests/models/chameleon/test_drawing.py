@@ -231,6 +231,21 @@ def test_sharing_changes_no_bit(model, monkeypatch):
     assert np.array_equal(shared.likelihood_unconditional, apart.likelihood_unconditional)
 
 
+@torch.inference_mode()
+def test_prompts_fill_the_cache_in_place_and_the_slots_behind_them_are_zero(model):
+    prompts = [model.prompt_ids(text) for text in ("Draw 3 apples. " * 9, "", "Draw 3 apples. " * 9)]
+    slots = padded(len(prompts[0])) + 16
+    last_MD, layers = cache.prefill(model.trunk, prompts, slots, limit=5, room=32)
+    assert {layer.shape[1:4] for layer in layers} == {(5, model.trunk.kv_heads, slots + 32)}
+    for node, prompt in enumerate(prompts):
+        hidden_1D, alone = model.trunk.prefill([prompt], last_only=True)
+        assert torch.equal(last_MD[node], hidden_1D[0])
+        for layer, pair in zip(layers, alone, strict=True):
+            size = padded(len(prompt))
+            assert torch.equal(layer[:, node, :, :size], torch.cat(pair))
+            assert not layer[:, node, :, size:].any()
+
+
 @pytest.mark.parametrize("words", [20, 40])
 def test_blocks_of_the_cache_change_no_bit(model, monkeypatch, words):
     asked = requests([f"Draw {number} apples. " * words for number in range(4)], [1, 2, 3, 4])
