@@ -203,7 +203,6 @@ def prefill(
                 for layer, (keys, values) in zip(layers, cache, strict=True):
                     for node in own:
                         layer[0, node, :, :size], layer[1, node, :, :size] = keys[row], values[row]
-                        layer[:, node, :, size:] = (
-                            0  # masked slots are multiplied by 0, and NaN times 0 is NaN
-                        )
+                        # zeros, because masked slots are multiplied by 0, and NaN times 0 is NaN
+                        layer[:, node, :, size:] = 0
     return last_MD, layers
