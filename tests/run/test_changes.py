@@ -15,7 +15,9 @@ from tests.faults.conftest import poisoned_children
 from tests.run.identity import TRACES, assert_draws_nothing, names_in, pipeline, short_traces
 from tests.run.test_kill import start, wait_for_commits
 from zero_engine.run import plan_run, run_pipeline
+from zero_engine.run.recover import pipeline_of
 from zero_engine.write.unused import clean, unused
+from zero_engine.write.validate import validate_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -138,3 +140,30 @@ def test_the_plan_says_what_each_changed_key_costs(begun):
     assert facts["drawings"] == {"reused": 0, "made": held * 3 // 2, "set_aside": held}
     summary = run_pipeline(changed)
     assert summary.drawn == held * 3 // 2 and summary.unused.drawings == held
+
+
+def test_the_plan_says_of_each_score_in_the_gate_what_it_alone_costs(begun):
+    gate = {"min": {"likelihood": -0.5}, "rank": {"likelihood": 2.0, "caption": 0.1}}
+    facts = plan_run(pipeline("out", input={"limit": 2}, gate=gate)).as_dict()
+    alone = {change["key"]: change["drawings"] for change in facts["changes"]}
+    held = facts["drawings"]["reused"] + facts["drawings"]["set_aside"]
+    for score in ("min.likelihood", "rank.likelihood", "rank.caption"):
+        assert alone[f"gate.{score}"] == {"reused": held, "made": 0, "set_aside": 0}
+    assert alone["input.limit"] == facts["drawings"] and facts["drawings"]["set_aside"] > 0
+
+
+def test_a_folder_tells_of_the_pipeline_that_found_it_done(begun, hashes):
+    """`retry` and `recover` go by it."""
+    before, changed = (
+        hashes("out"),
+        pipeline("out", input={"path": "c*.jsonl", "limit": TRACES, "strict": True}),
+    )
+    assert run_pipeline(changed).plan.is_done and hashes("out") == before
+    assert pipeline_of("out") == changed and plan_run(changed).changes == []
+    assert all(check.ok for check in validate_dataset("out"))
+
+
+def test_a_card_shows_no_drawing_that_the_rows_have_no_more(begun):
+    run_pipeline(pipeline("out", render={"candidates": 0}))
+    assert not Path("out/strip.png").exists()
+    assert "strip.png" not in Path("out/README.md").read_text(encoding="utf-8")

@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zero_engine.contracts.rows import SCHEMA_VERSION
 from zero_engine.errors import CheckFailed, Interrupted, OutputError, command
 from zero_engine.hashing import digest
 from zero_engine.pipeline import Pipeline, load_pipeline
@@ -41,13 +40,12 @@ from zero_engine.run.served import forget_answers
 from zero_engine.run.signals import drain_on_signals
 from zero_engine.run.spill import spill
 from zero_engine.run.stages import ShardResult, ShardTask
-from zero_engine.run.summary import Summary, manifest_of
+from zero_engine.run.summary import Summary, is_untidy, manifest_of
 from zero_engine.run.twin import held_folder
 from zero_engine.run.watch import Watch
 from zero_engine.write.atomic import disk_errors
-from zero_engine.write.finish import finish_dataset, side_files, unlisted_files
+from zero_engine.write.finish import finish_dataset
 from zero_engine.write.folder import INDEX, WORK
-from zero_engine.write.manifest import read_manifest
 from zero_engine.write.place import as_named, discard, place_of, say_there, tidy
 from zero_engine.write.plain import forget_digests
 from zero_engine.write.unused import compact, set_strays_aside, unused
@@ -142,7 +140,7 @@ class _Driver:
                 self._stream(stack, draining)
                 shards = self.plan.shards
                 stale = [i for i in self.ledger.entries if i >= shards]
-                if self.began or stale or not self.ledger.finished or self._is_untidy():
+                if self.began or stale or not self.ledger.finished or is_untidy(self.out, self.pipeline):
                     self._begin()
                     self.ledger.drop_beyond(shards)
                     self._finish()
@@ -242,12 +240,6 @@ class _Driver:
         message = as_named(self.pipeline.output.path, message)
         self.progress.say(message)
         self.watch.note(message)
-
-    def _is_untidy(self) -> bool:
-        """Whether a finished folder holds files that nobody lists, or lacks what loads it."""
-        manifest = read_manifest(self.out)
-        current = manifest.schema_version == SCHEMA_VERSION
-        return current and bool(unlisted_files(self.out, manifest) or side_files(self.out, manifest))
 
     def _begin(self) -> None:
         if self.began:
