@@ -14,7 +14,7 @@ import pytest
 from tests.faults.conftest import poisoned_children
 from tests.run.identity import TRACES, assert_draws_nothing, names_in, pipeline, short_traces
 from tests.run.test_kill import start, wait_for_commits
-from zero_engine.run import plan_run, run_pipeline
+from zero_engine.run import driver, forecast, plan_run, run_pipeline
 from zero_engine.run.recover import pipeline_of
 from zero_engine.write.unused import clean, unused
 from zero_engine.write.validate import validate_dataset
@@ -64,19 +64,27 @@ def test_a_change_that_is_none_of_the_drawings_draws_nothing(begun, hashes, chan
     assert_draws_nothing(hashes, change)
 
 
-def test_equal_records_of_a_shard_are_drawn_once_and_plan_says_so(begun, hashes):
-    """They have the bytes that drawing each of them would give: those of one drawn as a shard of its own."""
+@pytest.mark.parametrize(
+    ("rows", "store", "drawn"), [(5, False, 8), (1, False, 8), (2, False, 8), (2, True, 20)]
+)
+def test_equal_records_are_drawn_once_and_plan_says_so(begun, hashes, monkeypatch, rows, store, drawn):
+    """They have the bytes that drawing each of them would give. In a store, each shard draws its own."""
     lines = [json.loads(line) for line in Path("corpus.jsonl").read_text().splitlines()[:2]]
     Path("twice.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*lines, *lines, lines[0]]))
-    sections = {"input": {"path": "twice.jsonl"}, "render": {"candidates": 2}}
-    alone = run_pipeline(pipeline("alone", **sections, output={"rows_per_shard": 1}))
-    asked = pipeline("twice", **sections, output={"rows_per_shard": 5})
+    sections = {
+        "input": {"path": "twice.jsonl"},
+        "render": {"candidates": 2},
+        "output": {"rows_per_shard": rows},
+    }
+    for module in (driver, forecast):
+        monkeypatch.setattr(module, "grows", lambda pipeline: not store)
+    asked = pipeline("twice", **sections)
     planned = plan_run(asked).drawings
     made = run_pipeline(asked)
     assert (planned.made, planned.reused) == (made.drawn, made.as_dict()["reused"])
-    assert (alone.drawn, made.drawn) == (20, 8) and made.counts["pictures"] == 20
-    split = run_pipeline(pipeline("twice", **sections, output={"rows_per_shard": 1}))
-    assert split.drawn == 0 and hashes("twice") == hashes("alone")
+    assert made.drawn == drawn and made.counts["pictures"] == 20
+    monkeypatch.setattr(driver, "grows", lambda pipeline: False)
+    assert hashes("twice") == hashes(run_pipeline(pipeline("each", **sections)).out)
 
 
 def test_settings_tried_and_taken_back_draw_once(begun, hashes):

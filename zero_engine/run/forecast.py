@@ -16,19 +16,19 @@ import numpy as np
 from zero_engine.contracts.manifest import ShardFile
 from zero_engine.contracts.scores import SCORES
 from zero_engine.errors import PipelineError
+from zero_engine.hashing import digest
 from zero_engine.painter_sections import Diffusion, Http
 from zero_engine.painters.generators import generator_fingerprint
 from zero_engine.pipeline import Pipeline
 from zero_engine.read import iter_chunks, read_chunk
 from zero_engine.records import Candidate, ParsedTrace
 from zero_engine.render.identity import known_batch_size, settings_key
-from zero_engine.render.once import apart
 from zero_engine.render.planned import Planned, plan_drawings
 from zero_engine.run.checks import check_pipeline
 from zero_engine.run.ledger import open_ledger
 from zero_engine.run.plan import Plan, decide, scoring_key, stage_keys
 from zero_engine.run.recorded import Recorded
-from zero_engine.run.reuse import Sources
+from zero_engine.run.reuse import Sources, grows
 from zero_engine.run.stages import parse_all
 from zero_engine.score.gate import pick
 from zero_engine.sections import Gate
@@ -130,7 +130,7 @@ def _count(
     settings = None if batch_size is None else settings_key(pipeline.render, generator or "", batch_size)
     same_codes = _scoring_with(held.pipeline, pipeline.score.tau)
     drawings, kept = Drawings(), list[ShardFile]()
-    with Seen(scratch / "asked.sqlite") as asked:
+    with Seen(scratch / "asked.sqlite") as asked, Seen(scratch / "coming.sqlite") as coming:
         for chunk in iter_chunks(pipeline.input, pipeline.output.rows_per_shard):
             entry = held.entries.get(chunk.index)
             decision = decide(entry, stage_keys(pipeline, generator, chunk), here(sources.out))
@@ -148,13 +148,25 @@ def _count(
                     w for w, name in zip(known, names or [""] * len(known), strict=True) if name not in found
                 ]
                 missing += [w for w in planned if not w.given and w.trace.trace.id in lost]
-                made = len(missing) - len(apart([w for w in missing if not w.given])[1])
+                made = _made(missing, coming, "" if grows(pipeline) else f"{chunk.index}")
                 drawings.made += made
                 drawings.reused += len(planned) - made
                 asked.note(found)
         if len(kept) < sum(entry.candidates is not None for entry in held.entries.values()):
             drawings.set_aside = _not_asked_for(sources.out, held, kept, asked)
     return drawings
+
+
+def _made(missing: Sequence[Planned], coming: Seen, shard: str) -> int:
+    """How many of them a shard makes: each drawing once, and a given picture that no earlier shard encoded.
+
+    `coming` is what earlier shards make; with a `shard` of its own name, none of it is found.
+    """
+    drawn = coming.note(wanted.identity(shard) for wanted in missing if not wanted.given)
+    given = [digest(shard, wanted.identity(""))[:32] for wanted in missing if wanted.given]
+    names = list(dict.fromkeys(given))
+    fresh = {name for name, new in zip(names, coming.add(names), strict=True) if new}
+    return drawn + sum(name in fresh for name in given)
 
 
 def _not_asked_for(out: str, held: Recorded, kept: Sequence[ShardFile], asked: Seen) -> int:
