@@ -160,6 +160,16 @@ def test_the_plan_says_of_each_score_in_the_gate_what_it_alone_costs(begun):
     assert alone["input.limit"] == facts["drawings"] and facts["drawings"]["set_aside"] > 0
 
 
+def test_the_plan_of_another_input_needs_nothing_of_the_old_one(begun):
+    lines = Path("corpus.jsonl").read_text().splitlines()
+    Path("wrapped.json").write_text('{"data": [' + ",".join(lines) + "]}")
+    Path("corpus.jsonl").unlink()
+    changed = pipeline("out", input={"path": "wrapped.json", "field": "data"}, parse={"max_steps": 1})
+    facts = plan_run(changed).as_dict()
+    assert {change["key"] for change in facts["changes"]} == {"input.path", "input.field", "parse.max_steps"}
+    assert facts["drawings"]["made"] == run_pipeline(changed).drawn == 0
+
+
 def test_a_folder_tells_of_the_pipeline_that_found_it_done(begun, hashes):
     """`retry` and `recover` go by it."""
     before, changed = (

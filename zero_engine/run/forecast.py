@@ -15,7 +15,7 @@ import numpy as np
 
 from zero_engine.contracts.manifest import ShardFile
 from zero_engine.contracts.scores import SCORES
-from zero_engine.errors import PipelineError
+from zero_engine.errors import PipelineError, ZeroEngineError
 from zero_engine.hashing import digest
 from zero_engine.painter_sections import Diffusion, Http
 from zero_engine.painters.generators import generator_fingerprint
@@ -111,7 +111,12 @@ def _forecast(pipeline: Pipeline, sources: Sources) -> Forecast:
             elif len(costly) == 1:
                 drawings = forecast.drawings
             else:
-                drawings = _count(alone, held, sources, store, folder, Plan())
+                try:
+                    drawings = _count(alone, held, sources, store, folder, Plan())
+                except (
+                    ZeroEngineError
+                ):  # nothing to be read that way: the key goes with others, as another path
+                    drawings = forecast.drawings
             forecast.changes.append(Change(key, before, now, drawings))
     return forecast
 
