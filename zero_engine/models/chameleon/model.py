@@ -174,12 +174,13 @@ class Chameleon:
             ],
             max(room(request.prompt, len(ids)) for request, ids in zip(wanted, own_ids, strict=True)),
         )
-        if not all(is_empty(request.against) for request in wanted):
-            unconditional = None  # u is not the empty prompt
+        free_B = np.array([is_empty(request.against) for request in wanted])  # u is the empty prompt
         return Drawings(
             codes=codes_BN.cpu().numpy().astype(np.uint16),
             likelihood=likelihood.cpu().numpy(),
-            likelihood_unconditional=None if unconditional is None else unconditional.cpu().numpy(),
+            likelihood_unconditional=None
+            if unconditional is None or not free_B.any()
+            else np.where(free_B, unconditional.cpu().numpy(), np.float32(np.nan)),
         )
 
     @torch.inference_mode()
