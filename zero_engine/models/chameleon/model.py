@@ -174,13 +174,12 @@ class Chameleon:
             ],
             max(room(request.prompt, len(ids)) for request, ids in zip(wanted, own_ids, strict=True)),
         )
-        free_B = np.array([is_empty(request.against) for request in wanted])  # u is the empty prompt
+        free = [is_empty(request.against) for request in wanted]  # u is the empty prompt
+        told = unconditional if any(free) else None
         return Drawings(
             codes=codes_BN.cpu().numpy().astype(np.uint16),
             likelihood=likelihood.cpu().numpy(),
-            likelihood_unconditional=None
-            if unconditional is None or not free_B.any()
-            else np.where(free_B, unconditional.cpu().numpy(), np.float32(np.nan)),
+            likelihood_unconditional=None if told is None else np.where(free, told.cpu(), np.float32(np.nan)),
         )
 
     @torch.inference_mode()
