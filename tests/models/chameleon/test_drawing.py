@@ -140,6 +140,15 @@ def test_three_way_guidance_is_u_plus_g_text_and_g_image_on_raw_logits(
     )
 
 
+def test_a_row_keeps_its_unconditional_likelihood_beside_one_that_steers_away_from_a_picture(model):
+    plain = requests(PROMPTS[:1], [1])
+    (picture,) = model.draw(plain).codes
+    other = requests([(picture, PROMPTS[0])], [2], (picture,))
+    alone, beside = (model.draw(wanted, Sampling(2.0)) for wanted in (plain, plain + other))
+    assert beside.likelihood_unconditional[0] == alone.likelihood_unconditional[0]
+    assert np.isnan(beside.likelihood_unconditional[1])
+
+
 def test_a_negative_prompt_takes_the_place_of_nothing(model):
     options = {"guidance": 2.0, "top_p": 0.9}
     drawings = model.draw(requests(PROMPTS, range(4), "a dog"), Sampling(**options))
