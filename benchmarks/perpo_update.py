@@ -16,9 +16,9 @@ from zero_engine.config import parse_config
 from zero_engine.run import run_pipeline
 from zero_engine.train import rl
 from zero_engine.train.config import Rl
-from zero_engine.train.data import read_rows
 from zero_engine.train.loop import prepare
 from zero_engine.train.rollout import Sampler
+from zero_engine.write.dataset import read_rows
 
 GROUPS, GROUP, LONGEST = 2, 8, 160
 GSM8K = Path(__file__).resolve().parent.parent / "examples/data/gsm8k.jsonl"

@@ -31,6 +31,25 @@ HOSTS = {"ipython"}
 """Imported by us only where we run inside it."""
 ON_GPUS = {"triton"}
 """Imported by us only on a GPU, where torch brings it."""
+TRAINER = {
+    "__init__.py",
+    "advantage.py",
+    "checkpoint.py",
+    "config.py",
+    "data.py",
+    "loop.py",
+    "losses.py",
+    "mixture.py",
+    "rewards.py",
+    "rl.py",
+    "rollout.py",
+    "sft.py",
+    "stopping.py",
+}
+"""The files of `zero_engine/train` that train: all but those of JUDGING."""
+JUDGING = {"asking.py", "evaluate.py", "judge.py", "outside.py"}
+"""Those that ask and judge a model, or judge answers inside other trainers; no training imports them."""
+TRAINER_LINES = 1900
 
 
 def requirements(group: list[str]) -> dict[str, Requirement]:
@@ -92,6 +111,20 @@ def test_constraints_are_exact_and_name_no_machine():
     for line in lines:
         assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!]+", line), line
     assert len(pins()) == sum(not line.startswith("#") for line in lines)
+
+
+def test_the_trainer_can_be_read_in_one_sitting():
+    files = {
+        path.name: path.read_text(encoding="utf-8") for path in (ROOT / "zero_engine/train").glob("*.py")
+    }
+    assert set(files) == TRAINER | JUDGING, "say of the new file whether it trains or judges"
+    for name in TRAINER:
+        found = re.findall(
+            r"zero_engine\.train\.(\w+)", "".join(re.findall(r"^ *from .*", files[name], re.M))
+        )
+        assert not {f"{module}.py" for module in found} & JUDGING, f"{name} imports what judges"
+    lines = sum(len(files[name].splitlines()) for name in TRAINER)
+    assert lines < TRAINER_LINES, f"{lines} lines: move what does not train, or say it shorter"
 
 
 def test_installed_package_is_zero_engine_alone():

@@ -1,8 +1,8 @@
 """The package's layers: imports go one way, the front door is light, and files stay readable.
 
-errors, hashing, images, progress, statistics, world, wrapping, bundled -> records -> config -> painter_sections
--> sections, pipeline, contracts -> read, parse -> models -> families, painters -> render, score -> nano -> write -> run
--> report -> train -> bootstrap -> cli
+errors, hashing, identity, images, progress, signals, statistics, world, wrapping, bundled -> records -> config
+-> painter_sections -> sections, pipeline, contracts -> read, parse -> models -> families, painters -> render, score
+-> nano -> write -> run -> report -> train -> bootstrap -> cli
 """
 
 import ast
@@ -15,7 +15,19 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "zero_engine"
 LAYERS = (
-    ("batches", "bundled", "errors", "hashing", "images", "progress", "statistics", "world", "wrapping"),
+    (
+        "batches",
+        "bundled",
+        "errors",
+        "hashing",
+        "identity",
+        "images",
+        "progress",
+        "signals",
+        "statistics",
+        "world",
+        "wrapping",
+    ),
     ("records",),
     ("config",),
     ("painter_sections",),

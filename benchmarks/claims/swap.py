@@ -20,9 +20,8 @@ from zero_engine.images import encode_image
 from zero_engine.models import load_chameleon
 from zero_engine.models.chameleon.interleaved import generate
 from zero_engine.models.prompt import Sampling
-from zero_engine.render.answers import read_answer
+from zero_engine.render.answers import parse_completion, read_answer
 from zero_engine.render.sequences import TEMPLATES, Encoder, Example, Plain
-from zero_engine.train.rewards import parse_completion
 from zero_engine.world.grid import MOVES, SIZE
 from zero_engine.world.kind import Spec
 from zero_engine.world.sight_tasks import Task

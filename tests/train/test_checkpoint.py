@@ -9,12 +9,13 @@ from typer.testing import CliRunner
 from tests.train.conftest import TINY
 from zero_engine.cli.app import app
 from zero_engine.errors import ModelError, OutputError
+from zero_engine.identity import check_identity
 from zero_engine.models import load_model
 from zero_engine.models.prompt import requests
 from zero_engine.pipeline import Score
 from zero_engine.records import Candidate
 from zero_engine.score import score_candidates
-from zero_engine.train.checkpoint import check_identity, load_projection, save_model
+from zero_engine.train.checkpoint import load_projection, save_model
 
 FILE = {
     "optimiser": {"learning_rate": 0.001, "betas": [0.9, 0.99]},

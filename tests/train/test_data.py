@@ -7,14 +7,15 @@ import torch
 from tests.train.conftest import build
 from tests.write.sample_dataset import build_dataset
 from zero_engine import open_dataset
+from zero_engine.cli.fitting import misfits
 from zero_engine.config import parse_config
 from zero_engine.errors import InputError, PipelineError
 from zero_engine.images import encode_image
 from zero_engine.records import Rejection
 from zero_engine.render.sequences import GIVEN, PICTURE, TEXT, Encoder
 from zero_engine.train.config import Data, Sft, Template
-from zero_engine.train.data import COLUMNS, Batches, collate, collate_packed, misfits, read_rows
-from zero_engine.write.dataset import open_rows
+from zero_engine.train.data import Batches, collate, collate_packed
+from zero_engine.write.dataset import COLUMNS, open_rows, read_rows
 
 
 def rows_of(dataset):

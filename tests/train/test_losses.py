@@ -9,7 +9,7 @@ import torch
 from zero_engine.models.chameleon.training_forward import hidden_states
 from zero_engine.render.sequences import PICTURE, TEXT
 from zero_engine.train.config import SftLoss
-from zero_engine.train.data import COLUMNS, Batch, collate, collate_packed, read_rows
+from zero_engine.train.data import Batch, collate, collate_packed
 from zero_engine.train.losses import (
     LOG_RATIO,
     allowed_log_p,
@@ -19,7 +19,7 @@ from zero_engine.train.losses import (
     token_scales,
     weighted_nats,
 )
-from zero_engine.write.dataset import open_rows
+from zero_engine.write.dataset import COLUMNS, open_rows, read_rows
 
 # float32 sums in another order; the reference's own figures have 7 digits
 TOLERANCE = 1e-5

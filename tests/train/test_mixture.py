@@ -12,10 +12,10 @@ from zero_engine.config import parse_config
 from zero_engine.errors import InputError, PipelineError
 from zero_engine.records import Rejection
 from zero_engine.train.config import Data, Sft
-from zero_engine.train.data import COLUMNS, Batches, read_rows, rows_at, training_rows
+from zero_engine.train.data import Batches, rows_at, training_rows
 from zero_engine.train.mixture import Mixture
 from zero_engine.train.sft import train_sft
-from zero_engine.write.dataset import open_rows
+from zero_engine.write.dataset import COLUMNS, open_rows, read_rows
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,12 @@ import pytest
 
 from tests.train.conftest import TINY
 from zero_engine.errors import PipelineError
+from zero_engine.render.answers import parse_completion
+from zero_engine.render.sequences import TEMPLATES
 from zero_engine.score.pictures import perception_reward
-from zero_engine.train.config import TEMPLATES, Rewards, Rl
+from zero_engine.train.config import Rewards, Rl
 from zero_engine.train.outside import compute_score, trl_reward, trl_reward_for
-from zero_engine.train.rewards import parse_completion, reward, same_answer
+from zero_engine.train.rewards import reward, same_answer
 from zero_engine.train.rollout import Sampler
 
 GOLDEN = json.loads((TINY.parent / "rewards.json").read_text())["compute_score"]

@@ -231,7 +231,7 @@ def test_equal_answers_run_once_and_weigh_as_often_as_they_were_given(
 
 
 def _rows(run):
-    from zero_engine.train.data import read_rows
+    from zero_engine.write.dataset import read_rows
 
     return read_rows(run.rows, range(4))
 

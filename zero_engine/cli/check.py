@@ -87,9 +87,8 @@ def validate(
 
 
 def _validate_for(out: Path, purpose: str, config: Path | None, json: bool) -> None:
+    from zero_engine.cli.fitting import Fit, left_out
     from zero_engine.config import kind_of, read_yaml
-    from zero_engine.train.config import Fit
-    from zero_engine.train.data import left_out
     from zero_engine.write.place import tidy
 
     told = read_yaml(config) if config else {}

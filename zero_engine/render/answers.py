@@ -1,12 +1,16 @@
-"""Generated ids back to text and pictures: the inverse of `sequences`, for answers of a model that writes and draws.
+"""Generated ids back to text and pictures, and text to its answer: the inverse of `sequences`.
 
 Special tokens come by name, a whole picture as `<image>` and its codes. Text that merely spells a token's name is
 broken up (`< reserved...`), so it cannot pass for the token. `Vocabulary` does it for a tokenizer alone, whose model
 is another program's: its codes are then known by their names, and no codebook is.
+
+The answer is what stands in the one answer bracket, or after the one `Final Answer:`; an answer in the thought, a
+second one, or text behind it is no answer, so hedging earns nothing.
 """
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -14,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from zero_engine.render.prompts import plain_text
-from zero_engine.render.sequences import Template
+from zero_engine.render.sequences import TEMPLATES, Template
 
 NAME = re.compile(r"<[^<>\s]+>")
 """The name of a special token."""
@@ -27,6 +31,15 @@ class Marks(Protocol):
     def boi(self) -> int: ...
     @property
     def eoi(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A completion taken apart."""
+
+    answer: str | None
+    """None where there is not exactly one, in its place."""
+    well_formed: bool
 
 
 def read_answer(
@@ -75,6 +88,31 @@ def read_answer(
 def _code(code_of: np.ndarray, token: int) -> int:
     """The code of an id, or -1; a model may know ids beyond its tokenizer's."""
     return code_of[token] if token < len(code_of) else -1
+
+
+def parse_completion(text: str, template: Template | None = None) -> Parsed:
+    """Answer and form of a completion. Without a template: of `omni_r1` where it has brackets, else of `plain`."""
+    text = text.strip().removesuffix("</s>").rstrip()
+    if template is None:
+        bracket = TEMPLATES["omni_r1"].answer.partition("{answer}")[0]
+        template = TEMPLATES["omni_r1" if bracket in text else "plain"]
+    before, _, after = (piece.strip() for piece in template.answer.partition("{answer}"))
+    if not before:  # the answer is the last line
+        thought, found, answer = text.rpartition("\n")
+        return Parsed(answer.strip() or None, bool(found and answer.strip()))
+    if text.count(before) != 1 or (after and text.count(after) != 1):
+        return Parsed(None, False)
+    thought, _, rest = text.partition(before)
+    answer, closed, tail = rest.partition(after) if after else (rest, True, "")
+    if not closed or tail.strip() or not answer.strip():
+        return Parsed(None, False)
+    opening, closing, thought = template.open.strip(), template.close.strip(), thought.strip()
+    if opening and thought.count(opening) > thought.count(closing):
+        return Parsed(None, False)  # the answer stands in the thought
+    whole = bool(thought) and thought.startswith(opening) and thought.endswith(closing)
+    once = all(not mark or thought.count(mark) == 1 for mark in (opening, closing))
+    inside = thought.removeprefix(opening).removesuffix(closing).strip()
+    return Parsed(answer.strip(), whole and once and bool(inside))
 
 
 @lru_cache(maxsize=16)

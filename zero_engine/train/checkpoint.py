@@ -10,7 +10,7 @@ lies beside it in `perception.safetensors`, and is taken up again by a training 
 
 import json
 import os
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,15 +24,13 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 
-from zero_engine.errors import OutputError
+from zero_engine.identity import check_identity
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.perception import Projection, read_projection, write_projection
 from zero_engine.write.atomic import atomic_write
 
 KEPT = 2
 """States that stay: the last one, and the one before in case the disk fails under the last."""
-SHOWN = 80
-"""Characters of a value that an error shows."""
 _TRAINED = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
 
 
@@ -83,42 +81,6 @@ def resume(
     return state["step"]
 
 
-def check_identity(
-    where: Path, found: dict[str, Any], wanted: dict[str, Any], what: str = "training"
-) -> None:
-    """Raises OutputError where a folder holds another training, or `what` else, than the one asked for."""
-    differing = list(_differing(found, wanted))
-    if differing:
-        name, was, now = differing[0]
-        more = (
-            f" (and {len(differing) - 1} more: {', '.join(d[0] for d in differing[1:])})"
-            if differing[1:]
-            else ""
-        )
-        raise OutputError(
-            f"{where}: belongs to another {what}: its {name} is {was}, not {now}{more}. "
-            "Choose another output, or move the folder away."
-        )
-
-
-def _differing(
-    found: dict[str, Any], wanted: dict[str, Any], prefix: str = ""
-) -> Iterator[tuple[str, str, str]]:
-    """(dotted key, its value, the value asked for) of each key that differs, as text."""
-    for name in sorted({*found, *wanted}):
-        was, now = found.get(name), wanted.get(name)
-        if isinstance(was, dict) and isinstance(now, dict):
-            yield from _differing(was, now, f"{prefix}{name}.")
-        elif was != now:
-            yield prefix + name, _shown(was), _shown(now)
-
-
-def _shown(value: object) -> str:
-    """A value as JSON on one line, a long one cut; a key that is not there is `absent`."""
-    text = "absent" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
-
-
 class Journal:
     """JSON lines, one a step. Only the first process writes."""
 
@@ -127,11 +89,8 @@ class Journal:
         self._active = _is_first()
         if not self._active:
             return
-        kept = []
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
-                if json.loads(line)["step"] <= done:
-                    kept.append(line + "\n")
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+        kept = [line + "\n" for line in lines if json.loads(line)["step"] <= done]
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path, "w") as file:
             file.writelines(kept)
@@ -152,9 +111,7 @@ def save_model(model: Chameleon, projection: nn.Linear | None, folder: Path, shi
         for file in staging.iterdir():  # safetensors leaves files that only their owner can read
             file.chmod(0o644)
     if folder.exists():
-        for file in folder.iterdir():
-            file.unlink()
-        folder.rmdir()
+        shutil.rmtree(folder)
     os.replace(staging, folder)
 
 

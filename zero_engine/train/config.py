@@ -204,29 +204,13 @@ class Rl(Training):
     """Steps between answers saved with their pictures."""
 
 
-class Fit(Section):
-    """What of a training decides which rows fit; `Fit.of` takes it from a training file, whole or in part."""
-
-    model: str = "nano"
-    data: Data
-    max_new_tokens: int | None = Field(None, ge=8)
-    """Room for an answer after a question; None where rows are learnt whole."""
-
-    @classmethod
-    def of(cls, document: dict[str, Any], kind: str, where: str) -> "Fit":
-        """Raises PipelineError, one line, also for a key that no training of this kind has."""
-        others = set(_class_of(kind, where).model_fields) - set(cls.model_fields)
-        found = parse_config(cls, {k: v for k, v in document.items() if k not in others}, where=where)
-        room = found.max_new_tokens or Rl.model_fields["max_new_tokens"].default
-        return found.model_copy(update={"max_new_tokens": room if kind == "rl" else None})
-
-
 def load_training(path: str | Path, kind: str, overrides: Sequence[str] = ()) -> Any:
     """Read an `sft` or `rl` file with `key=value` overrides. Raises PipelineError, one line."""
-    return parse_config(_class_of(kind, str(path)), read_yaml(path), where=str(path), overrides=overrides)
+    return parse_config(class_of(kind, str(path)), read_yaml(path), where=str(path), overrides=overrides)
 
 
-def _class_of(kind: str, where: str) -> type[Training]:
+def class_of(kind: str, where: str) -> type[Training]:
+    """The settings of an `sft` or an `rl`. Raises PipelineError for another kind."""
     if kind not in TRAININGS:
         raise PipelineError(f"{where}: a training is one of {', '.join(TRAININGS)}, not {kind!r}.")
     return TRAININGS[kind]

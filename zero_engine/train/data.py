@@ -3,14 +3,13 @@
 Nothing is tokenised before it is asked for: rows stay memory-mapped, and a training starts as fast on 100,000 of them
 as on 1,000. Every `POOL` batches a pool of rows is read and sorted by length, so that like lengths share a batch;
 each epoch is a permutation. A row that cannot be trained on is a `Rejection` with a reason: it is reported, and a
-neighbour of its pool takes its place. `misfits` names them all beforehand.
+neighbour of its pool takes its place. `validate --for` names them all beforehand.
 
 Loss masks come from where a token stands, never from what it is: padding may well equal the end-of-sequence token.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -18,12 +17,11 @@ import torch
 from torch import Tensor
 
 from zero_engine.errors import InputError
-from zero_engine.models import load_chameleon
 from zero_engine.records import Rejection
-from zero_engine.render.sequences import Encoder, Example, Question
-from zero_engine.train.config import Data, Fit
-from zero_engine.train.mixture import Mixture
-from zero_engine.write.dataset import Rows, open_rows
+from zero_engine.render.sequences import Example
+from zero_engine.train.config import Data
+from zero_engine.train.mixture import Mixture, permutation
+from zero_engine.write.dataset import COLUMNS, Rows, open_rows, read_rows
 
 POOL = 16
 """Batches drawn, sorted by length and shuffled together."""
@@ -31,7 +29,6 @@ SEEN = 32
 """Rows of a dataset of a mixture after which it is clear that none fits."""
 Row = TypeVar("Row")
 """What a row is read as: an example, a question."""
-COLUMNS = ["id", "question", "question_images", "answer", "choices", "steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +42,8 @@ class Batch:
     segments: Tensor | None
 
     def to(self, device: torch.device) -> "Batch":
-        positions, segments = (
-            value if value is None else value.to(device) for value in (self.positions, self.segments)
-        )
+        placed = (self.positions, self.segments)
+        positions, segments = (None if each is None else each.to(device) for each in placed)
         return Batch(self.ids.to(device), self.kinds.to(device), self.codes.to(device), positions, segments)
 
 
@@ -142,12 +138,7 @@ class Batches(Generic[Row]):
         if isinstance(self.rows, Mixture):
             return self.rows.at(position, self.seed)
         epoch, place = divmod(position, self.count)
-        return self.first + int(_permutation(self.seed, epoch, self.count)[place])
-
-
-@lru_cache(maxsize=4)
-def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
-    return np.random.default_rng((seed, 0, epoch)).permutation(count)
+        return self.first + int(permutation((self.seed, 0, epoch), self.count)[place])
 
 
 def training_rows(data: Data) -> Rows | Mixture:
@@ -171,47 +162,6 @@ def held_out(rows: Rows | Mixture, data: Data) -> Sequence[int]:
     return rows.held_out if isinstance(rows, Mixture) else range(data.validation_rows)
 
 
-def read_rows(rows: Rows, positions: Sequence[int]) -> Iterator[dict]:
-    """Rows by position, straight from the memory-mapped columns: no picture of a step is touched."""
-    for position in positions:
-        batch, at = rows.at(position)
-        row = {name: batch.column(name)[at].as_py() for name in COLUMNS if name != "steps"}
-        row["question_images"] = [image["bytes"] for image in row["question_images"]]
-        row["steps"] = _steps(batch.column("steps"), at)
-        yield row
-
-
-def _steps(steps, at: int) -> list[dict]:
-    """The steps of one row of an Arrow list array, of which nothing but texts and codes is read."""
-    words, codes = steps.values.field("text"), steps.values.field("codes")
-    start, end = (bound.as_py() for bound in steps.offsets[at : at + 2])
-    return [
-        {"text": words[i].as_py(), "codes": codes[i].values.to_numpy() if codes[i].is_valid else None}
-        for i in range(start, end)
-    ]
-
-
-def misfits(rows: Rows, read: Callable[[dict], object], at_once: int = 256) -> Iterator[Rejection]:
-    """Every row that `read` refuses, in the order of the rows."""
-    for start in range(0, len(rows), at_once):
-        for row in read_rows(rows, range(start, min(start + at_once, len(rows)))):
-            if isinstance(found := read(row), Rejection):
-                yield found
-
-
-def left_out(config: Fit) -> Iterator[tuple[str, int, list[Rejection]]]:
-    """Of each dataset: its folder, its rows, and those that would be left out, with the reasons."""
-    encoder, room = Encoder(load_chameleon(config.model, device="cpu"), config.data), config.max_new_tokens
-
-    def as_it_is_learnt(row: dict) -> Example | Question | Rejection:
-        return encoder.example(row) if room is None else encoder.question(row, room)
-
-    for source in config.data.parts:
-        rows = open_rows(source.path, COLUMNS, source.limit)
-        found = misfits(rows, as_it_is_learnt)
-        yield source.path, len(rows), list(found)
-
-
 def collate(examples: Sequence[Example], pad: int, *, left: bool = False) -> Batch:
     """One example a row, padded on the right (or left, which changes no number that counts)."""
     return _stack([[example] for example in examples], pad, left)
@@ -233,11 +183,7 @@ def _stack(rows: list[list[Example]], pad: int, left: bool) -> Batch:
     width = max(sum(len(example.ids) for example in row) for row in rows)
     shape = (len(rows), width)
     ids, codes = np.full(shape, pad, np.int64), np.full(shape, -1, np.int64)
-    kinds, segments, positions = (
-        np.zeros(shape, np.uint8),
-        np.zeros(shape, np.int64),
-        np.zeros(shape, np.int64),
-    )
+    kinds, (segments, positions) = np.zeros(shape, np.uint8), np.zeros((2, *shape), np.int64)
     for place, row in enumerate(rows):
         start = width - sum(len(example.ids) for example in row) if left else 0
         for segment, example in enumerate(row, 1):
@@ -246,10 +192,5 @@ def _stack(rows: list[list[Example]], pad: int, left: bool) -> Batch:
             segments[span], positions[span] = segment, np.arange(len(example.ids))
             start += len(example.ids)
     plain = not left and all(len(row) == 1 for row in rows)
-    return Batch(
-        torch.from_numpy(ids),
-        torch.from_numpy(kinds),
-        torch.from_numpy(codes),
-        None if plain else torch.from_numpy(positions),
-        None if plain else torch.from_numpy(segments),
-    )
+    placed = (None, None) if plain else map(torch.from_numpy, (positions, segments))
+    return Batch(*map(torch.from_numpy, (ids, kinds, codes)), *placed)

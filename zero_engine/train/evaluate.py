@@ -26,6 +26,7 @@ from pydantic import Field
 from zero_engine.config import HomePath, LocalPath, Section
 from zero_engine.errors import InputError, OutputError
 from zero_engine.hashing import digest, digest_file, seed_for
+from zero_engine.identity import check_identity
 from zero_engine.images import decode_image, encode_image
 from zero_engine.models import load_chameleon, model_fingerprint
 from zero_engine.models.chameleon.interleaved import Continuation, generate
@@ -37,19 +38,17 @@ from zero_engine.pipeline import Input, Parse
 from zero_engine.progress import Progress, Silent
 from zero_engine.read.folders import find_inputs
 from zero_engine.records import ParsedTrace, Rejection
-from zero_engine.render.answers import read_answer
+from zero_engine.render.answers import parse_completion, read_answer
 from zero_engine.render.sequences import Encoder, Plain, Question, Template, pieces_of
 from zero_engine.score.faithful import gains
 from zero_engine.score.pictures import is_blank
 from zero_engine.statistics import wilson
 from zero_engine.train.asking import read_questions
-from zero_engine.train.checkpoint import check_identity
 from zero_engine.train.config import Rewards
-from zero_engine.train.data import COLUMNS, read_rows
 from zero_engine.train.judge import Judge, judge_answers
-from zero_engine.train.rewards import parse_completion, reward
+from zero_engine.train.rewards import reward
 from zero_engine.write.atomic import atomic_write
-from zero_engine.write.dataset import is_dataset, manifest_digest, open_rows
+from zero_engine.write.dataset import COLUMNS, is_dataset, manifest_digest, open_rows, read_rows
 
 PREDICTIONS = "predictions.jsonl"
 

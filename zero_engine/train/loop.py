@@ -24,6 +24,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from zero_engine.errors import CheckFailed, Interrupted, PipelineError, install_extra
+from zero_engine.identity import check_identity
 from zero_engine.models import load_chameleon, model_fingerprint, model_folder
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.modules import ChameleonModule
@@ -143,12 +144,13 @@ def prepare(config: Config, kind: str, *, projected: bool) -> Run[Config]:
     file["data"].pop("path")
     for source in file["data"].pop("sources"):
         file["data"].setdefault("mixed", []).append({k: v for k, v in source.items() if k != "path"})
-    identity = {
+    facts = {
         "kind": kind,
         "file": file,
         "model": model_fingerprint(config.model),
         "dataset": rows.fingerprint,
     }
+    identity = json.loads(json.dumps(facts))  # as a saved one comes back
     return Run(config, accelerator, model, learner, optimizer, rows, encoder, Path(config.output), identity)
 
 
@@ -165,11 +167,8 @@ def trainable(model: Chameleon, lora: Lora | None, seed: int) -> Policy:
     except ImportError:
         raise PipelineError(f"lora needs the extra: {install_extra('train')}, or drop the key.") from None
 
-    names = {
-        name.rpartition(".")[2]
-        for name, layer in module.model.layers.named_modules()
-        if type(layer) is nn.Linear
-    }
+    linear = (name for name, layer in module.model.layers.named_modules() if type(layer) is nn.Linear)
+    names = {name.rpartition(".")[2] for name in linear}
     if unknown := sorted(set(lora.targets) - names):
         raise PipelineError(
             f"lora.targets: no linear layer is called {unknown[0]!r}. There are: {', '.join(sorted(names))}."
@@ -213,9 +212,8 @@ def update(
 
 def total(run: Run, sums: dict[str, Tensor]) -> dict[str, float]:
     """Figures summed over all processes."""
-    flat = run.accelerator.reduce(
-        torch.stack([value.to(run.device) for value in sums.values()]), reduction="sum"
-    )
+    mine = torch.stack([value.to(run.device) for value in sums.values()])
+    flat = run.accelerator.reduce(mine, reduction="sum")
     return dict(zip(sums, flat.tolist(), strict=True))
 
 
@@ -227,9 +225,8 @@ def learning_rate(config: Training, step: int) -> float:
     if settings.schedule == "constant":
         return settings.learning_rate
     done = (step - settings.warmup) / max(1, config.steps - settings.warmup)
-    return settings.learning_rate * (
-        settings.final + (1 - settings.final) * 0.5 * (1 + float(np.cos(np.pi * done)))
-    )
+    share = settings.final + (1 - settings.final) * 0.5 * (1 + float(np.cos(np.pi * done)))
+    return settings.learning_rate * share
 
 
 def train(
@@ -246,16 +243,14 @@ def train(
     where a loss or a gradient is no number: nothing of that step is saved.
     """
     config, out, first = run.config, run.out, run.accelerator.is_main_process
-    progress = progress or Silent()
+    progress, say = progress or Silent(), say if first else _silent
     finished = out / "result.json"
     if finished.exists():
-        checkpoint.check_identity(
-            finished, json.loads(finished.read_text())["identity"], _plain(run.identity)
-        )
+        check_identity(finished, json.loads(finished.read_text())["identity"], run.identity)
         say(f"{out}: finished already; the model is in {out / 'model'}")
         return out / "model"
     states = out / "states"
-    done = checkpoint.resume(states, _plain(run.identity), run.learner, run.optimizer)
+    done = checkpoint.resume(states, run.identity, run.learner, run.optimizer)
     if done:
         say(f"resumed at step {done} of {config.steps}")
     journal = checkpoint.Journal(out / "log.jsonl", done)
@@ -264,9 +259,8 @@ def train(
     progress.stage("training", config.steps, "steps", done)
     with stop_signal(progress) as asked:
         for step in range(done, config.steps):
-            torch.manual_seed(
-                int(np.random.SeedSequence((config.seed, step)).generate_state(1)[0])
-            )  # for dropout
+            seed = np.random.SeedSequence((config.seed, step)).generate_state(1)[0]
+            torch.manual_seed(int(seed))  # for dropout
             began = time.perf_counter()
             figures = take_step(step)
             elapsed = time.perf_counter() - began
@@ -280,7 +274,7 @@ def train(
             last = step + 1 == config.steps
             stop = bool(total(run, {"stop": torch.tensor(float(bool(asked)))})["stop"])
             if last or stop or (step + 1) % config.save_every == 0:
-                checkpoint.save_state(states, step + 1, _plain(run.identity), run.learner, run.optimizer)
+                checkpoint.save_state(states, step + 1, run.identity, run.learner, run.optimizer)
             if stop and not last:
                 raise Interrupted(
                     f"{out}: stopped after step {step + 1} of {config.steps}, saved. The same command goes on."
@@ -291,7 +285,7 @@ def train(
     progress.stage(f"writing {out / 'model'}")
     if first:
         export(run, weights)
-        facts = {"steps": config.steps, "last": figures, "identity": _plain(run.identity)}
+        facts = {"steps": config.steps, "last": figures, "identity": run.identity}
         with atomic_write(finished, "w") as file:
             file.write(json.dumps(facts, indent=2))
     run.accelerator.wait_for_everyone()
@@ -327,16 +321,13 @@ def _merged(policy: Policy, model: Chameleon) -> Chameleon:
     return Chameleon(module, model.tokenizer, model.preprocessor, name=model.name)
 
 
-def _plain(identity: dict[str, Any]) -> dict[str, Any]:
-    """As JSON gives it back: what a saved identity is compared with."""
-    return json.loads(json.dumps(identity))
-
-
 def _curves(out: Path, done: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise PipelineError(
-            f"tensorboard: true needs the extra: {install_extra('train')}, or set it to false."
-        ) from None
+        told = f"tensorboard: true needs the extra: {install_extra('train')}, or set it to false."
+        raise PipelineError(told) from None
     return SummaryWriter(str(out / "tensorboard"), purge_step=done + 1)
+
+
+def _silent(text: str) -> None: ...

@@ -87,11 +87,8 @@ class _WeightedNats(torch.autograd.Function):
     @staticmethod
     def forward(ctx, hidden_MD, head_VD, targets_M, weights_M, learns):
         device = hidden_MD.device.type
-        dtype = (
-            torch.get_autocast_dtype(device)
-            if torch.is_autocast_enabled(device)
-            else torch.result_type(hidden_MD, head_VD)
-        )
+        half = torch.is_autocast_enabled(device)
+        dtype = torch.get_autocast_dtype(device) if half else torch.result_type(hidden_MD, head_VD)
         nats_M = torch.empty(len(hidden_MD), device=hidden_MD.device)
         by_hidden = torch.empty_like(hidden_MD) if learns and ctx.needs_input_grad[0] else None
         by_head = torch.zeros_like(head_VD) if learns and ctx.needs_input_grad[1] else None
@@ -102,12 +99,8 @@ class _WeightedNats(torch.autograd.Function):
                 part = slice(start, start + ROWS)
                 rows, targets, weights = hidden_MD[part].to(dtype), targets_M[part], weights_M[part, None]
                 slope = torch.mm(rows, head.T, out=slopes[: len(rows)])
-                nats_M[part] = torch.cat(
-                    [
-                        _to_slopes(some, ids)
-                        for some, ids in zip(slope.split(few), targets.split(few), strict=True)
-                    ]
-                )
+                pieces = zip(slope.split(few), targets.split(few), strict=True)
+                nats_M[part] = torch.cat([_to_slopes(some, ids) for some, ids in pieces])
                 if by_hidden is not None:
                     by_hidden[part] = torch.mm(slope, head) * weights
                 if by_head is not None:
@@ -119,14 +112,8 @@ class _WeightedNats(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, scale, _):
-        by_hidden, by_head = ctx.gradients
-        ctx.gradients = None, None
-        return (
-            *(None if found is None else found.mul_(scale) for found in (by_hidden, by_head)),
-            None,
-            None,
-            None,
-        )
+        found, ctx.gradients = ctx.gradients, (None, None)
+        return (*(None if each is None else each.mul_(scale) for each in found), None, None, None)
 
 
 def _to_slopes(logits_RV: Tensor, targets_R: Tensor) -> Tensor:

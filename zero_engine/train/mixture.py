@@ -42,23 +42,19 @@ class Mixture:
                     f"{source.path}: validation_rows, of its own or of a dataset with the same rows, leaves no row "
                     "to train on. Lower it."
                 )
-        weights = np.array(
-            [len(f) if s.weight is None else s.weight for s, f in zip(sources, self._free, strict=True)]
-        )
+        pairs = zip(sources, self._free, strict=True)
+        weights = np.array([len(free) if one.weight is None else one.weight for one, free in pairs])
         weights = weights / weights.max()  # a sum of them is finite
         self.often = np.maximum(1, np.round(ROUND * weights / weights.sum())).astype(int)
         self.shares = self.often / self.often.sum()
         """How large a part of the batches each dataset is."""
-        left_out = [
+        self.withheld = [
             size - source.validation_rows - len(free)
             for size, source, free in zip(sizes, sources, self._free, strict=True)
         ]
-        self.withheld = left_out
         """Rows of each that are not trained on, for another dataset holds them out."""
-        marks = [
-            f"{part.fingerprint} {often}{f' {out}' if out else ''}"
-            for part, often, out in zip(self.parts, self.often, left_out, strict=True)
-        ]
+        marked = zip(self.parts, self.often, self.withheld, strict=True)
+        marks = [f"{part.fingerprint} {often}{f' {out}' if out else ''}" for part, often, out in marked]
         self.fingerprint = digest(*marks)[:16]
 
     def __len__(self) -> int:
@@ -71,16 +67,15 @@ class Mixture:
         part = int(order[place])
         free = self._free[part]
         epoch, row = divmod(turn * int(self.often[part]) + int(before[place]), len(free))
-        return int(self.starts[part]) + int(free[_permutation(seed, part, epoch, len(free))[row]])
+        return int(self.starts[part]) + int(free[permutation((seed, 3, part, epoch), len(free))[row]])
 
     def described(self) -> list[str]:
         """A line for each dataset: its rows, and how large a part of the batches it is."""
+        described = zip(self.sources, self._free, self.shares, self.withheld, strict=True)
         return [
             f"{source.path}: {len(free)} rows to train on, {share:.1%} of the batches"
             + (f", {out} held out with rows of another dataset" if out else "")
-            for source, free, share, out in zip(
-                self.sources, self._free, self.shares, self.withheld, strict=True
-            )
+            for source, free, share, out in described
         ]
 
     def rows_trained_on(self) -> list[int]:
@@ -129,5 +124,6 @@ def _round(seed: int, turn: int, often: tuple[int, ...]) -> tuple[np.ndarray, np
 
 
 @lru_cache(maxsize=16)
-def _permutation(seed: int, part: int, epoch: int, count: int) -> np.ndarray:
-    return np.random.default_rng((seed, 3, part, epoch)).permutation(count)
+def permutation(key: tuple[int, ...], count: int) -> np.ndarray:
+    """The order of `count` rows, (count,), by a key of integers."""
+    return np.random.default_rng(key).permutation(count)

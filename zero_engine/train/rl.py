@@ -45,8 +45,8 @@ def train_rl(config: Rl, say: Callable[[str], None] = print, progress: Progress 
     """
     run = prepare(config, "rl", projected=False)
     sampler = Sampler(run.model, config)
-    states = range(len(sampler.rules.masks))
-    allowed = {state: sampler.rules.masks[state].nonzero()[:, 0].to(run.device) for state in states}
+    masks = enumerate(sampler.rules.masks)
+    allowed = {state: mask.nonzero()[:, 0].to(run.device) for state, mask in masks}
     reference = run.snapshot() if config.kl and config.lora is None else None
     if reference is not None:
         reference.release()
@@ -74,8 +74,7 @@ def train_rl(config: Rl, say: Callable[[str], None] = print, progress: Progress 
         tokens = sum(len(answer.continuation.ids) for answer in answers)
         return {**figures, "rollout_s": sampled - began, "update_s": done - sampled, "tokens": float(tokens)}
 
-    speak = say if run.accelerator.is_main_process else lambda text: None
-    return train(run, take_step, speak, _line, progress)
+    return train(run, take_step, say, _line, progress)
 
 
 def _collect(
@@ -166,9 +165,8 @@ def prepare_batches(run: Run[Rl], sampler: Sampler, groups: Sequence[Sequence[An
     """This process's share of the groups as forward passes; normalisers are counted over all groups."""
     config, accelerator = run.config, run.accelerator
     answers = [answer for group in groups for answer in group]
-    gains = np.concatenate(
-        [advantages([a.score for a in group], scale_by_std=config.scale_by_std) for group in groups]
-    )
+    scores = [[answer.score for answer in group] for group in groups]
+    gains = np.concatenate([advantages(each, scale_by_std=config.scale_by_std) for each in scores])
     kinds = [sampler.kinds(answer) for answer in answers]
     lengths = torch.tensor([int((kind != GIVEN).sum()) for kind in kinds])
     scales = token_scales(config.loss, lengths, config.max_new_tokens).numpy()
@@ -190,9 +188,8 @@ def prepare_batches(run: Run[Rl], sampler: Sampler, groups: Sequence[Sequence[An
             "advantage": [np.full(len(kinds[i]), gains[i], np.float32) for i in chosen],
             "sampled": [answers[i].continuation.logp for i in chosen],
         }
-        drawn.append(
-            (batch, {k: torch.from_numpy(np.concatenate(v)).to(run.device) for k, v in aside.items()})
-        )
+        tensors = {k: torch.from_numpy(np.concatenate(v)).to(run.device) for k, v in aside.items()}
+        drawn.append((batch, tensors))
     return drawn
 
 
@@ -241,10 +238,9 @@ def save_samples(run: Run[Rl], answers: Sequence[Answer], step: int) -> None:
     lines = []
     for place, answer in enumerate(answers):
         names = [f"{place}-{number}.png" for number in range(len(answer.pictures))]
-        if names:
-            pixels = run.model.decode(np.stack(answer.pictures))
-            for name, image in zip(names, pixels, strict=True):
-                (folder / name).write_bytes(encode_image(image))
+        pixels = run.model.decode(np.stack(answer.pictures)) if names else ()
+        for name, image in zip(names, pixels, strict=True):
+            (folder / name).write_bytes(encode_image(image))
         facts = {
             "id": answer.question.id,
             "text": answer.text,

@@ -53,15 +53,14 @@ def train_sft(config: Sft, say: Callable[[str], None] = print, progress: Progres
     def take_step(step: int) -> dict[str, Any]:
         figures = learn(run, step, batches[step], codebook)
         if held_out and ((step + 1) % config.eval_every == 0 or step + 1 == config.steps):
-            figures |= {
-                f"validation_{name}": value for name, value in evaluate(run, held_out, codebook).items()
-            }
+            found = evaluate(run, held_out, codebook)
+            figures |= {f"validation_{name}": value for name, value in found.items()}
         return figures
 
     say(f"{len(run.rows)} rows, {config.steps} steps of {config.batch_size} on {processes} x {run.device}")
     for line in run.rows.described() if isinstance(run.rows, Mixture) else ():
         say(f"  {line}")
-    return train(run, take_step, say if run.accelerator.is_main_process else _silent, _line, progress)
+    return train(run, take_step, say, _line, progress)
 
 
 def learn(run: Run[Sft], step: int, examples: Sequence[Example], codebook: Tensor) -> dict[str, float]:
@@ -76,11 +75,11 @@ def cut(run: Run[Sft], examples: Sequence[Example]) -> list[Batch]:
     config = run.config
     mine = examples[run.accelerator.process_index :: run.accelerator.num_processes]
     if config.pack:
-        return [
-            batch.to(run.device) for batch in collate_packed(mine, run.encoder.pad, config.data.max_length)
-        ]
-    parts = [mine[start : start + config.micro_batch] for start in range(0, len(mine), config.micro_batch)]
-    return [collate(part, run.encoder.pad).to(run.device) for part in parts]
+        batches = collate_packed(mine, run.encoder.pad, config.data.max_length)
+    else:
+        starts = range(0, len(mine), config.micro_batch)
+        batches = [collate(mine[at : at + config.micro_batch], run.encoder.pad) for at in starts]
+    return [batch.to(run.device) for batch in batches]
 
 
 @torch.no_grad()
@@ -137,16 +136,8 @@ def _validation(run: Run[Sft], report: Callable[[Rejection], None]) -> list[Exam
 def reporter(run: Run, say: Callable[[str], None]) -> Callable[[Rejection], None]:
     """Rows that are left out go to `left_out.jsonl`, once each, and the first of each reason to the console."""
     path, reasons = run.out / "left_out.jsonl", set()
-    known = (
-        {
-            (one["id"], one["detail"])
-            for line in path.read_text(encoding="utf-8").split("\n")
-            if line
-            for one in [json.loads(line)]
-        }
-        if path.exists()
-        else set()
-    )
+    lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
+    known = {(one["id"], one["detail"]) for one in map(json.loads, filter(None, lines))}
 
     def report(rejection: Rejection) -> None:
         key = (rejection.trace_id, rejection.detail)
@@ -168,6 +159,3 @@ def _line(figures: dict[str, Any], elapsed: float) -> str:
     speed = (figures["text_tokens"] + figures["codes"]) / elapsed
     names = [n for n in ("loss", "text_nats", "code_nats", "perception", "validation_loss") if n in figures]
     return " ".join([*(f"{name} {figures[name]:.4f}" for name in names), f"{speed:,.0f} tokens/s"])
-
-
-def _silent(text: str) -> None: ...

@@ -1,11 +1,11 @@
 """Ctrl-C and SIGTERM while a training goes on: the first one finishes the step and saves, the second one stops."""
 
 import contextlib
-import signal
 import threading
 from collections.abc import Iterator
 
 from zero_engine.progress import Progress
+from zero_engine.signals import stop_signals
 
 STOPPING = "finishing this step and saving; press again to stop now. The same command goes on from the last saved step."
 
@@ -21,15 +21,7 @@ def stop_signal(progress: Progress) -> Iterator[list[int]]:
     def ask(number: int, frame: object) -> None:
         asked.append(number)
         threading.Thread(target=progress.say, args=(STOPPING,), daemon=True).start()
-        for known, before in previous.items():
-            signal.signal(known, before)
+        give_back()
 
-    try:
-        previous = {known: signal.signal(known, ask) for known in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: whoever started it has the signals
-        previous = {}
-    try:
+    with stop_signals(ask) as give_back:
         yield asked
-    finally:
-        for known, before in previous.items():
-            signal.signal(known, before)

@@ -1,6 +1,7 @@
 """Open a finished dataset, memory-mapped: the one road by which rows reach a trainer or a report.
 
-`open_dataset` gives what the library `datasets` gives; `open_rows` the bare record batches, for a trainer.
+`open_dataset` gives what the library `datasets` gives; `open_rows` the bare record batches,
+and `read_rows` what a trainer learns of them.
 
 Refused: a folder without a manifest (a run cut short), a file that the manifest does not list (left
 by somebody else, or half a copy), a listed file that is missing or of another size. `validate` looks deeper.
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 CONFIGS = ("default", "candidates")
 VERIFY_BYTES = 2 << 30
 """A few seconds of reading."""
+COLUMNS = ["id", "question", "question_images", "answer", "choices", "steps"]
+"""What a training or an evaluation reads of a row: the columns that `read_rows` needs."""
 
 
 @takes_store()
@@ -106,6 +109,26 @@ def open_rows(path: str | Path, columns: Sequence[str], limit: int | None = None
             ) from None
     ends = list(accumulate(batch.num_rows for batch in batches))
     return Rows(batches, ends, _fingerprint(files), limit)
+
+
+def read_rows(rows: Rows, positions: Sequence[int]) -> Iterator[dict]:
+    """Rows by position, straight from the memory-mapped columns: no picture of a step is touched."""
+    for position in positions:
+        batch, at = rows.at(position)
+        row = {name: batch.column(name)[at].as_py() for name in COLUMNS if name != "steps"}
+        row["question_images"] = [image["bytes"] for image in row["question_images"]]
+        row["steps"] = _steps(batch.column("steps"), at)
+        yield row
+
+
+def _steps(steps, at: int) -> list[dict]:
+    """The steps of one row of an Arrow list array, of which nothing but texts and codes is read."""
+    words, codes = steps.values.field("text"), steps.values.field("codes")
+    start, end = (bound.as_py() for bound in steps.offsets[at : at + 2])
+    return [
+        {"text": words[i].as_py(), "codes": codes[i].values.to_numpy() if codes[i].is_valid else None}
+        for i in range(start, end)
+    ]
 
 
 def is_dataset(path: str | Path) -> bool:

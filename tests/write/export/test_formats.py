@@ -16,9 +16,8 @@ from tests.write.export.conftest import TINY, build
 from zero_engine import open_dataset
 from zero_engine.models import load_model
 from zero_engine.render.sequences import PICTURE, TEMPLATES, Encoder, Plain
-from zero_engine.train.data import COLUMNS, read_rows
 from zero_engine.train.rewards import reward
-from zero_engine.write.dataset import open_rows
+from zero_engine.write.dataset import COLUMNS, open_rows, read_rows
 from zero_engine.write.export import export_dataset
 from zero_engine.write.export.files import ParquetFile
 

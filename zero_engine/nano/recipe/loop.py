@@ -27,6 +27,7 @@ from transformers import ChameleonForConditionalGeneration
 from zero_engine.errors import ModelError
 from zero_engine.nano.recipe import batches, codebook, codec, language
 from zero_engine.nano.recipe.optimizer import MuonAdamW
+from zero_engine.signals import stop_signals
 
 LEARNING_RATE = 3e-3
 WARM_UP = 60
@@ -71,15 +72,10 @@ def train_language(
             helper.start()
         _wait_for(helpers, Path(meeting))
         asked = threading.Event()
-        previous = {
-            number: signal.signal(number, lambda *_: asked.set())
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
         try:
-            return _join(0, processes, address, out, asdict(recipe), deadline, report, asked)
+            with stop_signals(lambda *_: asked.set()):
+                return _join(0, processes, address, out, asdict(recipe), deadline, report, asked)
         finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
             for helper in helpers:
                 helper.join(timeout=20)
                 helper.kill()
