@@ -179,7 +179,7 @@ DAMAGES = {
     "whole numbers": (
         "model.safetensors",
         None,
-        "1 weights in .* are whole numbers .first: lm_head.weight., as of a",
+        "1 weights in .* are whole numbers .first: .*lm_head.weight., as of",
     ),
     "no layers": ("config.json", "-1", LEFT + "0"),
     "fewer layers": ("config.json", "1", LEFT + "1"),

@@ -96,7 +96,7 @@ def test_a_folder_of_several_lora_weights_or_of_none_is_one_line(folder, tmp_pat
 def test_lora_weights_that_fit_nothing_or_in_part_are_one_line(folder, tmp_path, capfd):
     place = "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q.lora_{}.weight"
     fits = {place.format("A"): torch.ones(2, 16), place.format("B"): torch.ones(16, 2)}
-    more = {name.replace("attn1", "attn9"): weight for name, weight in fits.items()}
+    more = {name.replace("attn1", "attn9"): weight.clone() for name, weight in fits.items()}
     other = {name.replace("unet", "transformer"): weight for name, weight in fits.items()}
     wide = {place.format("A"): torch.ones(2, 32), place.format("B"): torch.ones(32, 2)}
     for number, weights in enumerate((fits, {**fits, **more}, other, wide)):
