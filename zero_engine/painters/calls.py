@@ -123,6 +123,7 @@ def text_to_image_class(kind: str) -> str:
                     if isinstance(pair, ast.Tuple)
                     and len(pair.elts) == 2
                     and isinstance(pair.elts[0], ast.Constant)
+                    and isinstance(pair.elts[0].value, str)
                     and isinstance(pair.elts[1], ast.Name)
                 }
         painting = names.get("AUTO_TEXT2IMAGE_PIPELINES_MAPPING", {})
