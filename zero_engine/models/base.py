@@ -112,6 +112,13 @@ class Prepares(Protocol):
         """Get ready; what cannot be drawn, in the order of `wanted`. Only the others are drawn afterwards."""
 
 
+@runtime_checkable
+class RowsApart(Protocol):
+    """A model that says whether the bits of a drawing do not depend on the others of its batch."""
+
+    rows_apart: bool
+
+
 def refuse_pictures(name: str, prompts: Iterable[Prompt]) -> None:
     """Raises ModelError if a prompt holds pictures; for models that do not see any."""
     if any(pictures_in(prompt) for prompt in prompts):

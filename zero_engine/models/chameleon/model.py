@@ -264,6 +264,11 @@ class Chameleon:
         """The memory of the weights and of one drawing."""
         return Footprint.of(self.module, self.module.config, self.codes_per_picture)
 
+    @property
+    def rows_apart(self) -> bool:
+        """Whether the bits of a drawing do not depend on the others of its batch (see `trunk`)."""
+        return self.device.type == "cpu" and self.module.lm_head.weight.dtype == torch.float32
+
     def describe(self) -> dict[str, object]:
         """Token layout, parameters, and the memory of the weights and of one drawing with guidance."""
         config, layout = self.module.config, self.layout
