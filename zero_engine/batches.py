@@ -142,7 +142,7 @@ def _attempt(
     except ZeroEngineError:
         raise
     except Exception as error:
-        reason = "out_of_memory" if _is_out_of_memory(error) else "failed"
+        reason = "out_of_memory" if is_out_of_memory(error) else "failed"
         failure = BatchFailure(reason, _first_line(error), type(error).__name__)
     else:
         if len(results) != size:
@@ -158,7 +158,7 @@ def _require_working(function: Callable[[list[T]], Sequence[R]], size: int, fill
     try:
         function([filler] * size)
     except Exception as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
 
 
@@ -167,7 +167,7 @@ def _halves(rows: Sequence[int]) -> list[Sequence[int]]:
     return [half for half in (rows[:middle], rows[middle:]) if len(half)]
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """By class name and message, so that this module needs no torch."""
     names = {kind.__name__ for kind in type(error).__mro__}
     if "OutOfMemoryError" in names or isinstance(error, MemoryError):

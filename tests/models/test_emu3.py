@@ -172,3 +172,51 @@ def test_weights_of_another_shape_are_named(folder, tmp_path):
     with pytest.raises(ModelError, match=says) as caught:
         load_model(str(other), device="cpu")
     assert "\n" not in str(caught.value)
+
+
+LEFT = r"weights in .* have no place in the model of config.json .first: \S+layers."
+DAMAGES = {
+    "whole numbers": (
+        "model.safetensors",
+        None,
+        "1 weights in .* are whole numbers .first: .*lm_head.weight., as of",
+    ),
+    "no layers": ("config.json", "-1", LEFT + "0"),
+    "fewer layers": ("config.json", "1", LEFT + "1"),
+    "no tokenizer": ("tokenizer.json", None, "no tokenizer in .* Put its tokenizer.json there"),
+    "a new token": (
+        "tokenizer_config.json",
+        '"<new>"',
+        "tokenizer in .* has 332 tokens, the vocabulary of .* 331",
+    ),
+    "two tokens": (
+        "special_tokens_map.json",
+        '{"bos_token": "</s>"}',
+        "bos_token is '.*' in tokenizer_config.json",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_would_draw_something_else_is_one_line(folder, tmp_path, damage):
+    from safetensors.torch import load_file, save_file
+
+    file, value, says = DAMAGES[damage]
+    other = shutil.copytree(folder, tmp_path / "other")
+    if file == "model.safetensors":
+        weights = load_file(other / file)
+        names = [name for name in weights if name.endswith("lm_head.weight")]
+        save_file({**weights, names[0]: weights[names[0]].to(torch.int8)}, other / file, {"format": "pt"})
+    elif file == "tokenizer.json":
+        for name in (file, "tokenizer_config.json"):
+            (other / name).unlink()
+    elif file == "special_tokens_map.json":
+        (other / file).write_text(value)
+    else:
+        settings = json.loads((other / file).read_text())
+        where = settings["text_config"] if file == "config.json" else settings
+        where["num_hidden_layers" if file == "config.json" else "bos_token"] = json.loads(value)
+        (other / file).write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match=says) as caught:
+        load_model(str(other), device="cpu")
+    assert "\n" not in str(caught.value)

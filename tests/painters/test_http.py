@@ -50,6 +50,17 @@ def test_pictures_are_asked_for_at_once_and_come_as_they_were_painted(tmp_path):
         assert server.bodies[0]["model"] == "tiny" and server.bodies[0]["response_format"] == "b64_json"
 
 
+def test_no_request_is_late_because_pictures_take_long_to_decode(tmp_path, monkeypatch):
+    def slow(data):
+        time.sleep(0.1)
+        return images_api.pixels_of(data)
+
+    monkeypatch.setattr("zero_engine.painters.http.pixels_of", slow)
+    with ImagesServer() as server:
+        assert painter(server, tmp_path, concurrency=8, timeout_s=0.4).prepare(asked(8)) == [None] * 8
+        assert len(server.requests) == 8
+
+
 @pytest.mark.slow
 def test_every_fault_is_tried_again_and_no_answer_is_asked_for_twice(tmp_path):
     faults = ["cut", (500, {}, "oops"), "garbage", (503, {"Retry-After": "0.05"}, ""), (429, {}, "slow down")]
@@ -214,9 +225,9 @@ def test_urls_are_followed_to_the_server_alone(tmp_path):
             painter(server, tmp_path / "other").prepare(asked(1))
 
 
-def encoded(picture: Image.Image, kind: str) -> bytes:
+def encoded(picture: Image.Image, kind: str, **options) -> bytes:
     out = io.BytesIO()
-    picture.save(out, kind)
+    picture.save(out, kind, **options)
     return out.getvalue()
 
 
@@ -247,6 +258,9 @@ def test_pictures_of_other_kinds_keep_their_colours():
     assert images_api.pixels_of(encoded(deep, "PNG")).tolist() == np.full((3, 3, 3), 0x80).tolist()
     cyan = images_api.pixels_of(encoded(Image.new("CMYK", (8, 8), (255, 0, 0, 0)), "JPEG"))
     assert cyan[0, 0, 0] < 9 and cyan[0, 0, 1] > 246
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    assert images_api.pixels_of(encoded(Image.new("RGB", (3, 2)), "PNG", exif=turned)).shape == (3, 2, 3)
 
 
 @pytest.mark.parametrize(

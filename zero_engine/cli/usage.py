@@ -5,6 +5,8 @@ import os
 import sys
 from typing import Any
 
+from zero_engine.batches import is_out_of_memory
+
 
 def misuse(error: Exception) -> tuple[int, str] | None:
     """Exit code and message of an error of the command line's own; None where it is something else.
@@ -33,7 +35,7 @@ def limit(error: Exception) -> str | None:
         lack, how = "no further thread or process can be started", "Raise `ulimit -u`"
     elif number in (errno.EMFILE, errno.ENFILE):
         lack, how = "no further file can be opened", "Raise `ulimit -n`"
-    elif number == errno.ENOMEM or isinstance(error, MemoryError):
+    elif number == errno.ENOMEM or is_out_of_memory(error):
         lack, how = "no memory is left", "Free some"
     else:
         return None

@@ -21,11 +21,12 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoTokenizer, Emu3ForConditionalGeneration, PreTrainedTokenizerBase
+from transformers import Emu3ForConditionalGeneration, PreTrainedTokenizerBase
 from transformers.models.emu3.image_processing_emu3 import Emu3ImageProcessor
 
 from zero_engine.errors import ModelError
-from zero_engine.families.mainline import InVocabulary, read_module, reading, token_id
+from zero_engine.families.checkpoints import read_module, read_tokenizer, reading, token_id
+from zero_engine.families.mainline import InVocabulary
 from zero_engine.images import fit, on_white
 
 AREA = 720 * 720
@@ -56,7 +57,7 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
     """Read a checkpoint folder. Raises ModelError, one line, when it is no whole checkpoint."""
     with reading(name, path):
         module = read_module(Emu3WithExactCodec, path, name, device, dtype, key_mapping=NAMES)
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        tokenizer = read_tokenizer(path, name, module.get_input_embeddings().num_embeddings)
         image_processor = Emu3ImageProcessor.from_pretrained(path, local_files_only=True)
     return Emu3(module, tokenizer, image_processor, name=name, fingerprint=fingerprint)
 

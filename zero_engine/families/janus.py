@@ -21,10 +21,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
-from transformers import AutoTokenizer, JanusForConditionalGeneration, PreTrainedTokenizerBase
+from transformers import JanusForConditionalGeneration, PreTrainedTokenizerBase
 from transformers.models.janus.image_processing_pil_janus import JanusImageProcessorPil
 
-from zero_engine.families.mainline import Mainline, read_module, reading, token_id
+from zero_engine.families.checkpoints import read_module, read_tokenizer, reading, token_id
+from zero_engine.families.mainline import Mainline
 from zero_engine.images import on_white
 
 USER, ASSISTANT = "<|User|>: ", "\n\n<|Assistant|>:"
@@ -41,7 +42,7 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
     """Read a checkpoint folder. Raises ModelError, one line, when it is no whole checkpoint."""
     with reading(name, path):
         module = read_module(JanusWithExactCodec, path, name, device, dtype)
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        tokenizer = read_tokenizer(path, name, module.get_input_embeddings().num_embeddings)
         image_processor = JanusImageProcessorPil.from_pretrained(path, local_files_only=True)
     return Janus(module, tokenizer, image_processor, name=name, fingerprint=fingerprint)
 

@@ -22,14 +22,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from transformers import (
-    AutoTokenizer,
     ChameleonConfig,
     GemmaForCausalLM,
     PreTrainedTokenizerBase,
 )
 
 from zero_engine.errors import ModelError
-from zero_engine.families.mainline import InVocabulary, read_module, reading, token_id
+from zero_engine.families.checkpoints import read_module, read_tokenizer, reading, token_id
+from zero_engine.families.mainline import InVocabulary
 from zero_engine.models.chameleon import vq
 from zero_engine.models.chameleon.layout import code_grid
 from zero_engine.models.chameleon.preprocess import Preprocessor
@@ -59,8 +59,8 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
             f"{name}: no picture codec. Put an Anole checkpoint, or a link to one, into {path / CODEC}."
         )
     with reading(name, path):
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
         module = read_module(GemmaForCausalLM, path, name, device, dtype)
+        tokenizer = read_tokenizer(path, name, module.config.vocab_size)
     with reading(name, path / CODEC):
         config = ChameleonConfig.from_pretrained(path / CODEC, local_files_only=True)
         with torch.device("meta"):

@@ -8,74 +8,22 @@ shapes do not depend on the other rows. Names of special tokens in a prompt are 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from zero_engine.batches import padded
-from zero_engine.errors import ModelError
 from zero_engine.models import pixels
 from zero_engine.models.base import Drawings, refuse_perception, refuse_pictures
-from zero_engine.models.devices import device_named, dtype_named
 from zero_engine.models.footprint import Footprint
 from zero_engine.models.prompt import Prompt, Request, Sampling, is_empty, text_of
-from zero_engine.models.quiet import quiet
 from zero_engine.models.sampling import choose, guide, uniforms_from
-from zero_engine.models.soundness import is_finite
-
-
-@contextmanager
-def reading(name: str, path: Path) -> Iterator[None]:
-    """A checkpoint folder is read inside: what libraries raise of a damaged one becomes a ModelError of one line."""
-    try:
-        with quiet():
-            yield
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(
-            f"{name}: cannot read the checkpoint in {path} ({reason}). Is it complete?"
-        ) from error
-
-
-def read_module(
-    kind: type[PreTrainedModel], path: Path, name: str, device: str, dtype: str, **options: Any
-) -> Any:
-    """A module of that class with the folder's weights. Raises ModelError where weights are missing or unsound."""
-    target = device_named(device)
-    module, report = kind.from_pretrained(
-        path,
-        dtype=dtype_named(dtype, target),
-        device_map={"": target},
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,
-        local_files_only=True,
-        **options,
-    )
-    if missing := sorted(report["missing_keys"]):
-        raise ModelError(
-            f"{name}: {len(missing)} weights are missing in {path} (first: {missing[0]}). Give a whole checkpoint."
-        )
-    if misshapen := sorted(report["mismatched_keys"]):
-        weight, held, wanted = misshapen[0]
-        raise ModelError(
-            f"{name}: {len(misshapen)} weights in {path} have another shape than config.json says (first: {weight} "
-            f"(file: {tuple(held)}, model: {tuple(wanted)})). Give the configuration that belongs to the weights."
-        )
-    if unsound := [weight for weight, held in module.named_parameters() if not is_finite(held)]:
-        raise ModelError(
-            f"{name}: {len(unsound)} weights in {path} are NaN or infinite (first: {unsound[0]}). "
-            "Fetch the checkpoint again."
-        )
-    return module.eval().requires_grad_(False)
 
 
 class Mainline(ABC):
@@ -299,11 +247,3 @@ class InVocabulary(Mainline):
     def _code_log_p(self, hidden_MD: Tensor) -> Tensor:
         head_KD = self.module.lm_head.weight[self.first_code : self.first_code + self.codebook_size]
         return torch.log_softmax(functional.linear(hidden_MD, head_KD), dim=-1, dtype=torch.float32)
-
-
-def token_id(tokenizer: PreTrainedTokenizerBase, kind: str, name: str) -> int:
-    """The id of bos, pad, boi or eoi. Raises ModelError where the tokenizer has none."""
-    found: int | None = getattr(tokenizer, f"{kind}_token_id", None)
-    if found is None:
-        raise ModelError(f"{name}: the tokenizer has no {kind}_token. Add it to tokenizer_config.json.")
-    return found

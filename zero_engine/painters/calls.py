@@ -51,6 +51,12 @@ def refuse_unknown(
     name: str, kind: str, takes: Mapping[str, object] | frozenset[str], render: Render
 ) -> None:
     """Raises ModelError, one line, for what the call of the class `kind` does not take."""
+    if "prompt" not in takes:
+        raise ModelError(f"{name}: {kind} takes no prompt. Give a pipeline that paints from text.")
+    if render.diffusion and "num_inference_steps" in render.diffusion.parameters:
+        raise ModelError(
+            f"render.diffusion.parameters: num_inference_steps of {name} is render.diffusion.steps. Say that."
+        )
     embedded = "true_cfg_scale" not in takes  # which of the two it is does not matter here
     for parameter in asked_for(render, guided_by(takes, embedded)):
         if parameter in takes and parameter not in MADE_BY_US:
@@ -62,30 +68,77 @@ def refuse_unknown(
         raise ModelError(f"{name}: {kind} takes no {parameter}{instead}. Drop it from the pipeline file.")
 
 
+def refuse_unheeded(name: str, kind: str, guided_by: str, render: Render) -> None:
+    """Raises ModelError, one line, for a parameter that the call takes and does not heed."""
+    settings = render.diffusion
+    assert settings is not None, "the generator diffusion without render.diffusion"
+    given = settings.parameters
+    mend = "Say render.diffusion.guidance instead."
+    if guided_by == "true_cfg_scale" and "guidance_scale" in given:
+        raise ModelError(
+            f"render.diffusion.parameters: {kind} of {name} does not heed guidance_scale. {mend}"
+        )
+    if "true_cfg_scale" in given and not asked_for(render, guided_by).get("negative_prompt"):
+        mend = "Say render.negative_prompt, too." if guided_by == "guidance_scale" else mend
+        raise ModelError(
+            f"render.diffusion.parameters: {kind} of {name} does not heed true_cfg_scale alone. {mend}"
+        )
+
+
 def refuse_unknown_in(folder: Path, name: str, render: Render) -> None:
     """The same for a folder of diffusers, without importing it; what cannot be told is left to loading."""
     try:
         kind = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
     except (OSError, ValueError, KeyError, TypeError):
         return
-    takes = call_parameters(kind) if isinstance(kind, str) else None
-    if takes is not None:
+    kind = text_to_image_class(kind) if isinstance(kind, str) else None
+    takes = call_parameters(kind) if kind else None
+    if kind and takes is not None:
         refuse_unknown(name, kind, takes, render)
 
 
 @lru_cache(maxsize=16)
 def call_parameters(kind: str) -> frozenset[str] | None:
     """Names that the `__call__` of a pipeline class of diffusers takes; None where its source does not say."""
-    found = importlib.util.find_spec("diffusers")
-    for place in (found.submodule_search_locations or []) if found else []:
-        for path in Path(place, "pipelines").glob("*/pipeline_*.py"):
-            text = path.read_text(encoding="utf-8")
-            if f"class {kind}(" not in text:
-                continue
-            for node in ast.walk(ast.parse(text)):
-                if isinstance(node, ast.ClassDef) and node.name == kind:
-                    return _parameters(node)
+    for path in _sources():
+        text = path.read_text(encoding="utf-8")
+        if f"class {kind}(" not in text:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ClassDef) and node.name == kind:
+                return _parameters(node)
     return None
+
+
+@lru_cache(maxsize=16)
+def text_to_image_class(kind: str) -> str:
+    """The class that AutoPipelineForText2Image makes of a folder of the class `kind`; the same where it knows none."""
+    for path in _sources("auto_pipeline.py"):
+        names: dict[str, dict[str, str]] = {}
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                names[node.targets[0].id] = {
+                    pair.elts[0].value: pair.elts[1].id
+                    for pair in ast.walk(node.value)
+                    if isinstance(pair, ast.Tuple)
+                    and len(pair.elts) == 2
+                    and isinstance(pair.elts[0], ast.Constant)
+                    and isinstance(pair.elts[0].value, str)
+                    and isinstance(pair.elts[1], ast.Name)
+                }
+        painting = names.get("AUTO_TEXT2IMAGE_PIPELINES_MAPPING", {})
+        if kind in painting.values():
+            return kind
+        families = (family for known in names.values() for family, name in known.items() if name == kind)
+        return next((painting[family] for family in families if family in painting), kind)
+    return kind
+
+
+def _sources(name: str = "pipeline_*.py") -> list[Path]:
+    """Files of diffusers that define pipelines."""
+    found = importlib.util.find_spec("diffusers")
+    places = (found.submodule_search_locations or []) if found else []
+    return [path for place in places for path in sorted(Path(place, "pipelines").rglob(name))]
 
 
 def _parameters(node: ast.ClassDef) -> frozenset[str] | None:

@@ -9,6 +9,7 @@ the batch. diffusers is the extra `diffusion`; only `load` imports it. `fingerpr
 import inspect
 import math
 import os
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,13 @@ from zero_engine.errors import ModelError, install_extra
 from zero_engine.hashing import digest, digest_file, digest_json
 from zero_engine.models.registry import fetched_folder
 from zero_engine.painter_sections import Diffusion as DiffusionSettings
-from zero_engine.painters.calls import asked_for, guided_by, refuse_unknown, refuse_unknown_in
+from zero_engine.painters.calls import (
+    asked_for,
+    guided_by,
+    refuse_unheeded,
+    refuse_unknown,
+    refuse_unknown_in,
+)
 from zero_engine.pipeline import Render
 
 if TYPE_CHECKING:
@@ -29,6 +36,8 @@ if TYPE_CHECKING:
 _SUFFIXES = (".json", ".txt", ".model", ".safetensors")
 _VARIANTS = ("*.fp16.*", "*.non_ema.*")
 """Further copies of the weights in a hub repository, which are not downloaded."""
+_VARIANT = re.compile(r"model(?:-\d+-of-\d+)?\.(\w+)(?:-\d+-of-\d+)?\.(?:safetensors|bin)$")
+"""The end of a name such as diffusion_pytorch_model.fp16.safetensors; its group is the variant."""
 _PATTERNS = ["model_index.json", *(f"*/*{suffix}" for suffix in _SUFFIXES)]
 
 
@@ -36,7 +45,7 @@ def load(render: Render) -> "Painter":
     """Read the pipeline that `render.diffusion` names. Raises ModelError, one line, when that cannot be done."""
     import torch
 
-    from zero_engine.models.quiet import quiet
+    from zero_engine.painters.hearing import heard
 
     try:
         import diffusers
@@ -51,10 +60,15 @@ def load(render: Render) -> "Painter":
     bars = diffusers.utils.logging.is_progress_bar_enabled()
     diffusers.utils.logging.disable_progress_bar()
     try:
-        with quiet():
-            pipe = _set_up(_read(folder, getattr(torch, dtype)), settings, device)
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError, ImportError) as error:
-        reason = " ".join(str(error).split())[:300]
+        with heard() as said:
+            pipe = _read(folder, getattr(torch, dtype))
+        if lost := [line for line in said if "newly initialized" in line]:
+            raise ValueError(f"weights are missing: {lost[0]}")
+        pipe = _set_up(pipe, settings, device)
+    except ModelError:
+        raise
+    except Exception as error:  # a damaged folder may raise anything, out of any library that reads it
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise ModelError(
             f"{settings.model}: cannot read it as a text-to-image pipeline ({reason}). Give a folder of diffusers."
         ) from error
@@ -75,16 +89,20 @@ def fingerprint(render: Render) -> str:
     refuse_unknown_in(folder, settings.model, render)
     files = [_digest_files(_stamps(folder))]
     if settings.lora is not None:
+        _weights_of(_lora(settings.lora))
         files.append(_digest_files(_stamps(_lora(settings.lora))))
     left = {"model", "lora", *DiffusionSettings.SHAPES_NO_PICTURE}
-    return digest(*files, digest_json(settings.model_dump(mode="json", exclude=left)))
+    counted = settings.model_dump(mode="json", exclude=left)
+    if settings.lora is None:
+        counted["lora_scale"] = 1.0  # of nothing
+    return digest(*files, digest_json(counted))
 
 
 def _read(folder: Path, dtype: Any) -> Any:
     """The pipeline in a folder: as its text-to-image class where AutoPipeline knows it, else as the class it names."""
     import diffusers
 
-    options = {"dtype": dtype, "local_files_only": True}
+    options = {"dtype": dtype, "local_files_only": True, "variant": _variant(folder)}
     try:
         return diffusers.AutoPipelineForText2Image.from_pretrained(folder, **options)
     except ValueError as unknown:  # OmniGen, HunyuanImage, LongCat, ErnieImage
@@ -101,10 +119,7 @@ def _set_up(pipe: Any, settings: DiffusionSettings, device: str) -> Any:
             raise ModelError(
                 f"render.diffusion.lora: {type(pipe).__name__} takes no LoRA weights. Drop the key."
             )
-        path = _lora(settings.lora)
-        name = {"weight_name": path.name} if path.is_file() else {}
-        pipe.load_lora_weights(str(path.parent if name else path), adapter_name="lora", **name)
-        pipe.set_adapters("lora", settings.lora_scale)
+        _add_lora(pipe, _weights_of(_lora(settings.lora)), settings.lora_scale)
     if settings.vae_tiling:
         if not hasattr(getattr(pipe, "vae", None), "enable_tiling"):
             raise ModelError(f"render.diffusion.vae_tiling: {type(pipe).__name__} cannot tile. Drop the key.")
@@ -124,6 +139,27 @@ def _set_up(pipe: Any, settings: DiffusionSettings, device: str) -> Any:
     return pipe
 
 
+def _add_lora(pipe: Any, path: Path, scale: float) -> None:
+    """Raises ModelError where the weights, or some of them, are not this pipeline's."""
+    from zero_engine.painters.hearing import heard
+
+    try:
+        with heard() as said:
+            pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name="lora")
+            if not pipe.get_list_adapters():
+                raise ValueError("it holds none of this pipeline")
+            pipe.set_adapters("lora", scale)
+        if lost := [
+            line for line in said if "led to unexpected keys" in line or "led to missing keys" in line
+        ]:
+            raise ValueError(lost[0])
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise ModelError(
+            f"render.diffusion.lora: {path} does not fit {type(pipe).__name__} ({reason}). Give weights made for it."
+        ) from error
+
+
 class Diffusion:
     """A loaded pipeline with its arguments: a `Painter` that `CutsPrompts` and `Describes` itself."""
 
@@ -133,20 +169,39 @@ class Diffusion:
         refuse_unknown(self.name, type(pipe).__name__, takes, render)
         config = getattr(getattr(pipe, "transformer", None), "config", None)
         embedded = bool(getattr(config, "guidance_embeds", False))
-        self.options = asked_for(render, guided_by(takes, embedded))
+        guiding = guided_by(takes, embedded)
+        refuse_unheeded(self.name, type(pipe).__name__, guiding, render)
+        self.options = asked_for(render, guiding)
         self.negative = self.options.pop("negative_prompt", None)
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> np.ndarray:
-        """Pictures (B, H, W, 3) uint8, one per prompt, each from its own seed's noise."""
+        """Pictures (B, H, W, 3) uint8, one per prompt, each from its own seed's noise.
+
+        Raises ValueError where there is none to keep.
+        """
         import torch
+
+        from zero_engine.painters.hearing import heard
 
         options: dict[str, object] = dict(self.options)
         if self.negative is not None:
             options["negative_prompt"] = [self.negative] * len(prompts)
         noise = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        with torch.inference_mode():
+        with torch.inference_mode(), heard():
             done = self.pipe(prompt=list(prompts), generator=noise, output_type="np", **options)
-        return (np.asarray(done.images) * 255).round().clip(0, 255).astype(np.uint8)
+        hidden = getattr(done, "nsfw_content_detected", None) or []
+        if any(
+            hit and prompt for hit, prompt in zip(hidden, prompts, strict=False)
+        ):  # a filler has no prompt
+            raise ValueError("the safety checker of the pipeline took the picture away")
+        pixels_BHW3 = np.asarray(done.images)
+        if not np.isfinite(pixels_BHW3).all():
+            raise ValueError(f"its pixels are not finite in {self.pipe.dtype}; see render.dtype")
+        for at, side in ((1, "height"), (2, "width")):
+            if self.options.get(side) not in (None, pixels_BHW3.shape[at]):
+                made = f"{pixels_BHW3.shape[2]}x{pixels_BHW3.shape[1]} pixels"
+                raise ValueError(f"it paints {made} where {side} {self.options[side]} is asked for")
+        return (pixels_BHW3 * 255).round().clip(0, 255).astype(np.uint8)
 
     def unread(self, prompts: Sequence[str]) -> list[int]:
         """Number of tokens at each prompt's end that every text encoder cut; the encoders do not report it."""
@@ -199,12 +254,37 @@ def _lora(name: str) -> Path:
     )
 
 
+def _weights_of(lora: Path) -> Path:
+    """The file of LoRA weights in a folder. Raises ModelError where there is none, or no telling which."""
+    if lora.is_file():
+        return lora
+    found = sorted(lora.glob("*.safetensors")) or sorted(lora.glob("*.bin"))
+    usual = [file for file in found if file.stem.endswith("pytorch_lora_weights")] or found
+    if len(usual) != 1:
+        names = ", ".join(file.name for file in usual[:4]) or "none"
+        raise ModelError(
+            f"render.diffusion.lora: {lora} holds {len(usual)} files of weights ({names}). Name one file."
+        )
+    return usual[0]
+
+
+def _variant(folder: Path) -> str | None:
+    """The variant of the weights, such as fp16, where a part of the pipeline has no others."""
+    for part in sorted(folder.glob("*/")):
+        names = [f.name for f in part.iterdir() if f.suffix in (".safetensors", ".bin")]
+        variants = [found[1] for found in map(_VARIANT.search, sorted(names)) if found]
+        if names and len(variants) == len(names):
+            return variants[0]
+    return None
+
+
 def _stamps(path: Path) -> tuple[tuple[str, str, int], ...]:
     """(path, name, time of change) of a file, or of the files in a folder that shape pictures."""
-    found = (
-        [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file() and f.suffix in _SUFFIXES]
-    )
-    root = path.parent if path.is_file() else path
+    found, root = [path], path.parent
+    if not path.is_file():
+        root, files = path, [f for f in path.rglob("*") if f.is_file()]
+        safe = {f.parent for f in files if f.suffix == ".safetensors"}
+        found = [f for f in files if f.suffix in _SUFFIXES or (f.suffix == ".bin" and f.parent not in safe)]
     return tuple((str(f), f.relative_to(root).as_posix(), os.stat(f).st_mtime_ns) for f in sorted(found))
 
 

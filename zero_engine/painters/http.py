@@ -82,6 +82,7 @@ class Served:
         self.stop: ZeroEngineError | None = None
         self.not_before = 0.0
         self.checked = False
+        self.decoding = asyncio.Lock()
         self._own = tempfile.TemporaryDirectory()  # for those who keep nothing: a preview
         self.answers = Answers(Path(self._own.name))
 
@@ -131,6 +132,7 @@ class Served:
         import httpx2
 
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        self.decoding = asyncio.Lock()
         limits = httpx2.Limits(max_connections=self.http.concurrency)
         async with httpx2.AsyncClient(timeout=None, limits=limits, headers=headers) as client:
             await self._check(client)
@@ -175,7 +177,7 @@ class Served:
         async def ask() -> bytes:
             return await self._post(client, asked)
 
-        picture = await self._with_retries(ask)
+        picture = await self._with_retries(ask, judge=self._readable)
         if isinstance(picture, bytes):
             await asyncio.to_thread(self.answers.put, asked.identity, picture)
             self.answered += 1
@@ -200,8 +202,13 @@ class Served:
         except (TimeoutError, httpx2.HTTPError):
             return False
 
-    async def _with_retries(self, ask: Callable[[], Any], counted: bool = True) -> Any:
-        """The result of `ask`, or the failure of the last try; None where the run stopped meanwhile."""
+    async def _with_retries(
+        self, ask: Callable[[], Any], counted: bool = True, judge: Callable[[Any], Any] | None = None
+    ) -> Any:
+        """The result of `ask`, or the failure of the last try; None where the run stopped meanwhile.
+
+        The deadline is that of `ask`; `judge` sees its result, and may raise `Again`.
+        """
         import httpx2
 
         problem, kind, busy = "", None, False
@@ -215,7 +222,8 @@ class Served:
             pause = min(LONGEST_WAIT_S, self.http.backoff_s * 2**attempt) * random.uniform(0.5, 1.5)
             try:
                 async with asyncio.timeout(self.http.timeout_s):
-                    return await ask()
+                    answer = await ask()
+                return answer if judge is None else await judge(answer)
             except Refused as refusal:
                 return BatchFailure("refused", str(refusal))
             except Again as again:
@@ -253,10 +261,15 @@ class Served:
                 await client.send(client.build_request("GET", picture), stream=True)
             )
             refuse(self.http, self.key, status, picture)
-        try:
-            pixels_of(picture)
-        except ValueError as error:
-            raise Again(f"the answer holds no picture ({error})") from error
+        return picture
+
+    async def _readable(self, picture: bytes) -> bytes:
+        """The answer, once it is seen to decode: beside the other requests, and one at a time, for the memory."""
+        async with self.decoding:
+            try:
+                await asyncio.to_thread(pixels_of, picture)
+            except ValueError as error:
+                raise Again(f"the answer holds no picture ({error})") from error
         return picture
 
     async def _body(self, response: "httpx2.Response") -> tuple[int, bytes]:

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from zero_engine.errors import ModelError, printable
 from zero_engine.images import on_white
@@ -100,7 +100,10 @@ def listed(http: Http, status: int, data: bytes) -> list[str] | None:
 
 
 def pixels_of(data: bytes) -> np.ndarray:
-    """The picture, (H, W, 3) uint8, on white where it is transparent. Raises ValueError for bytes that are none."""
+    """The picture, (H, W, 3) uint8, upright, on white where it is transparent.
+
+    Raises ValueError for bytes that are none.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -113,7 +116,7 @@ def pixels_of(data: bytes) -> np.ndarray:
                 raise ValueError(f"{sides}: one side is over {MOST_TIMES} times the other")
             if image.mode in ("F", "I"):
                 raise ValueError("its numbers have no range of colours")
-            return np.asarray(on_white(image))
+            return np.asarray(on_white(ImageOps.exif_transpose(image)))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError("its pixels are too many") from error
     except ValueError:

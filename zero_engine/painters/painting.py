@@ -16,7 +16,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
-from zero_engine.batches import BatchFailure
+from zero_engine.batches import BatchFailure, is_out_of_memory
+from zero_engine.errors import ModelError, ZeroEngineError
 from zero_engine.images import encode_image, fit, psnr
 from zero_engine.models.base import Drawings, UnifiedModel, refuse_pictures
 from zero_engine.models.prompt import Prompt, Request, Sampling, pictures_in, text_of
@@ -107,7 +108,7 @@ class PaintedModel:
         if isinstance(self.painter, Asks):
             painted = self.painter.pictures([request.identity for request in wanted])
         else:
-            painted = list(self.painter.paint(texts, [request.seed for request in wanted]))
+            painted = _painted(self.painter, texts, wanted)
         fitted = [fit(picture_HW3, self.image_size) for picture_HW3 in painted]
         codes_BN = self.encode(fitted)
         roundtrip = [psnr(one, other) for one, other in zip(fitted, self.decode(codes_BN), strict=True)]
@@ -156,3 +157,22 @@ class PaintedModel:
     def describe(self) -> dict[str, object]:
         """The painter's own facts; the reader's are those of `render.model`."""
         return self.painter.describe() if isinstance(self.painter, Describes) else {}
+
+
+def _painted(painter: Painter, texts: Sequence[str], wanted: Sequence[Request]) -> list[np.ndarray]:
+    """The paintings. What fails without a drawing of the run's among them is no prompt's fault: a ModelError."""
+    try:
+        painted = list(painter.paint(texts, [request.seed for request in wanted]))
+        for picture_HW3 in painted:
+            if picture_HW3.dtype != np.uint8 or picture_HW3.ndim != 3 or picture_HW3.shape[2] != 3:
+                raise ValueError(f"it paints {picture_HW3.dtype} {picture_HW3.shape}, and not RGB pictures")
+        return painted
+    except ZeroEngineError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error) or any(request.identity for request in wanted):
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise ModelError(
+            f"{painter.name}: does not paint as asked ({reason}). Mend its section or its files."
+        ) from error
