@@ -299,6 +299,10 @@ def test_the_home_folder_is_found_in_a_file_as_in_a_shell(places, monkeypatch, c
         (OSError(errno.EMFILE, "Too many open files", "x"), "ulimit -n"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "Free some"),
         (MemoryError(), "no memory is left .MemoryError."),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+            "no memory is left .DefaultCPUAllocator",
+        ),
     ],
 )
 def test_a_limit_of_the_machine_is_one_line(error, advice, monkeypatch, capsys):
