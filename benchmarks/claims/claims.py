@@ -7,6 +7,9 @@
 What was answered is kept in benchmarks/results/claims/answers.parquet, a row for each experiment, arm, steps, seed and
 question, with the digest of all that led to it; what is there is not done again. Ends with claims.json and, with the
 page, docs/claims.md. Several calls, one after another, do the whole.
+
+The trainings are in bfloat16, which a CPU must multiply itself (AVX-512 BF16, AMX). On another one `--precision
+float32` is many times as fast; give it for all of an experiment, so that no contrast mixes the two.
 """
 
 from __future__ import annotations
@@ -99,7 +102,7 @@ def main() -> None:
         options.jobs,
         multiprocessing.get_context("spawn"),
         _begin_worker,
-        (document, jobs, list(document["swaps"].values()), options.out, options.device),
+        (document, jobs, list(document["swaps"].values()), options.out, options.device, options.precision),
     )
     deadline = time.time() + 60 * options.minutes
     wanted = todo + [stage for each in swaps.values() for stage in each]
@@ -121,10 +124,15 @@ _plan: Plan
 
 
 def _begin_worker(
-    document: dict[str, Any], jobs: list[Job], swaps: list[tuple[str, str, int]], out: Path, device: str
+    document: dict[str, Any],
+    jobs: list[Job],
+    swaps: list[tuple[str, str, int]],
+    out: Path,
+    device: str,
+    precision: str | None,
 ) -> None:
     global _plan
-    _plan = Plan(document, out, device)
+    _plan = Plan(document, out, device, precision)
     for job in jobs:
         _plan.answers(*job)
     for (experiment, arm, steps), seed in product(swaps, range(document["seeds"])):
@@ -147,6 +155,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="stages at a time, one thread each")
     parser.add_argument(
         "--device", default="cpu", help="cuda runs many small jobs beside one another: --jobs 14"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        help="of trainings, where the file's is slow: bfloat16 on a CPU that does not multiply it itself",
     )
     parser.add_argument("--pilot", action="store_true", help="one seed only")
     return parser.parse_args()
