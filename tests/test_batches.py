@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from zero_engine.batches import BatchFailure, padded, run_batched, run_bucketed, run_distinct
 from zero_engine.errors import ModelError
 from zero_engine.models import batching
-from zero_engine.models.batching import auto_batch_size, filler_prompt
+from zero_engine.models.batching import auto_batch_size
 from zero_engine.models.footprint import Footprint
+from zero_engine.score.likelihood import filler_prompt
 
 
 class Doubler:
@@ -33,6 +34,14 @@ def test_every_call_has_the_same_number_of_rows():
     double = Doubler()
     assert run_batched(list(range(1, 11)), double, 4, filler=0) == list(range(2, 21, 2))
     assert double.batches == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 0, 0]]
+
+
+def test_batches_share_a_call_where_items_do_not_depend_on_one_another():
+    double = Doubler()
+    assert run_batched(list(range(1, 11)), double, 2, filler=0, at_once=3) == list(range(2, 21, 2))
+    assert double.batches == [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10]]
+    assert run_bucketed([1, 2, 3], [5, 5, 5], double, 2, filler=lambda _: 0, at_once=3) == [2, 4, 6]
+    assert double.batches[-1] == [1, 2, 3, 0]
 
 
 def test_no_items_make_no_call():

@@ -2,7 +2,8 @@
 
 Contract: every call of the function gets exactly `batch_size` items (a short batch is filled up with a harmless
 `filler`), all from one bucket of prompt lengths. So the shapes of an item's batch, and the bits of its result, depend
-on the item alone: not on the other items, their order, or their failures.
+on the item alone: not on the other items, their order, or their failures. Where the bits of an item do not depend on
+its batch, up to `at_once` batches can share a call.
 
 A batch that raises is bisected *in place*: the rows under test keep their positions and the others become filler, until
 the failing item is found. That item's result is a `BatchFailure`; the other items have the results that they would have
@@ -45,12 +46,17 @@ class BatchFailure:
 
 
 def run_batched(
-    items: Sequence[T], function: Callable[[list[T]], Sequence[R]], batch_size: int, filler: T
+    items: Sequence[T],
+    function: Callable[[list[T]], Sequence[R]],
+    batch_size: int,
+    filler: T,
+    at_once: int = 1,
 ) -> list[R | BatchFailure]:
-    """Results of `function`, which maps `batch_size` items to as many results, in the order of the items."""
+    """Results of `function`, which maps whole batches of items to as many results, in the order of the items."""
     results: list[R | BatchFailure] = []
-    for start in range(0, len(items), batch_size):
-        results += _run_batch(list(items[start : start + batch_size]), function, batch_size, filler)
+    for start in range(0, len(items), batch_size * at_once):
+        chunk = list(items[start : start + batch_size * at_once])
+        results += _run_batch(chunk, function, padded(len(chunk), batch_size), filler)
     return results
 
 
@@ -60,6 +66,7 @@ def run_bucketed(
     function: Callable[[list[T]], Sequence[R]],
     batch_size: int,
     filler: Callable[[int], T],
+    at_once: int = 1,
 ) -> list[R | BatchFailure]:
     """`run_batched` over items grouped by `padded(length)`; `filler(size)` makes a harmless item of that length."""
     members: dict[int, list[int]] = {}
@@ -67,7 +74,7 @@ def run_bucketed(
         members.setdefault(padded(length), []).append(position)
     results: dict[int, R | BatchFailure] = {}
     for size in sorted(members):
-        done = run_batched([items[i] for i in members[size]], function, batch_size, filler(size))
+        done = run_batched([items[i] for i in members[size]], function, batch_size, filler(size), at_once)
         results.update(zip(members[size], done, strict=True))
     return [results[position] for position in range(len(items))]
 

@@ -174,10 +174,11 @@ def test_the_generator_none_draws_nothing():
     assert draw_steps(SHARD, FakeModel(), Render(generator="none"), 0, "png") == ([], [])
 
 
-def test_pixels_are_decoded_a_batch_at_a_time():
-    model = FakeModel(image_size=512)
+@pytest.mark.parametrize(("image_size", "at_once"), [(512, 4), (32, 8)])
+def test_pixels_are_decoded_a_batch_at_a_time(image_size, at_once):
+    model = FakeModel(image_size=image_size)
     draw_steps(SHARD, model, RENDER, 0, "png")
-    assert {rows for what, rows, _ in model.calls if what == "decode"} == {4}
+    assert {rows for what, rows, _ in model.calls if what == "decode"} == {at_once}
 
 
 def test_a_model_that_draws_from_text_alone_is_told_apart_at_once():

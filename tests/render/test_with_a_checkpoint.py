@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from fake_model import parsed_trace
+from fake_model import FakeModel, parsed_trace
 
 from zero_engine.contracts import SCORES
 from zero_engine.images import decode_image, encode_image
+from zero_engine.models import batching
 from zero_engine.models.prompt import Sampling, requests
 from zero_engine.pipeline import Render, Score
 from zero_engine.render.prompts import PICTURE
@@ -50,6 +51,18 @@ def scored(shard, model):
 
 def contents(candidates):
     return [(c.trace_id, c.step, c.attempt, c.codes.tobytes(), c.image, c.scores) for c in candidates]
+
+
+def test_batches_that_share_a_call_change_no_bit(shard, model, monkeypatch):
+    assert batching.batches_at_once(model) == 4
+    assert batching.batches_at_once(FakeModel()) == 1
+    drawn = []
+    for at_once in (1, 4):
+        monkeypatch.setattr(batching, "_AT_ONCE", at_once)
+        render = Render(candidates=12, guidance=1.5, top_p=0.9)
+        drawn.append(draw_steps(shard, model, render, 0, "png"))
+    assert contents(drawn[0][0]) == contents(drawn[1][0])
+    assert len(drawn[0][0]) > 32
 
 
 def test_the_picture_is_what_the_codes_decode_to(scored, model):

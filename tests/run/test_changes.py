@@ -14,8 +14,10 @@ import pytest
 from tests.faults.conftest import poisoned_children
 from tests.run.identity import TRACES, assert_draws_nothing, names_in, pipeline, short_traces
 from tests.run.test_kill import start, wait_for_commits
-from zero_engine.run import plan_run, run_pipeline
+from zero_engine.run import driver, forecast, plan_run, run_pipeline
+from zero_engine.run.recover import pipeline_of
 from zero_engine.write.unused import clean, unused
+from zero_engine.write.validate import validate_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -62,19 +64,27 @@ def test_a_change_that_is_none_of_the_drawings_draws_nothing(begun, hashes, chan
     assert_draws_nothing(hashes, change)
 
 
-def test_equal_records_of_a_shard_are_drawn_once_and_plan_says_so(begun, hashes):
-    """They have the bytes that drawing each of them would give: those of one drawn as a shard of its own."""
+@pytest.mark.parametrize(
+    ("rows", "store", "drawn"), [(5, False, 8), (1, False, 8), (2, False, 8), (2, True, 20)]
+)
+def test_equal_records_are_drawn_once_and_plan_says_so(begun, hashes, monkeypatch, rows, store, drawn):
+    """They have the bytes that drawing each of them would give. In a store, each shard draws its own."""
     lines = [json.loads(line) for line in Path("corpus.jsonl").read_text().splitlines()[:2]]
     Path("twice.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*lines, *lines, lines[0]]))
-    sections = {"input": {"path": "twice.jsonl"}, "render": {"candidates": 2}}
-    alone = run_pipeline(pipeline("alone", **sections, output={"rows_per_shard": 1}))
-    asked = pipeline("twice", **sections, output={"rows_per_shard": 5})
+    sections = {
+        "input": {"path": "twice.jsonl"},
+        "render": {"candidates": 2},
+        "output": {"rows_per_shard": rows},
+    }
+    for module in (driver, forecast):
+        monkeypatch.setattr(module, "grows", lambda pipeline: not store)
+    asked = pipeline("twice", **sections)
     planned = plan_run(asked).drawings
     made = run_pipeline(asked)
     assert (planned.made, planned.reused) == (made.drawn, made.as_dict()["reused"])
-    assert (alone.drawn, made.drawn) == (20, 8) and made.counts["pictures"] == 20
-    split = run_pipeline(pipeline("twice", **sections, output={"rows_per_shard": 1}))
-    assert split.drawn == 0 and hashes("twice") == hashes("alone")
+    assert made.drawn == drawn and made.counts["pictures"] == 20
+    monkeypatch.setattr(driver, "grows", lambda pipeline: False)
+    assert hashes("twice") == hashes(run_pipeline(pipeline("each", **sections)).out)
 
 
 def test_settings_tried_and_taken_back_draw_once(begun, hashes):
@@ -138,3 +148,40 @@ def test_the_plan_says_what_each_changed_key_costs(begun):
     assert facts["drawings"] == {"reused": 0, "made": held * 3 // 2, "set_aside": held}
     summary = run_pipeline(changed)
     assert summary.drawn == held * 3 // 2 and summary.unused.drawings == held
+
+
+def test_the_plan_says_of_each_score_in_the_gate_what_it_alone_costs(begun):
+    gate = {"min": {"likelihood": -0.5}, "rank": {"likelihood": 2.0, "caption": 0.1}}
+    facts = plan_run(pipeline("out", input={"limit": 2}, gate=gate)).as_dict()
+    alone = {change["key"]: change["drawings"] for change in facts["changes"]}
+    held = facts["drawings"]["reused"] + facts["drawings"]["set_aside"]
+    for score in ("min.likelihood", "rank.likelihood", "rank.caption"):
+        assert alone[f"gate.{score}"] == {"reused": held, "made": 0, "set_aside": 0}
+    assert alone["input.limit"] == facts["drawings"] and facts["drawings"]["set_aside"] > 0
+
+
+def test_the_plan_of_another_input_needs_nothing_of_the_old_one(begun):
+    lines = Path("corpus.jsonl").read_text().splitlines()
+    Path("wrapped.json").write_text('{"data": [' + ",".join(lines) + "]}")
+    Path("corpus.jsonl").unlink()
+    changed = pipeline("out", input={"path": "wrapped.json", "field": "data"}, parse={"max_steps": 1})
+    facts = plan_run(changed).as_dict()
+    assert {change["key"] for change in facts["changes"]} == {"input.path", "input.field", "parse.max_steps"}
+    assert facts["drawings"]["made"] == run_pipeline(changed).drawn == 0
+
+
+def test_a_folder_tells_of_the_pipeline_that_found_it_done(begun, hashes):
+    """`retry` and `recover` go by it."""
+    before, changed = (
+        hashes("out"),
+        pipeline("out", input={"path": "c*.jsonl", "limit": TRACES, "strict": True}),
+    )
+    assert run_pipeline(changed).plan.is_done and hashes("out") == before
+    assert pipeline_of("out") == changed and plan_run(changed).changes == []
+    assert all(check.ok for check in validate_dataset("out"))
+
+
+def test_a_card_shows_no_drawing_that_the_rows_have_no_more(begun):
+    run_pipeline(pipeline("out", render={"candidates": 0}))
+    assert not Path("out/strip.png").exists()
+    assert "strip.png" not in Path("out/README.md").read_text(encoding="utf-8")

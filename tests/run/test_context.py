@@ -109,10 +109,19 @@ def test_another_gate_draws_what_saw_another_drawing_and_the_plan_says_so(
     assert run_pipeline(seeing("out", render=VARIED, gate=LIKELIEST)).drawn == 0
 
 
-def test_the_plan_counts_what_sees_a_step_with_new_rivals_as_to_be_made(varied, seeing, tmp_path):
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"render": {**VARIED, "candidates": 3}},
+        {"gate": {"rank": {"likelihood": 1.0, "total_variation": 1.0}, "min": {}}, "score": {"tau": 0.1}},
+    ],
+    ids=["rivals", "scores"],
+)
+def test_the_plan_counts_what_sees_a_step_with_new_rivals_or_scores_as_to_be_made(
+    varied, seeing, tmp_path, sections
+):
     shutil.copytree(varied, tmp_path / "out")
-    render = {**VARIED, "candidates": 3}
-    planned = plan_run(seeing("out", render=render, gate=LIKELIEST)).drawings
+    planned = plan_run(seeing("out", **{"render": VARIED, "gate": LIKELIEST, **sections})).drawings
     first = plan_run(seeing("out", render=VARIED, gate=LIKELIEST, parse={"max_steps": 1})).drawings
     assert first.made == 0
     # which of the first steps' drawings later ones see, nobody knows yet

@@ -5,8 +5,10 @@ import pytest
 from tests.run.test_status import entry_with_drawings
 from zero_engine.errors import ModelError
 from zero_engine.read import iter_chunks
+from zero_engine.render.identity import settings_key
 from zero_engine.run import plan, run_pipeline
 from zero_engine.run.plan import STAGES, stage_keys
+from zero_engine.sections import Render
 
 
 @pytest.fixture
@@ -43,6 +45,24 @@ def first_change(make_pipeline):
 )
 def test_a_parameter_changes_its_stage_and_what_follows(first_change, sections, stage):
     assert first_change(**sections) == stage
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ({"temperature": 0.0}, {"top_p": 0.5, "top_k": 3}, True),
+        ({}, {"top_p": 0.5}, False),
+        ({"guidance": 1.0}, {"negative_prompt": "blurred"}, True),
+        ({}, {"negative_prompt": "blurred"}, False),
+        ({}, {"negative_prompt": ""}, True),
+        ({"guidance": 1.0, "image_guidance": 2.0}, {"negative_prompt": "blurred"}, False),
+        ({}, {"image_guidance": 0.0}, True),
+        ({"generator": "letters"}, {"negative_prompt": ""}, False),
+    ],
+)
+def test_a_setting_that_changes_nothing_beside_the_others_is_no_part_of_a_drawing(before, after, same):
+    old, new = (settings_key(Render(**how), "generator", 8) for how in (before, {**before, **after}))
+    assert (old == new) == same
 
 
 @pytest.mark.parametrize("key, value", [("context", "pictures"), ("image_guidance", 1.0)])

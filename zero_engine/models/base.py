@@ -26,8 +26,8 @@ class Drawings:
 
     `likelihood` is the mean log p(codes | prompt) in nats per code, under the distribution that the model
     gives without guidance: conditional logits at temperature 1 and a softmax over the whole codebook.
-    `likelihood_unconditional` is the same under the empty prompt. Guidance computes it anyway; without guidance
-    (guidance 1) it is None, and `UnifiedModel.log_likelihood` computes it.
+    `likelihood_unconditional` is the same under the empty prompt. Guidance computes it anyway, but of rows that steer
+    away from something else (nan). Where no row has it, it is None, and `UnifiedModel.log_likelihood` computes it.
     """
 
     codes: np.ndarray  # (B, N) uint16
@@ -110,6 +110,13 @@ class Prepares(Protocol):
 
     def prepare(self, wanted: Sequence[Request]) -> list[BatchFailure | None]:
         """Get ready; what cannot be drawn, in the order of `wanted`. Only the others are drawn afterwards."""
+
+
+@runtime_checkable
+class RowsApart(Protocol):
+    """A model that says whether the bits of a drawing do not depend on the others of its batch."""
+
+    rows_apart: bool
 
 
 def refuse_pictures(name: str, prompts: Iterable[Prompt]) -> None:

@@ -14,7 +14,9 @@ from zero_engine.models.base import UnifiedModel
 from zero_engine.records import Candidate, Rejection, Trajectory
 
 DECODE_PIXELS = 1 << 20
-"""Pixels decoded at once: 32 nano pictures at most, 4 of 512 x 512."""
+"""Pixels decoded at once: 4 pictures of 512 x 512, and of small ones never more than a codec's own batch."""
+AT_ONCE = 8
+"""The batch in which codecs run small pictures (`models.pixels`); a larger one would be filled up for nothing."""
 
 
 def decode_pictures(
@@ -27,7 +29,7 @@ def decode_pictures(
 
     rows, columns = model.grid
     blank_N = np.zeros(rows * columns, np.uint16)
-    size = max(1, min(32, DECODE_PIXELS // model.image_size**2))
+    size = max(1, min(AT_ONCE, DECODE_PIXELS // model.image_size**2))
     return run_distinct(
         codes,
         lambda codes_N: codes_N.tobytes(),

@@ -25,7 +25,11 @@ DRAWING_VERSION = 2
 
 
 def settings_key(render: Render, generator: str, batch_size: int) -> str:
-    """32 hex digits over the settings of a drawing. `generator` is its fingerprint, `batch_size` a number."""
+    """32 hex digits over the settings of a drawing. `generator` is its fingerprint, `batch_size` a number.
+
+    A setting that changes nothing beside the others counts with its default.
+    """
+    render = _effective(render)
     sampling: dict[str, object] = {"negative_prompt": render.negative_prompt}
     if render.generator == "unified":  # a painter samples no codes, and its fingerprint covers its settings
         sampling |= {
@@ -46,6 +50,20 @@ def settings_key(render: Render, generator: str, batch_size: int) -> str:
     if render.generator != "unified":
         settings["pixels"] = "original"  # a painting without this is stored as its codes decode
     return digest_json(settings)[:32]
+
+
+def _effective(render: Render) -> Render:
+    """Greedy sampling takes the likeliest code whatever top_p and top_k say; without guidance there is no negative."""
+    if render.generator != "unified":
+        return render
+    idle = []
+    if render.temperature == 0:
+        idle += ["top_p", "top_k"]
+    if not render.image_guidance:
+        idle += ["image_guidance"]
+    if not render.negative_prompt or (render.guidance == 1 and not render.image_guidance):
+        idle += ["negative_prompt"]
+    return render.model_copy(update={key: Render.model_fields[key].default for key in idle})
 
 
 def codec_key(render: Render) -> str:

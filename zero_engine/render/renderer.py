@@ -25,7 +25,7 @@ from zero_engine.batches import BatchFailure, run_bucketed
 from zero_engine.errors import ModelError, ZeroEngineError
 from zero_engine.images import decode_image, encode_image
 from zero_engine.models.base import Prepares, UnifiedModel
-from zero_engine.models.batching import auto_batch_size, room
+from zero_engine.models.batching import auto_batch_size, batches_at_once, room
 from zero_engine.models.prompt import Prompt, Request, Sampling, pictures_in
 from zero_engine.pipeline import Render
 from zero_engine.records import Candidate, ParsedTrace, Rejection, Source, Trace
@@ -238,7 +238,9 @@ def _draw(
         failed = {row: failure for row, failure in enumerate(prepared) if failure is not None}
     ready = [row for row in range(len(jobs)) if row not in failed]
     lengths = [room(jobs[row].prompt, jobs[row].tokens) for row in ready]
-    done = run_bucketed([jobs[row] for row in ready], lengths, draw, batch_size_of(model, render), filler)
+    at_once = batches_at_once(model) if render.batch_size == "auto" else 1
+    size = batch_size_of(model, render)
+    done = run_bucketed([jobs[row] for row in ready], lengths, draw, size, filler, at_once)
     results = {**failed, **dict(zip(ready, done, strict=True))}
     return [results[row] for row in range(len(jobs))]
 

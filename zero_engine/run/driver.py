@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zero_engine.contracts.rows import SCHEMA_VERSION
 from zero_engine.errors import CheckFailed, Interrupted, OutputError, command
 from zero_engine.hashing import digest
 from zero_engine.pipeline import Pipeline, load_pipeline
@@ -35,21 +34,21 @@ from zero_engine.run.launch import Launcher
 from zero_engine.run.ledger import Ledger, open_ledger
 from zero_engine.run.plan import Decision, Plan, decide, stage_keys
 from zero_engine.run.progress import Account
-from zero_engine.run.reuse import Sources
+from zero_engine.run.reuse import Sources, grows
 from zero_engine.run.sameness import look_around, misfit
 from zero_engine.run.served import forget_answers
 from zero_engine.run.signals import drain_on_signals
 from zero_engine.run.spill import spill
 from zero_engine.run.stages import ShardResult, ShardTask
-from zero_engine.run.summary import Summary, manifest_of
+from zero_engine.run.summary import Summary, is_untidy, manifest_of
 from zero_engine.run.twin import held_folder
 from zero_engine.run.watch import Watch
 from zero_engine.write.atomic import disk_errors
-from zero_engine.write.finish import finish_dataset, side_files, unlisted_files
+from zero_engine.write.finish import finish_dataset
 from zero_engine.write.folder import INDEX, WORK
-from zero_engine.write.manifest import read_manifest
 from zero_engine.write.place import as_named, discard, place_of, say_there, tidy
 from zero_engine.write.plain import forget_digests
+from zero_engine.write.store import DrawingFile, Store
 from zero_engine.write.unused import compact, set_strays_aside, unused
 
 
@@ -113,6 +112,8 @@ class _Driver:
         """Shards to make once more although they are done."""
         self.index: str | None = None
         """File of the index of drawings inside the folder, once there is one."""
+        self.store: Store | None = None
+        """It, where what is committed joins it."""
         self.out = ledger.out
         self.place = place_of(pipeline.output.path)
         """The folder as workers are told of it: an absolute path, or an address in a store."""
@@ -142,7 +143,7 @@ class _Driver:
                 self._stream(stack, draining)
                 shards = self.plan.shards
                 stale = [i for i in self.ledger.entries if i >= shards]
-                if self.began or stale or not self.ledger.finished or self._is_untidy():
+                if self.began or stale or not self.ledger.finished or is_untidy(self.out, self.pipeline):
                     self._begin()
                     self.ledger.drop_beyond(shards)
                     self._finish()
@@ -243,12 +244,6 @@ class _Driver:
         self.progress.say(message)
         self.watch.note(message)
 
-    def _is_untidy(self) -> bool:
-        """Whether a finished folder holds files that nobody lists, or lacks what loads it."""
-        manifest = read_manifest(self.out)
-        current = manifest.schema_version == SCHEMA_VERSION
-        return current and bool(unlisted_files(self.out, manifest) or side_files(self.out, manifest))
-
     def _begin(self) -> None:
         if self.began:
             return
@@ -256,8 +251,9 @@ class _Driver:
         self.began = True
         for line in self.ledger.noticed:
             self._say(line)
-        if self.model and self.sources.any():
-            self.sources.index(self.out / INDEX)
+        if self.model and (grows(self.pipeline) or self.sources.any()):
+            store = self.sources.index(self.out / INDEX)
+            self.store = store if grows(self.pipeline) else None
             self.ledger.twin.send_work(INDEX)
             self.index = INDEX
         if self.model and self.sources.passed_over:
@@ -300,6 +296,9 @@ class _Driver:
     def _commit(self, task: ShardTask, result: ShardResult) -> None:
         self.ledger.commit(result.entry, result.temporary)
         self.commits += 1
+        if self.store is not None and result.entry.candidates and (result.drawn or result.encoded):
+            made = result.entry.candidates
+            self.store.add(DrawingFile(self.place, made.name, made.sha256))
         if self.pipeline.render.generator == "http" and result.entry.candidates:
             forget_answers(self.place, result.entry.candidates.name)
         if task.records:

@@ -1,4 +1,7 @@
-"""Where drawings may be found: the output folder itself, what it set aside, and the folders named by `--reuse`."""
+"""Where drawings may be found: the output folder itself, what it set aside, and the folders named by `--reuse`.
+
+What a run itself makes is found by its later shards, too, where `grows`.
+"""
 
 import os
 from collections.abc import Sequence
@@ -6,11 +9,17 @@ from pathlib import Path
 
 from zero_engine.contracts.manifest import ModelInfo
 from zero_engine.errors import InputError
+from zero_engine.pipeline import Pipeline
 from zero_engine.run.recorded import Recorded, recorded
 from zero_engine.sections import OBJECT_STORES, is_store
 from zero_engine.write.folder import CANDIDATE_FILES, UNUSED
 from zero_engine.write.place import here, local_folder, place_of
 from zero_engine.write.store import Store, drawing_files
+
+
+def grows(pipeline: Pipeline) -> bool:
+    """Whether the index of a run takes up what it commits: where all its processes are on this machine."""
+    return pipeline.dask.scheduler is None and not is_store(pipeline.output.path)
 
 
 class Sources:

@@ -3,11 +3,14 @@
 import dataclasses
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from zero_engine.contracts.manifest import InputInfo, Manifest, ModelInfo, ShardEntry
+from zero_engine.contracts.rows import SCHEMA_VERSION
 from zero_engine.pipeline import Pipeline
 from zero_engine.run.plan import Plan
-from zero_engine.write.manifest import versions
+from zero_engine.write.finish import side_files, unlisted_files
+from zero_engine.write.manifest import read_manifest, versions
 from zero_engine.write.unused import Unused
 
 
@@ -82,3 +85,24 @@ def manifest_of(
         shards=shards,
         counts=totals,
     )
+
+
+def is_untidy(out: Path, pipeline: Pipeline) -> bool:
+    """Whether a finished folder holds files that nobody lists, lacks what loads it, or tells of another pipeline."""
+    manifest = read_manifest(out)
+    if manifest.schema_version != SCHEMA_VERSION:
+        return False
+    if unlisted_files(out, manifest) or side_files(out, manifest):
+        return True
+    try:
+        told = Pipeline.model_validate(manifest.pipeline)
+    except ValueError:  # written by a version with other keys
+        return False
+    return _of_the_dataset(told) != _of_the_dataset(pipeline)
+
+
+def _of_the_dataset(pipeline: Pipeline) -> dict:
+    """All but where it lies and on what it was made: `retry` and `recover` go by it, and the card shows it."""
+    told = pipeline.model_dump(mode="json", exclude={"dask"})
+    del told["output"]["path"]
+    return told

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from zero_engine.batches import BatchFailure, run_bucketed, run_distinct
+from zero_engine.batches import BatchFailure, padded, run_bucketed, run_distinct
 from zero_engine.models.base import UnifiedModel
-from zero_engine.models.batching import auto_batch_size, filler_prompt
+from zero_engine.models.batching import auto_batch_size
 from zero_engine.models.prompt import Prompt, key_of, text_of
 
 Value = float | BatchFailure
@@ -92,6 +92,17 @@ def _bucketed(
     )
     results.update(zip(lengths, scored, strict=True))
     return [results[position] for position in range(len(items))]
+
+
+def filler_prompt(model: UnifiedModel, size: int, extra: int = 0) -> str:
+    """A harmless prompt, made of zeros, that has the padded length `size` together with `extra` more tokens."""
+    zeros = 1
+    for _ in range(16):
+        length = model.prompt_length("0" * zeros) + extra
+        if padded(length) == size:
+            break
+        zeros = max(1, zeros + size - length)
+    return "0" * zeros
 
 
 def _floats(values_B: np.ndarray) -> list[float]:

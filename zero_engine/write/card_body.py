@@ -65,12 +65,13 @@ def write_strip(out: Path, manifest: Manifest, target: Path | None = None) -> Pa
         scale = SIDE / max(small.size)
         size = (max(1, round(small.width * scale)), max(1, round(small.height * scale)))
         shown.append(small.resize(size, Image.Resampling.NEAREST if hard else Image.Resampling.LANCZOS))
+    path = (target or out) / STRIP
     if not shown:
+        path.unlink(missing_ok=True)  # of an earlier run that had some
         return None
     strip = Image.new("RGB", (len(shown) * (SIDE + 8) - 8, SIDE), "white")
     for place, small in enumerate(shown):
         strip.paste(small, (place * (SIDE + 8), 0))
-    path = (target or out) / STRIP
     strip.save(path, "PNG")
     return path
 

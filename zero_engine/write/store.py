@@ -1,9 +1,11 @@
 """Every drawing that a folder holds, found by its identity in constant memory.
 
 An SQLite file leads from identity to file and row; it is made afresh by the run that needs it, from the identities in
-`candidates/` and `unused/` of the folder and of those named by `--reuse`, and thrown away with `.work`. A file that
-moved to `unused/` after the index was made is found there by its sha256, which is compared before anything is taken
-from a file: what is not what was committed counts as not there, and its drawings are made again.
+`candidates/` and `unused/` of the folder and of those named by `--reuse`, and thrown away with `.work`. Where all
+processes of a run are on one machine, what they make joins it shard by shard, so that later shards find it.
+
+A file that moved to `unused/` after it was indexed is found there by its sha256, which is compared before anything is
+taken from a file: what is not what was committed counts as not there, and its drawings are made again.
 
 Files of version 1 hold no identities. They are computed from what the folder's manifest says of its drawing.
 """
@@ -11,7 +13,7 @@ Files of version 1 hold no identities. They are computed from what the folder's 
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -28,6 +30,8 @@ from zero_engine.write.shards import candidates_of
 
 ASKED_AT_ONCE = 500
 """Identities in one query: below SQLite's oldest limit of 999 parameters."""
+BUSY_S = 60.0
+"""Longest wait for another process that reads or writes the index."""
 _IDENTITY = re.compile("[0-9a-f]{32}")
 
 Trusts = Callable[[str, str], bool]
@@ -86,7 +90,15 @@ class Store:
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
-        self._db = sqlite3.connect(f"file:{quote(str(path))}?immutable=1", uri=True, check_same_thread=False)
+        self._db = self._open("mode=ro")
+        try:
+            self._db.execute("SELECT id FROM files LIMIT 1").fetchone()
+        except sqlite3.OperationalError:  # a file system without locks, where nobody adds to it
+            self._db = self._open("immutable=1")
+
+    def _open(self, how: str) -> sqlite3.Connection:
+        name = f"file:{quote(str(self._path))}?{how}"
+        return sqlite3.connect(name, uri=True, check_same_thread=False, timeout=BUSY_S)
 
     @classmethod
     def build(cls, path: Path, files: Iterable[tuple[DrawingFile, Identify | None]]) -> "Store":
@@ -104,12 +116,17 @@ class Store:
             "CREATE TABLE drawings (identity BLOB PRIMARY KEY, file INT, row INT) WITHOUT ROWID;"
         )
         for number, (file, identify) in enumerate(files):
-            db.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (number, file.folder, file.name, file.sha256))
-            rows = ((bytes.fromhex(name), number, row) for row, name in identities(file, identify) if name)
-            db.executemany("INSERT OR IGNORE INTO drawings VALUES (?, ?, ?)", rows)
+            _insert(db, number, file, identify)
         db.commit()
         db.close()
         return cls(path)
+
+    def add(self, file: DrawingFile) -> None:
+        """Index one more file, while others read."""
+        with index_errors(self._path), closing(sqlite3.connect(self._path, timeout=BUSY_S)) as db, db:
+            db.executescript("PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;")
+            (number,) = db.execute("SELECT COALESCE(MAX(id) + 1, 0) FROM files").fetchone()
+            _insert(db, number, file, None)
 
     def __len__(self) -> int:
         return self._db.execute("SELECT COUNT(*) FROM drawings").fetchone()[0]
@@ -142,6 +159,12 @@ class Store:
             query = f"SELECT identity, file, row FROM drawings WHERE identity IN ({marks})"
             for name, file, row in self._db.execute(query, part):
                 yield name.hex(), file, row
+
+
+def _insert(db: sqlite3.Connection, number: int, file: DrawingFile, identify: Identify | None) -> None:
+    db.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (number, file.folder, file.name, file.sha256))
+    rows = ((bytes.fromhex(name), number, row) for row, name in identities(file, identify) if name)
+    db.executemany("INSERT OR IGNORE INTO drawings VALUES (?, ?, ?)", rows)
 
 
 @contextmanager

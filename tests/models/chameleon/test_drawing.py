@@ -140,6 +140,15 @@ def test_three_way_guidance_is_u_plus_g_text_and_g_image_on_raw_logits(
     )
 
 
+def test_a_row_keeps_its_unconditional_likelihood_beside_one_that_steers_away_from_a_picture(model):
+    plain = requests(PROMPTS[:1], [1])
+    (picture,) = model.draw(plain).codes
+    other = requests([(picture, PROMPTS[0])], [2], (picture,))
+    alone, beside = (model.draw(wanted, Sampling(2.0)) for wanted in (plain, plain + other))
+    assert beside.likelihood_unconditional[0] == alone.likelihood_unconditional[0]
+    assert np.isnan(beside.likelihood_unconditional[1])
+
+
 def test_a_negative_prompt_takes_the_place_of_nothing(model):
     options = {"guidance": 2.0, "top_p": 0.9}
     drawings = model.draw(requests(PROMPTS, range(4), "a dog"), Sampling(**options))
@@ -229,6 +238,21 @@ def test_sharing_changes_no_bit(model, monkeypatch):
     assert np.array_equal(shared.codes, apart.codes)
     assert np.array_equal(shared.likelihood, apart.likelihood)
     assert np.array_equal(shared.likelihood_unconditional, apart.likelihood_unconditional)
+
+
+@torch.inference_mode()
+def test_prompts_fill_the_cache_in_place_and_the_slots_behind_them_are_zero(model):
+    prompts = [model.prompt_ids(text) for text in ("Draw 3 apples. " * 9, "", "Draw 3 apples. " * 9)]
+    slots = padded(len(prompts[0])) + 16
+    last_MD, layers = cache.prefill(model.trunk, prompts, slots, limit=5, room=32)
+    assert {layer.shape[1:4] for layer in layers} == {(5, model.trunk.kv_heads, slots + 32)}
+    for node, prompt in enumerate(prompts):
+        hidden_1D, alone = model.trunk.prefill([prompt], last_only=True)
+        assert torch.equal(last_MD[node], hidden_1D[0])
+        for layer, pair in zip(layers, alone, strict=True):
+            size = padded(len(prompt))
+            assert torch.equal(layer[:, node, :, :size], torch.cat(pair))
+            assert not layer[:, node, :, size:].any()
 
 
 @pytest.mark.parametrize("words", [20, 40])

@@ -12,11 +12,10 @@ Shapes: M nodes, H query heads, G key/value heads, r query heads for each, d hea
 """
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import chain, groupby
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from zero_engine.batches import SLOT_MULTIPLE, padded
 from zero_engine.models.chameleon.trunk import Trunk
@@ -81,43 +80,40 @@ class Memory:
         """Runs the layers on the embeddings of `step`'s tokens, (M, D). Returns the normed hidden states, (M, D)."""
         for block in self.blocks:
             block.open(step)
-        positions_M = self.lengths + step
+        positions_M = (self.lengths + step)[self._rows]
         cos_M1d, sin_M1d = self.cos[positions_M, None], self.sin[positions_M, None]
-        trunk = self.trunk
+        trunk, hidden_MD = self.trunk, hidden_MD[self._rows]
         for number, layer in enumerate(trunk.layers):
             projected = trunk.project(layer, hidden_MD, cos_M1d, sin_M1d)
             hidden_MD = trunk.finish(layer, hidden_MD, self._attend(number, projected))
-        return trunk.norm(hidden_MD, trunk.final_norm, trunk.eps)
+        return trunk.norm(hidden_MD, trunk.final_norm, trunk.eps)[self._order]
 
     def _attend(self, number: int, projected: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Attention of each node's query in layer `number`, (M, H * d), from its query, key and value."""
-        if len(self.blocks) == 1:
-            return self.blocks[0].attend(number, *projected)
-        parts = [
-            block.attend(number, *(part[rows] for part in projected))
-            for block, rows in zip(self.blocks, self._rows, strict=True)
-        ]
-        return torch.cat(parts)[self._order]
+        parts = zip(*(part.split([block.nodes for block in self.blocks]) for part in projected), strict=True)
+        attended = [block.attend(number, *own) for block, own in zip(self.blocks, parts, strict=True)]
+        return torch.cat(attended) if len(attended) > 1 else attended[0]
 
     def _settle(self) -> None:
-        """Sets the nodes of each block, and for each node its place among all nodes in the order of the blocks."""
-        self._rows = [torch.tensor(nodes, device=self.trunk.device) for nodes in self.members]
-        self._order = torch.cat(self._rows).argsort()
+        """Sets the nodes in the order of the blocks, in which the layers run, and each node's place in it."""
+        self._rows = torch.tensor([*chain(*self.members)], device=self.trunk.device)
+        self._order = self._rows.argsort()
 
 
 class _Block:
     """The keys and values of nodes whose prompts take `slots` slots each."""
 
     def __init__(self, trunk: Trunk, prompts: Sequence[Sequence[int]], limit: int, length: int, slots: int):
-        self.trunk, self.nodes = trunk, len(prompts)
-        self.last_hidden, self.cache = prefill(trunk, prompts, slots)
-        self.slots = self.seen = self.cache[0].shape[3]
-        self.limit, longest = limit, self.slots + -(-length // _GROWTH) * _GROWTH
+        self.nodes, self.limit = len(prompts), limit
+        self.last_hidden, self.cache = prefill(trunk, prompts, slots, limit, _GROWTH)
+        self.seen = self.cache[0].shape[3]
+        self.slots = self.seen - _GROWTH
+        longest = self.slots + padded(length, _GROWTH)
         self.unseen = torch.full((limit, 1, longest), float("-inf"), dtype=trunk.dtype, device=trunk.device)
         lengths = torch.tensor([len(prompt) for prompt in prompts], device=trunk.device)
         held_MS = torch.arange(longest, device=trunk.device) < lengths[:, None]
         self.unseen[: self.nodes].masked_fill_(held_MS[:, None], 0)
-        self._see_more()
+        self._look()
 
     def fork(self, sources: Sequence[int]) -> None:
         """Adds a node for each of `sources`."""
@@ -137,8 +133,8 @@ class _Block:
     def open(self, step: int) -> None:
         """Lets all nodes see the slot that `attend` fills next."""
         self.slot = self.slots + step
-        if self.slot == self.seen:
-            self._see_more()
+        if self.slot == self.seen:  # contiguous matrices are read faster than ones with room to grow
+            self._copy(slice(self.nodes), self.seen + _GROWTH)
         self.unseen[: self.nodes, :, self.slot] = 0
 
     def attend(self, number: int, q_MHd: Tensor, k_MGd: Tensor, v_MGd: Tensor) -> Tensor:
@@ -152,18 +148,13 @@ class _Block:
         weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(scores.dtype)
         return torch.bmm(weights, values).view(self.nodes, -1)
 
-    def _see_more(self) -> None:
-        """Grows the cache by `_GROWTH` slots. It is copied, because contiguous matrices are read much faster."""
-        self._copy(slice(self.nodes), self.seen + _GROWTH)
-
     def _copy(self, nodes: Sequence[int] | slice, slots: int) -> None:
         """Replaces the cache by one of `slots` slots that holds these nodes' keys and values."""
         # without the views of the old cache, one layer at a time is held twice instead of all
         self.read: list[tuple[Tensor, Tensor]] = []
         self.filled: list[tuple[Tensor, ...]] = []
         for number, layer in enumerate(self.cache):
-            shape = (2, self.limit, self.trunk.kv_heads, slots, self.trunk.head_width)
-            copy = layer.new_empty(shape)  # rows that no node has filled yet take no memory of the host
+            copy = layer.new_empty(2, self.limit, layer.shape[2], slots, layer.shape[4])
             copy[:, : self.nodes, :, : self.seen] = layer[:, nodes]
             # zeros, because masked slots are multiplied by 0, and NaN times 0 is NaN
             copy[:, : self.nodes, :, self.seen :] = 0
@@ -186,24 +177,32 @@ def _far_shorter(length: int, slots: int) -> bool:
     return 4 * padded(length) <= slots and slots >= _LONG
 
 
-def prefill(trunk: Trunk, prompts: Sequence[Sequence[int]], slots: int = 0) -> tuple[Tensor, list[Tensor]]:
-    """Hidden states of the prompts' last ids, (M, D), and per layer keys and values, (2, M, G, S, d); S >= `slots`.
+def prefill(
+    trunk: Trunk, prompts: Sequence[Sequence[int]], slots: int = 0, limit: int = 0, room: int = 0
+) -> tuple[Tensor, list[Tensor]]:
+    """Hidden states of the prompts' last ids, (M, D), and per layer keys and values, (2, L, G, S + room, d).
 
-    Equal prompts run once. A prompt runs only with prompts of its own padded length: above about 128 slots, more
-    padding would change the order in which attention sums.
+    S >= `slots`, L >= `limit`; the rows of further nodes take no memory of the host until they are filled. Equal
+    prompts run once. A prompt runs only with prompts of its own padded length: above about 128 slots, more padding
+    would change the order in which attention sums.
     """
-    distinct = list(dict.fromkeys(map(tuple, prompts)))
-    index = {prompt: position for position, prompt in enumerate(distinct)}
-    place_M = torch.tensor([index[tuple(prompt)] for prompt in prompts], device=trunk.device)
-    sizes = [padded(len(prompt)) for prompt in distinct]
-    order, slots = sorted(range(len(distinct)), key=sizes.__getitem__), max(slots, *sizes)
-    hiddens, parts = [], []
-    for size, alike in groupby(order, key=sizes.__getitem__):
-        group, at_once = [distinct[place] for place in alike], max(1, PREFILLED_SLOTS // size)
+    nodes: dict[tuple[int, ...], list[int]] = {}
+    for node, prompt in enumerate(prompts):
+        nodes.setdefault(tuple(prompt), []).append(node)
+    slots = room + max(slots, *(padded(len(prompt)) for prompt in nodes))
+    shape = (2, max(limit, len(prompts)), trunk.kv_heads, slots, trunk.head_width)
+    layers = [trunk.embedding.new_empty(shape) for _ in trunk.layers]
+    last_MD = trunk.embedding.new_empty(len(prompts), trunk.embedding.shape[1])
+    for size, alike in groupby(sorted(nodes, key=len), key=lambda prompt: padded(len(prompt))):
+        group, at_once = list(alike), max(1, PREFILLED_SLOTS // size)
         for start in range(0, len(group), at_once):
-            hidden_UD, cache = trunk.prefill(group[start : start + at_once], last_only=True)
-            hiddens.append(hidden_UD)
-            parts.append([functional.pad(torch.stack(pair), (0, 0, 0, slots - size)) for pair in cache])
-    place_M = torch.tensor(order, device=trunk.device).argsort()[place_M]
-    layers = (torch.cat(layer, dim=1)[:, place_M] for layer in zip(*parts, strict=True))
-    return torch.cat(hiddens)[place_M], list(layers)
+            part = group[start : start + at_once]
+            hidden_UD, cache = trunk.prefill(part, last_only=True)
+            for row, own in enumerate(nodes[prompt] for prompt in part):
+                last_MD[own] = hidden_UD[row]
+                for layer, (keys, values) in zip(layers, cache, strict=True):
+                    for node in own:
+                        layer[0, node, :, :size], layer[1, node, :, :size] = keys[row], values[row]
+                        # zeros, because masked slots are multiplied by 0, and NaN times 0 is NaN
+                        layer[:, node, :, size:] = 0
+    return last_MD, layers

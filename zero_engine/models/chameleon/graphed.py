@@ -31,16 +31,11 @@ class GraphedMemory:
     def __init__(self, trunk: Trunk, prompts: Sequence[Sequence[int]], length: int):
         assert trunk.kernels is not None, "a graphed memory needs the kernels"
         self.trunk, self.kernels = trunk, trunk.kernels
-        self.last_hidden, layers = prefill(trunk, prompts)
-        self.slots = layers[0].shape[3]
+        self.last_hidden, self.cache = prefill(trunk, prompts, room=length)
+        self.slots = self.cache[0].shape[3] - length
         self.lengths = torch.tensor([len(prompt) for prompt in prompts], device=trunk.device)
         self.cos, self.sin = trunk.rotations(torch.arange(max(map(len, prompts)) + length))
         self.numbers = torch.arange(self.slots + length, device=trunk.device)
-        self.cache = []
-        for layer in layers:
-            held = layer.new_empty((*layer.shape[:3], len(self.numbers), layer.shape[4]))
-            held[:, :, :, : self.slots] = layer
-            self.cache.append(held)
         self.replay = Replay(trunk.device)
 
     def fork(self, sources: Sequence[int]) -> None:

@@ -174,12 +174,12 @@ class Chameleon:
             ],
             max(room(request.prompt, len(ids)) for request, ids in zip(wanted, own_ids, strict=True)),
         )
-        if not all(is_empty(request.against) for request in wanted):
-            unconditional = None  # u is not the empty prompt
+        free = [is_empty(request.against) for request in wanted]  # u is the empty prompt
+        told = unconditional if any(free) else None
         return Drawings(
             codes=codes_BN.cpu().numpy().astype(np.uint16),
             likelihood=likelihood.cpu().numpy(),
-            likelihood_unconditional=None if unconditional is None else unconditional.cpu().numpy(),
+            likelihood_unconditional=None if told is None else np.where(free, told.cpu(), np.float32(np.nan)),
         )
 
     @torch.inference_mode()
@@ -263,6 +263,11 @@ class Chameleon:
     def footprint(self) -> Footprint:
         """The memory of the weights and of one drawing."""
         return Footprint.of(self.module, self.module.config, self.codes_per_picture)
+
+    @property
+    def rows_apart(self) -> bool:
+        """Whether the bits of a drawing do not depend on the others of its batch (see `trunk`)."""
+        return self.device.type == "cpu" and self.module.lm_head.weight.dtype == torch.float32
 
     def describe(self) -> dict[str, object]:
         """Token layout, parameters, and the memory of the weights and of one drawing with guidance."""
