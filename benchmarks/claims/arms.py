@@ -6,6 +6,7 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ import worlds
 from stages import Stage, call, command
 from swap import shares, swaps
 
+from zero_engine.config import parse_config
 from zero_engine.images import decode_image
 from zero_engine.models import model_fingerprint
+from zero_engine.train.evaluate import Evaluation, respond
+from zero_engine.train.rewards import same_answer
 from zero_engine.write.dataset import open_dataset
 
 _TOKENS_OF_TEXT, _TOKENS_OF_PICTURE = 24, 66
@@ -23,10 +27,15 @@ _TEMPLATE = "{{ step }}{{ picture }}"
 
 
 class Plan:
-    """The stages of the experiments in a document (claims.yaml)."""
+    """The stages of the experiments in a document (claims.yaml).
 
-    def __init__(self, document: dict[str, Any], out: Path, device: str = "cpu"):
-        self.document, self.out, self.device = document, out, device
+    `device` and `precision`, in place of the document's, are how a machine computes: no stage has them in its key.
+    """
+
+    def __init__(
+        self, document: dict[str, Any], out: Path, device: str = "cpu", precision: str | None = None
+    ):
+        self.document, self.out, self.device, self.precision = document, out, device, precision
         self.stages: dict[str, Stage] = {}
 
     def answers(self, experiment: str, arm: str, steps: int, seed: int) -> Stage:
@@ -69,21 +78,29 @@ class Plan:
         return (longest + 1) * (_TOKENS_OF_TEXT + pictures * _TOKENS_OF_PICTURE)
 
     def _answer(self, settings: dict, model: Stage) -> Callable[[Path], None]:
+        """The questions answered, and judged here: `eval` would also ask whether each text follows its pictures."""
+
         def make(folder: Path) -> None:
             asked = worlds.tasks(settings["task"], "test", settings["task"]["questions"])
             file = folder.with_suffix(".jsonl")
             worlds.write(file, asked, "none")
-            said = [f"{key}={settings[key]}" for key in ("mode", "max_new_tokens")]
-            said += ["template=bare", "dtype=float32", f"device={self.device}"]
-            said += ["batch_size=256"] * (self.device != "cpu")
-            options = [part for pair in said for part in ("--set", pair)]
-            trained = str(model.folder(self.out) / "model")
-            call(folder, ["eval", trained, str(file), "--output", str(folder), *options])
-            rows = map(json.loads, (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines())
-            found = {row["id"]: row for row in rows}
-            (folder / "answers.json").write_text(
-                json.dumps([_record(folder, task, found[task.id]) for task in asked])
-            )
+            document = {
+                "model": str(model.folder(self.out) / "model"),
+                "data": str(file),
+                "output": str(folder / "asked"),
+                "mode": settings["mode"],
+                "max_new_tokens": settings["max_new_tokens"],
+                "template": "bare",
+                "dtype": "float32",
+                "device": self.device,
+                "batch_size": 256,
+            }
+            config = parse_config(Evaluation, document, folder.name)
+            with folder.with_suffix(".log").open("a", encoding="utf-8") as log:
+                found, _ = respond(config, lambda text: print(text, file=log), judged=False)
+            of_task = {row["id"]: row for row in found}
+            records = [_record(folder / "asked", task, of_task[task.id]) for task in asked]
+            (folder / "answers.json").write_text(json.dumps(records))
 
         return make
 
@@ -127,7 +144,7 @@ class Plan:
                     "rounds": 1,
                     "sample_batch": 256,
                     "max_new_tokens": room,
-                    "precision": settings["precision"],
+                    "precision": self.precision or settings["precision"],
                     "save_every": 10,
                     "device": self.device,
                 },
@@ -143,10 +160,13 @@ class Plan:
         Its tasks are other ones than the arms'.
         """
         setting, warm_up = self._task(experiment), self.document["warm_up"]
-        chosen = worlds.tasks(setting, "train", warm_up["tasks"], seed=1)
+
+        def write(path: Path, kind: str) -> None:
+            worlds.write(path, worlds.tasks(setting, "train", warm_up["tasks"], seed=1), kind)
+
         data = [
             self._run(f"warm {kind}", {"task": setting, "pictures": kind, "tasks": warm_up["tasks"]}, render,
-                      lambda folder, kind=kind: worlds.write(folder, chosen, kind))
+                      partial(write, kind=kind))
             for kind, render in (("oracle", {"given": "keep"}), ("none", {"generator": "none"}))
         ]  # fmt: skip
         settings = self._sft(seed, warm_up["steps"]) | {"pictures": True, "loss": {"perception": 0.1}}
@@ -178,7 +198,7 @@ class Plan:
                     "steps": settings["steps"],
                     "batch_size": settings["batch_size"],
                     "micro_batch": settings["batch_size"],
-                    "precision": settings["precision"],
+                    "precision": self.precision or settings["precision"],
                     "device": self.device,
                 },
                 "train",
@@ -191,12 +211,13 @@ class Plan:
         """The training set of an arm: the traces that `_chosen` names, with the arm's pictures."""
         setting, how = self._task(experiment), self.document["arms"][arm]
         chosen = self._chosen(experiment)
-        pool = self._pool(setting)
         ids = "random" if how.get("gate") == "random" else "kept"
 
         def write(path: Path) -> None:
             numbers = set(json.loads((chosen.folder(self.out) / "chosen.json").read_text())[ids])
-            worlds.write(path, pool, "none" if how["pictures"] == "drawn" else how["pictures"], numbers)
+            worlds.write(
+                path, self._pool(setting), "none" if how["pictures"] == "drawn" else how["pictures"], numbers
+            )
 
         settings = {"task": setting, **how}
         if how["pictures"] != "drawn":
@@ -217,12 +238,11 @@ class Plan:
     def _gated_pool(self, experiment: str) -> Stage:
         """All traces that there are to choose from, drawn and gated."""
         setting, generator = self._task(experiment), self._generator(experiment)
-        pool = self._pool(setting)
         return self._run(
             "pool",
             {"task": setting, "generator": generator},
             self._drawing(generator),
-            lambda path: worlds.write(path, pool, "none"),
+            lambda path: worlds.write(path, self._pool(setting), "none"),
             gate=self._gate(experiment),
         )
 
@@ -338,4 +358,5 @@ def _record(folder: Path, task: worlds.Task, row: dict) -> dict[str, Any]:
     """What is kept of an answer: whether it is right, and how many of its pictures are."""
     shown: list[np.ndarray] = [decode_image((folder / name).read_bytes()) for name in row["pictures"]]
     right, wanted = worlds.right_pictures(task, shown)
-    return {"question": task.id, "right": row["accuracy"] > 0, "pictures_right": right, "pictures": wanted}
+    correct = same_answer(row["answer"], task.answer)
+    return {"question": task.id, "right": correct, "pictures_right": right, "pictures": wanted}

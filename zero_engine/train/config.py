@@ -125,7 +125,7 @@ class Training(Section):
     """Sequences in one forward pass; a memory setting, never a change of result."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """bfloat16 runs the layers under autocast; weights and optimiser stay float32. On a CPU that multiplies bfloat16
-    itself (AVX-512 BF16, AMX) a step takes less than half the time; on another it takes longer."""
+    itself (AVX-512 BF16, AMX) a step takes less than half the time; on another up to ten times as long."""
     gradient_checkpointing: bool = False
     """Compute a layer again in the backward pass instead of keeping what it computed."""
     device: str = "auto"
