@@ -1,15 +1,22 @@
 """Transformers' own modules over the weights of a loaded checkpoint: the plain forward that ours is compared with."""
 
+from typing import TYPE_CHECKING
+
 import torch
-from transformers import ChameleonForConditionalGeneration, ChameleonVQVAE
-from transformers.models.chameleon.modeling_chameleon import ChameleonModel, ChameleonRotaryEmbedding
 
 from zero_engine.models.chameleon.model import Chameleon
 from zero_engine.models.chameleon.vq import VQDecoder
 
+if TYPE_CHECKING:  # transformers' modules take seconds to import, and most tests do without them
+    from transformers import ChameleonVQVAE
+    from transformers.models.chameleon.modeling_chameleon import ChameleonModel
 
-def mainline(model: Chameleon) -> ChameleonModel:
+
+def mainline(model: Chameleon) -> "ChameleonModel":
     """Transformers' language model over the same weights, as they are now; called with ids (B, T)."""
+    from transformers import ChameleonForConditionalGeneration
+    from transformers.models.chameleon.modeling_chameleon import ChameleonRotaryEmbedding
+
     config = model.module.config
     with torch.device("meta"):
         module = ChameleonForConditionalGeneration(config)
@@ -19,7 +26,7 @@ def mainline(model: Chameleon) -> ChameleonModel:
     return module.eval().requires_grad_(False).model
 
 
-def with_decoder(vqmodel: ChameleonVQVAE) -> ChameleonVQVAE:
+def with_decoder(vqmodel: "ChameleonVQVAE") -> "ChameleonVQVAE":
     """Transformers' codec with a decoder under the reference's names, freshly initialised."""
     vqmodel.decoder = VQDecoder(vqmodel.config)
     return vqmodel

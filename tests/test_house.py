@@ -73,6 +73,7 @@ def third_party(folder: Path) -> set[str]:
     return names - set(sys.stdlib_module_names) - {"zero_engine"}
 
 
+@pytest.mark.slow
 def test_every_import_of_the_package_is_declared():
     declared = set(requirements(PROJECT["project"]["dependencies"]))
     for extra, group in PROJECT["project"]["optional-dependencies"].items():

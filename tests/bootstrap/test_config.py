@@ -71,6 +71,7 @@ def test_a_given_folder_that_is_none_is_told_before_anything_is_drawn(rounds):
     assert not (rounds.parent / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_round_of_which_nothing_is_kept_says_so_beside_a_given_folder(rounds):
     text = ["draw.render.generator=none", "draw.score.names=[]", "draw.gate={rank: {}, max: {}}"]
     run_pipeline(load_bootstrap(rounds, [*text, "output=given"]).pipeline(1, "nano"))

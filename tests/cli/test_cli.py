@@ -65,6 +65,7 @@ def test_looking_ahead_writes_a_page_and_no_output_folder(call, tmp_path, monkey
     assert sorted(path.name for path in Path().iterdir()) == ["calibration.html", "my.yaml", "preview.html"]
 
 
+@pytest.mark.slow
 def test_the_counts_table_and_paths_end_a_run(call, pipeline, tmp_path):
     code, text, _ = call("run", pipeline, "--no-report")
     assert code == 0

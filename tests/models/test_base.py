@@ -14,6 +14,8 @@ from zero_engine.models.prompt import requests
 from zero_engine.models.registry import family_sees_pictures
 from zero_engine.painters.painting import PaintedModel
 
+pytestmark = pytest.mark.slow
+
 MEMBERS = sorted(
     set(UnifiedModel.__annotations__) | {name for name in vars(UnifiedModel) if not name.startswith("_")}
 )

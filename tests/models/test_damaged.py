@@ -14,6 +14,8 @@ from safetensors.torch import load_file, save_file
 from zero_engine.errors import ModelError
 from zero_engine.models import load_model
 
+pytestmark = pytest.mark.slow
+
 TINY = Path(__file__).resolve().parent.parent / "data" / "goldens" / "tiny-anole"
 Damage = Callable[[Path], None]
 

@@ -15,6 +15,8 @@ from zero_engine.models.prompt import Sampling, requests
 from zero_engine.models.sampling import guide
 from zero_engine.report.checking import check_model
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = ["3 + 4 = 7", "", "a longer prompt that takes more slots than sixteen", "b"]
 
 
@@ -109,7 +111,6 @@ def test_a_row_has_the_same_bits_in_a_batch_of_its_size(emu3, rows):
     assert np.array_equal(part.likelihood, whole.likelihood[rows])
 
 
-@pytest.mark.slow
 def test_half_precision_keeps_the_codec_exact(folder, emu3):
     half = load_model(str(folder), device="cpu", dtype="bfloat16")
     assert half.module.lm_head.weight.dtype == torch.bfloat16
@@ -134,7 +135,6 @@ def test_names_of_special_tokens_in_a_prompt_are_spelled_out(emu3):
     assert max(ids) < emu3._special("<|image start|>") and len(ids) > 40
 
 
-@pytest.mark.slow
 def test_it_is_found_by_its_configuration_and_checked_like_any_model(folder, tmp_path):
     facts, drawn_HW3 = check_model(get_model(str(folder), device="cpu"), "3 + 4 = 7")
     assert (facts["family"], facts["codes"], drawn_HW3.shape) == ("Emu3", "4x4", (32, 32, 3))

@@ -15,6 +15,8 @@ from zero_engine.models import get_model, load_model
 from zero_engine.models.prompt import Sampling, requests
 from zero_engine.report.checking import check_model
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = [
     "3 + 4 = 7",
     "",

@@ -17,6 +17,8 @@ from zero_engine.painters.generators import generator_fingerprint, get_generator
 from zero_engine.painters.painting import PaintedModel
 from zero_engine.pipeline import Render
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -33,7 +35,6 @@ def render(folder, tiny_anole):
     )
 
 
-@pytest.mark.slow
 def test_a_picture_depends_on_its_own_prompt_and_seed(render):
     painter = get_generator(render).painter
     prompts, seeds = [f"a dog number {row % 3}" for row in range(6)], [0, 1, 2, 3, 4, 0]
@@ -44,7 +45,6 @@ def test_a_picture_depends_on_its_own_prompt_and_seed(render):
     assert np.array_equal(painter.paint(prompts[:3] * 2, seeds[:3] * 2)[3:], painted[:3])
 
 
-@pytest.mark.slow
 def test_a_drawing_is_the_painting_in_the_readers_codes(render, model):
     generator = get_generator(render)
     drawings = generator.draw(requests(["a dog", "a cat"], [1, 2]))

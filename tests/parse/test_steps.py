@@ -140,6 +140,7 @@ def test_unclosed_math_guards_nothing() -> None:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(texts, st.sampled_from(RULES))
 @example("\u200b a\n\u200b\nb", "lines")

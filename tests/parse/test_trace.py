@@ -101,6 +101,7 @@ def test_a_cluster_that_nobody_reads_is_cut_at_the_limit() -> None:
     assert truncate("b" + zalgo, 100) == ("b" + zalgo)[:100]
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=80), st.integers(1, 40))
 def test_truncation_keeps_a_prefix_within_the_limit(text: str, limit: int) -> None:

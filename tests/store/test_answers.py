@@ -13,6 +13,8 @@ from tests.store.conftest import forget
 from zero_engine.run.served import answers_of
 from zero_engine.run.twin import held_folder
 
+pytestmark = pytest.mark.slow
+
 URL = "s3://corpus/sets/one"
 ONE, OTHER = "a" * 32, "b" * 32
 

@@ -122,6 +122,7 @@ def test_rows_that_do_not_fit_are_named_with_the_reason(tiny, dataset, tmp_path)
         Batches(rows, nothing.example, seed=0, size=4)[0]
 
 
+@pytest.mark.slow
 def test_a_batch_is_a_function_of_seed_and_step(encoder, dataset):
     rows = open_rows(dataset, COLUMNS)
 

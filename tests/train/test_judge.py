@@ -13,6 +13,8 @@ from zero_engine.config import parse_config
 from zero_engine.errors import InputError, PipelineError
 from zero_engine.train.judge import Judge, compare, judge_answers, verdict_of
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-not-to-be-written"
 TRUTH = {"q-0": "42", "q-1": "a red car", "q-2": "7", "q-3": "no"}
 ANSWERS = {"q-0": "42", "q-1": "a car that is red {truth}", "q-2": "8", "q-3": None}

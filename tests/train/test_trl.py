@@ -1,8 +1,8 @@
 """TRL's own trainers on our exports and rewards."""
 
 import pytest
+import transformers
 from datasets import load_dataset
-from transformers import ChameleonForConditionalGeneration
 
 from tests.train.conftest import build
 from tests.train.test_outside import written
@@ -42,7 +42,7 @@ def test_a_perfect_completion_scores_one_as_the_grpo_trainer_decodes_it(tmp_path
         }
 
     trainer = GRPOTrainer(
-        model=ChameleonForConditionalGeneration.from_pretrained(model_folder("nano"), dtype="float32"),
+        model=transformers.ChameleonForConditionalGeneration.from_pretrained(model_folder("nano"), dtype="float32"),
         processing_class=tokenizer,
         reward_funcs=trl_reward_for(tokenizer) if by == "ids" else trl_reward,
         train_dataset=questions,

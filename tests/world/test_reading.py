@@ -9,6 +9,8 @@ from zero_engine import world
 from zero_engine.world import GIVEN, KINDS, canvas, scale
 from zero_engine.world.reading import agrees, figures, read_figure, said
 
+pytestmark = pytest.mark.slow
+
 AMOUNTS = ("sum", "difference", "product", "quotient", "fraction", "percent", "line", "two")
 WITHOUT_FIGURE = ("bars", "chain", "long", "dots", "nothing", *AMOUNTS)
 EVERY = (*KINDS, *GIVEN)
@@ -35,7 +37,6 @@ def test_a_right_picture_is_never_contradicted(kind, new_phrasing):
         assert verdict is (None if kind in WITHOUT_FIGURE else True), item.text
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("new_phrasing", [False, True])
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in WITHOUT_FIGURE])
 def test_a_near_miss_is_contradicted(kind, new_phrasing):
@@ -52,7 +53,6 @@ def test_a_near_miss_is_contradicted(kind, new_phrasing):
     assert np.mean([verdict is False for verdict in verdicts]) >= 0.95
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in WITHOUT_FIGURE])
 def test_a_figure_of_another_kind_a_broken_one_and_none_contradict_a_text_that_names_one(kind):
     rng = random.Random(f"other {kind}")

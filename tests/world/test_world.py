@@ -9,6 +9,8 @@ from zero_engine import world
 from zero_engine.world import canvas
 from zero_engine.world.splits import held_out_spec, phrases, templates
 
+pytestmark = pytest.mark.slow
+
 EVERY = (*world.KINDS, *world.GIVEN)
 DRAWN = [name for name in EVERY if name != "nothing"]
 

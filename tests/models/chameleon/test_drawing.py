@@ -17,6 +17,8 @@ from zero_engine.models.chameleon.trunk import pack, rows_by
 from zero_engine.models.prompt import Request, Sampling, requests
 from zero_engine.models.sampling import choose, guide, uniforms_from
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = [
     "Draw 3 apples.",
     "",
@@ -385,7 +387,6 @@ def _reachable(scores: torch.Tensor, sampling: Sampling) -> set[int]:
     return set(choose(scores.expand(200, -1), uniforms, sampling).tolist())
 
 
-@pytest.mark.slow
 def test_rows_of_the_bundled_model_stand_alone_too():
     """Other shapes take other BLAS kernels: the nano model's are those that a run meets."""
     nano = load_model("nano", device="cpu")

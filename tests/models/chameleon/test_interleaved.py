@@ -17,13 +17,14 @@ from zero_engine.models.chameleon.rules import Rules, State
 from zero_engine.models.chameleon.training_forward import hidden_states
 from zero_engine.models.prompt import Sampling
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = json.loads((Path(__file__).parents[2] / "data/goldens/generate.json").read_text())
 PAD, EOS, EOI, BOI = 1, 2, 68, 69
 GREEDY = Sampling(temperature=0)
 TEXTS = ["Draw 3 apples.", "", "so many words that this prompt takes more slots 12345", "Why?", "a", "b c"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("run", GOLDEN["runs"], ids=lambda run: f"{run['mode']}-{run['max_new_tokens']}")
 def test_the_reference_runs_come_out_token_for_token(model, monkeypatch, run):
     batched = "input" in run
@@ -135,7 +136,6 @@ def test_a_row_has_the_same_bits_whatever_its_neighbours(model, rows):
         assert np.array_equal(continuation.logp, whole[row].logp)
 
 
-@pytest.mark.slow
 def test_a_prompt_longer_than_its_neighbours_leaves_their_bits_alone():
     model = load_model("nano")
     prompts = [prompt_ids(model, "Ann has 3 apples. " * times) for times in (1, 8, 24, 40)]

@@ -13,6 +13,8 @@ from zero_engine.models import load_model, model_fingerprint
 from zero_engine.models.chameleon.perception import FILE, Projection, read_projection, write_projection
 from zero_engine.models.chameleon.training_forward import hidden_states
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = ["two dots", "", "a much longer text, that falls into another bucket of lengths than the others do"]
 CODES = np.random.default_rng(0).integers(0, 64, (3, 16)).astype(np.uint16)
 

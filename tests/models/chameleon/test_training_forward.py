@@ -4,11 +4,14 @@ import shutil
 
 import pytest
 import torch
-from transformers import ChameleonConfig, ChameleonForConditionalGeneration
+import transformers
+from transformers import ChameleonConfig
 
 from tests.mainline import mainline, with_decoder
 from zero_engine.models import load_model
 from zero_engine.models.chameleon.training_forward import _BlockAttention, hidden_states
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture()
@@ -74,7 +77,7 @@ def test_every_switch_of_a_configuration_has_the_numbers_of_transformers(tiny_an
     config = ChameleonConfig.from_pretrained(tiny_anole)
     for name, value in changes.items():
         setattr(config, name, value)
-    module = ChameleonForConditionalGeneration(config)
+    module = transformers.ChameleonForConditionalGeneration(config)
     with_decoder(module.model.vqmodel)
     for name, weight in module.named_parameters():
         weight.normal_(1.0 if "norm" in name and name.endswith("weight") else 0.0, 0.1)
@@ -89,7 +92,7 @@ def test_every_switch_of_a_configuration_has_the_numbers_of_transformers(tiny_an
     model.save(folder)
     saved = (
         load_model(str(folder), device="cpu").module,
-        ChameleonForConditionalGeneration.from_pretrained(folder),
+        transformers.ChameleonForConditionalGeneration.from_pretrained(folder),
     )
     for again in (model.module, *saved):
         assert torch.equal(again.lm_head.weight, module.lm_head.weight)

@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 import torch
+import transformers
 from PIL import Image
-from transformers import ChameleonVQVAE, ChameleonVQVAEConfig
+from transformers import ChameleonVQVAEConfig
 
 from tests.mainline import with_decoder
 from zero_engine.models import pixels
@@ -104,7 +105,7 @@ def test_input_channels_say_how_pixels_are_folded():
         embed_dim=8, latent_channels=8, num_embeddings=32,
     )  # fmt: skip
     torch.manual_seed(0)
-    theirs = with_decoder(ChameleonVQVAE(config)).eval()
+    theirs = with_decoder(transformers.ChameleonVQVAE(config)).eval()
     module = vq.VQModel(config).eval()
     module.load_state_dict(theirs.state_dict())
     assert (vq.pixel_factor(config), code_grid(config), vq.picture_size(config)) == (4, (8, 8), 64)
@@ -128,7 +129,7 @@ def test_the_encoder_has_the_bits_of_transformers_own(attention):
         latent_channels=8, num_embeddings=64, attn_resolutions=attention,
     )  # fmt: skip
     torch.manual_seed(0)
-    theirs, module = with_decoder(ChameleonVQVAE(config)).eval(), vq.VQModel(config).eval()
+    theirs, module = with_decoder(transformers.ChameleonVQVAE(config)).eval(), vq.VQModel(config).eval()
     for weight in theirs.parameters():  # its first values are too small to tell a missing layer
         weight.data.normal_(0, 0.2)
     module.load_state_dict(theirs.state_dict())

@@ -9,6 +9,8 @@ from zero_engine.models.nano import weights_path
 from zero_engine.models.prompt import Sampling, requests
 from zero_engine.world.glyphs import is_nothing, read_equation
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def nano():

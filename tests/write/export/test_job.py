@@ -22,6 +22,8 @@ from zero_engine.write.export.coder import Coder
 from zero_engine.write.export.stopped import shards_or_nothing
 from zero_engine.write.export.texts import respelled
 
+pytestmark = pytest.mark.slow
+
 OF_IDS = {name for name in NAMES if format_named(name).needs_model}
 
 
