@@ -239,7 +239,7 @@ def test_the_plan_counts_repeated_records_as_the_run_does(here):
     names = names_in("repeated")
     planned = plan_run(asked("repeated", input={"limit": 1}, render={"candidates": 3})).drawings
     trial = run_pipeline(asked("repeated", input={"limit": 1}, render={"candidates": 3}))
-    assert before.drawn == 5 * DRAWN // 4
+    assert before.drawn == 3 * DRAWN // 4  # equal ones of another shard are found
     assert (planned.reused, planned.made) == (trial.as_dict()["reused"], trial.drawn) == (2 * STEPS, STEPS)
     assert planned.set_aside == trial.unused.drawings == len(names) - 2 * STEPS
 
