@@ -232,10 +232,10 @@ class Plan:
             gate=gate,
             after=(chosen,),
             seed=1 if ids == "random" else 0,
-            reuse=() if ids == "random" else (self._gated_pool(experiment),),
+            reuse=() if ids == "random" else (self.gated_pool(experiment),),
         )
 
-    def _gated_pool(self, experiment: str) -> Stage:
+    def gated_pool(self, experiment: str) -> Stage:
         """All traces that there are to choose from, drawn and gated."""
         setting, generator = self._task(experiment), self._generator(experiment)
         return self._run(
@@ -251,7 +251,7 @@ class Plan:
 
         `random` names as many of each length from all traces, for the random gate.
         """
-        setting, drawn = self._task(experiment), self._gated_pool(experiment)
+        setting, drawn = self._task(experiment), self.gated_pool(experiment)
 
         def make(folder: Path) -> None:
             pool = self._pool(setting)

@@ -53,7 +53,7 @@ def draw(
     document["generators"] = {"pilot": settings}
     document["experiments"] = {"pilot": {"task": task, "generator": "pilot"}}
     plan = Plan(document, out)
-    stage = plan._gated_pool("pilot")
+    stage = plan.gated_pool("pilot")
     folder = stage.folder(out)
     if not stage.done(out):
         shutil.rmtree(folder, ignore_errors=True)

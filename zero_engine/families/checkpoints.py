@@ -115,10 +115,9 @@ def _whole_numbers(path: Path) -> list[str]:
     found = []
     for file in sorted(path.glob("*.safetensors")):
         with safe_open(file, "pt") as weights:
-            kinds = {name: weights.get_slice(name).get_dtype() for name in weights.keys()}  # noqa: SIM118
-        found += [
-            n for n, kind in kinds.items() if n.endswith("weight") and kind[:1] != "F" and kind != "BF16"
-        ]
+            names = [name for name in weights.offset_keys() if name.endswith("weight")]
+            kinds = [weights.get_slice(name).get_dtype() for name in names]
+        found += [name for name, kind in zip(names, kinds, strict=True) if kind[:1] != "F" and kind != "BF16"]
     return found
 
 

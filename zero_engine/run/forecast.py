@@ -113,9 +113,8 @@ def _forecast(pipeline: Pipeline, sources: Sources) -> Forecast:
             else:
                 try:
                     drawings = _count(alone, held, sources, store, folder, Plan())
-                except (
-                    ZeroEngineError
-                ):  # nothing to be read that way: the key goes with others, as another path
+                except ZeroEngineError:
+                    # nothing can be read that way: the key goes with others, as another path
                     drawings = forecast.drawings
             forecast.changes.append(Change(key, before, now, drawings))
     return forecast
