@@ -149,9 +149,8 @@ def _add_lora(pipe: Any, path: Path, scale: float) -> None:
             if not pipe.get_list_adapters():
                 raise ValueError("it holds none of this pipeline")
             pipe.set_adapters("lora", scale)
-        if lost := [
-            line for line in said if "led to unexpected keys" in line or "led to missing keys" in line
-        ]:
+        marks = ("led to unexpected keys", "led to missing keys")
+        if lost := [line for line in said if any(mark in line for mark in marks)]:
             raise ValueError(lost[0])
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
@@ -190,9 +189,8 @@ class Diffusion:
         with torch.inference_mode(), heard():
             done = self.pipe(prompt=list(prompts), generator=noise, output_type="np", **options)
         hidden = getattr(done, "nsfw_content_detected", None) or []
-        if any(
-            hit and prompt for hit, prompt in zip(hidden, prompts, strict=False)
-        ):  # a filler has no prompt
+        # a filler has no prompt, and may be hidden
+        if any(hit and prompt for hit, prompt in zip(hidden, prompts, strict=False)):
             raise ValueError("the safety checker of the pipeline took the picture away")
         pixels_BHW3 = np.asarray(done.images)
         if not np.isfinite(pixels_BHW3).all():

@@ -132,7 +132,7 @@ class Served:
         import httpx2
 
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        self.decoding = asyncio.Lock()
+        self.decoding = asyncio.Lock()  # each call has an event loop of its own
         limits = httpx2.Limits(max_connections=self.http.concurrency)
         async with httpx2.AsyncClient(timeout=None, limits=limits, headers=headers) as client:
             await self._check(client)
