@@ -3,6 +3,8 @@
 import gc
 import importlib
 import os
+import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -33,6 +35,11 @@ def answer(what: str) -> object:
         eaten = []
         while True:
             eaten.append(b"x" * (32 << 20))
+    if what == "arrays":
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(200):
+            bytearray(4 << 20)  # as a drawing's arrays: taken, cleared, freed
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
     if what == "mistake":
         raise InputError("look there")
     if what == "busy":
@@ -124,3 +131,10 @@ def test_ctrl_c_for_the_whole_group_leaves_it_alone(chamber):
 
 def test_the_child_brings_nothing_that_shards_do_not_need(chamber):
     assert chamber.run(brought, None, PLENTY) == ([], [False, False, True], True)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc's allocator")
+def test_what_is_freed_is_taken_again_under_dasks_allocator_settings(chamber, monkeypatch):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")  # Dask's nannies set it for their workers
+    pages = 200 * (4 << 20) // os.sysconf("SC_PAGE_SIZE")
+    assert chamber.run(answer, "arrays", PLENTY) < pages / 20
