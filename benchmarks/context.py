@@ -19,6 +19,7 @@ from zero_engine.models import get_model, model_fingerprint
 from zero_engine.parse import parse_trace
 from zero_engine.pipeline import Pipeline
 from zero_engine.records import ParsedTrace, Source, Trace
+from zero_engine.run.allocator import keep_what_is_freed
 from zero_engine.run.drawings import make_drawings
 from zero_engine.world.tasks import make_tasks
 
@@ -28,6 +29,7 @@ TEMPLATE = "{{ history }}\n{{ step }}"
 def main() -> None:
     options = _arguments()
     torch.set_num_threads(1)
+    keep_what_is_freed()  # as the process of a run does
     traces = list(parsed_tasks(options.tasks, pipeline_of("text", options)))
     get_model(options.model)
     make_drawings(traces[:2], pipeline_of("pictures", options), "", "", _unmeasured)  # warm

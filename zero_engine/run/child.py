@@ -3,10 +3,6 @@
 It never outlives the process that started it: a thread waits for the end of a pipe, and on Linux the kernel ends it,
 too, should a library hold the interpreter. Ctrl-C and SIGTERM reach whole process groups; a drain needs this process,
 so it leaves them to the driver. Where memory runs out, the kernel is asked to take this process first.
-
-Drawing takes and frees arrays of some megabytes all the time. Dask tells its workers' allocator to give memory back at
-once (MALLOC_TRIM_THRESHOLD_), and a child would inherit that: the system would map and clear each array anew, a third
-of a worker's time. So the child tells glibc's allocator to keep what it frees.
 """
 
 import contextlib
@@ -22,11 +18,9 @@ from typing import Any
 
 from zero_engine.errors import ZeroEngineError
 from zero_engine.run import marks
+from zero_engine.run.allocator import keep_what_is_freed
 
 PR_SET_PDEATHSIG = 1
-KEPT_BY_THE_ALLOCATOR = {-1: 256 << 20, -2: 64 << 20, -3: 32 << 20}
-"""M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD in bytes: free memory that is kept, what it grows by, and from where
-on an array is mapped alone (glibc allows no more). mallopt(3)."""
 LONGEST_TRACEBACK = 20_000
 
 
@@ -38,7 +32,7 @@ def main(tasks: int, lifeline: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("900")
-    _keep_what_is_freed()
+    keep_what_is_freed()
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     os.dup2(2, 1)  # what libraries print is no output of the command
     connection = Connection(tasks)
@@ -78,13 +72,6 @@ def _raised(error: BaseException) -> tuple:
         return "error", type(error), str(error)
     text = "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
     return "raised", type(error).__name__, str(error)[:2000], isinstance(error, MemoryError), text
-
-
-def _keep_what_is_freed() -> None:
-    with contextlib.suppress(OSError, AttributeError):  # glibc only
-        allocator = ctypes.CDLL(None)
-        for parameter, value in KEPT_BY_THE_ALLOCATOR.items():
-            allocator.mallopt(parameter, value)
 
 
 def _end_with(lifeline: int) -> None:
