@@ -38,6 +38,11 @@ def install_extra(extra: str) -> str:
     return f"{sys.executable} -m pip install {where}"
 
 
+def message_of(error: BaseException) -> str:
+    """An exception's message, or its name, on one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 class ZeroEngineError(Exception):
     """Base of every error that is the user's to fix. `exit_code` 2: bad usage or bad input."""
 

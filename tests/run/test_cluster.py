@@ -44,7 +44,7 @@ def _collect(executor, jobs: dict) -> dict:
 def test_workers_that_hang_while_they_start_are_not_waited_for_for_ever(monkeypatch):
     """Seen where a process may open too few files: 100 s and more of silence."""
     end = threading.Event()
-    monkeypatch.setattr(cluster, "_local_cluster", lambda *_: end.wait(60))
+    monkeypatch.setattr(cluster, "local_cluster", lambda *_: end.wait(60))
     began = time.monotonic()
     with (
         pytest.raises(

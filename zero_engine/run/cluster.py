@@ -1,13 +1,9 @@
 """Where shards run: in this process, on a local Dask cluster, or on an existing scheduler.
 
 All three offer the same small surface (`Executor`): submit a task, wait until something is done.
-What was measured about Dask and decides the settings here: one thread a worker, so that a dying
-process takes no innocent neighbours along; no actors (their calls hang when the worker dies); no
-waiting for ever (`no-workers-timeout`, `worker-ttl`); Dask's own retries off, because the driver
-keeps the account of attempts. A worker that Dask gives up (`lost-worker-timeout`, 15 s: too short on a busy machine)
-is replaced here. Settings made here do not reach an existing scheduler, so the driver keeps clocks of its own: no
-worker, or no scheduler, for `dask.workers_timeout_s` is one line and the end. A local cluster and its dashboard
-listen on 127.0.0.1 alone; `tls://` takes distributed's own settings (`distributed.comm.tls`).
+There are no actors: their calls hang when the worker dies. A worker that Dask gives up is replaced here. Settings made
+here do not reach an existing scheduler, so the driver keeps clocks of its own: no worker, or no scheduler, for
+`dask.workers_timeout_s` is one line and the end. `tls://` takes distributed's own settings (`distributed.comm.tls`).
 
 Ctrl-C and SIGTERM do not reach workers, although they are sent to every process of the group: a drain needs them. A
 cluster is started, and a scheduler called, in a thread in which both are blocked, and processes inherit that (`obey`
@@ -17,37 +13,27 @@ twice waits for no process to end in order.
 
 import contextlib
 import glob
-import logging
-import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeVar
 
-from zero_engine.errors import InputError, Interrupted
+from zero_engine.errors import InputError, Interrupted, message_of
 from zero_engine.pipeline import Dask
 from zero_engine.progress import Progress, Silent
+from zero_engine.run.local_cluster import local_cluster, settings, too_late
 
 T = TypeVar("T")
 
 POLL_S = 0.25
 """Longest wait inside one call of `wait`, so that signals and progress are served in time."""
 
-STARTS = 3
-"""Tries to start a local cluster."""
-
 
 class Died(Exception):
     """The worker process died under a task, or the task outran its limit."""
-
-
-def one_line(error: BaseException) -> str:
-    """An exception's message, or its name, on one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 class Job(Protocol):
@@ -115,7 +101,7 @@ def open_executor(
     gpus = 0 if device == "cpu" else len(glob.glob("/dev/nvidia[0-9]*"))
     progress, cluster, workers = progress or Silent(), None, 0
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_settings(dask))
+        stack.enter_context(settings())
         if dask.scheduler is not None:
             progress.stage(f"connecting to {dask.scheduler} (for at most {dask.workers_timeout_s:g} s)")
             client = _attended(lambda: _connect(dask), stop)
@@ -123,7 +109,7 @@ def open_executor(
             workers = (gpus or os.cpu_count() or 1) if dask.workers == "auto" else dask.workers
             progress.stage(f"starting {workers} worker" + "s" * (workers != 1))
             cluster = _attended(
-                lambda: _local_cluster(dask, workers, bool(gpus)), stop, _too_late(dask, workers)
+                lambda: local_cluster(dask, workers, bool(gpus)), stop, too_late(dask, workers)
             )
             stack.callback(_close, cluster)
             client = _attended(lambda: Client(cluster, timeout=dask.workers_timeout_s), stop)
@@ -204,7 +190,7 @@ def _connect(dask: Dask) -> Any:
         return Client(dask.scheduler, timeout=dask.workers_timeout_s)
     except (OSError, ValueError, TypeError, TimeoutError, RuntimeError) as error:
         raise InputError(
-            f"dask.scheduler {dask.scheduler}: cannot be reached ({one_line(error)}). "
+            f"dask.scheduler {dask.scheduler}: cannot be reached ({message_of(error)}). "
             "Check the address, that it runs, and for tls:// the settings distributed.comm.tls."
         ) from None
 
@@ -279,70 +265,3 @@ def _abandon(owners: contextlib.ExitStack, cluster: Any) -> None:
             with contextlib.suppress(OSError):
                 os.kill(process.pid, signal.SIGKILL)
     threading.Thread(target=owners.close, daemon=True, name="zero-engine-close").start()
-
-
-@contextlib.contextmanager
-def _settings(dask: Dask) -> Iterator[None]:
-    import dask as dask_library
-
-    with dask_library.config.set(
-        {
-            "distributed.scheduler.allowed-failures": 0,
-            "distributed.scheduler.no-workers-timeout": None,  # the driver's own clock names what to do
-            "distributed.scheduler.worker-ttl": "5 minutes",
-            "distributed.deploy.lost-worker-timeout": "1 hour",
-            "distributed.worker.daemon": True,
-        }
-    ):
-        yield
-
-
-def _local_cluster(dask: Dask, workers: int, has_gpus: bool) -> Any:
-    """A cluster on this machine; a worker that dies while it starts costs another try."""
-    from distributed import LocalCluster
-
-    problem: Exception | None = None
-    for _ in range(STARTS):
-        try:
-            return LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=dask.memory_limit,
-                resources={"GPU": 1} if has_gpus else None,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL,
-                preload=["zero_engine.run.obey"],
-            )
-        except (OSError, RuntimeError, TimeoutError) as error:
-            problem = error
-    raise _no_start(workers, one_line(problem or RuntimeError())) from None
-
-
-def _too_late(dask: Dask, workers: int) -> tuple[float, InputError]:
-    """How long local workers may take to start, and what is said then."""
-    error = _no_start(workers, f"not within {dask.workers_timeout_s:g} s, dask.workers_timeout_s")
-    error.at_once = True  # processes that hang are not waited for
-    return dask.workers_timeout_s, error
-
-
-def _no_start(workers: int, why: str) -> InputError:
-    fewer = "--workers 0" if workers == 1 else "--workers 1, or 0"
-    return InputError(
-        f"dask: {workers} local workers do not start ({why}). Ask for fewer: {fewer}.{_guard_missing()}"
-    )
-
-
-def leave_a_worker() -> None:
-    """Ends a worker that is importing a script without a guard: the script itself is told so, once."""
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise SystemExit(1)
-
-
-def _guard_missing() -> str:
-    """What a script of the user's may lack: each worker imports it, and so calls the run once more."""
-    script = getattr(sys.modules.get("__main__"), "__file__", None) or ""
-    if not script.endswith(".py") or script.endswith("__main__.py"):
-        return ""
-    return f' In {script}, call the run below `if __name__ == "__main__":`, because each worker imports that file.'

@@ -26,12 +26,13 @@ from zero_engine.read import Chunk, count_records, iter_chunks
 from zero_engine.run import tally
 from zero_engine.run.chamber import close_chamber
 from zero_engine.run.checks import check_pipeline
-from zero_engine.run.cluster import leave_a_worker, open_executor
+from zero_engine.run.cluster import open_executor
 from zero_engine.run.contain import halt_file
 from zero_engine.run.flights import listening, topic
 from zero_engine.run.inputs import Stamps, changes, stamps
 from zero_engine.run.launch import Launcher
 from zero_engine.run.ledger import Ledger, open_ledger
+from zero_engine.run.local_cluster import leave_a_worker
 from zero_engine.run.plan import Decision, Plan, decide, stage_keys
 from zero_engine.run.progress import Account
 from zero_engine.run.reuse import Sources, grows

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any
 
-from zero_engine.errors import InputError
+from zero_engine.errors import InputError, message_of
 from zero_engine.pipeline import Dask
-from zero_engine.run.cluster import POLL_S, Died, Probe, one_line
+from zero_engine.run.cluster import POLL_S, Died, Probe
 
 COUNT_EVERY_S = 5.0
 LOST = (OSError, TimeoutError, RuntimeError, CancelledError)
@@ -93,7 +93,7 @@ class OnDask:
             ValueError,
             RuntimeError,
         ) as error:  # a worker without a nanny, or gone
-            self._say(f"a worker cannot be restarted ({one_line(error)}); it is left alone")
+            self._say(f"a worker cannot be restarted ({message_of(error)}); it is left alone")
 
     def check(self) -> None:
         """Count the workers, look at new ones, replace lost ones. Raises InputError where none is left for too long."""
@@ -137,7 +137,7 @@ class OnDask:
     def _gone(self, error: Exception) -> InputError:
         where = self._dask.scheduler or "the local scheduler"
         return InputError(
-            f"dask: {where} is gone ({one_line(error)}). What is done is committed. "
+            f"dask: {where} is gone ({message_of(error)}). What is done is committed. "
             "Start it and its workers, then run the same command again."
         )
 
@@ -206,12 +206,12 @@ class _Remote:
         try:
             value = self.future.result()
         except (KilledWorker, OSError, CancelledError) as error:
-            raise Died(one_line(error)) from None
+            raise Died(message_of(error)) from None
         except RuntimeError as error:
             if "deserializ" not in str(error):
                 raise
             raise InputError(
-                f"dask: a worker or the scheduler cannot load the task ({one_line(error.__cause__ or error)}). "
+                f"dask: a worker or the scheduler cannot load the task ({message_of(error.__cause__ or error)}). "
                 "Install the same zero-engine there as here."
             ) from None
         finally:
