@@ -1,7 +1,7 @@
 """Quantities: numbers with their units, compared by value.
 
 `5 km` is `5` and `5 kilometers`, and neither `5 m` nor `5x`: a unit may be left out, never be another, and a factor is
-no unit. Money is a unit. `50%` is `50` and `0.5`.
+no unit. Money is a unit. `50%` is `50` and `0.5`, and neither `50 km` nor `$50`; `5°` is `5 °C`, and not `5 km`.
 
 A comma groups thousands (`1,234`) wherever it can. Where it cannot (`3,5`, `0,125`, `1.234,56`) it may be a decimal
 comma, or part a list; `with_point` gives the number of the first reading.
@@ -22,14 +22,14 @@ UNITS = dict(
     for pair in (
         "km=kilometer m=meter cm=centimeter mm=millimeter kg=kilogram g=gram h=hour hr=hour min=minute "
         "sec=second feet=foot ft=foot inche=inch lb=pound oz=ounce l=liter litre=liter ml=milliliter yd=yard "
-        "mi=mile metre=meter kilometre=kilometer centimetre=centimeter mph=mile_per_hour"
+        "mi=mile metre=meter kilometre=kilometer centimetre=centimeter mph=mile_per_hour deg=degree"
     ).split()
 )
 """Singular units by their short names and other spellings."""
 NUMBER = re.compile(
     r"([-+]?)(?P<money>(?:[$€£¥₹₽]|(?:usd|eur|gbp|inr|rs\.?)(?![a-z])) ?)?([-+]?)"
     r"([1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:e([-+]?\d{1,3}))?"
-    r"(?:/(\d+(?:\.\d+)?)| (\d+)/(\d+))? ?(?P<percent>%|percent\b)?(?P<unit>.*)"
+    r"(?:/(\d+(?:\.\d+)?)| (\d+)/(\d+))? ?(?P<percent>%|percent\b|per cent\b|pct\b)?(?P<unit>.*)"
 )
 WITH_COMMA = re.compile(
     r"(?<![\d.,])(?:(?P<grouped>[1-9]\d{0,2}(?:\.\d{3})+)|(?P<whole>\d+)),(?P<part>\d+)(?![\d.,])"
@@ -64,8 +64,7 @@ def with_point(text: str) -> re.Match[str] | None:
 
 def same_numbers(left: re.Match[str], right: re.Match[str]) -> bool:
     """Whether two numbers have one value, and no two units."""
-    units = [_unit(found) for found in (left, right)]
-    if all(units) and units[0] != units[1]:
+    if not _may_be_one(_unit(left), _unit(right)):
         return False
     one, other = _value(left), _value(right)
     if one is None or other is None:
@@ -76,6 +75,16 @@ def same_numbers(left: re.Match[str], right: re.Match[str]) -> bool:
     if is_percent == other_is_percent:
         return False
     return one / 100 == other if is_percent else one == other / 100
+
+
+def _may_be_one(unit: str, other: str) -> bool:
+    """Whether two units are the same, or one is left out or says less: `°` is `°C`, `% of men` is `%`."""
+    if not unit or not other or unit == other:
+        return True
+    if "percent" in unit and "percent" in other:
+        return True
+    scales = [each.partition("degree")[2].strip() for each in (unit, other) if each.startswith("degree")]
+    return len(scales) == 2 and (not all(scales) or scales[0][0] == scales[1][0])
 
 
 def _value(found: re.Match[str]) -> Fraction | None:
@@ -101,11 +110,15 @@ def _is_unit(found: re.Match[str]) -> bool:
 
 
 def _unit(found: re.Match[str]) -> str:
-    """One spelling of a unit: singular words, a currency's name; degrees are no unit."""
-    words = found["unit"].strip(" .").replace("°", " ").split()
+    """One spelling of a unit: singular words, a currency's name; `degree` and the scale, where it is said."""
+    words = found["unit"].strip(" .").replace("°", " degree ").split()
     named = [
         CURRENCIES.get(word) or UNITS.get(word.removesuffix("s"), word.removesuffix("s")) for word in words
     ]
     money = CURRENCIES[found["money"].strip()] if found["money"] else ""
     unit = " ".join(word for word in named if word != "degree")
+    if "degree" in named or unit in ("celsiu", "fahrenheit"):
+        unit = f"degree {unit}".strip()
+    if found["percent"]:
+        return f"percent {unit}".strip()
     return money if not unit or unit == money else " ".join(filter(None, (money, unit)))
