@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from zero_engine.errors import OutputError, PipelineError, command
 
@@ -30,6 +30,25 @@ class Section(BaseModel):
     """A part of a pipeline file: closed and frozen, its numbers finite, its fields' docstrings their help."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what pydantic would take for 1 and 0; YAML says `yes`, `no`, `on` and `off` so, too."""
+        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        number = (int in kinds or float in kinds) and bool not in kinds and Any not in kinds
+        if number and isinstance(value, bool):
+            raise ValueError("must be a number")
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        if number and any(isinstance(one, bool) for one in inside):
+            raise ValueError("must hold numbers")
+        return value
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """What an annotation is made of: `int` and `str` of `list[int | str]`."""
+    parts = get_args(annotation)
+    return [kind for part in parts for kind in _kinds(part)] if parts else [annotation]
 
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)

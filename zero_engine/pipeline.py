@@ -73,7 +73,7 @@ class Pipeline(Section):
                 if name not in self.score.names:
                     raise ValueError(
                         f"gate.{key} names the score {name!r}, which score.names does not compute "
-                        f"({', '.join(self.score.names) or 'none'}). Add it there, or name one of these."
+                        f"({', '.join(self.score.names) or 'none'}). Add it there, or name one of these"
                     )
         return self
 
