@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import worlds
+from rounds import NO_GATE, judged, trained
 from stages import Stage, call, command
 from swap import shares, swaps
 
@@ -41,11 +42,16 @@ class Plan:
     def answers(self, experiment: str, arm: str, steps: int, seed: int) -> Stage:
         """The answers of an arm's training after so many steps, `answers.json`: a list of records by question.
 
-        `omni_r1 w=0.05` is the arm omni_r1 after PeRPO with that weight of perception.
+        `omni_r1 w=0.05` is the arm omni_r1 after PeRPO with that weight of perception, `zero_gated r=2` is zero_gated
+        after two rounds of so many steps.
         """
         setting = self._task(experiment)
         arm, _, weight = arm.partition(" w=")
-        model = self._training(experiment, arm, steps, seed)
+        arm, _, rounds = arm.partition(" r=")
+        if rounds:
+            model = trained(self, experiment, arm, steps, seed, int(rounds))
+        else:
+            model = self._training(experiment, arm, steps, seed)
         pictures = self.document["arms"][arm]["pictures"] != "none"
         room = self._room(setting, pictures)
         if weight:
@@ -58,6 +64,11 @@ class Plan:
         return self._stage(
             f"answers {arm} {steps} {seed}", settings, self._answer(settings, model), "answers.json", model
         )
+
+    def drawings(self, experiment: str, arm: str, steps: int, seed: int) -> Stage:
+        """What the model of an arm after its rounds draws, judged, `drawings.json`: see rounds.py."""
+        arm, _, rounds = arm.partition(" r=")
+        return judged(self, experiment, arm, steps, seed, int(rounds))
 
     def swaps(self, experiment: str, arm: str, steps: int, seed: int) -> Stage:
         """What the answers of an arm go on from where a picture in them was swapped, `swaps.json`: see swap.py."""
@@ -223,7 +234,7 @@ class Plan:
         if how["pictures"] != "drawn":
             return self._run(f"data {arm}", settings, {"given": "keep"}, write, after=(chosen,))
         generator = self._generator(experiment)
-        gate = self._gate(experiment) if how["gate"] == "likelihood" else _NO_GATE
+        gate = self._gate(experiment) if how["gate"] == "likelihood" else NO_GATE
         return self._run(
             f"data {arm}",
             settings | {"generator": generator},
@@ -286,18 +297,29 @@ class Plan:
         after: tuple[Stage, ...] = (),
         reuse: tuple[Stage, ...] = (),
         seed: int = 0,
+        drawer: Stage | None = None,
     ) -> Stage:
-        """A `zero-engine run` on a task file that `write` makes."""
-        gate = gate or _NO_GATE
+        """A `zero-engine run` on a task file that `write` makes; `drawer` is the training whose model draws.
+
+        Where the file has no task, there is nothing to run: the manifest says nothing.
+        """
+        gate = gate or NO_GATE
 
         def make(folder: Path) -> None:
-            write(folder.with_suffix(".jsonl"))
+            tasks = folder.with_suffix(".jsonl")
+            write(tasks)
+            if not tasks.stat().st_size:
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / "manifest.json").write_text("{}")
+                return
             document = {
                 "name": "claims",
                 "seed": seed,
-                "input": {"path": str(folder.with_suffix(".jsonl")), "format": "generic"},
+                "input": {"path": str(tasks), "format": "generic"},
                 "render": {
-                    "model": self.document["model"],
+                    "model": self.document["model"]
+                    if drawer is None
+                    else str(drawer.folder(self.out) / "model"),
                     "device": self.device,
                     "dtype": "float32",
                     **render,
@@ -315,7 +337,8 @@ class Plan:
             )
 
         settings = {**settings, "render": render, "gate": gate, "seed": seed}
-        return self._stage(name, settings, make, "manifest.json", *after, *reuse)
+        drawn_by = () if drawer is None else (drawer,)
+        return self._stage(name, settings, make, "manifest.json", *after, *reuse, *drawn_by)
 
     def _stage(
         self, name: str, settings: dict, make: Callable[[Path], None], mark: str, *after: Stage
@@ -348,10 +371,6 @@ class Plan:
 
     def _pool(self, setting: dict) -> list[worlds.Task]:
         return worlds.tasks(setting, "train", setting["train"] * 7 // 5)
-
-
-_NO_GATE: dict[str, dict] = {"rank": {}, "min": {}, "max": {}}
-"""The first drawing of a step, whatever it shows."""
 
 
 def _record(folder: Path, task: worlds.Task, row: dict) -> dict[str, Any]:
