@@ -6,7 +6,6 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,18 +169,20 @@ class Plan:
 
         Its tasks are other ones than the arms'.
         """
-        setting, warm_up = self._task(experiment), self.document["warm_up"]
-
-        def write(path: Path, kind: str) -> None:
-            worlds.write(path, worlds.tasks(setting, "train", warm_up["tasks"], seed=1), kind)
-
-        data = [
-            self._run(f"warm {kind}", {"task": setting, "pictures": kind, "tasks": warm_up["tasks"]}, render,
-                      partial(write, kind=kind))
-            for kind, render in (("oracle", {"given": "keep"}), ("none", {"generator": "none"}))
-        ]  # fmt: skip
-        settings = self._sft(seed, warm_up["steps"]) | {"pictures": True, "loss": {"perception": 0.1}}
+        data = [self._warm_rows(experiment, kind) for kind in ("oracle", "none")]
+        steps = self.document["warm_up"]["steps"]
+        settings = self._sft(seed, steps) | {"pictures": True, "loss": {"perception": 0.1}}
         return self._stage(f"warm {seed}", settings, self._train(settings, None, data), "model", *data)
+
+    def _warm_rows(self, experiment: str, pictures: str) -> Stage:
+        """Rows of other tasks than the arms', with the oracle's pictures or with none."""
+        setting, count = self._task(experiment), self.document["warm_up"]["tasks"]
+        return self._run(
+            f"warm {pictures}",
+            {"task": setting, "pictures": pictures, "tasks": count},
+            {"given": "keep"} if pictures == "oracle" else {"generator": "none"},
+            lambda path: worlds.write(path, worlds.tasks(setting, "train", count, seed=1), pictures),
+        )
 
     def _sft(self, seed: int, steps: int) -> dict[str, Any]:
         return {"seed": seed, "steps": steps, **self.document["training"]}

@@ -30,6 +30,8 @@ from zero_engine.write.dataset import open_dataset
 if TYPE_CHECKING:
     from arms import Plan
 
+_TEMPLATE = "{{ question }}{{ question_pictures }}{% if history %}{{ history }}\n{% endif %}{{ step }}"
+"""What a trained model draws from: the row that it was trained on, up to the drawing."""
 NO_GATE: dict[str, dict] = {"rank": {}, "min": {}, "max": {}}
 """The first drawing of a step, whatever it shows."""
 
@@ -51,16 +53,18 @@ def trained(plan: Plan, experiment: str, arm: str, steps: int, seed: int, number
     redraws = plan.document["arms"][arm].get("redraw", True)
     data = _data(plan, experiment, arm, steps, seed, number - 1 if redraws else 0)
     settings = plan._sft(seed, steps) | {"pictures": True, "loss": {"perception": 0.1}}
-    train = plan._train(settings, start, [data])
+    text = plan._warm_rows(experiment, "none")
+    train = plan._train(settings, start, [data, text])
 
     def make(folder: Path) -> None:
         if json.loads((data.folder(plan.out) / data.mark).read_text()):
-            return train(folder)
-        before = start.folder(plan.out) / "model" if start else model_folder(plan.document["model"])
-        shutil.copytree(before, folder / "part", dirs_exist_ok=True)  # nothing was kept: the model stays
-        (folder / "part").rename(folder / "model")
+            train(folder)
+        else:  # the gate kept nothing: the model stays
+            before = start.folder(plan.out) / "model" if start else model_folder(plan.document["model"])
+            shutil.copytree(before, folder / "part", dirs_exist_ok=True)
+            (folder / "part").rename(folder / "model")
 
-    after = (data,) if start is None else (start, data)
+    after = (data, text) if start is None else (start, data, text)
     return plan._stage(f"train {arm} r={number} {steps} {seed}", settings, make, "model", *after)
 
 
@@ -70,7 +74,7 @@ def drawn(plan: Plan, experiment: str, arm: str, steps: int, seed: int, number: 
     return plan._run(
         f"pool {arm} r={number} {seed}" if number else "pool",
         {"task": setting, "generator": plan._generator(experiment)},
-        plan._drawing(plan._generator(experiment)),
+        _drawing(plan, experiment, number),
         lambda path: worlds.write(path, plan._pool(setting), "none"),
         gate=_gate(plan, experiment, arm),
         drawer=trained(plan, experiment, arm, steps, seed, number) if number else None,
@@ -101,7 +105,7 @@ def _data(plan: Plan, experiment: str, arm: str, steps: int, seed: int, number: 
     return plan._run(
         f"data {arm} r={number + 1} {seed}",
         {"task": setting},
-        plan._drawing(plan._generator(experiment)),
+        _drawing(plan, experiment, number),
         write,
         gate=_gate(plan, experiment, arm),
         after=(chosen,),
@@ -125,6 +129,12 @@ def _chosen(plan: Plan, setting: dict, pool: Stage, seed: int) -> Stage:
             json.dump([one for ids in of_length.values() for one in random_.sample(ids, quota)], file)
 
     return plan._stage("chosen", {"task": setting, "seed": seed}, make, "chosen.json", pool)
+
+
+def _drawing(plan: Plan, experiment: str, number: int) -> dict:
+    first = plan._drawing(plan._generator(experiment))
+    redrawn = plan.document["redrawn"][plan.document["experiments"][experiment]["generator"]]
+    return first | redrawn | {"template": _TEMPLATE} if number else first
 
 
 def _gate(plan: Plan, experiment: str, arm: str) -> dict:
