@@ -332,10 +332,12 @@ class Plan:
             }
             there = [part for one in reuse for part in ("--reuse", str(one.folder(self.out)))]
             file = folder.with_suffix(".yaml")
-            command(folder, document, "run", "--no-report") if not there else (
-                file.write_text(json.dumps(document)),
-                call(folder, ["run", str(file), "--no-report", *there]),
-            )
+            file.write_text(json.dumps(document))
+            try:
+                call(folder, ["run", str(file), "--no-report", *there])
+            except RuntimeError:
+                if not (folder / "manifest.json").exists():  # else all was drawn, and the gate kept nothing
+                    raise
 
         settings = {**settings, "render": render, "gate": gate, "seed": seed}
         drawn_by = () if drawer is None else (drawer,)
