@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import worlds
 from rounds import NO_GATE, judged, trained
-from stages import Stage, call, command
+from stages import Stage, beside, call, command
 from swap import shares, swaps
 
 from zero_engine.config import parse_config
@@ -92,7 +92,7 @@ class Plan:
 
         def make(folder: Path) -> None:
             asked = worlds.tasks(settings["task"], "test", settings["task"]["questions"])
-            file = folder.with_suffix(".jsonl")
+            file = beside(folder, ".jsonl")
             worlds.write(file, asked, "none")
             document = {
                 "model": str(model.folder(self.out) / "model"),
@@ -106,7 +106,7 @@ class Plan:
                 "batch_size": 256,
             }
             config = parse_config(Evaluation, document, folder.name)
-            with folder.with_suffix(".log").open("a", encoding="utf-8") as log:
+            with beside(folder, ".log").open("a", encoding="utf-8") as log:
                 found, _ = respond(config, lambda text: print(text, file=log), judged=False)
             of_task = {row["id"]: row for row in found}
             records = [_record(folder / "asked", task, of_task[task.id]) for task in asked]
@@ -307,7 +307,7 @@ class Plan:
         gate = gate or NO_GATE
 
         def make(folder: Path) -> None:
-            tasks = folder.with_suffix(".jsonl")
+            tasks = beside(folder, ".jsonl")
             write(tasks)
             if not tasks.stat().st_size:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -331,7 +331,7 @@ class Plan:
                 "dask": {"workers": 1 if self.device == "cpu" else 0},
             }
             there = [part for one in reuse for part in ("--reuse", str(one.folder(self.out)))]
-            file = folder.with_suffix(".yaml")
+            file = beside(folder, ".yaml")
             file.write_text(json.dumps(document))
             try:
                 call(folder, ["run", str(file), "--no-report", *there])
