@@ -126,6 +126,7 @@ def test_rounds_judge_what_they_draw_and_choose_as_many_of_each_length(tmp_path)
     document = yaml.safe_load(json.dumps(DOCUMENT))
     document["tasks"]["rounds"] |= {"train": 6, "questions": 2}
     document["generators"]["noisy"]["least_likelihood"] = 0.5  # no drawing is so likely
+    document["redrawn"]["noisy"]["least_likelihood"] = 0.5
     document["warm_up"]["tasks"] = 4
     plan = Plan(document, tmp_path)
     for arm in ("zero_ungated r=1", "zero_gated r=1"):

@@ -76,7 +76,7 @@ def drawn(plan: Plan, experiment: str, arm: str, steps: int, seed: int, number: 
         {"task": setting, "generator": plan._generator(experiment)},
         _drawing(plan, experiment, number),
         lambda path: worlds.write(path, plan._pool(setting), "none"),
-        gate=_gate(plan, experiment, arm),
+        gate=_gate(plan, experiment, arm, number),
         drawer=trained(plan, experiment, arm, steps, seed, number) if number else None,
     )
 
@@ -107,7 +107,7 @@ def _data(plan: Plan, experiment: str, arm: str, steps: int, seed: int, number: 
         {"task": setting},
         _drawing(plan, experiment, number),
         write,
-        gate=_gate(plan, experiment, arm),
+        gate=_gate(plan, experiment, arm, number),
         after=(chosen,),
         reuse=(pool,),
         drawer=trained(plan, experiment, arm, steps, seed, number) if number else None,
@@ -132,13 +132,22 @@ def _chosen(plan: Plan, setting: dict, pool: Stage, seed: int) -> Stage:
 
 
 def _drawing(plan: Plan, experiment: str, number: int) -> dict:
-    first = plan._drawing(plan._generator(experiment))
-    redrawn = plan.document["redrawn"][plan.document["experiments"][experiment]["generator"]]
-    return first | redrawn | {"template": _TEMPLATE} if number else first
+    drawing = plan._drawing(_generator(plan, experiment, number))
+    return drawing | {"template": _TEMPLATE} if number else drawing
 
 
-def _gate(plan: Plan, experiment: str, arm: str) -> dict:
-    return plan._gate(experiment) if plan.document["arms"][arm]["gate"] == "likelihood" else NO_GATE
+def _gate(plan: Plan, experiment: str, arm: str, number: int) -> dict:
+    if plan.document["arms"][arm]["gate"] != "likelihood":
+        return NO_GATE
+    return plan._gate(experiment) | {
+        "min": {"likelihood": _generator(plan, experiment, number)["least_likelihood"]}
+    }
+
+
+def _generator(plan: Plan, experiment: str, number: int) -> dict:
+    """The settings of the bundled model, or those of a trained one."""
+    name = plan.document["experiments"][experiment]["generator"]
+    return plan.document["redrawn" if number else "generators"][name]
 
 
 def _judge(folder: Path, pool: list[worlds.Task]) -> list[dict[str, Any]]:
