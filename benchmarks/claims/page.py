@@ -99,7 +99,7 @@ def rounds(rates: list[dict[str, Any]]) -> list[str]:
         "## Rounds of drawing and training",
         "",
         "Each row is a model: the bundled one (0), or an arm after so many rounds. Right, %: of the drawings that it",
-        "makes, four a step, by the oracle. Kept, %: of the traces, by the arm's gate. Repaired, %: right, of its",
+        "makes, all candidates, by the oracle. Kept, %: of the traces, by the arm's gate. Repaired, %: right, of its",
         "drawings of the steps that the bundled model never drew right. Answers, %: right, of the held-out questions.",
         "",
         "| experiment | arm | rounds | steps each | right | kept | right in the kept | repaired | answers |",

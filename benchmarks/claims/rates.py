@@ -32,7 +32,7 @@ def right_rates(seeds: Seeds) -> np.ndarray:
 def rates(drawings: dict[Cell, Seeds], accuracy: dict[Cell, float]) -> list[dict[str, Any]]:
     """A row for each arm and number of rounds, all in per cent, means over seeds.
 
-    right       of what the model after these rounds draws (none: the bundled model), four drawings a step
+    right       of what the model after these rounds draws (0: the bundled model), all its candidates
     kept        traces that the gate keeps whole
     kept_right  of the drawings in those
     repaired    right now, of the drawings of steps that the bundled model never drew right; None before a round

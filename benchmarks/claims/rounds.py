@@ -74,7 +74,7 @@ def drawn(plan: Plan, experiment: str, arm: str, steps: int, seed: int, number: 
     return plan._run(
         f"pool {arm} r={number} {seed}" if number else "pool",
         {"task": setting, "generator": plan._generator(experiment)},
-        _drawing(plan, experiment, number),
+        _drawing(plan, experiment, arm, number),
         lambda path: worlds.write(path, plan._pool(setting), "none"),
         gate=_gate(plan, experiment, arm, number),
         drawer=trained(plan, experiment, arm, steps, seed, number) if number else None,
@@ -105,7 +105,7 @@ def _data(plan: Plan, experiment: str, arm: str, steps: int, seed: int, number: 
     return plan._run(
         f"data {arm} r={number + 1} {seed}",
         {"task": setting},
-        _drawing(plan, experiment, number),
+        _drawing(plan, experiment, arm, number),
         write,
         gate=_gate(plan, experiment, arm, number),
         after=(chosen,),
@@ -131,9 +131,13 @@ def _chosen(plan: Plan, setting: dict, pool: Stage, seed: int) -> Stage:
     return plan._stage("chosen", {"task": setting, "seed": seed}, make, "chosen.json", pool)
 
 
-def _drawing(plan: Plan, experiment: str, number: int) -> dict:
+def _drawing(plan: Plan, experiment: str, arm: str, number: int) -> dict:
+    """Without a gate a trained model draws each step once: the first drawing is the one that is kept."""
     drawing = plan._drawing(_generator(plan, experiment, number))
-    return drawing | {"template": _TEMPLATE} if number else drawing
+    if not number:
+        return drawing
+    gated = plan.document["arms"][arm]["gate"] == "likelihood"
+    return drawing | {"template": _TEMPLATE, "candidates": 4 if gated else 1}
 
 
 def _gate(plan: Plan, experiment: str, arm: str, number: int) -> dict:
