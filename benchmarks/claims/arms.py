@@ -6,13 +6,13 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import worlds
-from stages import Stage, call, command
+from rounds import NO_GATE, judged, trained
+from stages import Stage, beside, call, command
 from swap import shares, swaps
 
 from zero_engine.config import parse_config
@@ -41,11 +41,16 @@ class Plan:
     def answers(self, experiment: str, arm: str, steps: int, seed: int) -> Stage:
         """The answers of an arm's training after so many steps, `answers.json`: a list of records by question.
 
-        `omni_r1 w=0.05` is the arm omni_r1 after PeRPO with that weight of perception.
+        `omni_r1 w=0.05` is the arm omni_r1 after PeRPO with that weight of perception, `zero_gated r=2` is zero_gated
+        after two rounds of so many steps.
         """
         setting = self._task(experiment)
         arm, _, weight = arm.partition(" w=")
-        model = self._training(experiment, arm, steps, seed)
+        arm, _, rounds = arm.partition(" r=")
+        if rounds:
+            model = trained(self, experiment, arm, steps, seed, int(rounds))
+        else:
+            model = self._training(experiment, arm, steps, seed)
         pictures = self.document["arms"][arm]["pictures"] != "none"
         room = self._room(setting, pictures)
         if weight:
@@ -58,6 +63,11 @@ class Plan:
         return self._stage(
             f"answers {arm} {steps} {seed}", settings, self._answer(settings, model), "answers.json", model
         )
+
+    def drawings(self, experiment: str, arm: str, steps: int, seed: int) -> Stage:
+        """What the model of an arm after its rounds draws, judged, `drawings.json`: see rounds.py."""
+        arm, _, rounds = arm.partition(" r=")
+        return judged(self, experiment, arm, steps, seed, int(rounds))
 
     def swaps(self, experiment: str, arm: str, steps: int, seed: int) -> Stage:
         """What the answers of an arm go on from where a picture in them was swapped, `swaps.json`: see swap.py."""
@@ -82,7 +92,7 @@ class Plan:
 
         def make(folder: Path) -> None:
             asked = worlds.tasks(settings["task"], "test", settings["task"]["questions"])
-            file = folder.with_suffix(".jsonl")
+            file = beside(folder, ".jsonl")
             worlds.write(file, asked, "none")
             document = {
                 "model": str(model.folder(self.out) / "model"),
@@ -96,7 +106,7 @@ class Plan:
                 "batch_size": 256,
             }
             config = parse_config(Evaluation, document, folder.name)
-            with folder.with_suffix(".log").open("a", encoding="utf-8") as log:
+            with beside(folder, ".log").open("a", encoding="utf-8") as log:
                 found, _ = respond(config, lambda text: print(text, file=log), judged=False)
             of_task = {row["id"]: row for row in found}
             records = [_record(folder / "asked", task, of_task[task.id]) for task in asked]
@@ -159,18 +169,20 @@ class Plan:
 
         Its tasks are other ones than the arms'.
         """
-        setting, warm_up = self._task(experiment), self.document["warm_up"]
-
-        def write(path: Path, kind: str) -> None:
-            worlds.write(path, worlds.tasks(setting, "train", warm_up["tasks"], seed=1), kind)
-
-        data = [
-            self._run(f"warm {kind}", {"task": setting, "pictures": kind, "tasks": warm_up["tasks"]}, render,
-                      partial(write, kind=kind))
-            for kind, render in (("oracle", {"given": "keep"}), ("none", {"generator": "none"}))
-        ]  # fmt: skip
-        settings = self._sft(seed, warm_up["steps"]) | {"pictures": True, "loss": {"perception": 0.1}}
+        data = [self._warm_rows(experiment, kind) for kind in ("oracle", "none")]
+        steps = self.document["warm_up"]["steps"]
+        settings = self._sft(seed, steps) | {"pictures": True, "loss": {"perception": 0.1}}
         return self._stage(f"warm {seed}", settings, self._train(settings, None, data), "model", *data)
+
+    def _warm_rows(self, experiment: str, pictures: str) -> Stage:
+        """Rows of other tasks than the arms', with the oracle's pictures or with none."""
+        setting, count = self._task(experiment), self.document["warm_up"]["tasks"]
+        return self._run(
+            f"warm {pictures}",
+            {"task": setting, "pictures": pictures, "tasks": count},
+            {"given": "keep"} if pictures == "oracle" else {"generator": "none"},
+            lambda path: worlds.write(path, worlds.tasks(setting, "train", count, seed=1), pictures),
+        )
 
     def _sft(self, seed: int, steps: int) -> dict[str, Any]:
         return {"seed": seed, "steps": steps, **self.document["training"]}
@@ -223,7 +235,7 @@ class Plan:
         if how["pictures"] != "drawn":
             return self._run(f"data {arm}", settings, {"given": "keep"}, write, after=(chosen,))
         generator = self._generator(experiment)
-        gate = self._gate(experiment) if how["gate"] == "likelihood" else _NO_GATE
+        gate = self._gate(experiment) if how["gate"] == "likelihood" else NO_GATE
         return self._run(
             f"data {arm}",
             settings | {"generator": generator},
@@ -286,18 +298,29 @@ class Plan:
         after: tuple[Stage, ...] = (),
         reuse: tuple[Stage, ...] = (),
         seed: int = 0,
+        drawer: Stage | None = None,
     ) -> Stage:
-        """A `zero-engine run` on a task file that `write` makes."""
-        gate = gate or _NO_GATE
+        """A `zero-engine run` on a task file that `write` makes; `drawer` is the training whose model draws.
+
+        Where the file has no task, there is nothing to run: the manifest says nothing.
+        """
+        gate = gate or NO_GATE
 
         def make(folder: Path) -> None:
-            write(folder.with_suffix(".jsonl"))
+            tasks = beside(folder, ".jsonl")
+            write(tasks)
+            if not tasks.stat().st_size:
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / "manifest.json").write_text("{}")
+                return
             document = {
                 "name": "claims",
                 "seed": seed,
-                "input": {"path": str(folder.with_suffix(".jsonl")), "format": "generic"},
+                "input": {"path": str(tasks), "format": "generic"},
                 "render": {
-                    "model": self.document["model"],
+                    "model": self.document["model"]
+                    if drawer is None
+                    else str(drawer.folder(self.out) / "model"),
                     "device": self.device,
                     "dtype": "float32",
                     **render,
@@ -308,14 +331,17 @@ class Plan:
                 "dask": {"workers": 1 if self.device == "cpu" else 0},
             }
             there = [part for one in reuse for part in ("--reuse", str(one.folder(self.out)))]
-            file = folder.with_suffix(".yaml")
-            command(folder, document, "run", "--no-report") if not there else (
-                file.write_text(json.dumps(document)),
-                call(folder, ["run", str(file), "--no-report", *there]),
-            )
+            file = beside(folder, ".yaml")
+            file.write_text(json.dumps(document))
+            try:
+                call(folder, ["run", str(file), "--no-report", *there])
+            except RuntimeError:
+                if not (folder / "manifest.json").exists():  # else all was drawn, and the gate kept nothing
+                    raise
 
         settings = {**settings, "render": render, "gate": gate, "seed": seed}
-        return self._stage(name, settings, make, "manifest.json", *after, *reuse)
+        drawn_by = () if drawer is None else (drawer,)
+        return self._stage(name, settings, make, "manifest.json", *after, *reuse, *drawn_by)
 
     def _stage(
         self, name: str, settings: dict, make: Callable[[Path], None], mark: str, *after: Stage
@@ -348,10 +374,6 @@ class Plan:
 
     def _pool(self, setting: dict) -> list[worlds.Task]:
         return worlds.tasks(setting, "train", setting["train"] * 7 // 5)
-
-
-_NO_GATE: dict[str, dict] = {"rank": {}, "min": {}, "max": {}}
-"""The first drawing of a step, whatever it shows."""
 
 
 def _record(folder: Path, task: worlds.Task, row: dict) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def page(facts: dict[str, Any]) -> str:
             seeds,
         )
         lines.append(f"| {' | '.join(row)} |")
+    lines += rounds(facts["rounds"]) if facts.get("rounds") else []
     if facts["swaps"]:
         lines += [
             "",
@@ -89,6 +90,27 @@ def page(facts: dict[str, Any]) -> str:
     if CALIBRATION.exists():
         lines += calibration(json.loads(CALIBRATION.read_text(encoding="utf-8")))
     return "\n".join(lines) + "\n"
+
+
+def rounds(rates: list[dict[str, Any]]) -> list[str]:
+    """A row for each model of the rounds: what it draws, what the gate keeps of that, what it answers."""
+    lines = [
+        "",
+        "## Rounds of drawing and training",
+        "",
+        "Each row is a model: the bundled one (0), or an arm after so many rounds. Right, %: of the drawings that it",
+        "makes, all candidates, by the oracle. Kept, %: of the traces, by the arm's gate. Repaired, %: right, of its",
+        "drawings of the steps that the bundled model never drew right. Answers, %: right, of the held-out questions.",
+        "",
+        "| experiment | arm | rounds | steps each | right | kept | right in the kept | repaired | answers |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rates:
+        figures = (row[name] for name in ("right", "kept", "kept_right", "repaired", "accuracy"))
+        said = ("" if value is None else f"{value:.1f}" for value in figures)
+        names = (row["experiment"], row["arm"], str(row["round"]), str(row["steps"]))
+        lines.append(f"| {' | '.join((*names, *said))} |")
+    return lines
 
 
 def calibration(facts: dict[str, Any]) -> list[str]:

@@ -84,9 +84,14 @@ def _with_all_before(stage: Stage) -> Iterator[Stage]:
     yield stage
 
 
+def beside(folder: Path, suffix: str) -> Path:
+    """The file of a stage that lies beside its folder. A name may have a dot in it: `perpo omni_r1 0.05 0`."""
+    return folder.with_name(folder.name + suffix)
+
+
 def command(folder: Path, document: dict, *words: str) -> None:
     """Run a command on its file, which is written beside the folder."""
-    file = folder.with_suffix(".yaml")
+    file = beside(folder, ".yaml")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(yaml.safe_dump(document, sort_keys=False))
     options = [word for word in words if word.startswith("--")]
@@ -98,7 +103,7 @@ def call(folder: Path, arguments: list[str]) -> None:
     from zero_engine.cli import main
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    log, code = folder.with_suffix(".log"), 0
+    log, code = beside(folder, ".log"), 0
     with _output_to(log):
         sys.argv = ["zero-engine", *arguments]
         try:

@@ -8,17 +8,21 @@ from typing import Any
 
 import numpy as np
 from contrasts import contrast, equivalence, holm
+from rates import of_cells, rates, right_rates
 
 Cell = tuple[str, str, int]
 """Experiment, arm, steps."""
 
 
-def verdicts(document: dict[str, Any], rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def verdicts(
+    document: dict[str, Any], rows: Iterable[dict[str, Any]], drawn: Iterable[dict[str, Any]] = ()
+) -> dict[str, Any]:
     """`cells`: accuracy and right pictures of every arm. `contrasts`: interval, p, Holm's p and verdict of each.
 
-    A contrast whose answers are not all there is `open`.
+    `drawn` are the drawings of rounds, a row for each step, of which `rounds` has the rates. A contrast whose answers
+    are not all there is `open`.
     """
-    cells = _cells(rows)
+    cells, drawings = _cells(rows), of_cells(drawn)
     facts: dict[str, Any] = {
         "cells": [
             {
@@ -31,12 +35,16 @@ def verdicts(document: dict[str, Any], rows: Iterable[dict[str, Any]]) -> dict[s
             }
             for (name, arm, steps), (right, pictures) in sorted(cells.items())
         ],
+        "rounds": rates(drawings, {cell: 100 * float(right.mean()) for cell, (right, _) in cells.items()}),
         "contrasts": {},
     }
     found = {}
     for name, said in document["contrasts"].items():
-        measure = 1 if said.get("measure") == "pictures" else 0
-        a, b = (cells.get(tuple(said[side]), _NONE)[measure] for side in ("of", "against"))
+        if said.get("measure") == "drawings":
+            a, b = (right_rates(drawings.get(tuple(said[side]), {})) for side in ("of", "against"))
+        else:
+            measure = 1 if said.get("measure") == "pictures" else 0
+            a, b = (cells.get(tuple(said[side]), _NONE)[measure] for side in ("of", "against"))
         if len(a) < _seeds(document, said["of"][0]) or a.shape != b.shape:
             facts["contrasts"][name] = {**said, "verdict": "open"}
             continue
