@@ -6,13 +6,12 @@ other drawings.
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from zero_engine.errors import ModelError, PipelineError
-from zero_engine.hashing import digest, digest_file
+from zero_engine.model_files import digest_files, readable
 from zero_engine.models.registry import fetched_folder
 from zero_engine.pipeline import Score
 
@@ -53,8 +52,10 @@ def load(score: Score, device: str) -> Callable[[Sequence[np.ndarray], Sequence[
 
 def fingerprint(score: Score) -> str:
     """sha256 over the names and bytes of the checkpoint's files. Raises PipelineError or ModelError."""
-    files = sorted({f for pattern in _PATTERNS for f in _folder(score).glob(pattern) if f.is_file()})
-    return _digest_files(tuple((str(file), file.stat().st_mtime_ns) for file in files))
+    folder = _folder(score)
+    with readable(folder):
+        files = sorted({f for pattern in _PATTERNS for f in folder.glob(pattern) if f.is_file()})
+    return digest_files((file.name, file) for file in files)
 
 
 def _folder(score: Score) -> Path:
@@ -63,8 +64,3 @@ def _folder(score: Score) -> Path:
             "score.names has clip, but score.clip names no checkpoint. Give the folder or hub name of a CLIP or SigLIP."
         )
     return fetched_folder(score.clip, _PATTERNS, "score.clip a checkpoint's folder")
-
-
-@lru_cache(maxsize=16)
-def _digest_files(stamps: tuple[tuple[str, int], ...]) -> str:
-    return digest(*(part for path, _ in stamps for part in (Path(path).name, digest_file(path))))
