@@ -46,6 +46,7 @@ def load(render: Render) -> "Painter":
     """Read the pipeline that `render.diffusion` names. Raises ModelError, one line, when that cannot be done."""
     import torch
 
+    from zero_engine.painters.fitting import refuse_damage, refuse_left_out
     from zero_engine.painters.hearing import heard
 
     try:
@@ -60,15 +61,17 @@ def load(render: Render) -> "Painter":
     dtype = render.dtype if render.dtype != "auto" else "float32" if device == "cpu" else "bfloat16"
     bars = diffusers.utils.logging.is_progress_bar_enabled()
     diffusers.utils.logging.disable_progress_bar()
+    said: list[str] = []
     try:
         with heard() as said:
             pipe = _read(folder, getattr(torch, dtype))
-        if lost := [line for line in said if "newly initialized" in line]:
-            raise ValueError(f"weights are missing: {lost[0]}")
+        refuse_damage(settings.model, said)
+        refuse_left_out(settings.model, folder, pipe, said)
         pipe = _set_up(pipe, settings, device)
     except ModelError:
         raise
     except Exception as error:  # a damaged folder may raise anything, out of any library that reads it
+        refuse_damage(settings.model, said, error)
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise ModelError(
             f"{settings.model}: cannot read it as a text-to-image pipeline ({reason}). Give a folder of diffusers."

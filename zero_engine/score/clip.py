@@ -23,12 +23,15 @@ def load(score: Score, device: str) -> Callable[[Sequence[np.ndarray], Sequence[
     import torch
     from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
+    from zero_engine.families.checkpoints import refuse_what_does_not_fit
     from zero_engine.models.quiet import quiet
 
     folder = _folder(score)
     try:
         with quiet():
-            model = AutoModel.from_pretrained(folder, local_files_only=True).to(device).eval()
+            model, report = AutoModel.from_pretrained(
+                folder, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True
+            )
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, backend="pil")
         context = model.config.text_config.max_position_embeddings
@@ -37,6 +40,9 @@ def load(score: Score, device: str) -> Callable[[Sequence[np.ndarray], Sequence[
         raise ModelError(
             f"score.clip: cannot read {score.clip} ({reason}). Give a CLIP or SigLIP checkpoint."
         ) from error
+
+    refuse_what_does_not_fit(f"score.clip: {score.clip}", folder, report, model.state_dict())
+    model = model.to(device).eval()
 
     @torch.inference_mode()
     def similarity(images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
