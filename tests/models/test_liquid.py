@@ -126,7 +126,8 @@ def test_it_is_found_by_its_configuration_and_checked_like_any_model(folder, tmp
     [
         ("codec", "no picture codec. Put an Anole checkpoint, or a link to one, into .*other/codec"),
         ("codes", "the vocabulary goes 63 ids beyond the tokenizer, and the picture codec has 64 codes"),
-        ("decoder", "weights of the picture codec in .* are missing or wrong .first: model.vqmodel.decoder"),
+        ("blocks", "codec in .* are missing, wrong or left out"),
+        ("decoder", "codec in .* are missing, wrong or left out .first: model.vqmodel.decoder"),
     ],
 )
 def test_what_is_missing_is_one_line(folder, tmp_path, damage, says):
@@ -142,6 +143,10 @@ def test_what_is_missing_is_one_line(folder, tmp_path, damage, says):
         }
         tokenizer["added_tokens"].append(more)
         (other / "tokenizer.json").write_text(json.dumps(tokenizer))
+    elif damage == "blocks":
+        config = json.loads((other / "codec" / "config.json").read_text())
+        config["vq_config"]["num_res_blocks"] -= 1
+        (other / "codec" / "config.json").write_text(json.dumps(config))
     else:
         _without_the_decoder(other / "codec")
     with pytest.raises(ModelError, match=says) as caught:

@@ -54,14 +54,28 @@ _OF_THE_PATH = (
     errno.ENOSPC,
     errno.EDQUOT,
 )
+_OF_THE_DISK = (
+    errno.EIO,
+    errno.ESTALE,
+    errno.ENOTCONN,
+    errno.EREMOTEIO,
+    errno.ENODEV,
+    errno.ENXIO,
+)
 
 
 def refused(error: Exception) -> tuple[int, str] | None:
     """Exit code and message where the system refuses a path, which is the user's to mend; None for other errors."""
-    if not isinstance(error, OSError) or error.errno not in _OF_THE_PATH or error.filename is None:
+    if not isinstance(error, OSError) or error.filename is None:
+        return None
+    if error.errno in _OF_THE_PATH:
+        mend = "Check the path and its permissions"
+    elif error.errno in _OF_THE_DISK:
+        mend = "Mend its disk or mount"
+    else:
         return None
     path = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
-    return 2, f"{path}: {os.strerror(error.errno)}. Check the path and its permissions."
+    return 2, f"{path}: {os.strerror(error.errno)}. {mend}."
 
 
 def _command_path() -> str:

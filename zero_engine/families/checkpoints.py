@@ -5,8 +5,8 @@ whole numbers are taken for weights, a missing tokenizer becomes an empty one. E
 """
 
 import json
-import re
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,12 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from zero_engine.errors import ModelError
+from zero_engine.errors import ModelError, printable
 from zero_engine.models.devices import device_named, dtype_named
 from zero_engine.models.quiet import quiet
-from zero_engine.models.soundness import is_finite
+from zero_engine.models.soundness import is_finite, of_rows
 
-_OF_A_BLOCK = re.compile(r"\.\d+\.(?!.*inv_freq).*(weight|bias)$")
-"""The name of a weight in one of a row of blocks."""
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -41,11 +40,7 @@ def read_module(
 ) -> Any:
     """A module of that class with the folder's weights. Raises ModelError where weights are missing or unsound."""
     target = device_named(device)
-    if whole := _whole_numbers(path):
-        raise ModelError(
-            f"{name}: {len(whole)} weights in {path} are whole numbers (first: {whole[0]}), as of a quantised "
-            "checkpoint. Give one in float32, bfloat16 or float16."
-        )
+    refuse_whole_numbers(name, path)
     module, report = kind.from_pretrained(
         path,
         dtype=dtype_named(dtype, target),
@@ -55,6 +50,23 @@ def read_module(
         local_files_only=True,
         **options,
     )
+    refuse_what_does_not_fit(name, path, report)
+    if unsound := [weight for weight, held in module.named_parameters() if not is_finite(held)]:
+        raise ModelError(
+            f"{name}: {len(unsound)} weights in {path} are NaN or infinite (first: {unsound[0]}). "
+            "Fetch the checkpoint again."
+        )
+    return module.eval().requires_grad_(False)
+
+
+def refuse_what_does_not_fit(
+    name: str, path: Path, report: dict[str, Any], held: Iterable[str] | None = None
+) -> None:
+    """Raises ModelError where transformers' report says that weights are missing, of another shape or left out.
+
+    Others that a module does without are told in a warning of one line. `held` are the module's weights: blocks count
+    as left out where the module has a row of them, and always without `held`.
+    """
     if missing := sorted(report["missing_keys"]):
         raise ModelError(
             f"{name}: {len(missing)} weights are missing in {path} (first: {missing[0]}). Give a whole checkpoint."
@@ -65,17 +77,13 @@ def read_module(
             f"{name}: {len(misshapen)} weights in {path} have another shape than config.json says (first: {weight} "
             f"(file: {tuple(held)}, model: {tuple(wanted)})). Give the configuration that belongs to the weights."
         )
-    if left := sorted(key for key in report["unexpected_keys"] if _OF_A_BLOCK.search(key)):
+    if left := of_rows(report["unexpected_keys"], held):
         raise ModelError(
             f"{name}: {len(left)} weights in {path} have no place in the model of config.json (first: {left[0]}). Give "
             "the configuration that belongs to the weights."
         )
-    if unsound := [weight for weight, held in module.named_parameters() if not is_finite(held)]:
-        raise ModelError(
-            f"{name}: {len(unsound)} weights in {path} are NaN or infinite (first: {unsound[0]}). "
-            "Fetch the checkpoint again."
-        )
-    return module.eval().requires_grad_(False)
+    if unused := sorted(report["unexpected_keys"]):
+        log.warning("%s: %d weights are not used (first: %s)", name, len(unused), printable(unused[0], True))
 
 
 def read_tokenizer(path: Path, name: str, vocabulary: int) -> PreTrainedTokenizerBase:
@@ -110,15 +118,19 @@ def _special_tokens(file: Path) -> dict[str, str]:
     }
 
 
-def _whole_numbers(path: Path) -> list[str]:
-    """Names of the weights that are stored as whole numbers; without their scales they are no weights."""
+def refuse_whole_numbers(name: str, path: Path) -> None:
+    """Raises ModelError where a folder's weights are whole numbers; without their scales they are no weights."""
     found = []
     for file in sorted(path.glob("*.safetensors")):
         with safe_open(file, "pt") as weights:
             names = [name for name in weights.offset_keys() if name.endswith("weight")]
             kinds = [weights.get_slice(name).get_dtype() for name in names]
         found += [name for name, kind in zip(names, kinds, strict=True) if kind[:1] != "F" and kind != "BF16"]
-    return found
+    if found:
+        raise ModelError(
+            f"{name}: {len(found)} weights in {path} are whole numbers (first: {found[0]}), as of a quantised "
+            "checkpoint. Give one in float32, bfloat16 or float16."
+        )
 
 
 def token_id(tokenizer: PreTrainedTokenizerBase, kind: str, name: str) -> int:

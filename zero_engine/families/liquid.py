@@ -67,10 +67,10 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
             codec = _Codec(config)
         report = read_weights(codec, weight_files(path / CODEC), module.device, lambda _: torch.float32)
         image_processor = Preprocessor.of(path / CODEC, vq.picture_size(config.vq_config))
-    if wrong := [*report.missing, *report.misshapen, *report.unsound]:
+    if wrong := [*report.missing, *report.misshapen, *report.unsound, *report.left_out]:
         raise ModelError(
-            f"{name}: {len(wrong)} weights of the picture codec in {path / CODEC} are missing or wrong (first: "
-            f"{wrong[0]}). Give an Anole checkpoint."
+            f"{name}: {len(wrong)} weights of the picture codec in {path / CODEC} are missing, wrong or left out "
+            f"(first: {wrong[0]}). Give an Anole checkpoint."
         )
     vqmodel = cast(vq.VQModel, codec.model.vqmodel).eval().requires_grad_(False)
     return Liquid(module, vqmodel, tokenizer, image_processor, name=name, fingerprint=fingerprint)

@@ -8,28 +8,18 @@ worker loads it once and no task graph carries it.
 import importlib
 import json
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, cast
 
 from zero_engine.errors import ModelError
-from zero_engine.hashing import digest, digest_file
+from zero_engine.model_files import CHECKPOINT, digest_files, files_of_checkpoint, readable
 
 if TYPE_CHECKING:
     from zero_engine.models.base import UnifiedModel
     from zero_engine.models.chameleon.model import Chameleon
 
 NANO = Path(__file__).parent / "nano" / "weights"
-_PATTERNS = [
-    "config.json",
-    "preprocessor_config.json",
-    "tokenizer*",
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "codec/*.json",
-    "codec/*.safetensors",
-]
 FAMILIES = {
     "chameleon": "zero_engine.models.chameleon.loading",
     "janus": "zero_engine.families.janus",
@@ -103,13 +93,12 @@ def family_sees_pictures(name_or_path: str) -> bool:
 
 
 def model_fingerprint(name_or_path: str) -> str:
-    """sha256 over the names and bytes of configuration, tokenizer, preprocessor and weights.
+    """sha256 over the names and bytes of the files that shape what it draws (`model_files`).
 
-    Raises ModelError when there is no such model.
+    Raises ModelError when there is no such model, or a file of it cannot be read.
     """
-    files = _model_files(model_folder(name_or_path))
-    stamps = tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
-    return _digest_files(stamps)
+    files = files_of_checkpoint(model_folder(name_or_path))
+    return digest_files((file.name, file) for file in files)
 
 
 def model_folder(name_or_path: str) -> Path:
@@ -119,7 +108,7 @@ def model_folder(name_or_path: str) -> Path:
     """
     if str(name_or_path) == "nano":
         return NANO
-    return fetched_folder(str(name_or_path), _PATTERNS, "'nano', a checkpoint's folder,")
+    return fetched_folder(str(name_or_path), CHECKPOINT, "'nano', a checkpoint's folder,")
 
 
 def fetched_folder(name_or_path: str, patterns: list[str], kinds: str, ignored: Sequence[str] = ()) -> Path:
@@ -129,9 +118,11 @@ def fetched_folder(name_or_path: str, patterns: list[str], kinds: str, ignored: 
     neither; the error lists `kinds`, the names that are possible.
     """
     folder = Path(name_or_path).expanduser()
-    if folder.is_dir():
-        return folder
-    if folder.exists() or str(name_or_path).count("/") != 1 or str(name_or_path).startswith((".", "/", "~")):
+    with readable(folder):
+        if folder.is_dir():
+            return folder
+        there = folder.exists()
+    if there or str(name_or_path).count("/") != 1 or str(name_or_path).startswith((".", "/", "~")):
         raise ModelError(f"{name_or_path}: no such folder. Give {kinds} or a hub name.")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -160,18 +151,3 @@ def _family(folder: Path, name: str) -> str:
             f"{name}: model_type in config.json is {kind!r}, not one of {', '.join(FAMILIES)}. Give another model."
         )
     return kind
-
-
-def _model_files(folder: Path) -> list[Path]:
-    files = sorted({file for pattern in _PATTERNS for file in folder.glob(pattern) if file.is_file()})
-    names = {file.name for file in files}
-    if "config.json" not in names or not any(name.endswith(".safetensors") for name in names):
-        raise ModelError(
-            f"{folder}: no config.json with *.safetensors beside it. Give the folder of a checkpoint."
-        )
-    return files
-
-
-@lru_cache(maxsize=64)
-def _digest_files(stamps: tuple[tuple[str, int, int], ...]) -> str:
-    return digest(*(part for path, _, _ in stamps for part in (Path(path).name, digest_file(path))))

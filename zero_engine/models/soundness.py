@@ -4,12 +4,25 @@ Libraries load some damaged checkpoints without an error (a flipped bit made a w
 Without this check such damage would show in the middle of a run, as a traceback or as empty pictures.
 """
 
+import re
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from zero_engine.errors import ModelError
 from zero_engine.models.base import UnifiedModel
+
+_ROW = re.compile(r"(.*?)\.\d+\.(?!.*inv_freq).*(weight|bias)$")
+"""The name of a weight in one of a row of blocks; its group is the row."""
+
+
+def of_rows(names: Iterable[str], held: Iterable[str] | None = None) -> list[str]:
+    """Those names that are of a block, in a row that a model with the weights `held` has: it needs them all."""
+    rows = None if held is None else {found[1] for found in map(_ROW.match, held) if found}
+    found = {name: _ROW.match(name) for name in sorted(names)}
+    return [name for name, row in found.items() if row and (rows is None or row[1] in rows)]
 
 
 def try_out(model: UnifiedModel) -> None:

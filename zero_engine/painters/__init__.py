@@ -5,6 +5,7 @@ painting.py     a painter as a `UnifiedModel`: the unified model encodes its pai
 diffusion.py    pipelines of diffusers
 calls.py        what their calls take
 hearing.py      what diffusers and transformers say of them
+fitting.py      whether their weights fit
 http.py         servers: asking many at once, retries, limits
 images_api.py   what the OpenAI images API sends and means
 answers.py      what servers answered, kept until it is committed

@@ -7,12 +7,12 @@ guidance   `true_cfg_scale` where the pipeline has it and its transformer has no
 
 import ast
 import importlib.util
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from zero_engine.errors import ModelError
+from zero_engine.model_files import said_in
 from zero_engine.pipeline import Render
 
 MADE_BY_US = (
@@ -87,26 +87,25 @@ def refuse_unheeded(name: str, kind: str, guided_by: str, render: Render) -> Non
 
 def refuse_unknown_in(folder: Path, name: str, render: Render) -> None:
     """The same for a folder of diffusers, without importing it; what cannot be told is left to loading."""
-    try:
-        kind = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    kind = text_to_image_class(kind) if isinstance(kind, str) else None
+    kind = _class_in(folder)
     takes = call_parameters(kind) if kind else None
     if kind and takes is not None:
         refuse_unknown(name, kind, takes, render)
 
 
+def chats_in(folder: Path) -> bool:
+    """Whether the pipeline in a folder lays out prompts by a chat template; so it is where that cannot be told."""
+    kind = _class_in(folder)
+    source = _source_of(kind) if kind else None
+    return source is None or "apply_chat_template" in source
+
+
 @lru_cache(maxsize=16)
 def call_parameters(kind: str) -> frozenset[str] | None:
     """Names that the `__call__` of a pipeline class of diffusers takes; None where its source does not say."""
-    for path in _sources():
-        text = path.read_text(encoding="utf-8")
-        if f"class {kind}(" not in text:
-            continue
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.ClassDef) and node.name == kind:
-                return _parameters(node)
+    for node in ast.walk(ast.parse(_source_of(kind) or "")):
+        if isinstance(node, ast.ClassDef) and node.name == kind:
+            return _parameters(node)
     return None
 
 
@@ -132,6 +131,19 @@ def text_to_image_class(kind: str) -> str:
         families = (family for known in names.values() for family, name in known.items() if name == kind)
         return next((painting[family] for family in families if family in painting), kind)
     return kind
+
+
+def _class_in(folder: Path) -> str | None:
+    """The text-to-image class of the pipeline in a folder; None where it does not say. Raises ModelError."""
+    kind = said_in(folder / "model_index.json").get("_class_name")
+    return text_to_image_class(kind) if isinstance(kind, str) else None
+
+
+@lru_cache(maxsize=16)
+def _source_of(kind: str) -> str | None:
+    """The text of the file of diffusers that defines a pipeline class."""
+    texts = (path.read_text(encoding="utf-8") for path in _sources())
+    return next((text for text in texts if f"class {kind}(" in text), None)
 
 
 def _sources(name: str = "pipeline_*.py") -> list[Path]:

@@ -8,21 +8,21 @@ the batch. diffusers is the extra `diffusion`; only `load` imports it. `fingerpr
 
 import inspect
 import math
-import os
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zero_engine.errors import ModelError, install_extra
-from zero_engine.hashing import digest, digest_file, digest_json
+from zero_engine.hashing import digest, digest_json
+from zero_engine.model_files import digest_files, readable
 from zero_engine.models.registry import fetched_folder
 from zero_engine.painter_sections import Diffusion as DiffusionSettings
 from zero_engine.painters.calls import (
     asked_for,
+    chats_in,
     guided_by,
     refuse_unheeded,
     refuse_unknown,
@@ -33,18 +33,20 @@ from zero_engine.pipeline import Render
 if TYPE_CHECKING:
     from zero_engine.painters.painting import Painter
 
-_SUFFIXES = (".json", ".txt", ".model", ".safetensors")
+_SUFFIXES = (".json", ".txt", ".model", ".tiktoken", ".safetensors")
+_TEMPLATE = ".jinja"
 _VARIANTS = ("*.fp16.*", "*.non_ema.*")
 """Further copies of the weights in a hub repository, which are not downloaded."""
 _VARIANT = re.compile(r"model(?:-\d+-of-\d+)?\.(\w+)(?:-\d+-of-\d+)?\.(?:safetensors|bin)$")
 """The end of a name such as diffusion_pytorch_model.fp16.safetensors; its group is the variant."""
-_PATTERNS = ["model_index.json", *(f"*/*{suffix}" for suffix in _SUFFIXES)]
+_PATTERNS = ["model_index.json", *(f"*/*{suffix}" for suffix in (*_SUFFIXES, _TEMPLATE))]
 
 
 def load(render: Render) -> "Painter":
     """Read the pipeline that `render.diffusion` names. Raises ModelError, one line, when that cannot be done."""
     import torch
 
+    from zero_engine.painters.fitting import refuse_damage, refuse_left_out
     from zero_engine.painters.hearing import heard
 
     try:
@@ -59,15 +61,17 @@ def load(render: Render) -> "Painter":
     dtype = render.dtype if render.dtype != "auto" else "float32" if device == "cpu" else "bfloat16"
     bars = diffusers.utils.logging.is_progress_bar_enabled()
     diffusers.utils.logging.disable_progress_bar()
+    said: list[str] = []
     try:
         with heard() as said:
             pipe = _read(folder, getattr(torch, dtype))
-        if lost := [line for line in said if "newly initialized" in line]:
-            raise ValueError(f"weights are missing: {lost[0]}")
+        refuse_damage(settings.model, said)
+        refuse_left_out(settings.model, folder, pipe, said)
         pipe = _set_up(pipe, settings, device)
     except ModelError:
         raise
     except Exception as error:  # a damaged folder may raise anything, out of any library that reads it
+        refuse_damage(settings.model, said, error)
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise ModelError(
             f"{settings.model}: cannot read it as a text-to-image pipeline ({reason}). Give a folder of diffusers."
@@ -87,10 +91,10 @@ def fingerprint(render: Render) -> str:
     settings = _settings(render)
     folder = _folder(settings.model)
     refuse_unknown_in(folder, settings.model, render)
-    files = [_digest_files(_stamps(folder))]
+    files = [digest_files(_files(folder, chats_in(folder)))]
     if settings.lora is not None:
         _weights_of(_lora(settings.lora))
-        files.append(_digest_files(_stamps(_lora(settings.lora))))
+        files.append(digest_files(_files(_lora(settings.lora))))
     left = {"model", "lora", *DiffusionSettings.SHAPES_NO_PICTURE}
     counted = settings.model_dump(mode="json", exclude=left)
     if settings.lora is None:
@@ -237,7 +241,9 @@ def _settings(render: Render) -> DiffusionSettings:
 
 def _folder(name: str) -> Path:
     folder = fetched_folder(name, _PATTERNS, "a local folder of a diffusers pipeline", _VARIANTS)
-    if not (folder / "model_index.json").is_file():
+    with readable(folder):
+        there = (folder / "model_index.json").is_file()
+    if not there:
         raise ModelError(f"{name}: no model_index.json in {folder}. Give the folder of a diffusers pipeline.")
     return folder
 
@@ -245,11 +251,10 @@ def _folder(name: str) -> Path:
 def _lora(name: str) -> Path:
     """The file or folder of LoRA weights."""
     path = Path(name).expanduser()
-    return (
-        path
-        if path.is_file()
-        else fetched_folder(name, ["*.safetensors", "*.json"], "a file or folder of LoRA weights")
-    )
+    with readable(path):
+        if path.is_file():
+            return path
+    return fetched_folder(name, ["*.safetensors", "*.json"], "a file or folder of LoRA weights")
 
 
 def _weights_of(lora: Path) -> Path:
@@ -276,16 +281,13 @@ def _variant(folder: Path) -> str | None:
     return None
 
 
-def _stamps(path: Path) -> tuple[tuple[str, str, int], ...]:
-    """(path, name, time of change) of a file, or of the files in a folder that shape pictures."""
-    found, root = [path], path.parent
-    if not path.is_file():
-        root, files = path, [f for f in path.rglob("*") if f.is_file()]
-        safe = {f.parent for f in files if f.suffix == ".safetensors"}
-        found = [f for f in files if f.suffix in _SUFFIXES or (f.suffix == ".bin" and f.parent not in safe)]
-    return tuple((str(f), f.relative_to(root).as_posix(), os.stat(f).st_mtime_ns) for f in sorted(found))
-
-
-@lru_cache(maxsize=16)
-def _digest_files(stamps: tuple[tuple[str, str, int], ...]) -> str:
-    return digest(*(part for path, name, _ in stamps for part in (name, digest_file(path))))
+def _files(path: Path, chats: bool = False) -> list[tuple[str, Path]]:
+    """(name, file) of a file, or of the files in a folder that shape pictures; chat templates where it `chats`."""
+    with readable(path):
+        if path.is_file():
+            return [(path.name, path)]
+        files = [f for f in path.rglob("*") if f.is_file()]
+    safe = {f.parent for f in files if f.suffix == ".safetensors"}
+    suffixes = {*_SUFFIXES, _TEMPLATE} if chats else {*_SUFFIXES}
+    found = [f for f in files if f.suffix in suffixes or (f.suffix == ".bin" and f.parent not in safe)]
+    return [(f.relative_to(path).as_posix(), f) for f in sorted(found)]

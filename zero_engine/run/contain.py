@@ -17,11 +17,12 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from zero_engine.errors import OutputError
+from zero_engine.errors import ModelError, OutputError
 from zero_engine.pipeline import Dask, Pipeline
 from zero_engine.read import check_input
 from zero_engine.run.chamber import Chamber, Ended, Limits, this_chamber
 from zero_engine.run.flights import Flight
+from zero_engine.run.marks import LOADING
 from zero_engine.run.onerecord import Blame
 from zero_engine.run.sameness import code_digest
 from zero_engine.run.served import drop_answers
@@ -148,6 +149,11 @@ class _Shard:
         if ended.reason == "failed":  # a bug of ours, or of a plugin: it keeps its traceback
             return RuntimeError(
                 f"shard {self.task.chunk.index}, stage {ended.stage}: {ended.exception}\n{ended.trace}"
+            )
+        if ended.stage == LOADING and ended.exception == "SIGBUS":
+            return ModelError(
+                f"{self.task.pipeline.render.model}: a file of the model was cut, or its disk failed, while it was "
+                "read (SIGBUS). Mend the disk or mount, or fetch the model again."
             )
         return OutputError(
             f"{self.task.out}: shard {self.task.chunk.index} keeps failing although no single record does "

@@ -6,13 +6,12 @@ other drawings.
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from zero_engine.errors import ModelError, PipelineError
-from zero_engine.hashing import digest, digest_file
+from zero_engine.model_files import digest_files, readable
 from zero_engine.models.registry import fetched_folder
 from zero_engine.pipeline import Score
 
@@ -24,12 +23,15 @@ def load(score: Score, device: str) -> Callable[[Sequence[np.ndarray], Sequence[
     import torch
     from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
+    from zero_engine.families.checkpoints import refuse_what_does_not_fit
     from zero_engine.models.quiet import quiet
 
     folder = _folder(score)
     try:
         with quiet():
-            model = AutoModel.from_pretrained(folder, local_files_only=True).to(device).eval()
+            model, report = AutoModel.from_pretrained(
+                folder, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True
+            )
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, backend="pil")
         context = model.config.text_config.max_position_embeddings
@@ -38,6 +40,9 @@ def load(score: Score, device: str) -> Callable[[Sequence[np.ndarray], Sequence[
         raise ModelError(
             f"score.clip: cannot read {score.clip} ({reason}). Give a CLIP or SigLIP checkpoint."
         ) from error
+
+    refuse_what_does_not_fit(f"score.clip: {score.clip}", folder, report, model.state_dict())
+    model = model.to(device).eval()
 
     @torch.inference_mode()
     def similarity(images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
@@ -53,8 +58,10 @@ def load(score: Score, device: str) -> Callable[[Sequence[np.ndarray], Sequence[
 
 def fingerprint(score: Score) -> str:
     """sha256 over the names and bytes of the checkpoint's files. Raises PipelineError or ModelError."""
-    files = sorted({f for pattern in _PATTERNS for f in _folder(score).glob(pattern) if f.is_file()})
-    return _digest_files(tuple((str(file), file.stat().st_mtime_ns) for file in files))
+    folder = _folder(score)
+    with readable(folder):
+        files = sorted({f for pattern in _PATTERNS for f in folder.glob(pattern) if f.is_file()})
+    return digest_files((file.name, file) for file in files)
 
 
 def _folder(score: Score) -> Path:
@@ -63,8 +70,3 @@ def _folder(score: Score) -> Path:
             "score.names has clip, but score.clip names no checkpoint. Give the folder or hub name of a CLIP or SigLIP."
         )
     return fetched_folder(score.clip, _PATTERNS, "score.clip a checkpoint's folder")
-
-
-@lru_cache(maxsize=16)
-def _digest_files(stamps: tuple[tuple[str, int], ...]) -> str:
-    return digest(*(part for path, _ in stamps for part in (Path(path).name, digest_file(path))))

@@ -98,6 +98,11 @@ def _refuse_what_does_not_fit(report: Report, name: str, path: Path) -> None:
             f"{name}: {len(unsound)} weights in {path} are NaN, infinite or no floating-point numbers (first: "
             f"{unsound[0]}). Fetch the checkpoint again."
         )
+    if left := report.left_out:
+        raise ModelError(
+            f"{name}: {len(left)} weights in {path} have no place in the model of config.json (first: {left[0]}). Give "
+            "the configuration that belongs to the weights."
+        )
     if unexpected := report.unexpected:
         log.warning(
             "%s: %d weights are not used (first: %s)", name, len(unexpected), printable(unexpected[0], True)

@@ -13,6 +13,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from zero_engine.images import on_white
+from zero_engine.model_files import NESTED, PROCESSOR, said_in
 
 FILE = "preprocessor_config.json"
 
@@ -37,19 +38,24 @@ class Preprocessor(BaseModel):
     def of(cls, folder: Path, size: int) -> "Preprocessor":
         """A checkpoint's own settings; where it has none the published ones, for pictures of `size`.
 
+        As in transformers, those inside processor_config.json come before a file of their own.
+
         Raises ValueError for settings that are none, or that give pictures of another size, and OSError.
         """
-        if not (folder / FILE).is_file():
+        whole = said_in(folder / PROCESSOR)
+        file = PROCESSOR if NESTED in whole else FILE
+        if not (folder / file).is_file():
             return cls(size={"shortest_edge": size}, crop_size={"height": size, "width": size})
         try:
-            found = cls.model_validate_json((folder / FILE).read_text(encoding="utf-8"))
+            text = json.dumps(whole[NESTED]) if NESTED in whole else (folder / FILE).read_text("utf-8")
+            found = cls.model_validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, (FILE, *first["loc"])))
+            where = ".".join(map(str, (file, *first["loc"])))
             raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
         if found.gives != (size, size):
             sides = "pictures of many sizes" if found.gives is None else "{} x {} pixels".format(*found.gives)
-            raise ValueError(f"{FILE} gives {sides}, the codec of config.json takes {size} x {size}")
+            raise ValueError(f"{file} gives {sides}, the codec of config.json takes {size} x {size}")
         return found
 
     @property

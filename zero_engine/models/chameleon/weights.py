@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from zero_engine.models.soundness import is_finite
+from zero_engine.models.soundness import is_finite, of_rows
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
@@ -28,6 +28,8 @@ class Report:
 
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    """Unexpected ones that the module cannot do without: of a row of blocks that it has."""
     misshapen: list[str] = field(default_factory=list)
     """With both shapes: `name (file: (2, 3), model: (3, 2))`."""
     unsound: list[str] = field(default_factory=list)
@@ -75,6 +77,7 @@ def read_weights(
         module.load_state_dict(tensors, strict=False, assign=True)
     report.missing = sorted(wanted.keys() - found - tied)
     report.unexpected.sort()
+    report.left_out = of_rows(report.unexpected, wanted)
     return report
 
 
