@@ -21,8 +21,7 @@ _ROW = re.compile(r"(.*?)\.\d+\.(?!.*inv_freq).*(weight|bias)$")
 def of_rows(names: Iterable[str], held: Iterable[str] | None = None) -> list[str]:
     """Those names that are of a block, in a row that a model with the weights `held` has: it needs them all."""
     rows = None if held is None else {found[1] for found in map(_ROW.match, held) if found}
-    found = {name: _ROW.match(name) for name in sorted(names)}
-    return [name for name, row in found.items() if row and (rows is None or row[1] in rows)]
+    return [name for name in sorted(names) if (row := _ROW.match(name)) and (rows is None or row[1] in rows)]
 
 
 def try_out(model: UnifiedModel) -> None:

@@ -39,7 +39,6 @@ class Preprocessor(BaseModel):
         """A checkpoint's own settings; where it has none the published ones, for pictures of `size`.
 
         As in transformers, those inside processor_config.json come before a file of their own.
-
         Raises ValueError for settings that are none, or that give pictures of another size, and OSError.
         """
         whole = said_in(folder / PROCESSOR)
