@@ -49,6 +49,7 @@ def drawers(experiment: dict[str, Any]) -> Iterator[tuple[str, int]]:
 
 def trained(plan: Plan, experiment: str, arm: str, steps: int, seed: int, number: int) -> Stage:
     """The model of an arm after `number` rounds, 1 or more, of so many steps each."""
+    assert number >= 1, f"{experiment}: {arm} r={number}: the bundled model is trained by no round"
     start = trained(plan, experiment, arm, steps, seed, number - 1) if number > 1 else None
     redraws = plan.document["arms"][arm].get("redraw", True)
     data = _data(plan, experiment, arm, steps, seed, number - 1 if redraws else 0)
