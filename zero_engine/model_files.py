@@ -38,6 +38,9 @@ PROCESSOR, NESTED = "processor_config.json", "image_processor"
 ADAPTER = "adapter_config.json"
 CHECKPOINT = [*_ALWAYS, *_TOKENS, *_VOCABULARY, PROCESSOR, ADAPTER]
 """Patterns of the files that a checkpoint is read from: those that a hub name's are fetched by."""
+QUICK = 1000
+"""Blocks that are made in a moment, whether or not they are there."""
+_COUNTS = re.compile(r"(num|n)_\w*(layers|blocks)|(en|de)coder_layers|layers_per_block|depth")
 _MENDS = {
     errno.EACCES: "Make it readable",
     errno.EPERM: "Make it readable",
@@ -114,7 +117,7 @@ def refuse_more_blocks(name: str, folder: Path) -> None:
         except SafetensorError:
             return
     for key, count in _blocks(said_in(folder / "config.json")):
-        if weights and count > weights:
+        if weights and count > max(weights, QUICK):
             raise ModelError(
                 f"{name}: {key} is {count} in {folder / 'config.json'}, and the files hold {weights} weights. Give the "
                 "configuration that belongs to the weights."
@@ -137,7 +140,7 @@ def said_in(file: Path) -> dict[str, object]:
 def _blocks(node: object, path: str = "") -> Iterator[tuple[str, int]]:
     """The settings that count blocks, by their place in a configuration."""
     for key, value in node.items() if isinstance(node, dict) else ():
-        if isinstance(value, int) and re.search("layers|blocks|depth", key):
+        if isinstance(value, int) and _COUNTS.fullmatch(key):
             yield f"{path}{key}", value
         yield from _blocks(value, f"{path}{key}.")
 

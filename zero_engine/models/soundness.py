@@ -43,7 +43,7 @@ def try_out(model: UnifiedModel) -> None:
 
 def is_sound(tensor: Tensor) -> bool:
     """Whether every value is finite and below LARGEST, in one pass and without a copy."""
-    low, high = tensor.aminmax() if tensor.numel() else (0.0, 0.0)
+    low, high = tensor.detach().aminmax() if tensor.numel() else (0.0, 0.0)
     return -LARGEST < float(low) <= float(high) < LARGEST
 
 
