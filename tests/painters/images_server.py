@@ -80,7 +80,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         images = self.images
-        data = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        data = self.rfile.read(length)
+        if len(data) < length:  # the client was killed as it asked
+            self.close_connection = True
+            return
         multipart = self.headers["Content-Type"].startswith("multipart")
         body = _form(data) if multipart else json.loads(data)
         with images._lock:
