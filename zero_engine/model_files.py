@@ -13,6 +13,7 @@ generation_config.json change no drawing: prompts are laid out, and codes sample
 import errno
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -37,6 +38,9 @@ PROCESSOR, NESTED = "processor_config.json", "image_processor"
 ADAPTER = "adapter_config.json"
 CHECKPOINT = [*_ALWAYS, *_TOKENS, *_VOCABULARY, PROCESSOR, ADAPTER]
 """Patterns of the files that a checkpoint is read from: those that a hub name's are fetched by."""
+QUICK = 1000
+"""Blocks that are made in a moment, whether or not they are there."""
+_COUNTS = re.compile(r"(num|n)_\w*(layers|blocks)|(en|de)coder_layers|layers_per_block|depth")
 _MENDS = {
     errno.EACCES: "Make it readable",
     errno.EPERM: "Make it readable",
@@ -68,6 +72,11 @@ def files_of_checkpoint(folder: Path) -> list[Path]:
         return sorted(found)
 
 
+def digest_checkpoint(folder: Path) -> str:
+    """The digest of the files of a checkpoint; the folder's own name and place do not count. Raises ModelError."""
+    return digest_files((file.name, file) for file in files_of_checkpoint(folder))
+
+
 def digest_files(files: Iterable[tuple[str, Path]]) -> str:
     """sha256 over names and bytes of (name, file); a process reads a file again only where it has changed.
 
@@ -93,6 +102,28 @@ def readable(path: Path) -> Iterator[None]:
         raise ModelError(f"{where}: cannot read this file of the model ({reason}). {mend}.") from error
 
 
+def refuse_more_blocks(name: str, folder: Path) -> None:
+    """Raises ModelError where config.json counts more blocks than a folder has weights: to make them takes for ever.
+
+    Files that are no safetensors are left to loading.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    weights = 0
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with readable(file), safe_open(file, "np") as held:
+                weights += len(held.keys())
+        except SafetensorError:
+            return
+    for key, count in _blocks(said_in(folder / "config.json")):
+        if weights and count > max(weights, QUICK):
+            raise ModelError(
+                f"{name}: {key} is {count} in {folder / 'config.json'}, and the files hold {weights} weights. Give the "
+                "configuration that belongs to the weights."
+            )
+
+
 def said_in(file: Path) -> dict[str, object]:
     """The object in a JSON file; an empty one where there is none, or no such file.
 
@@ -104,6 +135,14 @@ def said_in(file: Path) -> dict[str, object]:
     except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
+
+
+def _blocks(node: object, path: str = "") -> Iterator[tuple[str, int]]:
+    """The settings that count blocks, by their place in a configuration."""
+    for key, value in node.items() if isinstance(node, dict) else ():
+        if isinstance(value, int) and _COUNTS.fullmatch(key):
+            yield f"{path}{key}", value
+        yield from _blocks(value, f"{path}{key}.")
 
 
 def _matching(folder: Path, patterns: Iterable[str]) -> set[Path]:

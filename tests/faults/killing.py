@@ -67,7 +67,7 @@ class Hunt:
                     found = [("scheduler", psutil.Process(running.scheduler.pid))]
                     for nanny in running.workers:
                         found.append(("nanny", psutil.Process(nanny.pid)))
-                        found += _family(nanny.pid)
+                        found += family_of(nanny.pid)
                     return found
 
                 while self.killed < kills and running.scheduler.poll() is None:
@@ -90,7 +90,7 @@ class Hunt:
             if self.killed >= kills:
                 continue
             with contextlib.suppress(psutil.NoSuchProcess):
-                victims = [("driver", psutil.Process(driver.pid)), *_family(driver.pid), *others()]
+                victims = [("driver", psutil.Process(driver.pid)), *family_of(driver.pid), *others()]
                 kinds = sorted({kind for kind, _ in victims})
                 kind = self.random.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
                 if kind == "driver" and len(kinds) < 3 and self.random.random() < 0.7:
@@ -143,7 +143,7 @@ class Hunt:
         return code
 
 
-def _family(pid: int) -> list[tuple[str, psutil.Process]]:
+def family_of(pid: int) -> list[tuple[str, psutil.Process]]:
     """Workers and children below a process."""
     found = []
     for process in psutil.Process(pid).children(recursive=True):

@@ -92,6 +92,7 @@ DAMAGES: dict[str, Damage] = {
     "a codec's weight is infinite": weights(
         "model.vqmodel.quantize.embedding.weight", lambda t: t * float("inf")
     ),
+    "one weight is huge": weights("lm_head.weight", lambda t: t.index_fill(0, torch.tensor(0), 1e37)),
     "weights are whole numbers": weights("lm_head.weight", lambda t: t.to(torch.int8)),
     "a weight is transposed": weights("model.embed_tokens.weight", lambda t: t.T),
     "pictures have no deviation": setting("preprocessor_config.json", "image_std", value=[0, 0, 0]),

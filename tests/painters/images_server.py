@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image
 
 
-def painted(prompt: str, seed: int, size: int = 48) -> np.ndarray:
-    """What the server paints for a prompt and a seed."""
-    start = int.from_bytes(hashlib.sha256(f"{prompt} {seed}".encode()).digest()[:8], "little")
+def painted(prompt: str, seed: int, size: int = 48, given: tuple[bytes, ...] = ()) -> np.ndarray:
+    """What the server paints for a prompt with the pictures `given`, and a seed."""
+    whole = f"{prompt} {seed}".encode() + b"".join(hashlib.sha256(picture).digest() for picture in given)
+    start = int.from_bytes(hashlib.sha256(whole).digest()[:8], "little")
     small = np.random.default_rng(start).integers(0, 256, (4, 6, 3), np.uint8)
     return small.repeat(size // 4, axis=0).repeat(size // 4, axis=1)
 
@@ -27,7 +28,7 @@ class ImagesServer:
         self.fault, self.pause_s, self.answer = fault, pause_s, answer
         self.requests, self.bodies, self.headers = [], [], []
         self.painted: Counter = Counter()
-        """Answers that were sent whole, by (prompt, seed)."""
+        """Answers that were sent whole, by (prompt, seed, the pictures in the prompt)."""
         self.most_at_once = self.at_once = 0
         self.models = ["tiny"]
         self._lock = threading.Lock()
@@ -79,7 +80,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         images = self.images
-        data = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        data = self.rfile.read(length)
+        if len(data) < length:  # the client was killed as it asked
+            self.close_connection = True
+            return
         multipart = self.headers["Content-Type"].startswith("multipart")
         body = _form(data) if multipart else json.loads(data)
         with images._lock:
@@ -106,8 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(3)
             return
         prompt, seed = body["prompt"], int(body.get("seed", 0))
+        given = tuple(picture for _, picture in body.get("files", ()))
         if images.answer == "b64_json":
-            item = {"b64_json": base64.b64encode(_png(painted(prompt, seed))).decode()}
+            item = {"b64_json": base64.b64encode(_png(painted(prompt, seed, given=given))).decode()}
         else:
             item = {"url": images.answer.format(prompt=prompt.encode().hex(), seed=seed)}
         whole = json.dumps({"created": 0, "data": [item]}).encode()
@@ -122,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
             whole = json.dumps({"data": [{"b64_json": base64.b64encode(b"no picture").decode()}]}).encode()
         else:
             with images._lock:
-                images.painted[prompt, seed] += 1
+                images.painted[prompt, seed, *given] += 1
         self._send(200, whole)
 
     def _send(self, status: int, data: bytes, headers: dict | None = None) -> None:

@@ -6,19 +6,24 @@ whole numbers are taken for weights, a missing tokenizer becomes an empty one. E
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.initialization import no_init_weights
 
 from zero_engine.errors import ModelError, printable
 from zero_engine.models.devices import device_named, dtype_named
 from zero_engine.models.quiet import quiet
-from zero_engine.models.soundness import is_finite, of_rows
+from zero_engine.models.soundness import is_sound, of_rows
 
+MOST_TIMES = 4
+"""Of the numbers in its files, what a module may have: some stand in a file once and in a module twice."""
 log = logging.getLogger(__name__)
 
 
@@ -41,6 +46,7 @@ def read_module(
     """A module of that class with the folder's weights. Raises ModelError where weights are missing or unsound."""
     target = device_named(device)
     refuse_whole_numbers(name, path)
+    _refuse_another_size(kind, path, name)
     module, report = kind.from_pretrained(
         path,
         dtype=dtype_named(dtype, target),
@@ -51,12 +57,28 @@ def read_module(
         **options,
     )
     refuse_what_does_not_fit(name, path, report)
-    if unsound := [weight for weight, held in module.named_parameters() if not is_finite(held)]:
+    numbers = [*module.named_parameters(), *module.named_buffers()]
+    if unsound := [weight for weight, held in numbers if held.is_floating_point() and not is_sound(held)]:
         raise ModelError(
-            f"{name}: {len(unsound)} weights in {path} are NaN or infinite (first: {unsound[0]}). "
+            f"{name}: {len(unsound)} weights in {path} are NaN, infinite or huge (first: {unsound[0]}). "
             "Fetch the checkpoint again."
         )
     return module.eval().requires_grad_(False)
+
+
+def _refuse_another_size(kind: type[PreTrainedModel], path: Path, name: str) -> None:
+    """Raises ModelError where the files are far too small for the module, which transformers would fill at random."""
+    with torch.device("meta"), no_init_weights():
+        module = kind(kind.config_class.from_pretrained(path, local_files_only=True))
+    wanted, held = sum(weight.numel() for weight in module.parameters()), 0
+    for file in path.glob("*.safetensors"):
+        with safe_open(file, "pt") as weights:
+            held += sum(math.prod(weights.get_slice(key).get_shape()) for key in weights.offset_keys())
+    if wanted > MOST_TIMES * held:
+        raise ModelError(
+            f"{name}: config.json asks for {wanted:,} numbers, and the weights in {path} are {held:,}. Give the "
+            "configuration that belongs to the weights."
+        )
 
 
 def refuse_what_does_not_fit(
@@ -123,7 +145,7 @@ def refuse_whole_numbers(name: str, path: Path) -> None:
     found = []
     for file in sorted(path.glob("*.safetensors")):
         with safe_open(file, "pt") as weights:
-            names = [name for name in weights.offset_keys() if name.endswith("weight")]
+            names = [name for name in weights.offset_keys() if name.endswith(("weight", "bias"))]
             kinds = [weights.get_slice(name).get_dtype() for name in names]
         found += [name for name, kind in zip(names, kinds, strict=True) if kind[:1] != "F" and kind != "BF16"]
     if found:

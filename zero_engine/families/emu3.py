@@ -59,7 +59,7 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
         module = read_module(Emu3WithExactCodec, path, name, device, dtype, key_mapping=NAMES)
         tokenizer = read_tokenizer(path, name, module.get_input_embeddings().num_embeddings)
         image_processor = Emu3ImageProcessor.from_pretrained(path, local_files_only=True)
-    return Emu3(module, tokenizer, image_processor, name=name, fingerprint=fingerprint)
+    return Emu3(module, tokenizer, image_processor, name=name, fingerprint=fingerprint).tried()
 
 
 class Emu3(InVocabulary):

@@ -44,7 +44,7 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
         module = read_module(JanusWithExactCodec, path, name, device, dtype)
         tokenizer = read_tokenizer(path, name, module.get_input_embeddings().num_embeddings)
         image_processor = JanusImageProcessorPil.from_pretrained(path, local_files_only=True)
-    return Janus(module, tokenizer, image_processor, name=name, fingerprint=fingerprint)
+    return Janus(module, tokenizer, image_processor, name=name, fingerprint=fingerprint).tried()
 
 
 class Janus(Mainline):

@@ -73,7 +73,7 @@ def load(path: Path, *, name: str, fingerprint: str, device: str, dtype: str) ->
             f"(first: {wrong[0]}). Give an Anole checkpoint."
         )
     vqmodel = cast(vq.VQModel, codec.model.vqmodel).eval().requires_grad_(False)
-    return Liquid(module, vqmodel, tokenizer, image_processor, name=name, fingerprint=fingerprint)
+    return Liquid(module, vqmodel, tokenizer, image_processor, name=name, fingerprint=fingerprint).tried()
 
 
 class Liquid(InVocabulary):

@@ -9,7 +9,7 @@ shapes do not depend on the other rows. Names of special tokens in a prompt are 
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,11 +19,13 @@ from torch.nn import functional
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from zero_engine.batches import padded
+from zero_engine.errors import ModelError
 from zero_engine.models import pixels
 from zero_engine.models.base import Drawings, refuse_perception, refuse_pictures
 from zero_engine.models.footprint import Footprint
 from zero_engine.models.prompt import Prompt, Request, Sampling, is_empty, text_of
 from zero_engine.models.sampling import choose, guide, uniforms_from
+from zero_engine.models.soundness import is_sound, sample_picture
 
 
 class Mainline(ABC):
@@ -49,6 +51,23 @@ class Mainline(ABC):
         self.name, self.fingerprint = name, fingerprint
         self.module, self.language_model, self.tokenizer = module, language_model, tokenizer
         self.device = module.device
+
+    @torch.inference_mode()
+    def tried(self) -> Self:
+        """The model, after a prompt, a code and a drawing went through each of its parts.
+
+        Raises ModelError where nothing finite comes out, or whatever the parts raise.
+        """
+        codes_BN = self.encode([sample_picture(self.image_size)])
+        read = [self._embed(self._frame("3 + 4 = 7", False)), *self._read_drawings(codes_BN)]
+        hidden_BPD, *_ = self._prefill(read)
+        likely = [self._code_log_p(hidden_BPD[0, :1]), self.module.lm_head(hidden_BPD[1, :1])]
+        if not all(is_sound(part) for part in (*read, *likely)):
+            raise ModelError(
+                f"{self.name}: nothing finite comes of a prompt or a drawing. Check config.json, or fetch the model "
+                "again."
+            )
+        return self
 
     @abstractmethod
     def _frame(self, text: str, unconditional: bool) -> list[int]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, cast
 
+from zero_engine import model_files
 from zero_engine.errors import ModelError
-from zero_engine.model_files import CHECKPOINT, digest_files, files_of_checkpoint, readable
 
 if TYPE_CHECKING:
     from zero_engine.models.base import UnifiedModel
@@ -55,6 +55,7 @@ def load_model(name_or_path: str, *, device: str = "auto", dtype: str = "auto") 
     from zero_engine.models.soundness import try_out
 
     family = importlib.import_module(FAMILIES[_family(folder, str(name_or_path))])
+    model_files.refuse_more_blocks(str(name_or_path), folder)
     try:
         model = family.load(
             folder, name=str(name_or_path), fingerprint=fingerprint, device=device, dtype=dtype
@@ -97,8 +98,7 @@ def model_fingerprint(name_or_path: str) -> str:
 
     Raises ModelError when there is no such model, or a file of it cannot be read.
     """
-    files = files_of_checkpoint(model_folder(name_or_path))
-    return digest_files((file.name, file) for file in files)
+    return model_files.digest_checkpoint(model_folder(name_or_path))
 
 
 def model_folder(name_or_path: str) -> Path:
@@ -108,7 +108,7 @@ def model_folder(name_or_path: str) -> Path:
     """
     if str(name_or_path) == "nano":
         return NANO
-    return fetched_folder(str(name_or_path), CHECKPOINT, "'nano', a checkpoint's folder,")
+    return fetched_folder(str(name_or_path), model_files.CHECKPOINT, "'nano', a checkpoint's folder,")
 
 
 def fetched_folder(name_or_path: str, patterns: list[str], kinds: str, ignored: Sequence[str] = ()) -> Path:
@@ -118,7 +118,7 @@ def fetched_folder(name_or_path: str, patterns: list[str], kinds: str, ignored: 
     neither; the error lists `kinds`, the names that are possible.
     """
     folder = Path(name_or_path).expanduser()
-    with readable(folder):
+    with model_files.readable(folder):
         if folder.is_dir():
             return folder
         there = folder.exists()

@@ -17,7 +17,7 @@ import numpy as np
 
 from zero_engine.errors import ModelError, install_extra
 from zero_engine.hashing import digest, digest_json
-from zero_engine.model_files import digest_files, readable
+from zero_engine.model_files import digest_files, readable, refuse_more_blocks
 from zero_engine.models.registry import fetched_folder
 from zero_engine.painter_sections import Diffusion as DiffusionSettings
 from zero_engine.painters.calls import (
@@ -62,6 +62,8 @@ def load(render: Render) -> "Painter":
     bars = diffusers.utils.logging.is_progress_bar_enabled()
     diffusers.utils.logging.disable_progress_bar()
     said: list[str] = []
+    for part in sorted(folder.glob("*/config.json")):
+        refuse_more_blocks(settings.model, part.parent)
     try:
         with heard() as said:
             pipe = _read(folder, getattr(torch, dtype))

@@ -20,7 +20,7 @@ from zero_engine.models.chameleon.preprocess import Preprocessor
 from zero_engine.models.chameleon.weights import Report, read_weights, weight_files
 from zero_engine.models.devices import device_named, dtype_named
 from zero_engine.models.quiet import quiet
-from zero_engine.models.soundness import is_finite
+from zero_engine.models.soundness import is_sound
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def fill(module: ChameleonModule, files: list[Path], device: torch.device, dtype
     if device.type != "meta":
         with torch.device(device):  # no file holds the rotary frequencies
             module.model.rotary_emb = rotary(module.config)
-        if not is_finite(module.model.rotary_emb.inv_freq):
+        if not is_sound(module.model.rotary_emb.inv_freq):
             report.unsound.append("rotary frequencies of config.json")
     module.config.dtype = dtype
     return report
@@ -95,7 +95,7 @@ def _refuse_what_does_not_fit(report: Report, name: str, path: Path) -> None:
         )
     if unsound := report.unsound:
         raise ModelError(
-            f"{name}: {len(unsound)} weights in {path} are NaN, infinite or no floating-point numbers (first: "
+            f"{name}: {len(unsound)} weights in {path} are NaN, infinite, huge or no floating-point numbers (first: "
             f"{unsound[0]}). Fetch the checkpoint again."
         )
     if left := report.left_out:

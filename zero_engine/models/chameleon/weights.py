@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from zero_engine.models.soundness import is_finite, of_rows
+from zero_engine.models.soundness import is_sound, of_rows
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
@@ -33,7 +33,7 @@ class Report:
     misshapen: list[str] = field(default_factory=list)
     """With both shapes: `name (file: (2, 3), model: (3, 2))`."""
     unsound: list[str] = field(default_factory=list)
-    """Weights that are no floating-point numbers, or hold NaN or infinity."""
+    """Weights that are no floating-point numbers, or hold NaN, infinity or what is huge."""
 
 
 def read_weights(
@@ -70,7 +70,7 @@ def read_weights(
                     if device.type != "meta":
                         held = shard.get_tensor(name)
                         tensor.copy_(held)
-                        if not (held.is_floating_point() and is_finite(tensor)):
+                        if not (held.is_floating_point() and is_sound(tensor)):
                             report.unsound.append(name)
         except SafetensorError as error:
             raise ValueError(f"{file.name} is not a whole safetensors file: {error}") from None
