@@ -14,7 +14,7 @@ import rounds
 import worlds
 from arms import Plan
 from page import page
-from stages import _with_all_before
+from stages import with_all_before
 from verdicts import verdicts
 
 from zero_engine.images import encode_image
@@ -130,12 +130,12 @@ def test_rounds_judge_what_they_draw_and_choose_as_many_of_each_length(tmp_path)
     document["warm_up"]["tasks"] = 4
     plan = Plan(document, tmp_path)
     for arm in ("zero_ungated r=1", "zero_gated r=1"):
-        for stage in _with_all_before(plan.drawings("E2-noisy", arm, 2, 0)):
+        for stage in with_all_before(plan.drawings("E2-noisy", arm, 2, 0)):
             if not stage.done(tmp_path):
                 stage.make(stage.folder(tmp_path))
         assert stage.done(tmp_path)
         records = json.loads((stage.folder(tmp_path) / "drawings.json").read_text())
-        pool = plan._pool(document["tasks"]["rounds"])
+        pool = plan.pool(document["tasks"]["rounds"])
         assert [(one["question"], one["step"]) for one in records] == [
             (task.id, step) for task in pool for step in range(len(task.steps))
         ]

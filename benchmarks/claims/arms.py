@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ class Plan:
         `omni_r1 w=0.05` is the arm omni_r1 after PeRPO with that weight of perception, `zero_gated r=2` is zero_gated
         after two rounds of so many steps.
         """
-        setting = self._task(experiment)
+        setting = self.task(experiment)
         arm, _, weight = arm.partition(" w=")
         arm, _, rounds = arm.partition(" r=")
         if rounds:
@@ -60,7 +59,7 @@ class Plan:
             "mode": "interleaved-text-image" if pictures else "text-only",
             "max_new_tokens": room,
         }
-        return self._stage(
+        return self.stage(
             f"answers {arm} {steps} {seed}", settings, self._answer(settings, model), "answers.json", model
         )
 
@@ -71,7 +70,7 @@ class Plan:
 
     def swaps(self, experiment: str, arm: str, steps: int, seed: int) -> Stage:
         """What the answers of an arm go on from where a picture in them was swapped, `swaps.json`: see swap.py."""
-        setting = self._task(experiment)
+        setting = self.task(experiment)
         model = self._training(experiment, arm, steps, seed)
 
         def make(folder: Path) -> None:
@@ -80,7 +79,7 @@ class Plan:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "swaps.json").write_text(json.dumps(shares(found)))
 
-        return self._stage(f"swaps {arm} {steps} {seed}", {"task": setting}, make, "swaps.json", model)
+        return self.stage(f"swaps {arm} {steps} {seed}", {"task": setting}, make, "swaps.json", model)
 
     def _room(self, setting: dict, pictures: bool) -> int:
         """The longest answer, in tokens: a model that has not learnt to stop costs no more than that."""
@@ -119,10 +118,10 @@ class Plan:
         warm = self._warm_start(experiment, seed)
         text = self.document["arms"][arm]["pictures"] == "none"
         data = self._data(experiment, "omni_r1" if text or "loss" in self.document["arms"][arm] else arm)
-        settings = self._sft(seed, steps) | {"pictures": not text}
+        settings = self.sft(seed, steps) | {"pictures": not text}
         settings["loss"] = {"perception": 0.0 if text else 0.1, **self.document["arms"][arm].get("loss", {})}
-        return self._stage(
-            f"train {arm} {steps} {seed}", settings, self._train(settings, warm, [data]), "model", warm, data
+        return self.stage(
+            f"train {arm} {steps} {seed}", settings, self.train(settings, warm, [data]), "model", warm, data
         )
 
     def _perpo(self, experiment: str, arm: str, start: Stage, seed: int, weight: float, room: int) -> Stage:
@@ -162,32 +161,35 @@ class Plan:
                 "rl",
             )
 
-        return self._stage(f"perpo {arm} {weight} {seed}", settings, make, "model", start, data)
+        return self.stage(f"perpo {arm} {weight} {seed}", settings, make, "model", start, data)
 
     def _warm_start(self, experiment: str, seed: int) -> Stage:
         """The bundled model after a few steps on rows with the oracle's pictures and on rows without, half and half.
 
         Its tasks are other ones than the arms'.
         """
-        data = [self._warm_rows(experiment, kind) for kind in ("oracle", "none")]
+        data = [self.warm_rows(experiment, kind) for kind in ("oracle", "none")]
         steps = self.document["warm_up"]["steps"]
-        settings = self._sft(seed, steps) | {"pictures": True, "loss": {"perception": 0.1}}
-        return self._stage(f"warm {seed}", settings, self._train(settings, None, data), "model", *data)
+        settings = self.sft(seed, steps) | {"pictures": True, "loss": {"perception": 0.1}}
+        return self.stage(f"warm {seed}", settings, self.train(settings, None, data), "model", *data)
 
-    def _warm_rows(self, experiment: str, pictures: str) -> Stage:
+    def warm_rows(self, experiment: str, pictures: str) -> Stage:
         """Rows of other tasks than the arms', with the oracle's pictures or with none."""
-        setting, count = self._task(experiment), self.document["warm_up"]["tasks"]
-        return self._run(
+        setting, count = self.task(experiment), self.document["warm_up"]["tasks"]
+        return self.run(
             f"warm {pictures}",
             {"task": setting, "pictures": pictures, "tasks": count},
             {"given": "keep"} if pictures == "oracle" else {"generator": "none"},
             lambda path: worlds.write(path, worlds.tasks(setting, "train", count, seed=1), pictures),
         )
 
-    def _sft(self, seed: int, steps: int) -> dict[str, Any]:
+    def sft(self, seed: int, steps: int) -> dict[str, Any]:
+        """The settings of a PeSFT that all have."""
         return {"seed": seed, "steps": steps, **self.document["training"]}
 
-    def _train(self, settings: dict, start: Stage | None, data: Sequence[Stage]) -> Callable[[Path], None]:
+    def train(self, settings: dict, start: Stage | None, data: Sequence[Stage]) -> Callable[[Path], None]:
+        """What makes the folder of a PeSFT on `data`, in equal parts, from a trained model or the bundled one."""
+
         def make(folder: Path) -> None:
             rows = {"template": "bare", "max_length": 1024, "pictures": settings["pictures"]}
             paths = [str(one.folder(self.out)) for one in data]
@@ -221,25 +223,25 @@ class Plan:
 
     def _data(self, experiment: str, arm: str) -> Stage:
         """The training set of an arm: the traces that `_chosen` names, with the arm's pictures."""
-        setting, how = self._task(experiment), self.document["arms"][arm]
+        setting, how = self.task(experiment), self.document["arms"][arm]
         chosen = self._chosen(experiment)
         ids = "random" if how.get("gate") == "random" else "kept"
 
         def write(path: Path) -> None:
             numbers = set(json.loads((chosen.folder(self.out) / "chosen.json").read_text())[ids])
             worlds.write(
-                path, self._pool(setting), "none" if how["pictures"] == "drawn" else how["pictures"], numbers
+                path, self.pool(setting), "none" if how["pictures"] == "drawn" else how["pictures"], numbers
             )
 
         settings = {"task": setting, **how}
         if how["pictures"] != "drawn":
-            return self._run(f"data {arm}", settings, {"given": "keep"}, write, after=(chosen,))
-        generator = self._generator(experiment)
-        gate = self._gate(experiment) if how["gate"] == "likelihood" else NO_GATE
-        return self._run(
+            return self.run(f"data {arm}", settings, {"given": "keep"}, write, after=(chosen,))
+        generator = self.generator(experiment)
+        gate = self.gate(experiment) if how["gate"] == "likelihood" else NO_GATE
+        return self.run(
             f"data {arm}",
             settings | {"generator": generator},
-            self._drawing(generator),
+            self.drawing(generator),
             write,
             gate=gate,
             after=(chosen,),
@@ -249,13 +251,13 @@ class Plan:
 
     def gated_pool(self, experiment: str) -> Stage:
         """All traces that there are to choose from, drawn and gated."""
-        setting, generator = self._task(experiment), self._generator(experiment)
-        return self._run(
+        setting, generator = self.task(experiment), self.generator(experiment)
+        return self.run(
             "pool",
             {"task": setting, "generator": generator},
-            self._drawing(generator),
-            lambda path: worlds.write(path, self._pool(setting), "none"),
-            gate=self._gate(experiment),
+            self.drawing(generator),
+            lambda path: worlds.write(path, self.pool(setting), "none"),
+            gate=self.gate(experiment),
         )
 
     def _chosen(self, experiment: str) -> Stage:
@@ -263,19 +265,12 @@ class Plan:
 
         `random` names as many of each length from all traces, for the random gate.
         """
-        setting, drawn = self._task(experiment), self.gated_pool(experiment)
+        setting, drawn = self.task(experiment), self.gated_pool(experiment)
 
         def make(folder: Path) -> None:
-            pool = self._pool(setting)
-            rows = open_dataset(drawn.folder(self.out))
-            kept = {row["id"] for row in rows}
-            of_length: dict[int, list[str]] = defaultdict(list)
-            for task in pool:
-                of_length[len(task.steps)].append(task.id)
-            quota = min(
-                -(-setting["train"] // len(of_length)),
-                *(sum(one in kept for one in ids) for ids in of_length.values()),
-            )
+            pool = self.pool(setting)
+            kept = {row["id"] for row in open_dataset(drawn.folder(self.out)).select_columns("id")}
+            of_length, quota = worlds.by_length(pool, kept, setting["train"])
             random_ = random.Random("random gate")
             folder.mkdir(parents=True, exist_ok=True)
             facts = {
@@ -285,9 +280,9 @@ class Plan:
             }
             (folder / "chosen.json").write_text(json.dumps(facts))
 
-        return self._stage("chosen", {"task": setting}, make, "chosen.json", drawn)
+        return self.stage("chosen", {"task": setting}, make, "chosen.json", drawn)
 
-    def _run(
+    def run(
         self,
         name: str,
         settings: dict,
@@ -341,29 +336,29 @@ class Plan:
 
         settings = {**settings, "render": render, "gate": gate, "seed": seed}
         drawn_by = () if drawer is None else (drawer,)
-        return self._stage(name, settings, make, "manifest.json", *after, *reuse, *drawn_by)
+        return self.stage(name, settings, make, "manifest.json", *after, *reuse, *drawn_by)
 
-    def _stage(
+    def stage(
         self, name: str, settings: dict, make: Callable[[Path], None], mark: str, *after: Stage
     ) -> Stage:
         settings = {**settings, "model": model_fingerprint(self.document["model"])} if not after else settings
         stage = Stage(name, settings, make, mark, after)
         return self.stages.setdefault(stage.key, stage)
 
-    def _task(self, experiment: str) -> dict:
+    def task(self, experiment: str) -> dict:
         return self.document["tasks"][self.document["experiments"][experiment]["task"]]
 
-    def _generator(self, experiment: str) -> dict:
+    def generator(self, experiment: str) -> dict:
         return self.document["generators"][self.document["experiments"][experiment]["generator"]]
 
-    def _gate(self, experiment: str) -> dict:
+    def gate(self, experiment: str) -> dict:
         return {
             "rank": {"likelihood": 1.0},
-            "min": {"likelihood": self._generator(experiment)["least_likelihood"]},
+            "min": {"likelihood": self.generator(experiment)["least_likelihood"]},
             "max": {},
         }
 
-    def _drawing(self, generator: dict) -> dict:
+    def drawing(self, generator: dict) -> dict:
         return {
             "context": "pictures",
             "template": _TEMPLATE,
@@ -372,7 +367,7 @@ class Plan:
             "guidance": generator["guidance"],
         }
 
-    def _pool(self, setting: dict) -> list[worlds.Task]:
+    def pool(self, setting: dict) -> list[worlds.Task]:
         return worlds.tasks(setting, "train", setting["train"] * 7 // 5)
 
 

@@ -58,7 +58,7 @@ def draw(
     if not stage.done(out):
         shutil.rmtree(folder, ignore_errors=True)
         stage.make(folder)
-    specs = {one.id: [each for each in one.drawn if each] for one in plan._pool(document["tasks"][task])}
+    specs = {one.id: [each for each in one.drawn if each] for one in plan.pool(document["tasks"][task])}
     found: dict[str, dict[int, list[tuple[float, bool]]]] = defaultdict(lambda: defaultdict(list))
     rows = open_dataset(folder, "candidates").with_format("arrow")
     for batch in rows.iter(256):

@@ -14,7 +14,7 @@ import random
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +53,9 @@ def trained(plan: Plan, experiment: str, arm: str, steps: int, seed: int, number
     start = trained(plan, experiment, arm, steps, seed, number - 1) if number > 1 else None
     redraws = plan.document["arms"][arm].get("redraw", True)
     data = _data(plan, experiment, arm, steps, seed, number - 1 if redraws else 0)
-    settings = plan._sft(seed, steps) | {"pictures": True, "loss": {"perception": 0.1}}
-    text = plan._warm_rows(experiment, "none")
-    train = plan._train(settings, start, [data, text])
+    settings = plan.sft(seed, steps) | {"pictures": True, "loss": {"perception": 0.1}}
+    text = plan.warm_rows(experiment, "none")
+    train = plan.train(settings, start, [data, text])
 
     def make(folder: Path) -> None:
         if json.loads((data.folder(plan.out) / data.mark).read_text()):
@@ -66,17 +66,17 @@ def trained(plan: Plan, experiment: str, arm: str, steps: int, seed: int, number
             (folder / "part").rename(folder / "model")
 
     after = (data, text) if start is None else (start, data, text)
-    return plan._stage(f"train {arm} r={number} {steps} {seed}", settings, make, "model", *after)
+    return plan.stage(f"train {arm} r={number} {steps} {seed}", settings, make, "model", *after)
 
 
 def drawn(plan: Plan, experiment: str, arm: str, steps: int, seed: int, number: int) -> Stage:
     """All traces of the task, drawn by the model after `number` rounds, 0 or more, and gated as the arm says."""
-    setting = plan._task(experiment)
-    return plan._run(
+    setting = plan.task(experiment)
+    return plan.run(
         f"pool {arm} r={number} {seed}" if number else "pool",
-        {"task": setting, "generator": plan._generator(experiment)},
+        {"task": setting, "generator": plan.generator(experiment)},
         _drawing(plan, experiment, arm, number),
-        lambda path: worlds.write(path, plan._pool(setting), "none"),
+        lambda path: worlds.write(path, plan.pool(setting), "none"),
         gate=_gate(plan, experiment, arm, number),
         drawer=trained(plan, experiment, arm, steps, seed, number) if number else None,
     )
@@ -84,26 +84,26 @@ def drawn(plan: Plan, experiment: str, arm: str, steps: int, seed: int, number: 
 
 def judged(plan: Plan, experiment: str, arm: str, steps: int, seed: int, number: int) -> Stage:
     """What the oracle says of those drawings, `drawings.json`: a list of records by trace and step."""
-    setting, pool = plan._task(experiment), drawn(plan, experiment, arm, steps, seed, number)
+    setting, pool = plan.task(experiment), drawn(plan, experiment, arm, steps, seed, number)
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "drawings.json", "w") as file:
-            json.dump(_judge(pool.folder(plan.out), plan._pool(setting)), file)
+            json.dump(_judge(pool.folder(plan.out), plan.pool(setting)), file)
 
-    return plan._stage(f"drawings {arm} r={number} {seed}", {"task": setting}, make, "drawings.json", pool)
+    return plan.stage(f"drawings {arm} r={number} {seed}", {"task": setting}, make, "drawings.json", pool)
 
 
 def _data(plan: Plan, experiment: str, arm: str, steps: int, seed: int, number: int) -> Stage:
     """What a round trains on: the seed's choice of the traces that were kept, with their drawings."""
-    setting, pool = plan._task(experiment), drawn(plan, experiment, arm, steps, seed, number)
+    setting, pool = plan.task(experiment), drawn(plan, experiment, arm, steps, seed, number)
     chosen = _chosen(plan, setting, pool, seed)
 
     def write(path: Path) -> None:
         numbers = set(json.loads((chosen.folder(plan.out) / chosen.mark).read_text()))
-        worlds.write(path, plan._pool(setting), "none", numbers)
+        worlds.write(path, plan.pool(setting), "none", numbers)
 
-    return plan._run(
+    return plan.run(
         f"data {arm} r={number + 1} {seed}",
         {"task": setting},
         _drawing(plan, experiment, arm, number),
@@ -120,21 +120,21 @@ def _chosen(plan: Plan, setting: dict, pool: Stage, seed: int) -> Stage:
 
     def make(folder: Path) -> None:
         kept = {row["id"] for row in open_dataset(pool.folder(plan.out)).select_columns("id")}
-        of_length: dict[int, list[str]] = defaultdict(list)
-        for task in plan._pool(setting):
-            of_length[len(task.steps)] += [task.id] if task.id in kept else []
-        quota = min(-(-setting["train"] // len(of_length)), *map(len, of_length.values()))
+        of_length, quota = worlds.by_length(plan.pool(setting), kept, setting["train"])
         random_ = random.Random(f"rounds {seed}")
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "chosen.json", "w") as file:
-            json.dump([one for ids in of_length.values() for one in random_.sample(ids, quota)], file)
+            chosen = (
+                random_.sample([one for one in ids if one in kept], quota) for ids in of_length.values()
+            )
+            json.dump([*chain.from_iterable(chosen)], file)
 
-    return plan._stage("chosen", {"task": setting, "seed": seed}, make, "chosen.json", pool)
+    return plan.stage("chosen", {"task": setting, "seed": seed}, make, "chosen.json", pool)
 
 
 def _drawing(plan: Plan, experiment: str, arm: str, number: int) -> dict:
     """Without a gate a trained model draws each step once: the first drawing is the one that is kept."""
-    drawing = plan._drawing(_generator(plan, experiment, number))
+    drawing = plan.drawing(_generator(plan, experiment, number))
     if not number:
         return drawing
     gated = plan.document["arms"][arm]["gate"] == "likelihood"
@@ -144,7 +144,7 @@ def _drawing(plan: Plan, experiment: str, arm: str, number: int) -> dict:
 def _gate(plan: Plan, experiment: str, arm: str, number: int) -> dict:
     if plan.document["arms"][arm]["gate"] != "likelihood":
         return NO_GATE
-    return plan._gate(experiment) | {
+    return plan.gate(experiment) | {
         "min": {"likelihood": _generator(plan, experiment, number)["least_likelihood"]}
     }
 

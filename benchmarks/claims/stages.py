@@ -57,7 +57,7 @@ def carry_out(
     `make` gets the key of a stage, in a worker, and returns the seconds that it took. `ready` is called for each of
     `wanted` that is done.
     """
-    waiting = {stage.key: stage for last in wanted for stage in _with_all_before(last)}
+    waiting = {stage.key: stage for last in wanted for stage in with_all_before(last)}
     asked = {stage.key for stage in wanted}
     running: dict[Future[float], Stage] = {}
     while True:
@@ -78,9 +78,9 @@ def carry_out(
             print(f"{stage.folder(out).name:<44} {future.result():7.1f} s", flush=True)
 
 
-def _with_all_before(stage: Stage) -> Iterator[Stage]:
+def with_all_before(stage: Stage) -> Iterator[Stage]:
     for one in stage.after:
-        yield from _with_all_before(one)
+        yield from with_all_before(one)
     yield stage
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import json
 import random
+from collections import defaultdict
+from collections.abc import Container
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -37,6 +39,18 @@ def _stated(task: Task) -> Task:
     """The walk with the position before each move in the step's text."""
     said = [f"The robot is at row {one[1][0][0]}, column {one[1][0][1]}. " for one in task.drawn if one]
     return replace(task, steps=tuple(a + b for a, b in zip(said, task.steps, strict=True)))
+
+
+def by_length(pool: list[Task], kept: Container[str], most: int) -> tuple[dict[int, list[str]], int]:
+    """The names of tasks by their number of steps, and how many to take of each: as many as were kept of the rarest.
+
+    `most` tasks are enough in all.
+    """
+    of_length: dict[int, list[str]] = defaultdict(list)
+    for task in pool:
+        of_length[len(task.steps)].append(task.id)
+    there = (sum(one in kept for one in ids) for ids in of_length.values())
+    return of_length, min(-(-most // len(of_length)), *there)
 
 
 def write(path: Path, chosen: list[Task], pictures: str, numbers: set[str] | None = None) -> None:
