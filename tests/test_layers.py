@@ -1,8 +1,8 @@
 """The package's layers: imports go one way, the front door is light, and files stay readable.
 
-errors, hashing, identity, images, model_files, progress, signals, statistics, world, wrapping, bundled -> records
--> config -> painter_sections -> sections, pipeline, contracts -> read, parse -> models -> families, painters -> render,
-score -> nano -> write -> run -> report -> train -> bootstrap -> cli
+errors, hashing, identity, images, model_files, model_blocks, progress, signals, statistics, world, wrapping, bundled ->
+records -> config -> painter_sections -> sections, pipeline, contracts -> read, parse -> models -> families, painters ->
+render, score -> nano -> write -> run -> report -> train -> bootstrap -> cli
 """
 
 import ast
@@ -23,6 +23,7 @@ LAYERS = (
         "identity",
         "images",
         "model_files",
+        "model_blocks",
         "progress",
         "signals",
         "statistics",

@@ -13,13 +13,12 @@ generation_config.json change no drawing: prompts are laid out, and codes sample
 import errno
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from zero_engine.errors import ModelError
+from zero_engine.errors import ModelError, message_of
 from zero_engine.hashing import digest, digest_file
 
 _ALWAYS = [
@@ -38,9 +37,6 @@ PROCESSOR, NESTED = "processor_config.json", "image_processor"
 ADAPTER = "adapter_config.json"
 CHECKPOINT = [*_ALWAYS, *_TOKENS, *_VOCABULARY, PROCESSOR, ADAPTER]
 """Patterns of the files that a checkpoint is read from: those that a hub name's are fetched by."""
-QUICK = 1000
-"""Blocks that are made in a moment, whether or not they are there."""
-_COUNTS = re.compile(r"(num|n)_\w*(layers|blocks)|(en|de)coder_layers|layers_per_block|depth")
 _MENDS = {
     errno.EACCES: "Make it readable",
     errno.EPERM: "Make it readable",
@@ -98,30 +94,8 @@ def readable(path: Path) -> Iterator[None]:
     except OSError as error:
         where = error.filename or path
         mend = _MENDS.get(error.errno or 0, "Mend its disk or mount, or fetch the model again")
-        reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())[:200]
+        reason = os.strerror(error.errno) if error.errno else message_of(error)
         raise ModelError(f"{where}: cannot read this file of the model ({reason}). {mend}.") from error
-
-
-def refuse_more_blocks(name: str, folder: Path) -> None:
-    """Raises ModelError where config.json counts more blocks than a folder has weights: to make them takes for ever.
-
-    Files that are no safetensors are left to loading.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    weights = 0
-    for file in sorted(folder.glob("*.safetensors")):
-        try:
-            with readable(file), safe_open(file, "np") as held:
-                weights += len(held.keys())
-        except SafetensorError:
-            return
-    for key, count in _blocks(said_in(folder / "config.json")):
-        if weights and count > max(weights, QUICK):
-            raise ModelError(
-                f"{name}: {key} is {count} in {folder / 'config.json'}, and the files hold {weights} weights. Give the "
-                "configuration that belongs to the weights."
-            )
 
 
 def said_in(file: Path) -> dict[str, object]:
@@ -135,14 +109,6 @@ def said_in(file: Path) -> dict[str, object]:
     except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def _blocks(node: object, path: str = "") -> Iterator[tuple[str, int]]:
-    """The settings that count blocks, by their place in a configuration."""
-    for key, value in node.items() if isinstance(node, dict) else ():
-        if isinstance(value, int) and _COUNTS.fullmatch(key):
-            yield f"{path}{key}", value
-        yield from _blocks(value, f"{path}{key}.")
 
 
 def _matching(folder: Path, patterns: Iterable[str]) -> set[Path]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from zero_engine import model_files
 from zero_engine.errors import ModelError
+from zero_engine.model_blocks import refuse_more_blocks
 
 if TYPE_CHECKING:
     from zero_engine.models.base import UnifiedModel
@@ -55,7 +56,7 @@ def load_model(name_or_path: str, *, device: str = "auto", dtype: str = "auto") 
     from zero_engine.models.soundness import try_out
 
     family = importlib.import_module(FAMILIES[_family(folder, str(name_or_path))])
-    model_files.refuse_more_blocks(str(name_or_path), folder)
+    refuse_more_blocks(str(name_or_path), folder)
     try:
         model = family.load(
             folder, name=str(name_or_path), fingerprint=fingerprint, device=device, dtype=dtype

@@ -17,7 +17,8 @@ import numpy as np
 
 from zero_engine.errors import ModelError, install_extra
 from zero_engine.hashing import digest, digest_json
-from zero_engine.model_files import digest_files, readable, refuse_more_blocks
+from zero_engine.model_blocks import refuse_more_blocks
+from zero_engine.model_files import digest_files, readable
 from zero_engine.models.registry import fetched_folder
 from zero_engine.painter_sections import Diffusion as DiffusionSettings
 from zero_engine.painters.calls import (
